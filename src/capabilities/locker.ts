@@ -1,0 +1,48 @@
+/** Who asks a holder to let go: somebody who wants to write, or somebody who only wants to know the offset. */
+export type LockClaim = 'writer' | 'reader'
+
+/** Options of {@link Locker.acquire}. */
+export interface AcquireOptions {
+  /** When it aborts, the wait ends: the promise rejects with `signal.reason`. */
+  readonly signal: AbortSignal
+  /**
+   * Called while the lock is held, each time somebody asks for it. Returns whether the holder lets go soon: a
+   * `writer` is never declined, a `reader` is when the holder is making progress.
+   */
+  readonly requestRelease: (claim: LockClaim) => boolean
+}
+
+/** Gives an upload to one writer at a time. */
+export interface Locker {
+  /**
+   * Waits for the lock and takes it, first come, first served within a process, and without polling there. While
+   * somebody else holds it, the holder's `requestRelease('writer')` is called.
+   */
+  acquire(id: string, options: AcquireOptions): Promise<Lock>
+
+  /**
+   * For readers: `free` when nobody holds the lock. Otherwise asks the holder with `requestRelease('reader')`: when
+   * it declines, or cannot be asked, resolves to `held`; when it agrees, waits until it has let go.
+   *
+   * When `signal` aborts, rejects with `signal.reason`.
+   */
+  settle(id: string, options: { readonly signal: AbortSignal }): Promise<'free' | 'held'>
+}
+
+/** Tells a store whether the storage still belongs to it. */
+export interface Fence {
+  /** Grows with every acquisition of the same lock. */
+  readonly token: number
+  /** Whether the previous holder never released the lock: it may still try to write. */
+  readonly forced: boolean
+  /** Whether the lock is still held. Synchronous, and right even after the process was suspended. */
+  held(): boolean
+}
+
+/** A lock that is held. */
+export interface Lock extends Fence {
+  /** Aborts when the lock is lost without having been released. */
+  readonly lost: AbortSignal
+  /** Gives the lock back. Affects this acquisition only; a second call does nothing. */
+  release(): Promise<void>
+}

@@ -1,0 +1,129 @@
+const brand = Symbol.for('tuskit.error')
+
+/**
+ * Every error code with its HTTP status and its sentence. Codes are stable, sentences are not. `docs/errors.md`
+ * has a heading for each.
+ */
+export const errors = {
+  // The request
+  ERR_UNSUPPORTED_VERSION: [412, 'Send "Tus-Resumable: 1.0.0"; this server speaks that version'],
+  ERR_METHOD_NOT_ALLOWED: [405, 'This URL does not support the method; see the Allow header'],
+  ERR_NOT_FOUND: [404, 'There is nothing at this URL'],
+  ERR_INVALID_CONTENT_TYPE: [415, 'Send "Content-Type: application/offset+octet-stream"'],
+  ERR_INVALID_OFFSET: [400, 'Upload-Offset must be a non-negative integer'],
+  ERR_INVALID_LENGTH: [400, 'Upload-Length must be a non-negative integer'],
+  ERR_INVALID_DEFER_LENGTH: [400, 'Upload-Defer-Length must be 1, and only on a creation'],
+  ERR_MISSING_LENGTH: [400, 'Send Upload-Length, or "Upload-Defer-Length: 1"'],
+  ERR_AMBIGUOUS_LENGTH: [400, 'Send either Upload-Length or Upload-Defer-Length, not both'],
+  ERR_INVALID_METADATA: [
+    400,
+    'Upload-Metadata must be comma-separated pairs of key and Base64 value, keys unique',
+  ],
+  ERR_INVALID_CONCAT: [
+    400,
+    'Upload-Concat must be "partial", or "final;" and the URLs of partial uploads',
+  ],
+  ERR_INVALID_CHECKSUM: [
+    400,
+    'Upload-Checksum must be the name of an algorithm, a space, and the digest in Base64',
+  ],
+  ERR_UNSUPPORTED_CHECKSUM: [
+    400,
+    'The checksum algorithm is not supported; see Tus-Checksum-Algorithm',
+  ],
+  ERR_INVALID_RANGE: [416, 'The requested range lies outside the upload'],
+  ERR_EXTENSION_DISABLED: [
+    400,
+    'The request uses an extension that this server does not offer; see Tus-Extension',
+  ],
+  ERR_ORIGIN_NOT_ALLOWED: [403, 'Requests from this origin are not allowed'],
+  ERR_ACCESS_DENIED: [403, 'Access denied'],
+  ERR_REJECTED: [400, 'The upload was rejected'],
+  // The upload
+  ERR_UPLOAD_NOT_FOUND: [404, 'The upload does not exist'],
+  ERR_UPLOAD_GONE: [410, 'The upload has been removed or has expired'],
+  ERR_UPLOAD_NOT_FINISHED: [409, 'The upload is not finished'],
+  ERR_UPLOAD_REFERENCED: [409, 'An unfinished final upload needs this partial upload'],
+  ERR_PARTIAL_NOT_FINISHED: [400, 'A partial upload is not finished'],
+  ERR_FINAL_UPLOAD: [403, 'A final upload takes no data of its own'],
+  ERR_OFFSET_MISMATCH: [
+    409,
+    'Upload-Offset is not the current offset; resume from the one in this response',
+  ],
+  ERR_LENGTH_MISMATCH: [
+    400,
+    'The length contradicts the one declared before or the bytes stored already',
+  ],
+  ERR_LENGTH_EXCEEDED: [413, 'The body has more bytes than the declared length leaves room for'],
+  ERR_MAX_SIZE_EXCEEDED: [413, 'The upload is larger than this server accepts; see Tus-Max-Size'],
+  ERR_CHECKSUM_MISMATCH: [
+    460,
+    'The checksum does not match; the data of this request was discarded',
+  ],
+  ERR_ID_TAKEN: [409, 'An upload with this id exists already'],
+  // Waiting and interruption
+  ERR_UPLOAD_LOCKED: [423, 'Another request holds the upload; try again'],
+  ERR_UPLOAD_BUSY: [503, 'The upload is being finished; try again'],
+  ERR_BODY_STALLED: [503, 'No data came for too long; what arrived is stored, resume from there'],
+  ERR_BODY_INCOMPLETE: [503, 'The request ended early; what arrived is stored, resume from there'],
+  ERR_SERVER_SHUTDOWN: [503, 'The server is shutting down; what arrived is stored, resume later'],
+  ERR_LOCK_LOST: [
+    503,
+    'The upload changed hands during the request; ask for the offset and resume',
+  ],
+  ERR_FLUSH_TIMEOUT: [503, 'The storage is too slow; ask for the offset and resume'],
+  // Stores, lockers, hooks
+  ERR_DATA_EXISTS: [500, 'The storage already holds data at the place of the new upload'],
+  ERR_DATA_MISSING: [500, 'The storage holds no data for the upload'],
+  ERR_INFO_CONFLICT: [500, 'The record of the upload was changed by somebody else'],
+  ERR_INFO_CORRUPT: [500, 'The record of the upload cannot be read'],
+  ERR_STORAGE_FULL: [507, 'The storage is full'],
+  ERR_INVALID_UPLOAD_ID: [500, 'The id made for the upload is not 1 to 128 of A-Z a-z 0-9 - . _ ~'],
+  ERR_INVALID_PLACE: [500, 'The place chosen for the upload lies outside the storage'],
+  ERR_HOOK_FAILED: [500, 'A hook failed'],
+  ERR_INTERNAL: [500, 'Internal error'],
+} as const satisfies Record<string, readonly [status: number, message: string]>
+
+/** A stable name for what went wrong. */
+export type ErrorCode = keyof typeof errors
+
+/** Details of one {@link TusError}; what is absent comes from the table of codes. */
+export interface TusErrorOptions {
+  /** Replaces the sentence of the table. It is shown to clients. */
+  readonly message?: string
+  /** The error that led to this one. It is logged, never shown to clients. */
+  readonly cause?: unknown
+  /** Response headers that belong to the error, for example the current `Upload-Offset`. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/**
+ * A failure with a stable code. Recognise it by {@link isTusError} or by `code`, never by `instanceof`: the ESM
+ * and CommonJS builds each have their own copy of the class.
+ */
+export class TusError extends Error {
+  override readonly name = 'TusError'
+  readonly code: ErrorCode
+  /** The HTTP status that clients get. */
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: ErrorCode, options: TusErrorOptions = {}) {
+    const [status, message] = errors[code]
+    super(options.message ?? message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.status = status
+    this.headers = options.headers ?? {}
+    Object.defineProperty(this, brand, { value: true })
+  }
+}
+
+/** Whether a value is a {@link TusError}, of whatever copy of tuskit, and of the given code if there is one. */
+export function isTusError(value: unknown, code?: ErrorCode): value is TusError {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    brand in value &&
+    (code === undefined || (value as { code?: unknown }).code === code)
+  )
+}

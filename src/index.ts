@@ -1,0 +1,39 @@
+// The handler
+export { StoreComposer, type StoreSlots } from './store-composer.js'
+
+// The record of an upload
+export {
+  isUploadId,
+  parseUpload,
+  serializeUpload,
+  type Concat,
+  type FinalResponse,
+  type Json,
+  type Metadata,
+  type StorageRef,
+  type UnplacedUpload,
+  type Upload,
+  type UploadState,
+} from './upload.js'
+
+// Errors
+export { errors, isTusError, TusError, type ErrorCode, type TusErrorOptions } from './errors.js'
+
+// The contracts of stores and lockers
+export type { Concatenator } from './capabilities/concatenator.js'
+export type { ByteRange, ContentReader } from './capabilities/content-reader.js'
+export type { DataStore, Stat } from './capabilities/data-store.js'
+export type { ExpiryIndex } from './capabilities/expiry-index.js'
+export type { Finisher } from './capabilities/finisher.js'
+export type { InfoLister, ListOptions } from './capabilities/info-lister.js'
+export type { InfoStore } from './capabilities/info-store.js'
+export type { AcquireOptions, Fence, Lock, LockClaim, Locker } from './capabilities/locker.js'
+export type {
+  AppendOptions,
+  CreateOptions,
+  ReadOptions,
+  WriteOptions,
+} from './capabilities/options.js'
+export type { Terminator } from './capabilities/terminator.js'
+export type { UploadBody } from './capabilities/upload-body.js'
+export type { VerifiedAppender } from './capabilities/verified-appender.js'

@@ -1,0 +1,135 @@
+import { TusError } from './errors.js'
+
+/**
+ * The record of one upload: plain data that survives `JSON.stringify`. It never holds the offset, which only
+ * the data store knows.
+ *
+ * Records are immutable; a change makes a new record whose `revision` is one higher.
+ */
+export interface Upload {
+  /** Names the upload in its URL. Not the storage key. See {@link isUploadId} for the form. */
+  readonly id: string
+  /** Counts the changes of this record, from 1. {@link InfoStore.update} refuses any but the next one. */
+  readonly revision: number
+  /** The protocol that created the upload; only that protocol continues it. */
+  readonly protocol: 'tus' | 'ietf'
+  /** Total size in bytes. Absent while the client has not declared it. Never changes once set. */
+  readonly length?: number
+  /** The most bytes this upload may hold, fixed at its creation. Absent when unlimited. */
+  readonly maxSize?: number
+  readonly metadata: Metadata
+  /** Present on both kinds of upload that take part in a concatenation. */
+  readonly concat?: Concat
+  /** Where the data lives, as {@link DataStore.locate} said. Recorded before the medium is touched. */
+  readonly storage: StorageRef
+  /** ISO 8601, UTC. */
+  readonly createdAt: string
+  /**
+   * ISO 8601, UTC: from then on an unfinished upload is refused and may be removed, and the record of a
+   * rejected or removed one may be deleted. Absent when it does not expire.
+   */
+  readonly expiresAt?: string
+  /**
+   * `implied`: as soon as all bytes are stored the upload is finished, and nothing records it. `recorded`:
+   * it is finished only when {@link Upload.state} says so. Fixed at creation.
+   */
+  readonly finish: 'implied' | 'recorded'
+  readonly state: UploadState
+}
+
+/** A record whose place has not been chosen yet: what {@link DataStore.locate} gets. */
+export interface UnplacedUpload extends Omit<Upload, 'storage'> {
+  /** The place that a pre-create hook asks for, in the data store's own terms. Absent: the store chooses. */
+  readonly place?: Readonly<Record<string, string>>
+}
+
+/** What the client said about the upload (tus 1.0.0, Upload-Metadata). */
+export interface Metadata {
+  /** The header value, byte for byte as the client sent it; empty when there was none. */
+  readonly raw: string
+  /** The decoded view: key to value, as UTF-8. Has no prototype, so `constructor` is a key like any other. */
+  readonly values: Readonly<Record<string, string>>
+}
+
+/** The part of an upload in a concatenation (tus 1.0.0, Concatenation). */
+export type Concat =
+  | {
+      readonly kind: 'partial'
+      /** Ids of the final uploads that were asked for and refer to this one. */
+      readonly finals: readonly string[]
+    }
+  | {
+      readonly kind: 'final'
+      /** The `Upload-Concat` value as received. */
+      readonly header: string
+      /** Ids of the partial uploads, in order; one may stand there more than once. */
+      readonly partials: readonly string[]
+    }
+
+/** The life of an upload. Every state but `open` is for good, except that any may become `gone`. */
+export type UploadState =
+  /** Takes bytes, or waits to be finished. */
+  | { readonly kind: 'open' }
+  /** All bytes are there and finishing succeeded. */
+  | { readonly kind: 'finished'; readonly at: string; readonly response?: FinalResponse }
+  /** A hook refused the upload; its verdict is replayed to whoever asks again. */
+  | { readonly kind: 'rejected'; readonly at: string; readonly response: FinalResponse }
+  /** Removed, or being removed: what remains is the trace by which the removal is completed. */
+  | {
+      readonly kind: 'gone'
+      readonly at: string
+      readonly cause: 'terminated' | 'expired' | 'invalidated' | 'lost'
+    }
+
+/** An answer that the application chose. */
+export interface FinalResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** Where the data of an upload lives. */
+export interface StorageRef {
+  /** The kind of store, for example `file` or `s3`. */
+  readonly kind: string
+  /** The place in the store's own terms (path; bucket and key). May be shown to hooks and logs. */
+  readonly at: Readonly<Record<string, string>>
+  /** What the store needs to go on (multipart id, session URL). Never leaves record and store. */
+  readonly secret?: Json
+}
+
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+/**
+ * Whether a text can be the id of an upload: 1 to 128 of the characters `A-Z a-z 0-9 - . _ ~`, not beginning
+ * with a dot. So an id is safe in URLs and as a file name.
+ */
+export function isUploadId(text: string): boolean {
+  return /^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$/.test(text)
+}
+
+/** Whether the time has come at which an unfinished upload is refused. `now` is in milliseconds. */
+export function isExpired(upload: Upload, now: number): boolean {
+  return upload.expiresAt !== undefined && Date.parse(upload.expiresAt) <= now
+}
+
+/** The record as text, for info stores. */
+export function serializeUpload(upload: Upload): string {
+  return JSON.stringify(upload)
+}
+
+/** The record that {@link serializeUpload} wrote. Throws `ERR_INFO_CORRUPT` when the text is none. */
+export function parseUpload(text: string): Upload {
+  let upload: Upload
+  try {
+    upload = JSON.parse(text)
+  } catch (cause) {
+    throw new TusError('ERR_INFO_CORRUPT', { cause })
+  }
+  if (typeof upload?.id !== 'string' || typeof upload.state?.kind !== 'string') {
+    throw new TusError('ERR_INFO_CORRUPT')
+  }
+  Object.setPrototypeOf(upload.metadata.values, null)
+  return upload
+}
