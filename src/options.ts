@@ -1,0 +1,78 @@
+import { inspect } from 'node:util'
+
+/** What one option must be: a sentence for people and a predicate for the value. */
+export interface OptionRule {
+  /** Reads after "must be", for example `a positive integer`. */
+  readonly expectation: string
+  readonly accepts: (value: unknown) => boolean
+  readonly required?: boolean
+}
+
+/** The rules that options share. */
+export const must = {
+  beText: { expectation: 'a non-empty string', accepts: (v) => typeof v === 'string' && v !== '' },
+  beBoolean: { expectation: 'a boolean', accepts: (v) => typeof v === 'boolean' },
+  beFunction: { expectation: 'a function', accepts: (v) => typeof v === 'function' },
+  beObject: { expectation: 'an object', accepts: (v) => typeof v === 'object' && v !== null },
+  beMilliseconds: {
+    expectation: 'a number of milliseconds, more than 0 and at most 2147483647',
+    accepts: (v) => typeof v === 'number' && v > 0 && v <= 2_147_483_647,
+  },
+  beBytes: {
+    expectation: 'a whole number of bytes, more than 0',
+    accepts: (v) => Number.isSafeInteger(v) && (v as number) > 0,
+  },
+  beOneOf: (...values: readonly unknown[]) => ({
+    expectation: `one of ${values.map((value) => inspect(value)).join(', ')}`,
+    accepts: (v: unknown) => values.includes(v),
+  }),
+} satisfies Record<string, OptionRule | ((...values: never[]) => OptionRule)>
+
+/**
+ * Checks an options object against its rules and returns a frozen copy. Throws a `TypeError` that names the
+ * option, what was expected and what was given; an unknown option is refused with the nearest known name.
+ */
+export function checkOptions<T extends object>(
+  owner: string,
+  options: T,
+  rules: { readonly [Name in keyof Required<T>]: OptionRule },
+): Readonly<T> {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${owner}: the options must be an object, not ${inspect(options)}`)
+  }
+  const known = Object.keys(rules)
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new TypeError(
+        `${owner}: there is no option ${inspect(name)}; did you mean ${inspect(nearest(name, known))}?`,
+      )
+    }
+  }
+  for (const [name, rule] of Object.entries<OptionRule>(rules)) {
+    const value = (options as Record<string, unknown>)[name]
+    if (value === undefined ? rule.required : !rule.accepts(value)) {
+      throw new TypeError(
+        `${owner}: option ${inspect(name)} must be ${rule.expectation}, not ${inspect(value, { depth: 0 })}`,
+      )
+    }
+  }
+  return Object.freeze({ ...options })
+}
+
+function nearest(name: string, known: readonly string[]): string {
+  const ranked = known.map((other) => ({ other, distance: editDistance(name, other) }))
+  return ranked.sort((a, b) => a.distance - b.distance)[0]!.other
+}
+
+/** Levenshtein distance, ignoring case. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (const [i, letter] of [...a.toLowerCase()].entries()) {
+    const next = [i + 1]
+    for (const [j, other] of [...b.toLowerCase()].entries()) {
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === other ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
