@@ -1,0 +1,57 @@
+import type { ExpiryIndex } from '../capabilities/expiry-index.js'
+import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
+import type { InfoStore } from '../capabilities/info-store.js'
+import type { ReadOptions } from '../capabilities/options.js'
+import { TusError } from '../errors.js'
+import type { StoreComposer } from '../store-composer.js'
+import { isExpired, parseUpload, serializeUpload, type Upload } from '../upload.js'
+
+/**
+ * Keeps the records of uploads in memory, for tests and demonstrations: when the process ends they are gone.
+ * Records are kept as text, so that no caller shares an object with the store or with another caller.
+ */
+export class MemoryInfoStore implements InfoStore, ExpiryIndex, InfoLister {
+  readonly #records = new Map<string, string>()
+
+  /** Fills the slots for records, their expiry and their listing. */
+  useIn(composer: StoreComposer): void {
+    composer.useInfoStore(this).useExpiryIndex(this).useInfoLister(this)
+  }
+
+  async create(upload: Upload): Promise<void> {
+    if (this.#records.has(upload.id)) throw new TusError('ERR_ID_TAKEN')
+    this.#records.set(upload.id, serializeUpload(upload))
+  }
+
+  async get(id: string): Promise<Upload | undefined> {
+    const text = this.#records.get(id)
+    return text === undefined ? undefined : parseUpload(text)
+  }
+
+  async update(upload: Upload): Promise<void> {
+    const text = this.#records.get(upload.id)
+    if (text === undefined || parseUpload(text).revision + 1 !== upload.revision) {
+      throw new TusError('ERR_INFO_CONFLICT')
+    }
+    this.#records.set(upload.id, serializeUpload(upload))
+  }
+
+  async delete(id: string): Promise<void> {
+    this.#records.delete(id)
+  }
+
+  async *expired(now: Date, { signal }: ReadOptions): AsyncGenerator<string> {
+    for (const id of [...this.#records.keys()]) {
+      signal.throwIfAborted()
+      const upload = await this.get(id)
+      if (upload !== undefined && isExpired(upload, now.getTime())) yield id
+    }
+  }
+
+  async *ids({ after, signal }: ListOptions): AsyncGenerator<string> {
+    for (const id of [...this.#records.keys()].sort()) {
+      signal.throwIfAborted()
+      if (after === undefined || id > after) yield id
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import type { AcquireOptions, Lock, LockClaim, Locker } from '../capabilities/locker.js'
+import type { StoreComposer } from '../store-composer.js'
+
+/**
+ * Locks for the uploads of one process: first come, first served, without polling and without timers. A lock is
+ * never lost here, so `lost` never aborts and `forced` is always false.
+ *
+ * Ids that nobody holds cost no memory. Processes that share a store need a locker that all of them can see,
+ * such as `FileLocker`.
+ */
+export class MemoryLocker implements Locker {
+  readonly #queues = new Map<string, Queue>()
+
+  /** Fills the locker slot. */
+  useIn(composer: StoreComposer): void {
+    composer.useLocker(this)
+  }
+
+  /**
+   * Takes the lock, after everybody who asked before. The holder is asked to let go when the wait begins; each
+   * later holder is asked when its turn begins and somebody still waits.
+   */
+  acquire(id: string, { signal, requestRelease }: AcquireOptions): Promise<Lock> {
+    if (signal.aborted) return Promise.reject(signal.reason)
+    const queue = this.#queues.get(id)
+    if (queue !== undefined) return queue.wait(requestRelease, signal)
+    const created = new Queue(requestRelease, () => this.#queues.delete(id))
+    this.#queues.set(id, created)
+    return Promise.resolve(created.holder)
+  }
+
+  async settle(id: string, { signal }: { readonly signal: AbortSignal }): Promise<'free' | 'held'> {
+    for (;;) {
+      signal.throwIfAborted()
+      const holder = this.#queues.get(id)?.holder
+      if (holder === undefined) return 'free'
+      if (!holder.requestRelease('reader')) return 'held'
+      await holder.untilReleased(signal)
+    }
+  }
+}
+
+type RequestRelease = (claim: LockClaim) => boolean
+
+interface Waiter {
+  readonly requestRelease: RequestRelease
+  readonly resolve: (lock: Lock) => void
+}
+
+/** The holder of one lock and those who wait for it, in order. Lives as long as somebody holds the lock. */
+class Queue {
+  #holder: MemoryLock
+  readonly #waiters = new Set<Waiter>()
+  readonly #onFree: () => void
+
+  constructor(requestRelease: RequestRelease, onFree: () => void) {
+    this.#onFree = onFree
+    this.#holder = new MemoryLock(requestRelease, () => this.#advance())
+  }
+
+  get holder(): MemoryLock {
+    return this.#holder
+  }
+
+  wait(requestRelease: RequestRelease, signal: AbortSignal): Promise<Lock> {
+    return untilAborted<Lock>(signal, (resolve) => {
+      const waiter = { requestRelease, resolve }
+      this.#waiters.add(waiter)
+      this.#holder.requestRelease('writer')
+      return () => this.#waiters.delete(waiter)
+    })
+  }
+
+  #advance(): void {
+    const [next] = this.#waiters
+    if (next === undefined) return this.#onFree()
+    this.#waiters.delete(next)
+    const lock = new MemoryLock(next.requestRelease, () => this.#advance())
+    this.#holder = lock
+    next.resolve(lock)
+    // After the new holder has seen its lock, so that it can act on the request.
+    queueMicrotask(() => {
+      if (lock.held() && this.#waiters.size > 0) lock.requestRelease('writer')
+    })
+  }
+}
+
+// One count for all locks: a token never repeats, and nothing need be kept for an id that is free.
+let lastToken = 0
+
+class MemoryLock implements Lock {
+  readonly token = ++lastToken
+  readonly forced = false
+  readonly lost = new AbortController().signal
+  readonly requestRelease: RequestRelease
+  #onRelease: (() => void) | undefined
+  readonly #observers = new Set<() => void>()
+
+  constructor(requestRelease: RequestRelease, onRelease: () => void) {
+    this.requestRelease = requestRelease
+    this.#onRelease = onRelease
+  }
+
+  held(): boolean {
+    return this.#onRelease !== undefined
+  }
+
+  async release(): Promise<void> {
+    const onRelease = this.#onRelease
+    this.#onRelease = undefined
+    onRelease?.()
+    for (const observe of this.#observers) observe()
+  }
+
+  untilReleased(signal: AbortSignal): Promise<void> {
+    return untilAborted<void>(signal, (resolve) => {
+      this.#observers.add(resolve)
+      return () => this.#observers.delete(resolve)
+    })
+  }
+}
+
+/** A promise that rejects when `signal` aborts. What `start` returns undoes it, once the promise is settled. */
+function untilAborted<T>(
+  signal: AbortSignal,
+  start: (resolve: (value: T) => void) => () => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      stop()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    const stop = start((value) => {
+      signal.removeEventListener('abort', onAbort)
+      resolve(value)
+    })
+  })
+}

@@ -1,0 +1,190 @@
+import { Readable } from 'node:stream'
+import type { Concatenator } from '../capabilities/concatenator.js'
+import type { ByteRange, ContentReader } from '../capabilities/content-reader.js'
+import type { DataStore, Stat } from '../capabilities/data-store.js'
+import type {
+  AppendOptions,
+  CreateOptions,
+  ReadOptions,
+  WriteOptions,
+} from '../capabilities/options.js'
+import type { Terminator } from '../capabilities/terminator.js'
+import type { UploadBody } from '../capabilities/upload-body.js'
+import type { VerifiedAppender } from '../capabilities/verified-appender.js'
+import { TusError } from '../errors.js'
+import { checkOptions, must } from '../options.js'
+import type { StoreComposer } from '../store-composer.js'
+import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
+
+/** Options of {@link MemoryStore}. */
+export interface MemoryStoreOptions {
+  /** The most bytes that one upload may have. Absent: no limit. */
+  readonly maximumSize?: number
+}
+
+/** What is stored of one upload. Its chunks never change, so they may be shared. */
+interface Content {
+  readonly chunks: Buffer[]
+  size: number
+  /** The highest token that changed this content; lower ones are refused. */
+  token: number
+}
+
+/**
+ * Keeps the bytes of uploads in memory, for tests and demonstrations: when the process ends they are gone. It
+ * offers everything that a data store can, and refuses the tokens of earlier holders.
+ *
+ * A pre-create hook places an upload with `{ key }`, any text; without it the key is the id.
+ */
+export class MemoryStore
+  implements DataStore, VerifiedAppender, Terminator, Concatenator, ContentReader
+{
+  readonly maximumSize: number
+  readonly #contents = new Map<string, Content>()
+
+  constructor(options: MemoryStoreOptions = {}) {
+    const { maximumSize } = checkOptions('MemoryStore', options, { maximumSize: must.beBytes })
+    this.maximumSize = maximumSize ?? Infinity
+  }
+
+  /** Fills the slots for data, verified chunks, termination, concatenation and downloads. */
+  useIn(composer: StoreComposer): void {
+    composer
+      .useDataStore(this)
+      .useVerifiedAppender(this)
+      .useTerminator(this)
+      .useConcatenator(this)
+      .useContentReader(this)
+  }
+
+  locate({ id, place = { key: id } }: UnplacedUpload): StorageRef {
+    if (Object.keys(place).join() !== 'key') throw new TusError('ERR_INVALID_PLACE')
+    return { kind: 'memory', at: { ...place } }
+  }
+
+  async create(upload: Upload, options: CreateOptions): Promise<void> {
+    const content = { chunks: [], size: 0, token: 0 }
+    claim(content, options)
+    const key = keyOf(upload)
+    if (this.#contents.has(key)) throw new TusError('ERR_DATA_EXISTS')
+    this.#contents.set(key, content)
+  }
+
+  async stat(upload: Upload, { signal }: ReadOptions): Promise<Stat> {
+    signal.throwIfAborted()
+    return { offset: this.#contentOf(upload).size }
+  }
+
+  append(upload: Upload, from: Stat, body: UploadBody, options: AppendOptions): Promise<Stat> {
+    return unlessAborted(options.signal, async () => {
+      const content = this.#contentOf(upload, from)
+      for await (const batch of body) {
+        claim(content, options)
+        add(content, [Buffer.concat(batch)])
+        options.progress(content.size)
+      }
+      return { offset: content.size }
+    })
+  }
+
+  appendVerified(
+    upload: Upload,
+    from: Stat,
+    body: UploadBody,
+    accept: () => Promise<boolean>,
+    options: AppendOptions,
+  ): Promise<Stat> {
+    return unlessAborted(options.signal, async () => {
+      const content = this.#contentOf(upload, from)
+      const chunks: Buffer[] = []
+      for await (const batch of body) chunks.push(Buffer.concat(batch))
+      if (!(await accept())) return from
+      claim(content, options)
+      add(content, chunks)
+      options.progress(content.size)
+      return { offset: content.size }
+    })
+  }
+
+  async terminate(upload: Upload, options: WriteOptions): Promise<void> {
+    const content = this.#contents.get(keyOf(upload))
+    if (content === undefined) return
+    claim(content, options)
+    this.#contents.delete(keyOf(upload))
+  }
+
+  async concatenate(
+    final: Upload,
+    partials: readonly Upload[],
+    options: WriteOptions,
+  ): Promise<void> {
+    const chunks = partials.flatMap((partial) => this.#contentOf(partial).chunks)
+    const content = this.#contentOf(final)
+    claim(content, options)
+    content.chunks.length = 0
+    content.size = 0
+    add(content, chunks)
+  }
+
+  async read(
+    upload: Upload,
+    range: ByteRange | undefined,
+    { signal }: ReadOptions,
+  ): Promise<Readable> {
+    const { chunks, size } = this.#contentOf(upload)
+    const { start, end } = range ?? { start: 0, end: size - 1 }
+    return Readable.from(slice(chunks, start, end + 1), { objectMode: false, signal })
+  }
+
+  #contentOf(upload: Upload, from?: Stat): Content {
+    const content = this.#contents.get(keyOf(upload))
+    if (content === undefined) throw new TusError('ERR_DATA_MISSING')
+    if (from !== undefined && from.offset !== content.size) {
+      throw new TusError('ERR_OFFSET_MISMATCH')
+    }
+    return content
+  }
+}
+
+function keyOf({ storage }: Upload): string {
+  return storage.at.key!
+}
+
+/** Stands before every change. */
+function claim(content: Content, { signal, fence }: WriteOptions): void {
+  signal.throwIfAborted()
+  if (!fence.held() || fence.token < content.token) throw new TusError('ERR_LOCK_LOST')
+  content.token = fence.token
+}
+
+function add(content: Content, chunks: readonly Buffer[]): void {
+  for (const chunk of chunks) {
+    content.chunks.push(chunk)
+    content.size += chunk.length
+  }
+}
+
+function* slice(chunks: readonly Buffer[], start: number, end: number): Generator<Buffer> {
+  let position = 0
+  for (const chunk of chunks) {
+    if (position >= end) return
+    const piece = chunk.subarray(Math.max(0, start - position), end - position)
+    if (piece.length > 0) yield piece
+    position += chunk.length
+  }
+}
+
+/** The result of `work`, unless `signal` aborts first, also while `work` waits for a body that does not come. */
+async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  let onAbort!: () => void
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason)
+  })
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([work(), aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
