@@ -115,6 +115,8 @@ class MemoryLock implements Lock {
   untilReleased(signal: AbortSignal): Promise<void> {
     return untilAborted<void>(signal, (resolve) => {
       this.#observers.add(resolve)
+      // The holder may have let go while it was asked.
+      if (!this.held()) resolve()
       return () => this.#observers.delete(resolve)
     })
   }
