@@ -1,0 +1,29 @@
+import { TusError } from '../../errors.js'
+import {
+  checksumAlgorithms,
+  digestLengths,
+  type ChecksumAlgorithm,
+} from '../../uploads/checksum.js'
+import { parseBase64 } from './parse-base64.js'
+
+/** What the client says the bytes of a chunk amount to. */
+export interface ClaimedChecksum {
+  readonly algorithm: ChecksumAlgorithm
+  readonly digest: Buffer
+}
+
+/**
+ * Reads an `Upload-Checksum` header or trailer: the name of an algorithm, a space, the digest in Base64.
+ *
+ * Throws `ERR_UNSUPPORTED_CHECKSUM` when the algorithm is unknown (names are lower-case), and
+ * `ERR_INVALID_CHECKSUM` when the value is malformed, repeated, or not as long as the algorithm's digest.
+ */
+export function parseChecksum(header: string): ClaimedChecksum {
+  const [, name, encoded] = /^([^\s,]+) ([^\s,]+)$/.exec(header) ?? []
+  if (name === undefined || encoded === undefined) throw new TusError('ERR_INVALID_CHECKSUM')
+  const algorithm = checksumAlgorithms.find((known) => known === name)
+  if (algorithm === undefined) throw new TusError('ERR_UNSUPPORTED_CHECKSUM')
+  const digest = parseBase64(encoded)
+  if (digest?.length !== digestLengths[algorithm]) throw new TusError('ERR_INVALID_CHECKSUM')
+  return { algorithm, digest }
+}
