@@ -1,0 +1,33 @@
+// @ts-check
+import { execSync } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/**
+ * Makes a checkout ready to start and to test: installs what is not installed, builds what is not built. Runs
+ * before `npm start` and `npm test`, thus with nothing but Node and npm at hand.
+ */
+export function prepare() {
+  // npm writes this file when an installation is whole.
+  if (!existsSync(join(root, 'node_modules/.package-lock.json'))) run('npm ci')
+  // The build writes its types last, this file among them.
+  const built = join(root, 'dist/index.d.cts')
+  if (!existsSync(built) || statSync(built).mtimeMs < newestSource()) run('npm run build')
+}
+
+/** @param {string} command */
+function run(command) {
+  execSync(command, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+}
+
+function newestSource() {
+  const inputs = ['package.json', 'tsconfig.json', 'src']
+  // Directories count too: their time tells of removed files.
+  for (const name of readdirSync(join(root, 'src'), { recursive: true })) inputs.push(`src/${name}`)
+  return Math.max(...inputs.map((name) => statSync(join(root, name)).mtimeMs))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) prepare()
