@@ -16,3 +16,12 @@ export default defineConfig({
     testTimeout: 20_000,
   },
 })
+
+// Vitest reports failures with Map.groupBy, which Node 20 lacks.
+if (!('groupBy' in Map)) Object.assign(Map, { groupBy })
+
+function groupBy<Key, Item>(items: Iterable<Item>, keyOf: (item: Item) => Key): Map<Key, Item[]> {
+  const groups = new Map<Key, Item[]>()
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item])
+  return groups
+}
