@@ -1,0 +1,107 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { isIPv6 } from 'node:net'
+import { parseForwarded } from './parse-forwarded.js'
+import { parsePrefix } from './route.js'
+
+/**
+ * Which proxies are believed. `true`: the whole chain, so the outermost entry of every header counts. A number: so
+ * many proxies stand in front, counted from the server outwards; what lies beyond them is ignored. `false` or `0`:
+ * none.
+ *
+ * The proxies must overwrite, append to or remove `Forwarded` and all of `X-Forwarded-Proto`, `-Host`, `-Port` and
+ * `-Prefix`: one that they let through as it came is the client's word.
+ */
+export type TrustProxy = boolean | number
+
+/** What {@link publicOrigin} looks at. */
+export interface OriginSource {
+  readonly headers: IncomingHttpHeaders
+  /** Whether the connection to this server is a TLS one. */
+  readonly encrypted: boolean
+}
+
+/** Where the client sees the server. */
+export interface PublicOrigin {
+  /** Scheme, host, and the port unless it is the default one: `https://example.org`. */
+  readonly origin: string
+  /** What a proxy removed from the front of the path: empty, or with a slash at the beginning only. */
+  readonly prefix: string
+}
+
+/**
+ * The server as the client sees it. `Forwarded` wins over `X-Forwarded-*`, those over the request itself. What is
+ * malformed is ignored. `undefined` when there is no usable host.
+ */
+export function publicOrigin(
+  { headers, encrypted }: OriginSource,
+  trustProxy: TrustProxy,
+): PublicOrigin | undefined {
+  const hops = trustProxy === true ? Infinity : Number(trustProxy)
+  const forwarded = outermost(parseForwarded(text(headers['forwarded'])), hops)
+  const entry = (name: string) => outermost(list(headers[`x-forwarded-${name}`]), hops)
+
+  const scheme =
+    parseScheme(forwarded?.get('proto')) ??
+    parseScheme(entry('proto')) ??
+    (encrypted ? 'https' : 'http')
+  const host =
+    parseHost(forwarded?.get('host')) ??
+    withPort(
+      parseHost(entry('host')) ?? parseHost(text(headers[':authority'] ?? headers.host)),
+      entry('port'),
+    )
+  if (host === undefined) return undefined
+
+  const standard = scheme === 'https' ? 443 : 80
+  const port = host.port === undefined || host.port === standard ? '' : `:${host.port}`
+  // Each proxy adds the piece that it removed, so the pieces belong together.
+  const prefixes = trusted(list(headers['x-forwarded-prefix']), hops).map(parsePrefix)
+  return { origin: `${scheme}://${host.name}${port}`, prefix: prefixes.join('') }
+}
+
+interface Host {
+  readonly name: string
+  readonly port: number | undefined
+}
+
+/** The entries that trusted proxies wrote. Each proxy appends one, so theirs are the last. */
+function trusted<T>(entries: readonly T[], hops: number): readonly T[] {
+  return entries.slice(Math.max(0, entries.length - hops))
+}
+
+function outermost<T>(entries: readonly T[], hops: number): T | undefined {
+  return trusted(entries, hops)[0]
+}
+
+function text(value: string | string[] | undefined): string {
+  return Array.isArray(value) ? value.join() : (value ?? '')
+}
+
+function list(value: string | string[] | undefined): string[] {
+  const entries = text(value).split(',')
+  return entries.map((entry) => entry.trim()).filter(Boolean)
+}
+
+function parseScheme(value: string | undefined): 'http' | 'https' | undefined {
+  const scheme = value?.toLowerCase()
+  return scheme === 'http' || scheme === 'https' ? scheme : undefined
+}
+
+/** A name, an IPv4 address or an IPv6 address in brackets, and maybe a port. */
+function parseHost(value: string | undefined): Host | undefined {
+  const pattern = /^([a-z0-9][a-z0-9._-]{0,254}|\[([0-9a-f:.]+)\])(?::(\d+))?$/
+  const [, name, address, digits] = pattern.exec(value?.toLowerCase() ?? '') ?? []
+  if (name === undefined || (address !== undefined && !isIPv6(address))) return undefined
+  const port = parsePort(digits)
+  return digits !== undefined && port === undefined ? undefined : { name, port }
+}
+
+function parsePort(value: string | undefined): number | undefined {
+  if (value === undefined || !/^\d{1,5}$/.test(value)) return undefined
+  const port = Number(value)
+  return port > 0 && port <= 65_535 ? port : undefined
+}
+
+function withPort(host: Host | undefined, port: string | undefined): Host | undefined {
+  return host && { name: host.name, port: host.port ?? parsePort(port) }
+}
