@@ -1,0 +1,99 @@
+import { posix } from 'node:path'
+import ts from 'typescript'
+import { expect, test } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
+import { codeFiles, read } from './source-files.js'
+
+/** What each part of `src` may import. A part is a top-level file or a folder. */
+const foundation = ['errors', 'upload']
+const stores = ['capabilities', 'options', 'store-composer', ...foundation]
+const services = ['capabilities', 'hooks', 'logger', 'options', 'store-composer', ...foundation]
+const surface = ['http', 'uploads', 'protocols', 'handler-options', ...services]
+
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  errors: foundation,
+  upload: foundation,
+  options: [],
+  logger: [],
+  capabilities: foundation,
+  'store-composer': ['capabilities'],
+  hooks: foundation,
+  uploads: services,
+  http: services,
+  protocols: surface,
+  'handler-options': surface,
+  'create-handler': surface,
+  'memory-store': stores,
+  'file-store': [...stores, 'memory-store'],
+}
+
+const entries: readonly string[] = Object.values(manifest.tsup.entry)
+
+const imports = codeFiles('src').flatMap((file) =>
+  ts
+    .preProcessFile(read(file))
+    .importedFiles.map(({ fileName: specifier }) => ({ file, specifier })),
+)
+
+const relativeImports = imports
+  .filter(({ specifier }) => specifier.startsWith('.'))
+  .map(({ file, specifier }) => ({ file, target: posix.join(posix.dirname(file), specifier) }))
+
+/** `src/http/cors.js` belongs to `http`, `src/errors.js` to `errors`. */
+function partOf(path: string): string {
+  return path.split('/')[1]!.replace(/\.[jt]s$/, '')
+}
+
+test('src imports node:* and its own files only', () => {
+  expect(imports.length).toBeGreaterThan(0)
+  expect(imports.filter(({ specifier }) => !/^(node:|\.\.?\/)/.test(specifier))).toEqual([])
+  expect(relativeImports.filter(({ target }) => !/^src\/.+\.js$/.test(target))).toEqual([])
+})
+
+test('imports run one way: create-handler → protocols → { http, uploads } → capabilities ← stores', () => {
+  const wrong = relativeImports.filter(({ file, target }) => {
+    const [from, to] = [partOf(file), partOf(target)]
+    return file !== 'src/index.ts' && from !== to && !mayImport[from]?.includes(to)
+  })
+  expect(wrong).toEqual([])
+})
+
+test('every part of src has its place in the order of imports', () => {
+  const parts = new Set(codeFiles('src').map(partOf))
+  expect([...parts].filter((part) => part !== 'index' && !(part in mayImport))).toEqual([])
+})
+
+test('stores know the composer as a type only', () => {
+  const importers = codeFiles('src/file-store', 'src/memory-store').filter((file) =>
+    /^import (?!type )[^']*'\.\.\/store-composer\.js'/m.test(read(file)),
+  )
+  expect(importers).toEqual([])
+})
+
+test('capabilities are types only', () => {
+  const withCode = codeFiles('src/capabilities').filter((file) => {
+    const { outputText } = ts.transpileModule(read(file), {
+      compilerOptions: { verbatimModuleSyntax: true, module: ts.ModuleKind.ESNext },
+    })
+    return outputText.replace(/\/\*[^]*?\*\/|export \{\};/g, '').trim() !== ''
+  })
+  expect(withCode).toEqual([])
+})
+
+test('uploads and stores know no HTTP', () => {
+  // As a type, the request of a hook may pass through.
+  const importers = codeFiles('src/uploads', 'src/file-store', 'src/memory-store').filter((file) =>
+    /^import (?!type )[^']*'node:http[s2]?'/m.test(read(file)),
+  )
+  expect(importers).toEqual([])
+})
+
+test('entries only re-export, and nobody imports them', () => {
+  expect(codeFiles('src').filter((file) => file.endsWith('/index.ts'))).toEqual(entries.toSorted())
+  for (const entry of entries) {
+    const { statements } = ts.createSourceFile(entry, read(entry), ts.ScriptTarget.Latest)
+    const others = statements.filter((s) => !ts.isExportDeclaration(s) || !s.moduleSpecifier)
+    expect(others, entry).toEqual([])
+  }
+  expect(relativeImports.filter(({ target }) => target.endsWith('/index.js'))).toEqual([])
+})

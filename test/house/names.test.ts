@@ -1,0 +1,42 @@
+import { readdirSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { codeFiles, read, root } from './source-files.js'
+
+const all = [...codeFiles('src', 'test', 'examples', 'packages'), 'vitest.config.ts']
+
+test('the top level holds what it may hold', () => {
+  const allowed = [
+    ...['package.json', 'package-lock.json', 'tsconfig.json', 'vitest.config.ts'],
+    ...['src', 'packages', 'examples', 'test', 'docs'],
+    ...['LICENSE', 'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
+  ]
+  const ignored = read('.gitignore').split(/\/?\n/)
+  // Names with a dot belong to git, npm and editors.
+  const others = readdirSync(root).filter(
+    (name) => !name.startsWith('.') && !allowed.includes(name) && !ignored.includes(name),
+  )
+  expect(others).toEqual([])
+})
+
+test('files are kebab-case', () => {
+  const kebab = /^([a-z0-9]+-)*[a-z0-9]+(\.(test|config|d))?\.([cm]?[jt]s|tsx)$/
+  expect(all.filter((file) => !kebab.test(file.split('/').at(-1)!))).toEqual([])
+})
+
+test('no file is a drawer for leftovers', () => {
+  expect(all.filter((file) => /(^|[/-])(utils?|helpers?|common|misc)[./-]/.test(file))).toEqual([])
+})
+
+test('files of src have at most 300 lines', () => {
+  expect(codeFiles('src').filter((file) => read(file).split('\n').length > 301)).toEqual([])
+})
+
+test('nothing is postponed, skipped or silenced', () => {
+  const markers =
+    /\b(TO[D]O|FIX[M]E|X[X]X)\b|\b(test|it|describe)\.(only|skip|to[d]o)\b|@ts-(ignore|nocheck)|prettier-i[g]nore/
+  const found = all.flatMap((file) => {
+    const lines = read(file).split('\n')
+    return lines.flatMap((line, i) => (markers.test(line) ? [`${file}:${i + 1}: ${line}`] : []))
+  })
+  expect(found).toEqual([])
+})

@@ -1,0 +1,24 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The root of the repository. */
+export const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The text of a file of the repository. */
+export function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8')
+}
+
+/** Paths of all code files below some directories, relative to the root, with slashes. */
+export function codeFiles(...directories: readonly string[]): string[] {
+  return directories.flatMap((directory) =>
+    readdirSync(join(root, directory), { withFileTypes: true })
+      .filter(({ name }) => !name.startsWith('.') && name !== 'node_modules' && name !== 'dist')
+      .flatMap((entry) => {
+        const path = `${directory}/${entry.name}`
+        if (entry.isDirectory()) return codeFiles(path)
+        return /\.([cm]?[jt]s|tsx)$/.test(entry.name) ? [path] : []
+      }),
+  )
+}
