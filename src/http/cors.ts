@@ -1,0 +1,158 @@
+import { checkOptions } from '../options.js'
+
+/** Which pages of other origins may use the server (CORS), and how. */
+export interface CorsOptions {
+  /**
+   * The origins that are allowed: `'*'` for all of them; texts such as `https://example.org`; patterns, which must
+   * match the whole origin; a list of both; or a function that returns `true` for an allowed one, and is asked for
+   * every request that names an origin. An empty list allows none. Default `'*'`.
+   */
+  readonly origins?:
+    '*' | (string & {}) | RegExp | readonly (string | RegExp)[] | ((origin: string) => boolean)
+  /**
+   * Whether pages may send cookies and other credentials. With `'*'` every page on the web may then act in the name
+   * of its visitor; name the origins instead. Default `false`.
+   */
+  readonly credentials?: boolean
+  /**
+   * Request headers to allow besides those of the protocols, `Authorization`, `Content-Type`, `X-Requested-With`,
+   * `X-Request-ID` and whatever begins with `Upload-`. Default: none.
+   */
+  readonly allowHeaders?: readonly string[]
+  /** Response headers that pages may read besides those of the protocols and of downloads. Default: none. */
+  readonly exposeHeaders?: readonly string[]
+  /** How long browsers may remember the answer to a preflight, in seconds. Default 86,400. */
+  readonly maxAge?: number
+}
+
+/** Answers the questions of browsers. The names of headers are in lower case. */
+export interface Cors {
+  /** Whether a request may be served. One without an origin comes from no other page. */
+  allows(origin: string | undefined): boolean
+  /** The headers of every response, errors included. */
+  headers(origin: string | undefined): Readonly<Record<string, string>>
+  /** The headers of the response to OPTIONS. `requested`: what `Access-Control-Request-Headers` asks for. */
+  preflight(
+    origin: string | undefined,
+    requested: string | undefined,
+  ): Readonly<Record<string, string>>
+}
+
+const methods = 'POST, HEAD, PATCH, OPTIONS, GET, DELETE'
+
+const allowedHeaders = [
+  ...['Authorization', 'Content-Type', 'Tus-Resumable', 'Upload-Length', 'Upload-Offset'],
+  ...['Upload-Metadata', 'Upload-Defer-Length', 'Upload-Concat', 'Upload-Checksum'],
+  ...['Upload-Complete', 'Upload-Draft-Interop-Version', 'X-HTTP-Method-Override'],
+  ...['X-Request-ID', 'X-Requested-With'],
+]
+
+const exposedHeaders = [
+  ...['Location', 'Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Defer-Length'],
+  ...['Upload-Concat', 'Upload-Expires', 'Tus-Version', 'Tus-Resumable', 'Tus-Max-Size'],
+  ...['Tus-Extension', 'Tus-Checksum-Algorithm', 'Upload-Complete', 'Upload-Limit'],
+  ...['Upload-Draft-Interop-Version', 'Content-Disposition', 'Content-Range', 'Accept-Ranges'],
+  ...['ETag', 'Retry-After'],
+]
+
+/**
+ * The CORS answers for the given options; `true` stands for the defaults. `undefined` when CORS is off, as it is
+ * without options. Throws a `TypeError` when an option is not what it must be.
+ */
+export function createCors(options: boolean | CorsOptions | undefined): Cors | undefined {
+  if (options === undefined || options === false) return undefined
+  const checked = checkOptions<CorsOptions>('cors', options === true ? {} : options, {
+    origins: {
+      expectation: `'*', an origin such as 'https://example.org', a RegExp, a list of both, or a function`,
+      accepts: isOrigins,
+    },
+    credentials: { expectation: 'a boolean', accepts: (v) => typeof v === 'boolean' },
+    allowHeaders: { expectation: 'a list of header names', accepts: isHeaderNames },
+    exposeHeaders: { expectation: 'a list of header names', accepts: isHeaderNames },
+    maxAge: {
+      expectation: 'a whole number of seconds, at least 0',
+      accepts: (v) => Number.isSafeInteger(v) && (v as number) >= 0,
+    },
+  })
+  const { origins = '*', credentials = false, maxAge = 86_400 } = checked
+  const matches = matcher(origins)
+  const allowed = [...allowedHeaders, ...(checked.allowHeaders ?? [])]
+  const granted = {
+    'access-control-expose-headers': [...exposedHeaders, ...(checked.exposeHeaders ?? [])].join(),
+    ...(credentials && { 'access-control-allow-credentials': 'true' }),
+  }
+  // Browsers refuse '*' together with credentials.
+  const anybody = matches === undefined && !credentials
+  const toAnybody = { 'access-control-allow-origin': '*', ...granted }
+  const toNobody = { vary: 'Origin' }
+
+  const allows = (origin: string) => matches === undefined || matches(origin)
+  const headers = (origin: string | undefined): Readonly<Record<string, string>> => {
+    if (anybody) return toAnybody
+    if (origin === undefined || !allows(origin)) return toNobody
+    return { 'access-control-allow-origin': origin, ...granted, ...toNobody }
+  }
+  return Object.freeze({
+    allows: (origin) => origin === undefined || allows(origin),
+    headers,
+    preflight(origin, requested) {
+      const own = headers(origin)
+      if (own === toNobody) return own
+      return {
+        ...own,
+        'access-control-allow-methods': methods,
+        'access-control-allow-headers': [...allowed, ...uploadHeaders(requested)].join(),
+        'access-control-max-age': String(maxAge),
+      }
+    },
+  } satisfies Cors)
+}
+
+/** Says whether an origin is allowed; `undefined` when all are. */
+function matcher(
+  origins: NonNullable<CorsOptions['origins']>,
+): ((origin: string) => boolean) | undefined {
+  // An asynchronous function returns a promise, which must not pass for consent.
+  if (typeof origins === 'function') return (origin) => origins(origin) === true
+  const list = typeof origins === 'string' || origins instanceof RegExp ? [origins] : origins
+  if (list.includes('*')) return undefined
+  const texts = new Set(list.filter((item) => typeof item === 'string').map(normalizeOrigin))
+  const patterns = list.filter((item) => item instanceof RegExp).map(anchor)
+  return (origin) =>
+    texts.has(origin.toLowerCase()) || patterns.some((pattern) => pattern.test(origin))
+}
+
+/** The pattern, matching whole origins only. Without `g` and `y`, which would make it remember its last match. */
+function anchor({ source, flags }: RegExp): RegExp {
+  return new RegExp(`^(?:${source})$`, flags.replace(/[gmy]/g, ''))
+}
+
+/** The origin as browsers send it: in lower case, ASCII, without the default port. */
+function normalizeOrigin(origin: string): string {
+  return /^https?:/i.test(origin) ? new URL(origin).origin : origin.toLowerCase()
+}
+
+function isOrigins(value: unknown): boolean {
+  if (typeof value === 'function') return true
+  return (Array.isArray(value) ? value : [value]).every(
+    (item) => item instanceof RegExp || item === '*' || item === 'null' || isOrigin(item),
+  )
+}
+
+/** A scheme and a host, maybe a port; the scheme may be that of an app or a browser extension. */
+function isOrigin(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*,]+$/i.test(value))
+    return false
+  return URL.canParse(value)
+}
+
+function isHeaderNames(value: unknown): boolean {
+  const isName = (name: unknown) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name)
+  return Array.isArray(value) && value.every(isName)
+}
+
+/** The requested headers that later versions of the protocols may define. */
+function uploadHeaders(requested = ''): string[] {
+  const names = requested.toLowerCase().split(',')
+  return names.map((name) => name.trim()).filter((name) => /^upload-[a-z0-9-]+$/.test(name))
+}
