@@ -1,3 +1,5 @@
+import type { FinalResponse } from './upload.js'
+
 const brand = Symbol.for('tuskit.error')
 
 /**
@@ -93,8 +95,12 @@ export interface TusErrorOptions {
   readonly message?: string
   /** The error that led to this one. It is logged, never shown to clients. */
   readonly cause?: unknown
-  /** Response headers that belong to the error, for example the current `Upload-Offset`. */
+  /** Response headers that belong to the error. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Bytes that are stored, when the client can resume from there. */
+  readonly offset?: number | undefined
+  /** An answer that the application chose: replaces status, headers and sentence. */
+  readonly response?: FinalResponse
 }
 
 /**
@@ -107,13 +113,23 @@ export class TusError extends Error {
   /** The HTTP status that clients get. */
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  /** Bytes that are stored, when the client can resume from there. */
+  readonly offset: number | undefined
+  /** The answer that the application chose, when it did. */
+  readonly response: FinalResponse | undefined
 
   constructor(code: ErrorCode, options: TusErrorOptions = {}) {
     const [status, message] = errors[code]
-    super(options.message ?? message, 'cause' in options ? { cause: options.cause } : undefined)
+    const { response } = options
+    super(
+      response?.body ?? options.message ?? message,
+      'cause' in options ? { cause: options.cause } : undefined,
+    )
     this.code = code
-    this.status = status
-    this.headers = options.headers ?? {}
+    this.status = response?.status ?? status
+    this.headers = response?.headers ?? options.headers ?? {}
+    this.offset = options.offset
+    this.response = response
     Object.defineProperty(this, brand, { value: true })
   }
 }

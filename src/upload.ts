@@ -78,7 +78,7 @@ export type UploadState =
   | {
       readonly kind: 'gone'
       readonly at: string
-      readonly cause: 'terminated' | 'expired' | 'invalidated' | 'lost'
+      readonly cause: 'terminated' | 'expired'
     }
 
 /** An answer that the application chose. */

@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http'
+import type { Hooks } from './hooks.js'
+import type { CorsOptions } from './http/cors.js'
+import type { TrustProxy } from './http/origin.js'
+import type { Logger } from './logger.js'
+import type { StoreComposer } from './store-composer.js'
+import type { UnplacedUpload } from './upload.js'
+
+/** What {@link HandlerOptions.disable} can switch off: the tus extensions, and downloads. */
+export type Feature =
+  | 'creation'
+  | 'creation-with-upload'
+  | 'creation-defer-length'
+  | 'expiration'
+  | 'checksum'
+  | 'checksum-trailer'
+  | 'termination'
+  | 'concatenation'
+  | 'concatenation-unfinished'
+  | 'download'
+
+/** When unfinished uploads expire. */
+export interface ExpirationOptions {
+  /**
+   * Milliseconds from the creation of an upload to its expiry. An upload that still receives data is given the
+   * same time again when less than half of it is left.
+   */
+  readonly after: number
+  /**
+   * Milliseconds between two runs of `uploads.removeExpired()` by a timer of the handler. Absent: no timer; call it
+   * yourself. The timer does not keep the process alive.
+   */
+  readonly sweepEvery?: number
+}
+
+/** Memory for bytes between the network and the store. */
+export interface BodyBufferOptions {
+  /**
+   * Bytes that one upload may gather while the store is busy; as many again may be at the store. Default 1 MiB, at
+   * least 64 KiB.
+   */
+  readonly perUpload?: number
+  /**
+   * Bytes that all uploads together aim not to gather more than: with many uploads each gets its share, but at least
+   * 64 KiB. Default 32 MiB.
+   */
+  readonly total?: number
+}
+
+/** Options of {@link createHandler}. Times are in milliseconds, sizes in bytes. */
+export interface HandlerOptions {
+  /** The path of the creation URL as the client sees it, for example `/files`. Uploads live below it. Required. */
+  readonly basePath: string
+  /** The stores. Required; a DataStore and an InfoStore must be among them. */
+  readonly composer: StoreComposer
+  /**
+   * The most bytes an upload may have, or a function that says so: per creation, with the record as it would be, or
+   * for `Tus-Max-Size`, without one. Fixed for the life of each upload. Absent: what the store can hold.
+   */
+  readonly maxSize?:
+    | number
+    | ((request: IncomingMessage, upload: UnplacedUpload | undefined) => number | Promise<number>)
+  /** Makes the id of a new upload; see `isUploadId` for the form. Default: 128 random bits in Base64url. */
+  readonly generateId?: (request: IncomingMessage) => string | Promise<string>
+  /**
+   * The form of the `Location` of a new upload. `relative`: a path, which is right behind every proxy that keeps
+   * paths. `absolute`: with the scheme and host of the request. A URL: this one with the id added. Default
+   * `relative`.
+   */
+  readonly location?: 'relative' | 'absolute' | (string & {})
+  /**
+   * Whether `Forwarded` and `X-Forwarded-*` headers are believed, for absolute Locations. `true`: the whole chain; a
+   * number: so many proxies, counted from the server. Default `false`.
+   */
+  readonly trustProxy?: TrustProxy
+  /** Access from pages of other origins. `true`: from everywhere, without credentials. Default `false`. */
+  readonly cors?: boolean | CorsOptions
+  /** When unfinished uploads expire. Absent: never. Needs an info store with an ExpiryIndex. */
+  readonly expiration?: ExpirationOptions
+  /** Features not to offer although the stores could. Requests that use them are refused. Default: none. */
+  readonly disable?: readonly Feature[]
+  /**
+   * How long a request may send nothing before a HEAD of the same upload ends it to learn the offset. Counted only
+   * while the server waits for the client. Default 1,000.
+   */
+  readonly stalledAfter?: number
+  /** How long a request may send nothing before it is ended. Counted likewise. Default 60,000. */
+  readonly stallTimeout?: number
+  /** How long a request waits for the upload's lock before it is answered 423. Default 15,000. */
+  readonly lockTimeout?: number
+  /** How long a HEAD waits for an answer from a holder in another process. Default 200. */
+  readonly settleTimeout?: number
+  /** How long a store may take to store what it was given once the body has ended. Default 10,000. */
+  readonly flushTimeout?: number
+  /**
+   * How long a request waits for an upload to be finished or concatenated; then it is answered, and the work goes
+   * on. Default 30,000.
+   */
+  readonly finishTimeout?: number
+  /** How long the verdict on a rejected upload is kept. Default 24 hours. */
+  readonly verdictRetention?: number
+  /** Memory for bytes between the network and the store. */
+  readonly bodyBuffer?: BodyBufferOptions
+  /** The least time between two `post-receive` hooks of an upload. Default 1,000. */
+  readonly progressInterval?: number
+  /** Takes messages. Default: errors and warnings go to the console. */
+  readonly logger?: Logger
+  /** The application's functions in the life of uploads. */
+  readonly hooks?: Hooks
+}

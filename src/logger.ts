@@ -1,0 +1,18 @@
+/**
+ * Takes the handler's messages: anything like `console`. `fields` holds what goes with the message, such as
+ * `uploadId`, `requestId` and `error`.
+ */
+export interface Logger {
+  error(message: string, fields: Readonly<Record<string, unknown>>): void
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void
+  info(message: string, fields: Readonly<Record<string, unknown>>): void
+  debug(message: string, fields: Readonly<Record<string, unknown>>): void
+}
+
+/** Errors and warnings go to the console, the rest nowhere. */
+export const defaultLogger: Logger = {
+  error: (message, fields) => console.error(message, fields),
+  warn: (message, fields) => console.warn(message, fields),
+  info: () => {},
+  debug: () => {},
+}

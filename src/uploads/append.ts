@@ -1,0 +1,58 @@
+import type { Stat } from '../capabilities/data-store.js'
+import { TusError } from '../errors.js'
+import { authorize } from './ask.js'
+import { isoTime, type Engine } from './engine.js'
+import { exclusive, type Holder } from './exclusive.js'
+import { load } from './load.js'
+import { measure, refuseExpired } from './measure.js'
+import { receive, type Chunk, type Received } from './receive.js'
+import { transition } from './transition.js'
+
+/** A chunk for an upload that exists. */
+export interface AppendRequest extends Chunk {
+  readonly id: string
+  /** Where the client believes that the upload stands. */
+  readonly offset: number
+  /** The total length, when the request declares it. */
+  readonly length: number | undefined
+}
+
+/** Appends a chunk, and finishes the upload when that was the last one. */
+export async function append(engine: Engine, request: AppendRequest): Promise<Received> {
+  await authorize(engine, 'append', await load(engine, request.id), request.exchange)
+  return exclusive(engine, request.id, async (holder) => {
+    holder.upload = await load(engine, request.id)
+    if (holder.upload.concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
+    const from = await measure(engine, holder.upload, holder.signal)
+    await refuseExpired(engine, holder.upload, from.offset)
+    if (request.offset !== from.offset) {
+      throw new TusError('ERR_OFFSET_MISMATCH', { offset: from.offset })
+    }
+    if (request.length !== undefined) await declareLength(engine, holder, from, request.length)
+    await postponeExpiry(engine, holder, from)
+    return receive(engine, holder, from, request)
+  })
+}
+
+/** Records the length that a request declares (Creation With Deferred Length), before its body is looked at. */
+async function declareLength(
+  engine: Engine,
+  holder: Holder,
+  from: Stat,
+  length: number,
+): Promise<void> {
+  const { upload } = holder
+  if (length === upload.length) return
+  if (upload.length !== undefined || length < from.offset) throw new TusError('ERR_LENGTH_MISMATCH')
+  if (length > (upload.maxSize ?? Infinity)) throw new TusError('ERR_MAX_SIZE_EXCEEDED')
+  await transition(engine, holder, { length })
+}
+
+/** An upload that is worked on does not expire: when half of its time is over it gets the whole time again. */
+async function postponeExpiry(engine: Engine, holder: Holder, from: Stat): Promise<void> {
+  const { expireAfter } = engine.settings
+  const { expiresAt, length } = holder.upload
+  if (expireAfter === undefined || expiresAt === undefined || from.offset === length) return
+  if (Date.parse(expiresAt) - Date.now() > expireAfter / 2) return
+  await transition(engine, holder, { expiresAt: isoTime(expireAfter) })
+}

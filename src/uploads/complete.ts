@@ -1,0 +1,30 @@
+import type { Stat } from '../capabilities/data-store.js'
+import { TusError } from '../errors.js'
+import { joinFinalsOf } from './join.js'
+import { inBackground, type Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+import type { Holder } from './exclusive.js'
+import { finish } from './finish.js'
+import { within } from './within.js'
+
+/**
+ * What is due when an upload is full: to finish it, if that is not implied, and if it is a partial upload to join the
+ * final uploads that wait for it. When finishing takes longer than `finishTimeout`, throws `ERR_UPLOAD_BUSY`, and it
+ * goes on.
+ */
+export async function complete(
+  engine: Engine,
+  holder: Holder,
+  from: Stat,
+  exchange: Exchange,
+): Promise<void> {
+  const { upload } = holder
+  if (upload.finish === 'recorded' && upload.state.kind === 'open') {
+    const finishing = finish(engine, holder, from, exchange)
+    holder.keep(finishing)
+    await within(engine.settings.finishTimeout, finishing, () => new TusError('ERR_UPLOAD_BUSY'))
+  }
+  if (upload.concat?.kind === 'partial') {
+    inBackground(engine, 'A concatenation', joinFinalsOf(engine, upload.id))
+  }
+}

@@ -1,0 +1,57 @@
+import { TusError } from '../errors.js'
+import type { Concat, Upload } from '../upload.js'
+import { authorize } from './ask.js'
+import { establish, prepare, type CreateRequest } from './create.js'
+import type { Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+import { exclusive } from './exclusive.js'
+import { isWhole, joinWithin, sumOfLengths } from './join.js'
+import { addReference } from './reference.js'
+
+/** A final upload that a client asks for. */
+export interface FinalRequest extends Omit<CreateRequest, 'length' | 'chunk' | 'concat'> {
+  readonly concat: Extract<Concat, { readonly kind: 'final' }>
+}
+
+/**
+ * Creates a final upload and joins its partials if they are all finished. When that takes longer than `finishTimeout`
+ * it goes on after the answer.
+ */
+export async function createFinal(engine: Engine, request: FinalRequest): Promise<Upload> {
+  const { exchange, concat } = request
+  await authorize(engine, 'create', undefined, exchange)
+  const partials = await loadPartials(engine, concat.partials, exchange)
+  if (!engine.features.has('concatenation-unfinished')) {
+    for (const partial of partials.values()) {
+      if (!(await isWhole(engine, partial))) throw new TusError('ERR_PARTIAL_NOT_FINISHED')
+    }
+  }
+  const length = sumOfLengths(concat.partials.map((id) => partials.get(id)!))
+  const upload = await prepare(engine, { ...request, length })
+  return exclusive(engine, upload.id, async (holder) => {
+    for (const partial of partials.values()) await addReference(engine, partial, upload.id)
+    await establish(engine, holder, upload, request)
+    await joinWithin(engine, holder, exchange)
+    return holder.upload
+  })
+}
+
+/** The partial uploads of a request, each asked for once, with leave to use it. */
+async function loadPartials(
+  engine: Engine,
+  ids: readonly string[],
+  exchange: Exchange,
+): Promise<Map<string, Upload>> {
+  const partials = new Map<string, Upload>()
+  for (const id of new Set(ids)) {
+    const upload = await engine.stores.infoStore.get(id)
+    if (upload?.concat?.kind !== 'partial' || upload.state.kind === 'gone') {
+      throw new TusError('ERR_INVALID_CONCAT', {
+        message: `Upload-Concat names ${id}, which is not a partial upload`,
+      })
+    }
+    await authorize(engine, 'concatenate', upload, exchange)
+    partials.set(id, upload)
+  }
+  return partials
+}

@@ -1,0 +1,141 @@
+import { isTusError, TusError } from '../errors.js'
+import type { PreCreateVerdict } from '../hooks.js'
+import { formatMetadata } from '../protocols/tus/parse-metadata.js'
+import { isUploadId, type Concat, type Metadata, type UnplacedUpload, type Upload } from '../upload.js'
+import { ask, authorize, refusal } from './ask.js'
+import { isoTime, type Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+import { exclusive, type Holder } from './exclusive.js'
+import { complete } from './complete.js'
+import { notify } from './notify.js'
+import { receive, type Chunk, type Received } from './receive.js'
+import { hookEvent, writeOptions } from './transition.js'
+
+/** What a client asks to be created. */
+export interface CreateRequest {
+  readonly protocol: Upload['protocol']
+  /** Absent: declared later. */
+  readonly length: number | undefined
+  readonly metadata: Metadata
+  readonly concat?: Concat
+  /** Bytes that come with the creation. */
+  readonly chunk?: Chunk
+  readonly exchange: Exchange
+  /** Called once the upload exists: from then on the client may be told where. */
+  readonly announce: (upload: Upload) => void
+}
+
+/** Creates an upload, takes the bytes that come with it, and finishes it when that is all. */
+export async function create(engine: Engine, request: CreateRequest): Promise<Received> {
+  const { exchange, chunk } = request
+  await authorize(engine, 'create', undefined, exchange)
+  const upload = await prepare(engine, request)
+  return exclusive(engine, upload.id, async (holder) => {
+    await establish(engine, holder, upload, request)
+    if (chunk !== undefined) return receive(engine, holder, { offset: 0 }, chunk)
+    if (upload.length === 0) await complete(engine, holder, { offset: 0 }, exchange)
+    return { upload: holder.upload, offset: 0 }
+  })
+}
+
+/** The record as it will be: with the limits checked, the pre-create hook heard, an id and a place. */
+export async function prepare(engine: Engine, request: CreateRequest): Promise<Upload> {
+  const { settings, stores, hooks } = engine
+  const { exchange, concat, length } = request
+  const generated = await settings.generateId(exchange)
+  const draft: UnplacedUpload = {
+    id: generated.id,
+    revision: 1,
+    protocol: request.protocol,
+    ...(length !== undefined && { length }),
+    metadata: request.metadata,
+    ...(concat && { concat }),
+    createdAt: isoTime(0),
+    ...(settings.expireAfter !== undefined && { expiresAt: isoTime(settings.expireAfter) }),
+    finish: 'implied',
+    state: { kind: 'open' },
+  }
+  const limit = await settings.maxSize(exchange, draft)
+  refuseTooLarge(draft, limit)
+  const verdict = await askPreCreate(engine, draft, exchange)
+  const id = verdict.id ?? draft.id
+  if (!isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
+  if ((verdict.id !== undefined || !generated.random) && (await stores.infoStore.get(id))) {
+    // Asked before the lock, which would end a request for the upload that has this id already.
+    throw new TusError('ERR_ID_TAKEN')
+  }
+  const maxSize = Math.min(verdict.maxSize ?? limit, stores.dataStore.maximumSize)
+  const { metadata, place } = verdict
+  const recorded =
+    concat?.kind === 'final' ||
+    stores.finisher !== undefined ||
+    (concat === undefined && (hooks.preFinish !== undefined || hooks.postFinish !== undefined))
+  const unplaced: UnplacedUpload = {
+    ...draft,
+    id,
+    ...(metadata && { metadata: { raw: formatMetadata(metadata), values: { ...metadata } } }),
+    ...(Number.isFinite(maxSize) && { maxSize }),
+    finish: recorded ? 'recorded' : 'implied',
+  }
+  refuseTooLarge(unplaced, maxSize)
+  const storage = stores.dataStore.locate(place ? { ...unplaced, place } : unplaced)
+  return { ...unplaced, storage }
+}
+
+function refuseTooLarge(upload: UnplacedUpload, limit: number): void {
+  if ((upload.length ?? 0) > limit) throw new TusError('ERR_MAX_SIZE_EXCEEDED')
+}
+
+async function askPreCreate(
+  engine: Engine,
+  upload: UnplacedUpload,
+  { request }: Exchange,
+): Promise<Partial<PreCreateVerdict>> {
+  const { hooks } = engine
+  if (hooks.preCreate === undefined) return {}
+  const event = hookEvent(upload.id, 'pre-create')
+  const members = ['reject', 'id', 'metadata', 'maxSize', 'place'] as const
+  const verdict = await ask<PreCreateVerdict>(members, () =>
+    hooks.preCreate!({ event, upload, request }),
+  )
+  if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)
+  return verdict
+}
+
+/** Record first, then the data: what lies on the medium can always be found from a record. */
+export async function establish(
+  engine: Engine,
+  holder: Holder,
+  upload: Upload,
+  { chunk, exchange, announce }: Pick<CreateRequest, 'chunk' | 'exchange' | 'announce'>,
+): Promise<void> {
+  const { dataStore, infoStore } = engine.stores
+  await infoStore.create(upload)
+  holder.upload = upload
+  const size = chunk === undefined ? 0 : chunk.body.size
+  const incoming =
+    size === 0 ? 'nothing' : size !== undefined && size === upload.length ? 'everything' : 'some'
+  try {
+    await dataStore.create(upload, { ...writeOptions(engine, holder), incoming })
+  } catch (error) {
+    await withdraw(engine, holder, error)
+    throw error
+  }
+  announce(holder.upload)
+  notify(engine, hookEvent(upload.id, 'post-create'), holder.upload, exchange)
+}
+
+/** Undoes the record of an upload whose data could not be made. What cannot be undone is left to expire. */
+async function withdraw(engine: Engine, holder: Holder, error: unknown): Promise<void> {
+  const { terminator, infoStore } = engine.stores
+  if (!holder.lock.held()) return
+  try {
+    // Data that was there before belongs to somebody else.
+    if (!isTusError(error, 'ERR_DATA_EXISTS')) {
+      await terminator?.terminate(holder.upload, writeOptions(engine, holder))
+    }
+    await infoStore.delete(holder.upload.id)
+  } catch (cause) {
+    engine.log.warn('A failed creation could not be undone', { uploadId: holder.upload.id, error: cause })
+  }
+}

@@ -1,0 +1,63 @@
+import type { Feature } from '../handler-options.js'
+import type { HookResponse, Hooks } from '../hooks.js'
+import type { Logger } from '../logger.js'
+import type { StoreSlots } from '../store-composer.js'
+import type { FinalResponse, UnplacedUpload } from '../upload.js'
+import type { EventQueue } from './event-queue.js'
+import type { Exchange } from './exchange.js'
+import type { Holder } from './exclusive.js'
+
+/** The slots of a composer of which the required ones are known to be filled. */
+export type Stores = Readonly<StoreSlots> &
+  Required<Pick<StoreSlots, 'dataStore' | 'infoStore' | 'locker'>>
+
+/** What the operations of this folder share: the stores, the settings, and who writes at this moment. */
+export interface Engine {
+  readonly stores: Stores
+  readonly features: ReadonlySet<Feature>
+  readonly hooks: Hooks
+  readonly log: Logger
+  readonly settings: EngineSettings
+  /** The locks that are held in this process, by upload id. */
+  readonly holders: Map<string, Holder>
+  readonly events: EventQueue
+  /** Work that goes on although its request was answered, for an orderly stop. */
+  readonly background: Set<Promise<unknown>>
+}
+
+/** Times in milliseconds, sizes in bytes; {@link HandlerOptions} says what each means. */
+export interface EngineSettings {
+  maxSize(exchange: Exchange, upload: UnplacedUpload | undefined): Promise<number>
+  generateId(exchange: Exchange): Promise<{ readonly id: string; readonly random: boolean }>
+  readonly expireAfter: number | undefined
+  readonly stalledAfter: number
+  readonly lockTimeout: number
+  readonly settleTimeout: number
+  readonly flushTimeout: number
+  readonly finishTimeout: number
+  readonly verdictRetention: number
+  readonly progressInterval: number
+}
+
+/** Lets `work` go on by itself. Its failure is logged. */
+export function inBackground(engine: Engine, what: string, work: Promise<unknown>): void {
+  const watched = work
+    .catch((error: unknown) => engine.log.error(`${what} failed`, { error }))
+    .finally(() => engine.background.delete(watched))
+  engine.background.add(watched)
+}
+
+/** A moment in the future as records write it. */
+export function isoTime(millisecondsFromNow: number): string {
+  return new Date(Date.now() + millisecondsFromNow).toISOString()
+}
+
+/** The answer of a hook with the gaps filled. */
+export function finalResponse(answer: true | HookResponse, status: number): FinalResponse {
+  const chosen = answer === true ? {} : answer
+  return {
+    status: chosen.status ?? status,
+    headers: chosen.headers ?? {},
+    body: chosen.body ?? '',
+  }
+}

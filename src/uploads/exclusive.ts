@@ -1,0 +1,158 @@
+import diagnostics from 'node:diagnostics_channel'
+import type { IncomingBody } from '../capabilities/incoming-body.js'
+import type { Lock, LockClaim } from '../capabilities/locker.js'
+import { TusError, type ErrorCode } from '../errors.js'
+import type { Upload } from '../upload.js'
+import type { Engine } from './engine.js'
+
+const lockChannel = diagnostics.channel('tuskit:lock')
+
+/** How to wait for a lock. */
+export interface WaitOptions {
+  readonly milliseconds: number
+  /** What the wait ends with. */
+  readonly late: ErrorCode
+}
+
+/**
+ * Runs `operation` under the lock of an upload, which is released when it ends and everything it handed to
+ * {@link Holder.keep} has settled.
+ */
+export async function exclusive<T>(
+  engine: Engine,
+  id: string,
+  operation: (holder: Holder) => Promise<T>,
+  wait: WaitOptions = { milliseconds: engine.settings.lockTimeout, late: 'ERR_UPLOAD_LOCKED' },
+): Promise<T> {
+  const holder = await acquire(engine, id, wait)
+  engine.holders.set(id, holder)
+  try {
+    return await operation(holder)
+  } finally {
+    const released = holder.release().finally(() => {
+      if (engine.holders.get(id) === holder) engine.holders.delete(id)
+    })
+    if (holder.keeps) void released
+    else await released
+  }
+}
+
+async function acquire(engine: Engine, id: string, wait: WaitOptions): Promise<Holder> {
+  const started = performance.now()
+  const waiting = new AbortController()
+  const timer = setTimeout(() => waiting.abort(new TusError(wait.late)), wait.milliseconds)
+  const holder = new Holder(engine, id)
+  try {
+    await holder.acquire(waiting.signal)
+  } finally {
+    clearTimeout(timer)
+    if (lockChannel.hasSubscribers) {
+      lockChannel.publish({ uploadId: id, milliseconds: performance.now() - started })
+    }
+  }
+  return holder
+}
+
+/** What a holder does: work for a bounded time, take bytes from a client, or join uploads for as long as it takes. */
+export type Phase = 'working' | 'receiving' | 'concatenating'
+
+/** A turn of the lock of one upload: what the holder does, and what it answers to those who want the lock. */
+export class Holder {
+  readonly #engine: Engine
+  readonly #id: string
+  readonly #abort = new AbortController()
+  readonly #kept: Promise<unknown>[] = []
+  #lock: Lock | undefined
+  #body: IncomingBody | undefined
+  #wanted = false
+  #upload: Upload | undefined
+  /** The last offset that counts, while bytes come in. */
+  durable: number | undefined
+  /** What the holder does decides what readers are told: see {@link Holder.requestRelease}. */
+  phase: Phase = 'working'
+
+  constructor(engine: Engine, id: string) {
+    this.#engine = engine
+    this.#id = id
+  }
+
+  async acquire(signal: AbortSignal): Promise<void> {
+    const requestRelease = (claim: LockClaim) => this.requestRelease(claim)
+    this.#lock = await this.#engine.stores.locker.acquire(this.#id, { signal, requestRelease })
+    this.#lock.lost.addEventListener('abort', this.#onLost, { once: true })
+    if (this.#lock.lost.aborted) this.#onLost()
+  }
+
+  readonly #onLost = (): void => {
+    this.#abort.abort(new TusError('ERR_LOCK_LOST'))
+    this.#body?.stop('released')
+  }
+
+  get lock(): Lock {
+    return this.#lock!
+  }
+
+  /** The record as the holder last read or wrote it. Under the lock this is the truth. */
+  get upload(): Upload {
+    return this.#upload!
+  }
+
+  set upload(upload: Upload) {
+    this.#upload = upload
+  }
+
+  /** Aborts when the storage does not belong to the holder any more. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /**
+   * The reading rule: a reader joins whoever works for a bounded time (flushing, finishing), ends a request that has
+   * stalled, and leaves a live one and a long concatenation alone. A writer ends the request.
+   */
+  requestRelease(claim: LockClaim): boolean {
+    if (claim === 'writer') this.#wanted = true
+    if (this.phase !== 'receiving' || this.#body === undefined) {
+      return claim === 'writer' || this.phase === 'working'
+    }
+    if (claim === 'reader' && this.#body.idleTime() < this.#engine.settings.stalledAfter) return false
+    this.#body.stop('released')
+    return true
+  }
+
+  /** From now on the holder takes bytes from `body`, which whoever wants the lock may end. */
+  receive(body: IncomingBody, offset: number): void {
+    this.#body = body
+    this.durable = offset
+    this.phase = 'receiving'
+    if (this.#wanted) body.stop('released')
+    void body.ended.then(() => {
+      this.phase = 'working'
+    })
+  }
+
+  /** Ends what comes in, for the shutdown of the server. */
+  shutdown(): void {
+    this.#body?.stop('shutdown')
+  }
+
+  /** Takes the storage away from a store that does not come to an end. */
+  abort(reason: Error): void {
+    this.#abort.abort(reason)
+  }
+
+  /** The lock is held until `work` has settled, though the operation may end before. */
+  keep(work: Promise<unknown>): void {
+    this.#kept.push(work)
+  }
+
+  get keeps(): boolean {
+    return this.#kept.length > 0
+  }
+
+  async release(): Promise<void> {
+    await Promise.allSettled(this.#kept)
+    this.lock.lost.removeEventListener('abort', this.#onLost)
+    await this.lock.release()
+  }
+}

@@ -1,0 +1,52 @@
+import diagnostics from 'node:diagnostics_channel'
+import type { Stat } from '../capabilities/data-store.js'
+import type { FinalResponse } from '../upload.js'
+import { ask, refusal } from './ask.js'
+import { finalResponse, isoTime, type Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+import type { Holder } from './exclusive.js'
+import { hookEvent, reject, transition, writeOptions } from './transition.js'
+
+const finishChannel = diagnostics.channel('tuskit:finish')
+
+/**
+ * Finishes an upload whose bytes are all stored: finisher, pre-finish, record. After a failure or a crash it is done
+ * again from the start, until the record says that it succeeded.
+ */
+export async function finish(
+  engine: Engine,
+  holder: Holder,
+  from: Stat,
+  exchange: Exchange,
+): Promise<void> {
+  const started = performance.now()
+  await engine.stores.finisher?.finish(holder.upload, from, writeOptions(engine, holder))
+  const partial = holder.upload.concat?.kind === 'partial'
+  const response = partial ? undefined : await askPreFinish(engine, holder, exchange)
+  const state = { kind: 'finished', at: isoTime(0), ...(response && { response }) } as const
+  const events = partial ? [] : (['post-finish'] as const)
+  await transition(engine, holder, { state, expiresAt: undefined }, events, exchange)
+  if (finishChannel.hasSubscribers) {
+    const milliseconds = performance.now() - started
+    finishChannel.publish({ uploadId: holder.upload.id, milliseconds })
+  }
+}
+
+async function askPreFinish(
+  engine: Engine,
+  holder: Holder,
+  { request }: Exchange,
+): Promise<FinalResponse | undefined> {
+  const { hooks } = engine
+  if (hooks.preFinish === undefined) return undefined
+  const { upload } = holder
+  const event = hookEvent(upload.id, 'pre-finish')
+  const verdict = await ask(['reject', 'response'], () =>
+    hooks.preFinish!({ event, upload, request }),
+  )
+  if (verdict.reject) {
+    const { status, headers, message } = refusal('ERR_REJECTED', verdict.reject)
+    await reject(engine, holder, { status, headers, body: message })
+  }
+  return verdict.response && finalResponse(verdict.response, 0)
+}

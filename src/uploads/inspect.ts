@@ -1,0 +1,108 @@
+import { isTusError, TusError } from '../errors.js'
+import type { Upload } from '../upload.js'
+import { authorize } from './ask.js'
+import { complete } from './complete.js'
+import { joinWithin } from './join.js'
+import type { Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+import { exclusive, type WaitOptions } from './exclusive.js'
+import { load } from './load.js'
+import { isFinished, measure, refuseExpired } from './measure.js'
+
+/** What is known about an upload. */
+export interface Inspection {
+  readonly upload: Upload
+  /** Bytes stored; absent for a final upload that is not joined yet. */
+  readonly offset: number | undefined
+  readonly finished: boolean
+}
+
+/**
+ * Tells where an upload stands, by the reading rule: without the lock, and without disturbing a writer that makes
+ * progress. An upload that is full but not finished is finished first.
+ */
+export async function inspect(
+  engine: Engine,
+  id: string,
+  exchange: Exchange,
+): Promise<Inspection> {
+  const upload = await load(engine, id)
+  await authorize(engine, 'inspect', upload, exchange)
+  if (upload.state.kind === 'finished') return inspection(upload, upload.length!)
+  if (upload.concat?.kind === 'final') return inspectFinal(engine, upload, exchange)
+
+  if ((await settle(engine, id)) === 'held') {
+    const holder = engine.holders.get(id)
+    if (holder?.durable !== undefined) return inspection(holder.upload, holder.durable)
+  }
+  const current = await load(engine, id)
+  const { offset } = await measure(engine, current, new AbortController().signal)
+  if (offset === current.length && !isFinished(current, offset)) {
+    return finishFirst(engine, id, exchange)
+  }
+  await refuseExpired(engine, current, offset)
+  return inspection(current, offset)
+}
+
+/** Waits for a holder that lets go: one of this process for as long as it may finish, others for a moment. */
+async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
+  const { finishTimeout, settleTimeout } = engine.settings
+  const local = engine.holders.has(id)
+  const waiting = new AbortController()
+  const timer = setTimeout(() => waiting.abort(), local ? finishTimeout : settleTimeout)
+  try {
+    return await engine.stores.locker.settle(id, { signal: waiting.signal })
+  } catch (error) {
+    if (!waiting.signal.aborted) throw error
+    if (local) throw new TusError('ERR_UPLOAD_BUSY')
+    return 'held'
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function finishFirst(engine: Engine, id: string, exchange: Exchange): Promise<Inspection> {
+  const wait = { milliseconds: engine.settings.finishTimeout, late: 'ERR_UPLOAD_BUSY' } as const
+  return exclusive(
+    engine,
+    id,
+    async (holder) => {
+      holder.upload = await load(engine, id)
+      const stored = await measure(engine, holder.upload, holder.signal)
+      if (stored.offset === holder.upload.length) await complete(engine, holder, stored, exchange)
+      return inspection(holder.upload, stored.offset)
+    },
+    wait,
+  )
+}
+
+/** A final upload has no offset before it is joined. If nobody works on it, that is tried now. */
+async function inspectFinal(
+  engine: Engine,
+  upload: Upload,
+  exchange: Exchange,
+): Promise<Inspection> {
+  const wait: WaitOptions = { milliseconds: engine.settings.settleTimeout, late: 'ERR_UPLOAD_BUSY' }
+  if (engine.holders.has(upload.id)) return inspection(upload, undefined)
+  try {
+    return await exclusive(
+      engine,
+      upload.id,
+      async (holder) => {
+        holder.upload = await load(engine, upload.id)
+        await joinWithin(engine, holder, exchange)
+        const { state, length } = holder.upload
+        if (state.kind === 'open') await refuseExpired(engine, holder.upload, undefined)
+        return inspection(holder.upload, state.kind === 'finished' ? length : undefined)
+      },
+      wait,
+    )
+  } catch (error) {
+    if (isTusError(error, 'ERR_UPLOAD_BUSY')) return inspection(upload, undefined)
+    throw error
+  }
+}
+
+function inspection(upload: Upload, offset: number | undefined): Inspection {
+  return { upload, offset, finished: offset !== undefined && isFinished(upload, offset) }
+}

@@ -1,0 +1,93 @@
+import { isTusError, TusError } from '../errors.js'
+import type { FinalResponse, Upload } from '../upload.js'
+import type { Engine } from './engine.js'
+import { noExchange, type Exchange } from './exchange.js'
+import { exclusive, type Holder } from './exclusive.js'
+import { finish } from './finish.js'
+import { load } from './load.js'
+import { isFinished, measure } from './measure.js'
+import { reject, transition, writeOptions } from './transition.js'
+import { within } from './within.js'
+
+/** Joins, and lets it go on after `finishTimeout`. Says nothing about whether it is done. */
+export async function joinWithin(
+  engine: Engine,
+  holder: Holder,
+  exchange: Exchange,
+): Promise<void> {
+  const joining = join(engine, holder, exchange)
+  holder.keep(joining)
+  const late = new TusError('ERR_UPLOAD_BUSY')
+  try {
+    await within(engine.settings.finishTimeout, joining, () => late)
+  } catch (error) {
+    if (error !== late) throw error
+  }
+}
+
+/** Joins the partials of a final upload when all are finished; otherwise it keeps waiting for them. */
+export async function join(engine: Engine, holder: Holder, exchange: Exchange): Promise<void> {
+  const { concat, maxSize } = holder.upload
+  if (concat?.kind !== 'final' || holder.upload.state.kind !== 'open') return
+  const partials: Upload[] = []
+  for (const id of concat.partials) {
+    const partial = await engine.stores.infoStore.get(id)
+    if (partial === undefined || partial.state.kind === 'gone') {
+      return await reject(engine, holder, verdictOf('ERR_UPLOAD_GONE'))
+    }
+    if (!(await isWhole(engine, partial))) return
+    partials.push(partial)
+  }
+  const length = sumOfLengths(partials)!
+  if (length > (maxSize ?? Infinity)) {
+    return await reject(engine, holder, verdictOf('ERR_MAX_SIZE_EXCEEDED'))
+  }
+  if (holder.upload.length === undefined) await transition(engine, holder, { length })
+  holder.phase = 'concatenating'
+  const options = writeOptions(engine, holder)
+  await engine.stores.concatenator!.concatenate(holder.upload, partials, options)
+  holder.phase = 'working'
+  const stored = await measure(engine, holder.upload, holder.signal)
+  if (stored.offset !== length) {
+    throw new TusError('ERR_INTERNAL', { message: 'The concatenation is not as long as its parts' })
+  }
+  await finish(engine, holder, stored, exchange)
+}
+
+/** Joins the final uploads that may have waited for this partial only. */
+export async function joinFinalsOf(engine: Engine, partialId: string): Promise<void> {
+  const partial = await engine.stores.infoStore.get(partialId)
+  if (partial?.concat?.kind !== 'partial') return
+  for (const id of partial.concat.finals) {
+    if ((await engine.stores.infoStore.get(id))?.state.kind !== 'open') continue
+    await exclusive(engine, id, async (holder) => {
+      holder.upload = await load(engine, id)
+      await join(engine, holder, noExchange)
+    })
+  }
+}
+
+/** Whether all bytes of a partial upload are there and finishing it succeeded. */
+export async function isWhole(engine: Engine, partial: Upload): Promise<boolean> {
+  if (partial.state.kind !== 'open') return partial.state.kind === 'finished'
+  try {
+    const { offset } = await measure(engine, partial, new AbortController().signal)
+    return isFinished(partial, offset)
+  } catch (error) {
+    if (isTusError(error, 'ERR_UPLOAD_GONE')) return false
+    throw error
+  }
+}
+
+/** Absent when one of the lengths is not known. */
+export function sumOfLengths(partials: readonly Upload[]): number | undefined {
+  return partials.reduce<number | undefined>(
+    (sum, { length }) => (sum === undefined || length === undefined ? undefined : sum + length),
+    0,
+  )
+}
+
+function verdictOf(code: 'ERR_UPLOAD_GONE' | 'ERR_MAX_SIZE_EXCEEDED'): FinalResponse {
+  const { status, headers, message } = new TusError(code)
+  return { status, headers, body: `${code}: ${message}\n` }
+}

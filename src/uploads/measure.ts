@@ -1,0 +1,39 @@
+import type { Stat } from '../capabilities/data-store.js'
+import { isTusError, TusError } from '../errors.js'
+import { isExpired, type Upload } from '../upload.js'
+import { isReferenced } from './reference.js'
+import type { Engine } from './engine.js'
+
+/**
+ * Asks the store what is stored. Data that is missing is answered as gone but not recorded as such: it may be back
+ * when a disk is.
+ */
+export async function measure(engine: Engine, upload: Upload, signal: AbortSignal): Promise<Stat> {
+  try {
+    return await engine.stores.dataStore.stat(upload, { signal })
+  } catch (cause) {
+    if (isTusError(cause, 'ERR_DATA_MISSING')) throw new TusError('ERR_UPLOAD_GONE', { cause })
+    throw cause
+  }
+}
+
+/** Whether finishing is done: recorded as such, or implied by full bytes. */
+export function isFinished(upload: Upload, offset: number): boolean {
+  return (
+    upload.state.kind === 'finished' || (upload.finish === 'implied' && offset === upload.length)
+  )
+}
+
+/**
+ * Throws when the time of an unfinished upload is over, also before it has been removed (Expiration). A partial upload
+ * that a final one waits for stays.
+ */
+export async function refuseExpired(
+  engine: Engine,
+  upload: Upload,
+  offset: number | undefined,
+): Promise<void> {
+  if (offset !== undefined && offset === upload.length) return
+  if (!isExpired(upload, Date.now()) || (await isReferenced(engine, upload))) return
+  throw new TusError('ERR_UPLOAD_GONE')
+}

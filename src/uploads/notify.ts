@@ -1,0 +1,31 @@
+import type { HookContext, HookEvent, Hooks, HookType } from '../hooks.js'
+import type { Upload } from '../upload.js'
+import type { Engine } from './engine.js'
+import { noExchange, type Exchange } from './exchange.js'
+
+/** The hooks that are told after the fact, by the event they are told of. */
+const listeners: { readonly [Type in HookType]?: 'postCreate' | 'postFinish' | 'postTerminate' } = {
+  'post-create': 'postCreate',
+  'post-finish': 'postFinish',
+  'post-terminate': 'postTerminate',
+} satisfies { [Type in HookType]?: keyof Hooks }
+
+/** Queues an event for the hook that listens for it, if there is one. */
+export function notify(
+  engine: Engine,
+  event: HookEvent,
+  upload: Upload,
+  exchange: Exchange = noExchange,
+): void {
+  const name = listeners[event.type]
+  if (name === undefined || engine.hooks[name] === undefined) return
+  const context: HookContext = { event, upload, request: exchange.request }
+  void engine.events.add(upload.id, async () => {
+    if (event.type !== 'post-create') await exchange.answered
+    try {
+      await engine.hooks[name]!(context)
+    } catch (error) {
+      engine.log.error(`The hook ${event.type} failed`, { uploadId: upload.id, error })
+    }
+  })
+}

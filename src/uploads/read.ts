@@ -1,0 +1,50 @@
+import type { Readable } from 'node:stream'
+import type { ByteRange } from '../capabilities/content-reader.js'
+import { isTusError, TusError } from '../errors.js'
+import type { Upload } from '../upload.js'
+import { authorize } from './ask.js'
+import type { Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+import { load } from './load.js'
+import { isFinished, measure } from './measure.js'
+
+/** The bytes of a finished upload, or where to get them. */
+export type Content = Readable | { readonly redirect: string }
+
+/** A finished upload that can be read. */
+export interface Readability {
+  readonly upload: Upload
+  readonly length: number
+  /** Absent range: all of it. */
+  read(range: ByteRange | undefined, signal: AbortSignal): Promise<Content>
+}
+
+/** Finds a finished upload for reading. Takes no lock. Throws `ERR_UPLOAD_NOT_FINISHED` when it is not finished. */
+export async function openContent(
+  engine: Engine,
+  id: string,
+  exchange: Exchange,
+): Promise<Readability> {
+  const upload = await load(engine, id)
+  await authorize(engine, 'read', upload, exchange)
+  const reader = engine.stores.contentReader
+  if (reader === undefined || !engine.features.has('download')) {
+    throw new TusError('ERR_METHOD_NOT_ALLOWED')
+  }
+  if (upload.state.kind !== 'finished') {
+    const { offset } = await measure(engine, upload, new AbortController().signal)
+    if (!isFinished(upload, offset)) throw new TusError('ERR_UPLOAD_NOT_FINISHED')
+  }
+  return {
+    upload,
+    length: upload.length!,
+    async read(range, signal) {
+      try {
+        return await reader.read(upload, range, { signal })
+      } catch (cause) {
+        if (isTusError(cause, 'ERR_DATA_MISSING')) throw new TusError('ERR_UPLOAD_GONE', { cause })
+        throw cause
+      }
+    },
+  }
+}

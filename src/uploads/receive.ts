@@ -1,0 +1,142 @@
+import diagnostics from 'node:diagnostics_channel'
+import type { Stat } from '../capabilities/data-store.js'
+import type { BodyEnd, IncomingBody } from '../capabilities/incoming-body.js'
+import { isTusError, TusError, type ErrorCode } from '../errors.js'
+import type { Upload } from '../upload.js'
+import type { Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+import type { Holder } from './exclusive.js'
+import { complete } from './complete.js'
+import { watchProgress } from './progress-watch.js'
+import { TappedBody } from './tapped-body.js'
+import { reject, writeOptions } from './transition.js'
+import { Verifier, type ChunkDigest } from './verifier.js'
+
+const appendChannel = diagnostics.channel('tuskit:append')
+
+/** The bytes that a request brings. */
+export interface Chunk {
+  readonly body: IncomingBody
+  /** The digest to verify. Called when all else is found to be right; may throw. */
+  readonly digest: () => ChunkDigest | undefined
+  readonly exchange: Exchange
+}
+
+/** Where an upload stands after a chunk. */
+export interface Received {
+  readonly upload: Upload
+  readonly offset: number
+}
+
+const endings: Readonly<Record<Exclude<BodyEnd, 'complete' | 'overrun'>, ErrorCode>> = {
+  disconnected: 'ERR_BODY_INCOMPLETE',
+  stalled: 'ERR_BODY_STALLED',
+  released: 'ERR_BODY_INCOMPLETE',
+  stopped: 'ERR_REJECTED',
+  shutdown: 'ERR_SERVER_SHUTDOWN',
+}
+
+/**
+ * Takes a chunk into the upload of a holder, for creations and appends alike, and finishes the upload when it is
+ * full. What was stored stays stored when the chunk is not whole.
+ */
+export async function receive(
+  engine: Engine,
+  holder: Holder,
+  from: Stat,
+  { body, digest, exchange }: Chunk,
+): Promise<Received> {
+  const { length, maxSize } = holder.upload
+  const room = (length ?? maxSize ?? Infinity) - from.offset
+  const tooMuch = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_LENGTH_EXCEEDED'
+  if ((body.size ?? 0) > room) throw new TusError(tooMuch, { offset: from.offset })
+
+  const claimed = digest()
+  const verifier = claimed && new Verifier(claimed, body)
+  holder.receive(body, from.offset)
+  const watch = watchProgress(engine, holder, exchange, () => body.stop('stopped'))
+  let stored: Stat
+  try {
+    stored = await store(engine, holder, from, new TappedBody(body, room, verifier), verifier)
+  } finally {
+    await watch.end()
+  }
+  if (watch.verdict !== undefined) await reject(engine, holder, watch.verdict)
+
+  const { offset } = stored
+  const end = await body.ended
+  if (end === 'overrun') throw new TusError(tooMuch, { offset })
+  if (verifier?.failure !== undefined) throw at(offset, verifier.failure)
+  if (offset === holder.upload.length) await complete(engine, holder, stored, exchange)
+  else if (end !== 'complete') throw new TusError(endings[end], { offset })
+  return { upload: holder.upload, offset }
+}
+
+/** Hands the body to the store. When the store fails, the error says what is stored nevertheless. */
+async function store(
+  engine: Engine,
+  holder: Holder,
+  from: Stat,
+  body: TappedBody,
+  verifier: Verifier | undefined,
+): Promise<Stat> {
+  const { upload } = holder
+  const { dataStore, verifiedAppender } = engine.stores
+  const started = performance.now()
+  const clock = limitFlush(engine, holder, body)
+  const progress = (offset: number) => {
+    holder.durable = offset
+  }
+  const options = { ...writeOptions(engine, holder), progress }
+  try {
+    if (body.expectsNothing) {
+      await body.discard()
+      await verifier?.accept()
+      return from
+    }
+    if (verifier === undefined) return await dataStore.append(upload, from, body, options)
+    return await verifiedAppender!.appendVerified(upload, from, body, verifier.accept, options)
+  } catch (error) {
+    throw at(await storedOffset(engine, holder), error)
+  } finally {
+    clock.stop()
+    if (appendChannel.hasSubscribers) {
+      const milliseconds = performance.now() - started
+      appendChannel.publish({ uploadId: upload.id, from: from.offset, milliseconds })
+    }
+  }
+}
+
+/** From the end of the body on the store has `flushTimeout`, so that one that hangs cannot hold the lock for ever. */
+function limitFlush(engine: Engine, holder: Holder, body: TappedBody): { stop(): void } {
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  void body.ended.then(() => {
+    if (stopped) return
+    const late = () => holder.abort(new TusError('ERR_FLUSH_TIMEOUT'))
+    timer = setTimeout(late, engine.settings.flushTimeout)
+  })
+  return {
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** What is stored after a failure, if that can be told and the upload is still ours. */
+async function storedOffset(engine: Engine, holder: Holder): Promise<number | undefined> {
+  if (holder.signal.aborted || !holder.lock.held()) return undefined
+  try {
+    const { signal } = holder
+    return (await engine.stores.dataStore.stat(holder.upload, { signal })).offset
+  } catch {
+    return undefined
+  }
+}
+
+/** The same failure, with the offset from which the client can resume. */
+function at(offset: number | undefined, error: unknown): TusError {
+  if (!isTusError(error)) return new TusError('ERR_INTERNAL', { cause: error, offset })
+  return new TusError(error.code, { message: error.message, cause: error.cause, offset })
+}

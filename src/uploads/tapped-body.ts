@@ -1,0 +1,65 @@
+import { Readable } from 'node:stream'
+import type { BodyEnd, IncomingBody } from '../capabilities/incoming-body.js'
+import type { UploadBody } from '../capabilities/upload-body.js'
+import type { Hasher } from './checksum.js'
+import type { Verifier } from './verifier.js'
+
+/** A body whose bytes are counted, limited and hashed on their way to the store. */
+export class TappedBody implements UploadBody {
+  readonly #source: IncomingBody
+  readonly #room: number
+  readonly #hashers: readonly Hasher[]
+
+  /** `room` is how many bytes may come. */
+  constructor(source: IncomingBody, room: number, verifier: Verifier | undefined) {
+    this.#source = source
+    this.#room = room
+    this.#hashers = verifier?.hashers ?? []
+  }
+
+  get ended(): Promise<BodyEnd> {
+    return this.#source.ended
+  }
+
+  /** Whether no byte can be stored: the chunk is empty, or there is no room for one. */
+  get expectsNothing(): boolean {
+    return this.#room === 0 || this.size === 0
+  }
+
+  get size(): number | undefined {
+    return this.#source.size
+  }
+
+  /**
+   * When the size is not known, the batch that fills the room exactly is held until the body has ended: only then is
+   * it known not to be the head of an overrun, which is dropped. So nothing ever has to be truncated.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<readonly Buffer[]> {
+    let room = this.#room
+    let held: readonly Buffer[] | undefined
+    for await (const batch of this.#source) {
+      room -= batch.reduce((sum, buffer) => sum + buffer.length, 0)
+      if (room < 0) {
+        this.#source.stop('overrun')
+        return
+      }
+      for (const hasher of this.#hashers) for (const buffer of batch) hasher.update(buffer)
+      if (room === 0 && this.size === undefined) held = batch
+      else yield batch
+    }
+    if (held !== undefined) yield held
+  }
+
+  readable(): Readable {
+    return Readable.from(flatten(this), { objectMode: false })
+  }
+
+  /** Runs the bytes through the taps and stores them nowhere. */
+  async discard(): Promise<void> {
+    for await (const _ of this);
+  }
+}
+
+async function* flatten(batches: AsyncIterable<readonly Buffer[]>): AsyncGenerator<Buffer> {
+  for await (const batch of batches) yield* batch
+}

@@ -1,0 +1,51 @@
+import { TusError } from '../errors.js'
+import { ask, authorize, refusal } from './ask.js'
+import { isReferenced } from './reference.js'
+import { inBackground, isoTime, type Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+import { exclusive, type Holder } from './exclusive.js'
+import { load } from './load.js'
+import { hookEvent, transition, writeOptions } from './transition.js'
+
+/** Removes an upload, finished or not. Whoever is writing it is ended first. */
+export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {
+  await authorize(engine, 'terminate', await load(engine, id), exchange)
+  await exclusive(engine, id, async (holder) => {
+    const upload = await engine.stores.infoStore.get(id)
+    if (upload?.state.kind === 'gone') {
+      // Somebody began and did not come to the end.
+      holder.upload = upload
+      await remove(engine, holder)
+    }
+    holder.upload = await load(engine, id)
+    if (await isReferenced(engine, holder.upload)) throw new TusError('ERR_UPLOAD_REFERENCED')
+    await askPreTerminate(engine, holder, exchange)
+    const state = { kind: 'gone', at: isoTime(0), cause: 'terminated' } as const
+    const change = { state, expiresAt: isoTime(0) }
+    await transition(engine, holder, change, ['post-terminate'], exchange)
+    await engine.stores.terminator!.terminate(holder.upload, writeOptions(engine, holder))
+    // The record outlives the post-terminate hook, so that a removal that is cut off can be found.
+    const forgotten = engine.events.add(id, () => engine.stores.infoStore.delete(id))
+    holder.keep(forgotten)
+    inBackground(engine, 'The removal of a record', forgotten)
+  })
+}
+
+/** The last two steps of every removal: the data, then the record. */
+export async function remove(engine: Engine, holder: Holder): Promise<void> {
+  await engine.stores.terminator!.terminate(holder.upload, writeOptions(engine, holder))
+  await engine.stores.infoStore.delete(holder.upload.id)
+}
+
+async function askPreTerminate(
+  engine: Engine,
+  holder: Holder,
+  { request }: Exchange,
+): Promise<void> {
+  const { hooks } = engine
+  if (hooks.preTerminate === undefined) return
+  const { upload } = holder
+  const event = hookEvent(upload.id, 'pre-terminate')
+  const verdict = await ask(['reject'], () => hooks.preTerminate!({ event, upload, request }))
+  if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)
+}
