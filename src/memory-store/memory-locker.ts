@@ -1,5 +1,6 @@
 import type { AcquireOptions, Lock, LockClaim, Locker } from '../capabilities/locker.js'
 import type { StoreComposer } from '../store-composer.js'
+import { untilAborted } from './until-aborted.js'
 
 /**
  * Locks for the uploads of one process: first come, first served, without polling and without timers. A lock is
@@ -120,22 +121,4 @@ class MemoryLock implements Lock {
       return () => this.#observers.delete(resolve)
     })
   }
-}
-
-/** A promise that rejects when `signal` aborts. What `start` returns undoes it, once the promise is settled. */
-function untilAborted<T>(
-  signal: AbortSignal,
-  start: (resolve: (value: T) => void) => () => void,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      stop()
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    const stop = start((value) => {
-      signal.removeEventListener('abort', onAbort)
-      resolve(value)
-    })
-  })
 }

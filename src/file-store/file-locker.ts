@@ -1,0 +1,220 @@
+import { randomUUID } from 'node:crypto'
+import { readdir, rmdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { AcquireOptions, Lock, LockClaim, Locker } from '../capabilities/locker.js'
+import { TusError } from '../errors.js'
+import { MemoryLocker } from '../memory-store/memory-locker.js'
+import { checkOptions, must } from '../options.js'
+import type { StoreComposer } from '../store-composer.js'
+import { isUploadId } from '../upload.js'
+import { beatsAfter, FileLock } from './file-lock.js'
+import { highest, LockDirectory, orIfMissing } from './lock-directory.js'
+import { LockFloor } from './lock-floor.js'
+import { DirectoryAlarm } from './watch-directory.js'
+
+/** Options of {@link FileLocker}. */
+export interface FileLockerOptions {
+  /**
+   * Where the locks are kept: in its subdirectory `.locks`, so it may be the directory of a `FileStore`. All
+   * processes name the same directory. Made when it is missing.
+   */
+  readonly directory: string
+  /**
+   * Milliseconds after which a holder that shows no sign of life loses the lock; the same in all processes.
+   * Holders show one three times in that time. It is also the time that an upload stays locked after its process
+   * was killed. Default: 10,000.
+   */
+  readonly lease?: number
+}
+
+/**
+ * Locks for several processes that share a disk: first come, first served within a process, in no particular
+ * order between them.
+ *
+ * A holder renews its lease; others take the lock over when they see no renewal for a whole lease, by their own
+ * monotonic clocks. No process ids, links or times of day are involved. A process that was suspended past its lease
+ * knows at once that the lock is no longer held.
+ *
+ * Processes wake each other by `fs.watch`. Where that does not work, as on network file systems, they look every
+ * 0.3 leases.
+ *
+ * The files of a lock that nobody uses any more are removed now and then; see {@link FileLocker.prune}.
+ */
+export class FileLocker implements Locker {
+  readonly #path: string
+  readonly #lease: number
+  readonly #floor: LockFloor
+  readonly #turns = new MemoryLocker()
+  readonly #held = new Set<string>()
+  #releases = 0
+
+  constructor(options: FileLockerOptions) {
+    const { directory, lease } = checkOptions('FileLocker', options, {
+      directory: { ...must.beText, required: true },
+      lease: must.beMilliseconds,
+    })
+    this.#path = resolve(directory, '.locks')
+    this.#lease = lease ?? 10_000
+    this.#floor = new LockFloor(join(this.#path, '.floor'))
+  }
+
+  /** Fills the locker slot. */
+  useIn(composer: StoreComposer): void {
+    composer.useLocker(this)
+  }
+
+  async acquire(id: string, { signal, requestRelease }: AcquireOptions): Promise<Lock> {
+    const directory = this.#directoryOf(id)
+    let askedEarly = false
+    const turn = await this.#turns.acquire(id, {
+      signal,
+      requestRelease: (claim) => {
+        if (this.#held.has(id)) return requestRelease(claim)
+        askedEarly ||= claim === 'writer'
+        return claim === 'writer'
+      },
+    })
+    try {
+      const acquired = await this.#take(directory, signal)
+      this.#held.add(id)
+      const lock = new FileLock({
+        ...acquired,
+        directory,
+        lease: this.#lease,
+        requestRelease,
+        onRelease: async () => {
+          this.#held.delete(id)
+          await turn.release()
+          if (++this.#releases % 1000 === 0) this.prune().catch(() => {})
+        },
+      })
+      if (askedEarly) setImmediate(() => lock.held() && requestRelease('writer'))
+      return lock
+    } catch (error) {
+      await turn.release()
+      throw error
+    }
+  }
+
+  async settle(id: string, { signal }: { readonly signal: AbortSignal }): Promise<'free' | 'held'> {
+    const directory = this.#directoryOf(id)
+    signal.throwIfAborted()
+    if (this.#held.has(id) && (await this.#turns.settle(id, { signal })) === 'held') return 'held'
+    const vacancy = await this.#untilFree(directory, 'reader', signal)
+    return vacancy === 'declined' ? 'held' : 'free'
+  }
+
+  /**
+   * Removes the files of all locks that nobody holds; may be called at any time from any process. Each locker
+   * does so by itself after every 1,000th release.
+   */
+  async prune(): Promise<void> {
+    const ids = (await readdir(this.#path).catch(orIfMissing([]))).filter(isUploadId)
+    const unused: { readonly directory: LockDirectory; readonly names: readonly string[] }[] = []
+    for (const id of ids) {
+      const directory = this.#directoryOf(id)
+      const { end, names } = await directory.look()
+      if (end === 'released') unused.push({ directory, names })
+    }
+    if (unused.length === 0) return
+    // First this: whoever makes one of the numbers anew after its removal finds that it is too low.
+    await this.#floor.raise(Math.max(...unused.map(({ names }) => highest(names))))
+    for (const { directory, names } of unused) {
+      await directory.remove(names)
+      // Fails when the lock has been taken meanwhile.
+      await rmdir(directory.path).catch(() => {})
+    }
+  }
+
+  /**
+   * Makes the next number. `wx` lets one process have it, but a number may have been made and removed again since
+   * this process looked: then there is a higher one, or the floor has reached it. The floor is read before the first look
+   * and after the second; so of two processes that start from different floors one notices.
+   */
+  async #take(directory: LockDirectory, signal: AbortSignal) {
+    for (;;) {
+      const floor = await this.#floor.read()
+      const vacancy = await this.#untilFree(directory, 'writer', signal)
+      if (vacancy === 'declined') continue
+      const since = performance.now()
+      const token = Math.max(vacancy.number, floor) + 1
+      if (!(await directory.create(token))) continue
+      const { forced } = vacancy
+      let taken = false
+      try {
+        const names = await directory.list()
+        taken = highest(names) === token && (await this.#floor.read()) < token && !signal.aborted
+        if (taken) {
+          await directory.remove(names.filter((name) => isObsolete(name, vacancy.number, token)))
+          return { token, forced, since }
+        }
+      } finally {
+        if (!taken) await directory.write(token, forced ? 'abandoned' : 'released').catch(() => {})
+      }
+    }
+  }
+
+  /** Waits until nobody holds the lock, and asks each holder to let go. */
+  async #untilFree(
+    directory: LockDirectory,
+    claim: LockClaim,
+    signal: AbortSignal,
+  ): Promise<Vacancy | 'declined'> {
+    for (;;) {
+      signal.throwIfAborted()
+      const { number, end } = await directory.look()
+      if (end !== undefined) return { number, forced: end === 'abandoned' }
+      const outcome = await this.#outwait(directory, number, claim, signal)
+      if (outcome === 'expired') return { number, forced: true }
+      if (outcome === 'declined') return 'declined'
+    }
+  }
+
+  /** Waits until the acquisition of this number is over. */
+  async #outwait(
+    directory: LockDirectory,
+    number: number,
+    claim: LockClaim,
+    signal: AbortSignal,
+  ): Promise<'over' | 'expired' | 'declined'> {
+    const alarm = new DirectoryAlarm(directory.path)
+    const request = await directory.ask(number, claim, randomUUID())
+    try {
+      let lastBeat: string | undefined
+      let since = Infinity
+      for (;;) {
+        const now = performance.now()
+        const view = await directory.look()
+        if (view.number !== number || view.end !== undefined) return 'over'
+        if (!view.names.includes(request)) return 'declined'
+        if (view.beat !== lastBeat) {
+          lastBeat = view.beat
+          since = performance.now()
+        } else if (now - since >= this.#lease) {
+          return 'expired'
+        }
+        await alarm.next(Math.min(this.#lease * beatsAfter, since + this.#lease - now), signal)
+      }
+    } finally {
+      alarm.close()
+      if (claim === 'reader') await directory.remove([request])
+    }
+  }
+
+  #directoryOf(id: string): LockDirectory {
+    if (!isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
+    return new LockDirectory(join(this.#path, id))
+  }
+}
+
+/** The number of the last acquisition, which is over, and whether somebody may still believe to hold the lock. */
+interface Vacancy {
+  readonly number: number
+  readonly forced: boolean
+}
+
+/** The last two numbers stay: whoever makes an old one anew sees that there is a higher one. */
+function isObsolete(name: string, previous: number, current: number): boolean {
+  const number = Number.parseInt(name, 10)
+  return name.includes('.') ? number < current : number < previous
+}
