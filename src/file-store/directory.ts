@@ -1,0 +1,88 @@
+import { mkdir, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { must } from '../options.js'
+import { errorCode } from './medium-error.js'
+
+/** What everything that keeps files is told about the file system. */
+export interface DirectoryOptions {
+  /** Where the files live. Relative to the working directory at construction; made at first use when missing. */
+  readonly directory: string
+  /**
+   * When stored means stored. Default `os`.
+   *
+   * - `os`: the operating system has it. Survives a crash of the process, also `kill -9`; a power failure may
+   *   lose what was stored in the last seconds.
+   * - `disk`: the disk has it; every write waits for the medium, and so does every new name in a directory. That
+   *   costs little for large chunks, and dominates everything else for small uploads.
+   */
+  readonly durability?: 'os' | 'disk'
+  /** Mode of new files, narrowed by the umask of the process. Default `0o666`. */
+  readonly filePermissions?: number
+  /** Mode of new directories, narrowed by the umask of the process. Default `0o777`. */
+  readonly directoryPermissions?: number
+}
+
+const bePermissions = {
+  expectation: 'a file mode such as 0o640, at most 0o7777',
+  accepts: (v: unknown) => Number.isInteger(v) && (v as number) >= 0 && (v as number) <= 0o7777,
+}
+
+/** The rules of {@link DirectoryOptions}. */
+export const directoryRules = {
+  directory: { ...must.beText, required: true },
+  durability: must.beOneOf('os', 'disk'),
+  filePermissions: bePermissions,
+  directoryPermissions: bePermissions,
+}
+
+/** A directory and the way files are made in it. */
+export class Directory {
+  readonly path: string
+  /** Whether stored means stored on the disk. */
+  readonly onDisk: boolean
+  readonly #filePermissions: number
+  readonly #directoryPermissions: number
+
+  constructor(options: DirectoryOptions) {
+    this.path = resolve(options.directory)
+    this.onDisk = options.durability === 'disk'
+    this.#filePermissions = options.filePermissions ?? 0o666
+    this.#directoryPermissions = options.directoryPermissions ?? 0o777
+  }
+
+  /** Opens a file with flags that create it. Makes missing parents only then, so that usually none is looked for. */
+  async createFile(path: string, flags: string | number): Promise<FileHandle> {
+    try {
+      return await open(path, flags, this.#filePermissions)
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+    await this.createFolder(dirname(path))
+    return open(path, flags, this.#filePermissions)
+  }
+
+  async createFolder(path: string): Promise<void> {
+    const first = await mkdir(path, { recursive: true, mode: this.#directoryPermissions })
+    if (first === undefined) return
+    for (let made = path; made !== dirname(first); made = dirname(made)) {
+      await this.syncFolder(dirname(made))
+    }
+  }
+
+  /** Under `disk`: waits until the names in a folder are on the disk. */
+  async syncFolder(path: string): Promise<void> {
+    if (!this.onDisk) return
+    const folder = await open(path, 'r')
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  }
+
+  /** Under `disk`: waits until the content of a file is on the disk. */
+  async sync(file: FileHandle): Promise<void> {
+    if (this.onDisk) await file.datasync()
+  }
+}

@@ -1,0 +1,182 @@
+import { constants } from 'node:fs'
+import { open, opendir, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ExpiryIndex } from '../capabilities/expiry-index.js'
+import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
+import type { InfoStore } from '../capabilities/info-store.js'
+import type { ReadOptions } from '../capabilities/options.js'
+import { TusError } from '../errors.js'
+import { checkOptions } from '../options.js'
+import type { StoreComposer } from '../store-composer.js'
+import { isUploadId } from '../upload.js'
+import type { Upload } from '../upload.js'
+import { Directory, directoryRules } from './directory.js'
+import type { DirectoryOptions } from './directory.js'
+import {
+  addState,
+  forAppending,
+  readLog,
+  readRecord,
+  unlessMissing,
+  versionOf,
+} from './info-file.js'
+import type { Addition } from './info-file.js'
+import { errorCode, mediumError } from './medium-error.js'
+
+/** Options of {@link FileInfoStore}. */
+export type FileInfoStoreOptions = DirectoryOptions
+
+/** A record as some version of its file had it. */
+interface KnownRecord {
+  readonly version: string
+  readonly upload: Upload | undefined
+}
+
+/** When a record expires, as some version of its file had it: a time in milliseconds, or `Infinity`. */
+interface KnownExpiry {
+  readonly version: string
+  readonly expiresAt: number
+}
+
+/** Records that are kept in memory. */
+const cacheSize = 1000
+
+/**
+ * Keeps the records of uploads in files, one per upload: `.<id>.info`. They may lie in the directory of the data: data
+ * never has a name that begins with a dot.
+ *
+ * A file is a log of lines, and a change is one appended line. A line that was cut off (by a crash, by a full disk)
+ * does not count, and of concurrent changes, from whichever processes, the one written first counts. That needs a file
+ * system on which appending is atomic, as on every local one; on NFS only the locks order changes.
+ *
+ * A file without any whole line is what a crash in the middle of a creation leaves. Nobody was told of that upload:
+ * `get` answers `undefined`, and `create` takes the id again; `ids` lists it.
+ *
+ * The 1,000 records that were read last stay in memory, and count as long as their file has not changed.
+ */
+export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
+  readonly #directory: Directory
+  readonly #known = new Map<string, KnownRecord>()
+  #expiries: ReadonlyMap<string, KnownExpiry> = new Map()
+
+  constructor(options: FileInfoStoreOptions) {
+    this.#directory = new Directory(checkOptions('FileInfoStore', options, directoryRules))
+  }
+
+  /** Fills the slots for records, expiration and listing. */
+  useIn(composer: StoreComposer): void {
+    composer.useInfoStore(this).useExpiryIndex(this).useInfoLister(this)
+  }
+
+  async create(upload: Upload): Promise<void> {
+    const path = this.#pathOf(upload.id)
+    await translated(async () => {
+      const { file, isNew } = await this.#openLog(path)
+      try {
+        const seen = isNew ? Buffer.alloc(0) : await readLog(file)
+        const addition = { upload, seen, after: undefined, refusal: 'ERR_ID_TAKEN' } as const
+        await addState(file, this.#directory, addition)
+      } finally {
+        await file.close()
+      }
+      await this.#directory.syncFolder(this.#directory.path)
+    })
+  }
+
+  async get(id: string): Promise<Upload | undefined> {
+    const path = this.#pathOf(id)
+    const version = await versionOf(path)
+    const known = this.#known.get(id)
+    this.#known.delete(id)
+    if (version === undefined) return undefined
+    const upload = known?.version === version ? known.upload : await readRecord(path, id)
+    this.#known.set(id, { version, upload })
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= cacheSize) break
+      this.#known.delete(oldest)
+    }
+    return upload
+  }
+
+  async update(upload: Upload): Promise<void> {
+    await translated(async () => {
+      const refusal = 'ERR_INFO_CONFLICT'
+      const file = await unlessMissing(open(this.#pathOf(upload.id), forAppending))
+      if (file === undefined) throw new TusError(refusal)
+      try {
+        const addition = { upload, seen: await readLog(file), after: upload.revision - 1, refusal }
+        await addState(file, this.#directory, addition as Addition)
+      } finally {
+        await file.close()
+      }
+    })
+  }
+
+  async delete(id: string): Promise<void> {
+    await unlessMissing(unlink(this.#pathOf(id)))
+    await unlessMissing(this.#directory.syncFolder(this.#directory.path))
+  }
+
+  /** Reads the records that have changed since the last call; of all others it looks at the state of the file only. */
+  async *expired(now: Date, { signal }: ReadOptions): AsyncGenerator<string> {
+    const expiries = new Map<string, KnownExpiry>()
+    for await (const id of this.#scan(signal)) {
+      const path = this.#pathOf(id)
+      const version = await versionOf(path)
+      if (version === undefined) continue
+      let known = this.#expiries.get(id)
+      if (known?.version !== version) {
+        const expiresAt = (await readRecord(path, id))?.expiresAt
+        known = { version, expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt) }
+      }
+      expiries.set(id, known)
+      if (known.expiresAt <= now.getTime()) yield id
+    }
+    this.#expiries = expiries
+  }
+
+  async *ids({ after, signal }: ListOptions): AsyncGenerator<string> {
+    const ids: string[] = []
+    for await (const id of this.#scan(signal)) {
+      if (after === undefined || id > after) ids.push(id)
+    }
+    for (const id of ids.sort()) {
+      signal.throwIfAborted()
+      yield id
+    }
+  }
+
+  #pathOf(id: string): string {
+    if (!isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
+    return join(this.#directory.path, `.${id}.info`)
+  }
+
+  /** Opens the log of a new record, or the one that a crash in the middle of a creation left. */
+  async #openLog(path: string): Promise<{ file: FileHandle; isNew: boolean }> {
+    try {
+      const flags = forAppending | constants.O_CREAT | constants.O_EXCL
+      return { file: await this.#directory.createFile(path, flags), isNew: true }
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error
+      return { file: await open(path, forAppending), isNew: false }
+    }
+  }
+
+  async *#scan(signal: AbortSignal): AsyncGenerator<string> {
+    const folder = await unlessMissing(opendir(this.#directory.path, { bufferSize: 1024 }))
+    for await (const { name } of folder ?? []) {
+      signal.throwIfAborted()
+      const id = name.slice(1, -'.info'.length)
+      if (name === `.${id}.info` && isUploadId(id)) yield id
+    }
+  }
+}
+
+async function translated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw mediumError(cause)
+  }
+}

@@ -1,0 +1,256 @@
+import { constants } from 'node:fs'
+import { lstat, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Concatenator } from '../capabilities/concatenator.js'
+import type { ByteRange, ContentReader } from '../capabilities/content-reader.js'
+import type { DataStore, Stat } from '../capabilities/data-store.js'
+import type {
+  AppendOptions,
+  CreateOptions,
+  ReadOptions,
+  WriteOptions,
+} from '../capabilities/options.js'
+import type { Terminator } from '../capabilities/terminator.js'
+import type { UploadBody } from '../capabilities/upload-body.js'
+import type { VerifiedAppender } from '../capabilities/verified-appender.js'
+import { TusError } from '../errors.js'
+import { checkOptions } from '../options.js'
+import type { StoreComposer } from '../store-composer.js'
+import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
+import { batches } from './batches.js'
+import { DataFile } from './data-file.js'
+import type { FileStat } from './data-file.js'
+import { Directory, directoryRules } from './directory.js'
+import type { DirectoryOptions } from './directory.js'
+import { mediumError } from './medium-error.js'
+import { checkPlace, pathLocator } from './place.js'
+import type { LocatePath } from './place.js'
+import { joinPieces, moveOver, mustHold, scratchPath, withScratch } from './replacement.js'
+import type { Piece } from './replacement.js'
+import { markerPath, VerifiedMarker } from './verified-marker.js'
+
+/** Options of {@link FileStore}. */
+export interface FileStoreOptions extends DirectoryOptions {
+  /**
+   * Where the data of an upload lives, relative to the directory: a template with `{id}` and, of the time of
+   * creation in UTC, `{year}`, `{month}`, `{day}`, `{hour}` and `{minute}`; or a function that always gives the
+   * same path for the same upload. Default `{id}`.
+   *
+   * Folders are made as needed and never removed. A path that is empty, leaves the directory, has a name that
+   * begins with a dot or is longer than 240 bytes, a backslash or a NUL is refused with `ERR_INVALID_PLACE`.
+   *
+   * @example
+   * new FileStore({ directory: './uploads', locate: '{year}/{month}/{day}/{id}' })
+   */
+  readonly locate?: string | LocatePath
+}
+
+/**
+ * Keeps the bytes of uploads in files: one per upload, which has the bytes of the upload and nothing else. It offers
+ * everything that a data store can.
+ *
+ * A pre-create hook places an upload with `{ path }`, under the rules of {@link FileStoreOptions.locate}. Beside the
+ * data, names that begin with a dot belong to the store: `.<name>.verified` while chunks with checksums come in, and
+ * `.<name>.tmp` while a file is being replaced.
+ *
+ * Fenced: when an earlier holder of the lock never let go, the data is copied (cloned, where the file system can) into
+ * a new file before the next byte, so that whatever the earlier holder still writes goes to a file that is no longer
+ * there.
+ */
+export class FileStore
+  implements DataStore, VerifiedAppender, Terminator, Concatenator, ContentReader
+{
+  /** No limit but that of the file system. */
+  readonly maximumSize = Infinity
+  readonly #directory: Directory
+  readonly #locate: LocatePath
+  /** Uploads that were just made: what `stat` would say about them is known. */
+  readonly #empty = new WeakSet<Upload>()
+
+  constructor(options: FileStoreOptions) {
+    const checked = checkOptions('FileStore', options, {
+      ...directoryRules,
+      locate: {
+        expectation: 'a template or a function',
+        accepts: (v) => typeof v === 'string' || typeof v === 'function',
+      },
+    })
+    this.#directory = new Directory(checked)
+    this.#locate = pathLocator(checked.locate)
+  }
+
+  /** Fills the slots for data, verified chunks, termination, concatenation and downloads. */
+  useIn(composer: StoreComposer): void {
+    composer
+      .useDataStore(this)
+      .useVerifiedAppender(this)
+      .useTerminator(this)
+      .useConcatenator(this)
+      .useContentReader(this)
+  }
+
+  locate(upload: UnplacedUpload): StorageRef {
+    const path = upload.place === undefined ? this.#locate(upload) : upload.place.path
+    return { kind: 'file', at: { path: checkPlace(path) } }
+  }
+
+  async create(upload: Upload, options: CreateOptions): Promise<void> {
+    await translated(async () => {
+      mustHold(options)
+      const path = this.#pathOf(upload)
+      const file = await this.#directory.createFile(path, 'wx')
+      await file.close()
+      await this.#directory.syncFolder(join(path, '..'))
+      this.#empty.add(upload)
+    })
+  }
+
+  stat(upload: Upload, { signal }: ReadOptions): Promise<FileStat> {
+    return translated(async () => {
+      signal.throwIfAborted()
+      const path = this.#pathOf(upload)
+      // In this order: the marker is there before the first unverified byte, so it covers whatever was counted.
+      const size = await this.#sizeOf(path)
+      const verified = await VerifiedMarker.read(markerPath(path), this.#directory)
+      return {
+        offset: Math.min(size, verified ?? size),
+        size,
+        marked: verified !== undefined,
+      }
+    })
+  }
+
+  append(upload: Upload, from: Stat, body: UploadBody, options: AppendOptions): Promise<FileStat> {
+    return this.#write(upload, from, options, false, async (data) => {
+      for await (const batch of batches(body, options.signal)) {
+        await data.write(batch)
+        await data.commit()
+        options.progress(data.end)
+      }
+    })
+  }
+
+  appendVerified(
+    upload: Upload,
+    from: Stat,
+    body: UploadBody,
+    accept: () => Promise<boolean>,
+    options: AppendOptions,
+  ): Promise<FileStat> {
+    return this.#write(upload, from, options, true, async (data) => {
+      for await (const batch of batches(body, options.signal)) await data.write(batch)
+      if (!(await accept())) return data.discard()
+      await data.commit()
+      options.progress(data.end)
+    })
+  }
+
+  async terminate(upload: Upload, options: WriteOptions): Promise<void> {
+    await translated(async () => {
+      const path = this.#pathOf(upload)
+      // The marker last: as long as there is data it says what counts.
+      for (const each of [scratchPath(path), path, markerPath(path)]) {
+        mustHold(options)
+        await rm(each, { force: true, recursive: each !== path })
+      }
+    })
+  }
+
+  async concatenate(
+    final: Upload,
+    partials: readonly Upload[],
+    options: WriteOptions,
+  ): Promise<void> {
+    await translated(async () => {
+      const path = this.#pathOf(final)
+      const pieces = await Promise.all(partials.map((partial) => this.#pieceOf(partial, options)))
+      await withScratch(path, this.#directory, options, async (temporary) => {
+        await joinPieces(temporary, pieces, this.#directory, options)
+        await moveOver(temporary, path, this.#directory, options)
+      })
+      this.#empty.delete(final)
+    })
+  }
+
+  read(upload: Upload, range: ByteRange | undefined, { signal }: ReadOptions): Promise<Readable> {
+    return translated(async () => {
+      signal.throwIfAborted()
+      const { start, end } = range ?? { start: 0, end: (upload.length ?? 0) - 1 }
+      const file = await open(
+        this.#pathOf(upload),
+        constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0),
+      )
+      const last = end < start ? undefined : { end }
+      return file.createReadStream({ start, ...last, highWaterMark: 1024 * 1024 })
+    })
+  }
+
+  #write(
+    upload: Upload,
+    from: Stat,
+    write: WriteOptions,
+    unverified: boolean,
+    work: (data: DataFile) => Promise<void>,
+  ): Promise<FileStat> {
+    return translated(async () => {
+      const path = this.#pathOf(upload)
+      const found = await this.#find(upload, from, write)
+      const directory = this.#directory
+      const data = await DataFile.open({ path, from: found, directory, write, unverified })
+      try {
+        await work(data)
+        return await data.settle(upload.length)
+      } finally {
+        await data.close()
+      }
+    })
+  }
+
+  /** `from` as this store returned it; found out again when the caller only knows the offset. */
+  async #find(upload: Upload, from: Stat, options: ReadOptions): Promise<FileStat> {
+    if (isFileStat(from)) return from
+    if (this.#empty.delete(upload)) return { offset: 0, size: 0, marked: false }
+    const found = await this.stat(upload, options)
+    if (found.offset !== from.offset) throw new TusError('ERR_OFFSET_MISMATCH')
+    return found
+  }
+
+  async #pieceOf(partial: Upload, options: ReadOptions): Promise<Piece> {
+    const length = partial.length ?? (await this.stat(partial, options)).offset
+    return { path: this.#pathOf(partial), length }
+  }
+
+  #pathOf({ storage }: Upload): string {
+    return join(this.#directory.path, checkPlace(storage.at.path))
+  }
+
+  async #sizeOf(path: string): Promise<number> {
+    if (!this.#directory.onDisk) {
+      const found = await lstat(path)
+      if (!found.isFile()) throw new TusError('ERR_DATA_MISSING')
+      return found.size
+    }
+    const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0))
+    try {
+      const { size } = await file.stat()
+      // A writer beside may not have waited for the disk yet, and what is answered must last.
+      await this.#directory.sync(file)
+      return size
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+function isFileStat(stat: Stat): stat is FileStat {
+  return 'marked' in stat && 'size' in stat
+}
+
+async function translated<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw mediumError(cause, { ENOENT: 'ERR_DATA_MISSING', EEXIST: 'ERR_DATA_EXISTS' })
+  }
+}

@@ -1,0 +1,397 @@
+import { readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { describe, expect, it } from 'vitest'
+import { StoreComposer } from 'tuskit'
+import { FileStore, type FileStoreOptions } from 'tuskit/file-store'
+import { bodyOf, content, namesIn, newDirectory, signal, text, uploadOf, writing } from './stage.js'
+
+async function newStore(options: Partial<FileStoreOptions> = {}) {
+  const directory = await newDirectory()
+  return { directory, store: new FileStore({ directory, ...options }) }
+}
+
+async function created(id: string, data = '', options: Partial<FileStoreOptions> = {}) {
+  const { directory, store } = await newStore(options)
+  const upload = uploadOf(id)
+  await store.create(upload, writing())
+  await store.append(upload, { offset: 0 }, text(data), writing())
+  return { directory, store, upload }
+}
+
+describe('FileStore', () => {
+  it('fills five slots and checks its options', async () => {
+    const { store, directory } = await newStore()
+    const composer = new StoreComposer()
+    store.useIn(composer)
+    expect(composer.slots()).toEqual({
+      dataStore: store,
+      verifiedAppender: store,
+      terminator: store,
+      concatenator: store,
+      contentReader: store,
+    })
+    expect(store.maximumSize).toBe(Infinity)
+    expect(() => new FileStore({ directory: '' })).toThrow("option 'directory' must be")
+    expect(() => new FileStore({ directory, locate: 'flat' })).toThrow('contains "{id}"')
+    expect(() => new FileStore({ directory, locate: '{yaer}/{id}' })).toThrow('{yaer}')
+    expect(() => new FileStore({ directory, filePermissions: 0o10000 })).toThrow('filePermissions')
+    expect(() => new FileStore({ directory, durability: 'ssd' as 'os' })).toThrow("'os', 'disk'")
+    expect(() => new FileStore({ directory, folder: '' } as FileStoreOptions)).toThrow('folder')
+  })
+
+  describe('locate', () => {
+    it('takes the id, a template, a function, or what the place asks for', async () => {
+      const { store, directory } = await newStore()
+      const { storage, ...unplaced } = uploadOf('a.b')
+      expect(store.locate(unplaced)).toEqual({ kind: 'file', at: { path: 'a.b' } })
+      const locate = '{year}/{month}/{day}/{hour}-{minute}/{id}'
+      const dated = new FileStore({ directory, locate })
+      expect(dated.locate(unplaced).at.path).toBe('2026/03/04/05-06/a.b')
+      const chosen = new FileStore({ directory, locate: ({ id }) => `x/${id}/data` })
+      expect(chosen.locate(unplaced).at.path).toBe('x/a.b/data')
+      const place = { path: 'films/My film (1).mkv' }
+      expect(chosen.locate({ ...unplaced, place }).at).toEqual(place)
+    })
+
+    it.each([
+      '',
+      '..',
+      '../a',
+      'a/../../b',
+      'a/./b',
+      '/etc/passwd',
+      'a//b',
+      'a/',
+      'a\0b',
+      'a\\..\\b',
+      '.a.verified',
+      '.hidden/a',
+      `${'é'.repeat(121)}`,
+    ])('refuses %j', async (path) => {
+      const { store } = await newStore()
+      const { storage, ...unplaced } = uploadOf('a')
+      expect(() => store.locate({ ...unplaced, place: { path } })).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_PLACE' }),
+      )
+      const upload = uploadOf('a', { storage: { kind: 'file', at: { path } } })
+      await expect(store.stat(upload, { signal })).rejects.toMatchObject({
+        code: 'ERR_INVALID_PLACE',
+      })
+    })
+
+    it('refuses a place without a path', async () => {
+      const { store } = await newStore()
+      const { storage, ...unplaced } = uploadOf('a')
+      expect(() => store.locate({ ...unplaced, place: { key: 'a' } })).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_PLACE' }),
+      )
+    })
+  })
+
+  describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {
+    it('creates an empty file, with the folders that are missing', async () => {
+      const root = await newDirectory()
+      const directory = join(root, 'new', 'uploads')
+      const store = new FileStore({ directory, durability })
+      const upload = uploadOf('a', { storage: { kind: 'file', at: { path: 'x/y/a' } } })
+      await store.create(upload, writing())
+      expect((await stat(join(directory, 'x/y/a'))).size).toBe(0)
+      expect(await store.stat(upload, { signal })).toMatchObject({ offset: 0 })
+      await expect(store.create(upload, writing())).rejects.toMatchObject({
+        code: 'ERR_DATA_EXISTS',
+      })
+    })
+
+    it('appends, announces what counts, and goes on from there', async () => {
+      const { store, upload } = await created('a', '', { durability })
+      const first = writing()
+      const batches = [[Buffer.from('ab'), Buffer.from('c')], [], [Buffer.from('de')]]
+      const from = await store.append(upload, { offset: 0 }, bodyOf(batches), first)
+      expect(from.offset).toBe(5)
+      expect(first.announced.at(-1)).toBe(5)
+      expect(first.announced).toEqual([...first.announced].sort())
+      expect(await store.append(upload, from, text(), writing())).toMatchObject({ offset: 5 })
+      const found = await store.stat(upload, { signal })
+      expect(found.offset).toBe(5)
+      expect((await store.append(upload, found, text('fg'), writing())).offset).toBe(7)
+      expect(await content(store, upload)).toBe('abcdefg')
+    })
+
+    it('counts verified chunks once they are accepted', async () => {
+      const { store, upload } = await created('a', 'ab', { durability })
+      const options = writing()
+      const accept = async () => {
+        expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2, size: 5 })
+        expect(options.announced).toEqual([])
+        return true
+      }
+      const from = await store.stat(upload, { signal })
+      const stored = await store.appendVerified(upload, from, text('cde'), accept, options)
+      expect(stored.offset).toBe(5)
+      expect(options.announced).toEqual([5])
+      expect(await store.stat(upload, { signal })).toMatchObject({ offset: 5 })
+      expect(await content(store, upload)).toBe('abcde')
+    })
+
+    it('discards a chunk that is not accepted', async () => {
+      const { store, upload } = await created('a', 'ab', { durability })
+      const options = writing()
+      const refused = await store.appendVerified(
+        upload,
+        { offset: 2 },
+        text('wrong'),
+        async () => false,
+        options,
+      )
+      expect(refused.offset).toBe(2)
+      expect(options.announced).toEqual([])
+      expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2 })
+      expect((await store.append(upload, refused, text('c'), writing())).offset).toBe(3)
+      expect(await content(store, upload)).toBe('abc')
+    })
+
+    it('terminates', async () => {
+      const { store, upload, directory } = await created('a', 'ab', { durability })
+      await store.appendVerified(upload, { offset: 2 }, text('c'), async () => true, writing())
+      expect(await namesIn(directory)).toEqual(['.a.verified', 'a'])
+      await store.terminate(upload, writing())
+      await store.terminate(upload, writing())
+      expect(await namesIn(directory)).toEqual([])
+      await expect(store.stat(upload, { signal })).rejects.toMatchObject({
+        code: 'ERR_DATA_MISSING',
+      })
+    })
+
+    it('concatenates, also again', async () => {
+      const { store, upload: a, directory } = await created('a', 'Hello, ', { durability })
+      const b = uploadOf('b', { length: 5 })
+      await store.create(b, writing())
+      await store.append(b, { offset: 0 }, text('world'), writing())
+      const final = uploadOf('f', { length: 17 })
+      await store.create(final, writing())
+      for (let round = 0; round < 2; round++) {
+        await store.concatenate(final, [{ ...a, length: 7 }, b, b], writing())
+        expect(await content(store, final)).toBe('Hello, worldworld')
+        expect((await store.stat(final, { signal })).offset).toBe(17)
+      }
+      expect(await namesIn(directory)).toEqual(['a', 'b', 'f'])
+      await store.concatenate(final, [], writing())
+      expect((await store.stat(final, { signal })).offset).toBe(0)
+    })
+  })
+
+  it('gives files and folders the permissions of the options', async () => {
+    const options = { filePermissions: 0o600, directoryPermissions: 0o700, locate: 'x/{id}' }
+    const { store, directory } = await newStore(options)
+    const { storage, ...unplaced } = uploadOf('a')
+    const upload = { ...unplaced, storage: store.locate(unplaced) }
+    await store.create(upload, writing())
+    expect((await stat(join(directory, 'x'))).mode & 0o777).toBe(0o700)
+    expect((await stat(join(directory, 'x/a'))).mode & 0o777).toBe(0o600)
+  })
+
+  it('finds everything when the directory has moved and the process is another one', async () => {
+    const { directory, upload } = await created('a', 'ab')
+    const { rename } = await import('node:fs/promises')
+    await rename(directory, `${directory}-moved`)
+    await rename(`${directory}-moved`, directory)
+    const store = new FileStore({ directory })
+    expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2 })
+  })
+
+  it('tells missing data from an offset that it cannot tell', async () => {
+    const { store, directory } = await newStore()
+    const missing = { code: 'ERR_DATA_MISSING' }
+    const upload = uploadOf('a')
+    await expect(store.stat(upload, { signal })).rejects.toMatchObject(missing)
+    await expect(store.read(upload, undefined, { signal })).rejects.toMatchObject(missing)
+    const appending = store.append(upload, { offset: 0 }, text('a'), writing())
+    await expect(appending).rejects.toMatchObject(missing)
+    await writeFile(join(directory, 'a'), '')
+    const below = uploadOf('b', { storage: { kind: 'file', at: { path: 'a/b' } } })
+    await expect(store.stat(below, { signal })).rejects.toMatchObject({ code: 'ENOTDIR' })
+  })
+
+  it('does not follow a link', async () => {
+    const { store, directory } = await newStore()
+    const outside = join(await newDirectory(), 'outside')
+    await writeFile(outside, 'secret')
+    await symlink(outside, join(directory, 'a'))
+    const upload = uploadOf('a')
+    await expect(store.stat(upload, { signal })).rejects.toThrow()
+    await expect(store.read(upload, undefined, { signal })).rejects.toThrow()
+    const from = { offset: 6, size: 6, marked: false }
+    await expect(store.append(upload, from, text('x'), writing())).rejects.toThrow()
+    await expect(store.create(upload, writing())).rejects.toMatchObject({ code: 'ERR_DATA_EXISTS' })
+    expect(await readFile(outside, 'utf8')).toBe('secret')
+  })
+
+  it('refuses an offset that is not the stored one', async () => {
+    const { store, upload } = await created('a', 'abc')
+    const appending = store.append(upload, { offset: 1 }, text('x'), writing())
+    await expect(appending).rejects.toMatchObject({ code: 'ERR_OFFSET_MISMATCH' })
+    expect(await content(store, upload)).toBe('abc')
+  })
+
+  it('writes batches of many buffers in order', async () => {
+    const { store, upload } = await created('a')
+    const digits = Array.from({ length: 1024 }, (_, i) => Buffer.from(`${i},`))
+    const { offset } = await store.append(upload, { offset: 0 }, bodyOf([digits]), writing())
+    const expected = digits.join('')
+    expect(offset).toBe(expected.length)
+    expect(await content(store, upload)).toBe(expected)
+  })
+
+  it('is read beside an append, between what was announced and what came', async () => {
+    const { store, upload } = await created('a')
+    const options = writing()
+    const offsets: number[] = []
+    async function* batches() {
+      for (let i = 0; i < 5; i++) {
+        offsets.push((await store.stat(upload, { signal })).offset)
+        expect(offsets.at(-1)).toBe(options.announced.at(-1) ?? 0)
+        yield [Buffer.from('ab')]
+      }
+    }
+    await store.append(upload, { offset: 0 }, bodyOf(batches()), options)
+    expect(offsets).toEqual([0, 2, 4, 6, 8])
+  })
+
+  it.each(['append', 'appendVerified'] as const)(
+    '%s rejects with the reason of its signal while no byte comes',
+    async (method) => {
+      const { store, upload } = await created('a', 'ab')
+      const controller = new AbortController()
+      const reason = new Error('taken away')
+      async function* batches() {
+        yield [Buffer.from('c')]
+        controller.abort(reason)
+        await new Promise(() => {})
+      }
+      const options = writing({ signal: controller.signal })
+      const body = bodyOf(batches())
+      const done =
+        method === 'append'
+          ? store.append(upload, { offset: 2 }, body, options)
+          : store.appendVerified(upload, { offset: 2 }, body, async () => true, options)
+      await expect(done).rejects.toBe(reason)
+      const counted = method === 'append' ? 3 : 2
+      expect(await store.stat(upload, { signal })).toMatchObject({ offset: counted })
+    },
+  )
+
+  it('changes nothing once the lock is lost or the signal has aborted', async () => {
+    const { store, upload, directory } = await created('a', 'ab')
+    await store.appendVerified(upload, { offset: 2 }, text('c'), async () => true, writing())
+    const before = await namesIn(directory)
+    const other = uploadOf('other')
+    const lost = { fence: { token: 1, forced: true, held: () => false } }
+    const reason = new Error('taken away')
+    for (const [fields, error] of [
+      [lost, expect.objectContaining({ code: 'ERR_LOCK_LOST' })],
+      [{ signal: AbortSignal.abort(reason) }, reason],
+    ] as const) {
+      const options = writing(fields)
+      const from = { offset: 3 }
+      await expect(store.create(other, options)).rejects.toEqual(error)
+      await expect(store.append(upload, from, text('d'), options)).rejects.toEqual(error)
+      const accept = async () => true
+      const verified = store.appendVerified(upload, from, text('d'), accept, options)
+      await expect(verified).rejects.toEqual(error)
+      await expect(store.terminate(upload, options)).rejects.toEqual(error)
+      await expect(store.concatenate(upload, [upload], options)).rejects.toEqual(error)
+      expect(options.announced).toEqual([])
+    }
+    expect(await namesIn(directory)).toEqual(before)
+    expect(await content(store, upload)).toBe('abc')
+  })
+
+  it('announces nothing that it wrote when it had lost the lock', async () => {
+    const { store, upload } = await created('a')
+    let held = true
+    async function* batches() {
+      yield [Buffer.from('ab')]
+      held = false
+      yield [Buffer.from('cd')]
+    }
+    const options = writing({ fence: { token: 1, forced: false, held: () => held } })
+    const appending = store.append(upload, { offset: 0 }, bodyOf(batches()), options)
+    await expect(appending).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' })
+    expect(options.announced).toEqual([2])
+    expect(await content(store, upload)).toBe('ab')
+  })
+
+  it('passes on what a failing accept throws, and counts nothing', async () => {
+    const { store, upload } = await created('a', 'ab')
+    const failure = new Error('no digest')
+    const accept = () => Promise.reject(failure)
+    const appending = store.appendVerified(upload, { offset: 2 }, text('c'), accept, writing())
+    await expect(appending).rejects.toBe(failure)
+    expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2 })
+  })
+
+  it('joins parts that are larger than a block', async () => {
+    const { store, directory } = await newStore()
+    const parts = [1_500_000, 0, 2_097_152, 3].map((size, i) => Buffer.alloc(size, i + 1))
+    const partials = []
+    for (const [i, part] of parts.entries()) {
+      const partial = uploadOf(`p${i}`, { length: part.length })
+      await store.create(partial, writing())
+      await store.append(partial, { offset: 0 }, bodyOf([[part]]), writing())
+      partials.push(partial)
+    }
+    const final = uploadOf('f')
+    await store.create(final, writing())
+    await store.concatenate(final, partials, writing())
+    const joined = await readFile(join(directory, 'f'))
+    expect(joined.equals(Buffer.concat(parts))).toBe(true)
+  })
+
+  it('leaves the final as it was when a part is missing or too short', async () => {
+    const { store, upload, directory } = await created('a', 'abc')
+    const final = uploadOf('f')
+    await store.create(final, writing())
+    for (const partials of [[uploadOf('b', { length: 1 })], [{ ...upload, length: 4 }]]) {
+      await expect(store.concatenate(final, partials, writing())).rejects.toMatchObject({
+        code: 'ERR_DATA_MISSING',
+      })
+    }
+    expect((await store.stat(final, { signal })).offset).toBe(0)
+    expect(await namesIn(directory)).toEqual(['a', 'f'])
+  })
+
+  it('stops joining in the middle, and joins from zero after that', async () => {
+    const { store, directory } = await newStore()
+    const part = uploadOf('p', { length: 3_000_000 })
+    await store.create(part, writing())
+    await store.append(part, { offset: 0 }, bodyOf([[Buffer.alloc(3_000_000)]]), writing())
+    const final = uploadOf('f')
+    await store.create(final, writing())
+    let left = 6
+    const fence = { token: 1, forced: false, held: () => left-- > 0 }
+    await expect(store.concatenate(final, [part], writing({ fence }))).rejects.toMatchObject({
+      code: 'ERR_LOCK_LOST',
+    })
+    expect((await store.stat(final, { signal })).offset).toBe(0)
+    expect(await namesIn(directory)).toContain('.f.tmp')
+    await store.concatenate(final, [part], writing())
+    expect((await store.stat(final, { signal })).offset).toBe(3_000_000)
+    expect(await namesIn(directory)).toEqual(['f', 'p'])
+  })
+
+  it('reads ranges and empty files', async () => {
+    const { store, upload } = await created('a', '0123456789')
+    const range = async (start: number, end: number) => {
+      const stream = await store.read(upload, { start, end }, { signal })
+      return (await buffer(stream as Readable)).toString()
+    }
+    expect(await range(0, 0)).toBe('0')
+    expect(await range(3, 5)).toBe('345')
+    expect(await range(9, 9)).toBe('9')
+    const empty = uploadOf('e', { length: 0 })
+    await store.create(empty, writing())
+    expect(await content(store, empty)).toBe('')
+  })
+})
