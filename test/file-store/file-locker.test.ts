@@ -1,0 +1,333 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { watch } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { StoreComposer, type LockClaim } from 'tuskit'
+import { FileLocker } from 'tuskit/file-store'
+
+const program = fileURLToPath(new URL('../programs/locking-process.mjs', import.meta.url))
+const never = new AbortController().signal
+const ignore = { signal: never, requestRelease: () => true }
+// Whoever looks only now and then would look after 30 seconds: too late for any test.
+const longLease = 100_000
+// Long enough that a living process on a busy machine keeps it.
+const shortLease = 2000
+
+interface Message {
+  readonly event: string
+  readonly result?: unknown
+  readonly error?: string
+  readonly claim?: LockClaim
+  readonly code?: string
+}
+
+let directory: string
+let children: ChildProcess[]
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tuskit-locks-'))
+  children = []
+})
+
+afterEach(async () => {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+  await rm(directory, { recursive: true })
+})
+
+/** Another process with a FileLocker. */
+class OtherProcess {
+  readonly child: ChildProcess
+  readonly messages: Message[] = []
+
+  private constructor(child: ChildProcess) {
+    this.child = child
+    child.on('message', (message: Message) => this.messages.push(message))
+  }
+
+  static async start(lease: number, ...more: 'unwatched'[]): Promise<OtherProcess> {
+    const child = fork(program, [directory, String(lease), ...more])
+    children.push(child)
+    const other = new OtherProcess(child)
+    await other.receive('ready')
+    return other
+  }
+
+  /** The first message of this event, removed. */
+  async receive(event: string): Promise<Message> {
+    for (;;) {
+      const index = this.messages.findIndex((message) => message.event === event)
+      const [message] = index < 0 ? [] : this.messages.splice(index, 1)
+      if (message?.error !== undefined) throw new Error(message.error)
+      if (message !== undefined) return message
+      await once(this.child, 'message')
+    }
+  }
+
+  async do<T = unknown>(command: string, parameters: object = {}): Promise<T> {
+    this.child.send({ command, ...parameters })
+    return (await this.receive(command)).result as T
+  }
+
+  acquire(id: string, ...releases: LockClaim[]): Promise<{ token: number; forced: boolean }> {
+    return this.do('acquire', { id, releases })
+  }
+}
+
+describe('FileLocker', () => {
+  it('fills the locker slot and checks its options', () => {
+    const composer = new StoreComposer()
+    const locker = new FileLocker({ directory })
+    locker.useIn(composer)
+    expect(composer.slots()).toEqual({ locker })
+    expect(() => new FileLocker({} as { directory: string })).toThrow(/directory/)
+    expect(() => new FileLocker({ directory, lease: 0 })).toThrow(/lease.*0/)
+    expect(() => new FileLocker({ directory, leases: 1 } as never)).toThrow(/leases.*lease/)
+  })
+
+  it('serves one process in order, with growing tokens', async () => {
+    const locker = new FileLocker({ directory })
+    const first = await locker.acquire('a', ignore)
+    expect(first).toMatchObject({ token: 1, forced: false })
+    const tokens: number[] = []
+    const waiting = [1, 2, 3].map(async () => {
+      const lock = await locker.acquire('a', ignore)
+      expect(first.held()).toBe(false)
+      tokens.push(lock.token)
+      await lock.release()
+    })
+    const other = await locker.acquire('b', ignore)
+    expect([first.held(), other.held()]).toEqual([true, true])
+    await first.release()
+    await Promise.all(waiting)
+    expect(tokens).toEqual([2, 3, 4])
+    expect(await readdir(join(directory, '.locks', 'a'))).toEqual(['3', '4'])
+    await other.release()
+  })
+
+  it('refuses ids that are none', async () => {
+    const locker = new FileLocker({ directory })
+    const invalid = { code: 'ERR_INVALID_UPLOAD_ID' }
+    await expect(locker.acquire('../a', ignore)).rejects.toMatchObject(invalid)
+    await expect(locker.settle('.floor', ignore)).rejects.toMatchObject(invalid)
+  })
+
+  it('lets one of many processes in at a time, while unused locks are removed', async () => {
+    const others = await Promise.all([1, 2, 3, 4].map(() => OtherProcess.start(longLease)))
+    const tokens = await Promise.all(
+      others.map((other, index) =>
+        other.do<number[]>('hammer', { id: 'a', times: 100, prunes: index === 0 }),
+      ),
+    )
+    for (const own of tokens) expect(own).toEqual(own.toSorted((a, b) => a - b))
+    expect(new Set(tokens.flat()).size).toBe(400)
+  })
+
+  it('hands over to another process on request, without waiting for a next look', async () => {
+    const other = await OtherProcess.start(longLease)
+    const locker = new FileLocker({ directory, lease: longLease })
+    const { token } = await other.acquire('a', 'writer')
+    const lock = await locker.acquire('a', ignore)
+    expect(lock.token).toBeGreaterThan(token)
+    expect(lock.forced).toBe(false)
+    expect(await other.receive('asked')).toEqual({ event: 'asked', claim: 'writer' })
+    expect(await other.do('held')).toBe(false)
+    // And back, asked while this process already has a waiter of its own.
+    const back = other.acquire('a', 'writer')
+    await lock.release()
+    expect((await back).token).toBeGreaterThan(lock.token)
+    expect(other.messages).toEqual([])
+  })
+
+  it('asks the holder that got the lock while others wait already', async () => {
+    const other = await OtherProcess.start(longLease)
+    const locker = new FileLocker({ directory, lease: longLease })
+    const asked: string[] = []
+    await other.acquire('a')
+    const waiting = ['first', 'second'].map(async (name) => {
+      const lock = await locker.acquire('a', {
+        signal: never,
+        requestRelease: (claim) => {
+          asked.push(`${name}: ${claim}`)
+          void lock.release()
+          return true
+        },
+      })
+      return lock
+    })
+    await other.receive('asked')
+    expect(asked).toEqual([])
+    await other.do('release')
+    const second = await waiting[1]!
+    expect(asked).toEqual(['first: writer'])
+    await second.release()
+  })
+
+  it('replaces a holder that was killed after its lease', async () => {
+    const other = await OtherProcess.start(shortLease)
+    const locker = new FileLocker({ directory, lease: shortLease })
+    const { token } = await other.acquire('a')
+    const exited = once(other.child, 'exit')
+    other.child.kill('SIGKILL')
+    await exited
+    const lock = await locker.acquire('a', ignore)
+    expect(lock).toMatchObject({ token: token + 1, forced: true })
+    await lock.release()
+    const next = await locker.acquire('a', ignore)
+    expect(next.forced).toBe(false)
+    await next.release()
+  })
+
+  it('tells a holder that was suspended, and keeps its release from others', async () => {
+    const other = await OtherProcess.start(shortLease)
+    const locker = new FileLocker({ directory, lease: shortLease })
+    const { token } = await other.acquire('a')
+    other.child.send({ command: 'heldAfterSuspension' })
+    await other.receive('running')
+    other.child.kill('SIGSTOP')
+    const lock = await locker.acquire('a', ignore)
+    expect(lock).toMatchObject({ token: token + 1, forced: true })
+
+    other.child.kill('SIGCONT')
+    const { result } = await other.receive('heldAfterSuspension')
+    expect(result).toEqual({ held: false, lost: false })
+    expect((await other.receive('lost')).code).toBe('ERR_LOCK_LOST')
+
+    await other.do('release')
+    expect(lock.held()).toBe(true)
+    expect(lock.lost.aborted).toBe(false)
+    const waiting = other.acquire('a')
+    await lock.release()
+    expect(await waiting).toEqual({ token: token + 2, forced: false })
+  })
+
+  it('keeps the lock of a holder that lives, however long', async () => {
+    const other = await OtherProcess.start(shortLease)
+    const locker = new FileLocker({ directory, lease: shortLease })
+    const { token } = await other.acquire('a')
+    const controller = new AbortController()
+    const waiting = locker.acquire('a', { ...ignore, signal: controller.signal })
+    await beats(join(directory, '.locks', 'a', String(token)), 6)
+    controller.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    expect(await other.do('held')).toBe(true)
+  })
+
+  it('loses the lock when a later number appears', async () => {
+    const locker = new FileLocker({ directory, lease: shortLease })
+    const lock = await locker.acquire('a', ignore)
+    await writeFile(join(directory, '.locks', 'a', String(lock.token + 1)), '')
+    await once(lock.lost, 'abort')
+    expect(lock.held()).toBe(false)
+    await lock.release()
+  })
+
+  it('ends the wait when the signal aborts', async () => {
+    const other = await OtherProcess.start(longLease)
+    const locker = new FileLocker({ directory, lease: longLease })
+    await other.acquire('a')
+    const controller = new AbortController()
+    const waiting = locker.acquire('a', { ...ignore, signal: controller.signal })
+    await other.receive('asked')
+    const reason = new Error('enough')
+    controller.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
+    await expect(locker.acquire('b', { ...ignore, signal: controller.signal })).rejects.toBe(reason)
+    expect(await other.do('held')).toBe(true)
+    await other.do('release')
+    const lock = await locker.acquire('a', ignore)
+    await lock.release()
+  })
+
+  it('settles: free, declined, agreed, aborted', async () => {
+    const locker = new FileLocker({ directory, lease: longLease })
+    expect(await locker.settle('a', { signal: never })).toBe('free')
+    expect(await readdir(directory)).toEqual([])
+
+    const other = await OtherProcess.start(longLease)
+    await other.acquire('a')
+    for (let time = 0; time < 20; time++) {
+      expect(await locker.settle('a', { signal: never })).toBe('held')
+      expect((await other.receive('asked')).claim).toBe('reader')
+    }
+    expect(await other.do('held')).toBe(true)
+    expect(await readdir(join(directory, '.locks', 'a'))).toEqual(['1'])
+    await other.do('release')
+    expect(await locker.settle('a', { signal: never })).toBe('free')
+
+    await other.acquire('a', 'reader')
+    expect(await locker.settle('a', { signal: never })).toBe('free')
+    expect((await other.receive('asked')).claim).toBe('reader')
+    expect(await other.do('held')).toBe(false)
+
+    await other.acquire('a')
+    other.child.kill('SIGSTOP')
+    const controller = new AbortController()
+    const settling = locker.settle('a', { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(settling).rejects.toThrow('enough')
+    await expect(locker.settle('b', { signal: controller.signal })).rejects.toThrow('enough')
+  })
+
+  it('settles within a process', async () => {
+    const locker = new FileLocker({ directory, lease: longLease })
+    let agrees = false
+    const lock = await locker.acquire('a', { signal: never, requestRelease: () => agrees })
+    expect(await locker.settle('a', { signal: never })).toBe('held')
+    agrees = true
+    const settling = locker.settle('a', { signal: never })
+    await lock.release()
+    expect(await settling).toBe('free')
+  })
+
+  it('works, more slowly, where directories cannot be watched', async () => {
+    const other = await OtherProcess.start(shortLease, 'unwatched')
+    const locker = new FileLocker({ directory, lease: shortLease })
+    await other.acquire('a', 'writer')
+    const lock = await locker.acquire('a', ignore)
+    expect(lock.forced).toBe(false)
+    const waiting = other.acquire('a')
+    await lock.release()
+    expect((await waiting).forced).toBe(false)
+    expect(await locker.settle('a', { signal: never })).toBe('held')
+  })
+
+  it('removes what nobody uses, and goes on counting', async () => {
+    const locker = new FileLocker({ directory })
+    const tokens: number[] = []
+    for (const id of ['a', 'a', 'a', 'b']) {
+      const lock = await locker.acquire(id, ignore)
+      tokens.push(lock.token)
+      await lock.release()
+    }
+    const held = await locker.acquire('c', ignore)
+    await locker.prune()
+    expect((await readdir(join(directory, '.locks'))).sort()).toEqual(['.floor', 'c'])
+    expect(held.held()).toBe(true)
+    const next = await locker.acquire('a', ignore)
+    expect(next).toMatchObject({ token: Math.max(...tokens) + 1, forced: false })
+    await held.release()
+    await next.release()
+    await locker.prune()
+    expect(await readdir(join(directory, '.locks'))).toEqual(['.floor'])
+    expect(await readdir(join(directory, '.locks', '.floor'))).toEqual([String(next.token)])
+  })
+})
+
+/** Resolves when the file of an acquisition shows that many heartbeats. */
+async function beats(path: string, count: number): Promise<void> {
+  const watcher = watch(path)
+  try {
+    while (Number(await readFile(path, 'utf8')) < count) await once(watcher, 'change')
+  } finally {
+    watcher.close()
+  }
+}

@@ -1,0 +1,71 @@
+// Uses a FileLocker as its parent says. Arguments: directory, lease, and `unwatched` for a platform without fs.watch.
+import fs from 'node:fs'
+import { open, unlink } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+
+const [directory, lease, unwatched] = process.argv.slice(2)
+if (unwatched) {
+  fs.watch = () => {
+    throw new Error('fs.watch is not available')
+  }
+  syncBuiltinESMExports()
+}
+const { FileLocker } = await import('../.dist/file-store.js')
+const locker = new FileLocker({ directory, lease: Number(lease) })
+const { signal } = new AbortController()
+let lock
+
+const commands = {
+  /** `releases`: the claims on which it lets go. */
+  async acquire({ id, releases }) {
+    const requestRelease = (claim) => {
+      process.send({ event: 'asked', claim })
+      if (releases.includes(claim)) lock.release()
+      return releases.includes(claim)
+    }
+    lock = await locker.acquire(id, { signal, requestRelease })
+    lock.lost.addEventListener('abort', () => {
+      process.send({ event: 'lost', code: lock.lost.reason.code })
+    })
+    return { token: lock.token, forced: lock.forced }
+  },
+  release: () => lock.release(),
+  held: () => lock.held(),
+  settle: ({ id }) => locker.settle(id, { signal }),
+  /** Runs without a pause until this process has been suspended for longer than a lease; no timer can run. */
+  async heldAfterSuspension() {
+    process.send({ event: 'running' })
+    for (let before = performance.now(); ;) {
+      const now = performance.now()
+      if (now - before > lease) return { held: lock.held(), lost: lock.lost.aborted }
+      before = now
+    }
+  },
+  /** Takes the lock many times, each time making a file that must not be there yet. */
+  async hammer({ id, times, prunes }) {
+    const tokens = []
+    for (let time = 0; time < times; time++) {
+      const mine = await locker.acquire(id, { signal, requestRelease: () => true })
+      const file = await open(join(directory, 'critical'), 'wx')
+      await setImmediate()
+      await file.close()
+      await unlink(join(directory, 'critical'))
+      if (!mine.held() || mine.forced) throw new Error('the lock was lost')
+      tokens.push(mine.token)
+      await mine.release()
+      if (prunes && time % 5 === 0) await locker.prune()
+    }
+    return tokens
+  },
+}
+
+process.on('message', async ({ command, ...parameters }) => {
+  try {
+    process.send({ event: command, result: await commands[command](parameters) })
+  } catch (error) {
+    process.send({ event: command, error: String(error.stack) })
+  }
+})
+process.send({ event: 'ready' })
