@@ -1,5 +1,35 @@
 // The handler
+export { createHandler, type Handler, type Uploads } from './create-handler.js'
+export { createServer, type UploadServer, type UploadServerOptions } from './create-server.js'
+export type {
+  BodyBufferOptions,
+  ExpirationOptions,
+  Feature,
+  HandlerOptions,
+} from './handler-options.js'
+export type { CorsOptions } from './http/cors.js'
+export type { TrustProxy } from './http/origin.js'
+export type { Logger } from './logger.js'
+export type { Inspection } from './uploads/inspect.js'
+export type { Content } from './uploads/read.js'
 export { StoreComposer, type StoreSlots } from './store-composer.js'
+
+// Hooks
+export type {
+  AccessAction,
+  AccessContext,
+  HookContext,
+  HookEvent,
+  HookResponse,
+  Hooks,
+  HookType,
+  PostReceiveContext,
+  PostReceiveVerdict,
+  PreCreateContext,
+  PreCreateVerdict,
+  PreFinishVerdict,
+  RejectVerdict,
+} from './hooks.js'
 
 // The record of an upload
 export {

@@ -1,6 +1,6 @@
 import { isTusError, TusError } from '../errors.js'
 import type { PreCreateVerdict } from '../hooks.js'
-import { formatMetadata } from '../protocols/tus/parse-metadata.js'
+import { formatMetadata } from '../metadata.js'
 import { isUploadId, type Concat, type Metadata, type UnplacedUpload, type Upload } from '../upload.js'
 import { ask, authorize, refusal } from './ask.js'
 import { isoTime, type Engine } from './engine.js'

@@ -29,11 +29,8 @@ export async function exclusive<T>(
   try {
     return await operation(holder)
   } finally {
-    const released = holder.release().finally(() => {
-      if (engine.holders.get(id) === holder) engine.holders.delete(id)
-    })
-    if (holder.keeps) void released
-    else await released
+    const released = holder.release()
+    if (!holder.keeps) await released
   }
 }
 
@@ -62,6 +59,9 @@ export class Holder {
   readonly #id: string
   readonly #abort = new AbortController()
   readonly #kept: Promise<unknown>[] = []
+  readonly #resolveReleased: () => void
+  /** Resolves when the lock is released. */
+  readonly released: Promise<void>
   #lock: Lock | undefined
   #body: IncomingBody | undefined
   #wanted = false
@@ -74,6 +74,9 @@ export class Holder {
   constructor(engine: Engine, id: string) {
     this.#engine = engine
     this.#id = id
+    let resolveReleased!: () => void
+    this.released = new Promise((resolve) => (resolveReleased = resolve))
+    this.#resolveReleased = resolveReleased
   }
 
   async acquire(signal: AbortSignal): Promise<void> {
@@ -150,9 +153,17 @@ export class Holder {
     return this.#kept.length > 0
   }
 
+  /** Releases the lock, as soon as nothing needs it any more. Never rejects. */
   async release(): Promise<void> {
     await Promise.allSettled(this.#kept)
     this.lock.lost.removeEventListener('abort', this.#onLost)
-    await this.lock.release()
+    const { holders, log } = this.#engine
+    if (holders.get(this.#id) === this) holders.delete(this.#id)
+    try {
+      await this.lock.release()
+    } catch (error) {
+      log.error('A lock could not be released', { uploadId: this.#id, error })
+    }
+    this.#resolveReleased()
   }
 }

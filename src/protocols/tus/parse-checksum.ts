@@ -4,7 +4,7 @@ import {
   digestLengths,
   type ChecksumAlgorithm,
 } from '../../uploads/checksum.js'
-import { parseBase64 } from './parse-base64.js'
+import { parseBase64 } from '../../parse-base64.js'
 
 /** What the client says the bytes of a chunk amount to. */
 export interface ClaimedChecksum {

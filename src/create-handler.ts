@@ -1,0 +1,179 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ByteRange } from './capabilities/content-reader.js'
+import { featuresOf } from './features.js'
+import type { HandlerOptions } from './handler-options.js'
+import { BufferBudget } from './http/buffer-budget.js'
+import { createCors, type Cors } from './http/cors.js'
+import { HttpExchange } from './http/http-exchange.js'
+import { createLocations } from './http/location.js'
+import { warnOfRequestTimeout } from './http/request-timeout.js'
+import { respond } from './http/respond.js'
+import { normalizeBasePath, route } from './http/route.js'
+import { defaultLogger } from './logger.js'
+import { MemoryLocker } from './memory-store/memory-locker.js'
+import { answerTus } from './protocols/tus/tus.js'
+import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
+import type { Engine } from './uploads/engine.js'
+import { EventQueue } from './uploads/event-queue.js'
+import { noExchange } from './uploads/exchange.js'
+import { finishPending, removeExpired } from './uploads/expire.js'
+import { inspect, type Inspection } from './uploads/inspect.js'
+import { openContent, type Content } from './uploads/read.js'
+import { shutdown } from './uploads/shutdown.js'
+import { terminate } from './uploads/terminate.js'
+
+/** A listener for `http.createServer`, and middleware for what is mounted on one. */
+export interface Handler {
+  /**
+   * Resolves when the response is done. A URL outside `basePath` is passed to `next`, and without one answered 404.
+   * Never rejects.
+   */
+  (
+    request: IncomingMessage,
+    response: ServerResponse,
+    next?: (error?: unknown) => void,
+  ): Promise<void>
+  /** The uploads, for the application's own code. */
+  readonly uploads: Uploads
+  /**
+   * Ends the requests that bring data, keeps what they brought, and refuses new ones with 503. Resolves when all work
+   * is done, or after `timeout` milliseconds (default 10,000).
+   */
+  shutdown(options?: { readonly timeout?: number }): Promise<void>
+}
+
+/** What the application can do with uploads, without hooks asking who is asking. */
+export interface Uploads {
+  /** Throws `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, or the verdict on a rejected upload. */
+  inspect(id: string): Promise<Inspection>
+  /**
+   * The bytes of a finished upload, or where to get them. Absent range: all. Throws as {@link Uploads.inspect} does,
+   * and `ERR_UPLOAD_NOT_FINISHED`.
+   */
+  read(
+    id: string,
+    options?: { readonly range?: ByteRange; readonly signal?: AbortSignal },
+  ): Promise<Content>
+  /** Removes an upload, finished or not, through the terminate hooks. Throws as {@link Uploads.inspect} does. */
+  terminate(id: string): Promise<void>
+  /**
+   * Removes unfinished uploads that have expired, and what a crash left of removals. Never touches a finished upload,
+   * or one that is being written. Returns how many were removed.
+   */
+  removeExpired(options?: { readonly signal?: AbortSignal }): Promise<number>
+  /**
+   * Finishes uploads that are full but, because of a crash, are not recorded as finished. For the start of a server;
+   * needs an info store with an InfoLister. Returns how many were finished.
+   */
+  finishPending(options?: { readonly signal?: AbortSignal }): Promise<number>
+}
+
+/**
+ * Makes the handler: a plain `(req, res)` listener for resumable uploads under `basePath`.
+ *
+ * Throws a `TypeError` when an option is unknown, has the wrong form or contradicts another, or when the composer has
+ * no DataStore or InfoStore.
+ *
+ * @example
+ * http.createServer(createHandler({ basePath: '/files', composer })).listen(1080)
+ */
+export function createHandler(given: HandlerOptions): Handler {
+  const options = checkHandlerOptions(given)
+  const basePath = normalizeBasePath(options.basePath)
+  const cors = createCors(options.cors)
+  const engine = createEngine(options)
+  const locations = createLocations(
+    basePath,
+    options.location ?? 'relative',
+    options.trustProxy ?? false,
+  )
+  const { perUpload = 1_048_576, total = 33_554_432 } = options.bodyBuffer ?? {}
+  const bodyOptions = {
+    budget: new BufferBudget(perUpload, total),
+    stallTimeout: options.stallTimeout ?? 60_000,
+  }
+  const context = { engine, locations }
+  let stopping = false
+
+  async function tuskitHandler(
+    request: IncomingMessage,
+    response: ServerResponse,
+    next?: (error?: unknown) => void,
+  ): Promise<void> {
+    const { originalUrl = request.url! } = request as { originalUrl?: string }
+    const found = route(originalUrl, basePath)
+    if (found === undefined && next !== undefined) return next()
+    const exchange = new HttpExchange(request, response, bodyOptions)
+    warnOfRequestTimeout(request)
+    applyCors(cors, exchange)
+    const answer = await answerTus(context, exchange, found ?? { kind: 'unknown' }, stopping)
+    if (stopping) response.setHeader('connection', 'close')
+    await respond(exchange, answer)
+  }
+
+  const sweeper = startSweeper(engine, options.expiration?.sweepEvery)
+  return Object.assign(tuskitHandler, {
+    uploads: createUploads(engine),
+    async shutdown({ timeout = 10_000 } = {}) {
+      stopping = true
+      clearInterval(sweeper)
+      await shutdown(engine, timeout)
+    },
+  })
+}
+
+function createEngine(options: HandlerOptions): Engine {
+  const slots = options.composer.slots()
+  const stores = checkStores(slots, options)
+  return {
+    stores: { ...stores, locker: slots.locker ?? new MemoryLocker() },
+    features: featuresOf(slots, options.expiration !== undefined, options.disable ?? []),
+    hooks: { ...options.hooks },
+    log: options.logger ?? defaultLogger,
+    settings: engineSettings(options, stores),
+    holders: new Map(),
+    events: new EventQueue(),
+    background: new Set(),
+  }
+}
+
+function createUploads(engine: Engine): Uploads {
+  const never = new AbortController().signal
+  return Object.freeze({
+    inspect: (id) => inspect(engine, id, noExchange),
+    async read(id, { range, signal = never } = {}) {
+      return (await openContent(engine, id, noExchange)).read(range, signal)
+    },
+    terminate: (id) => terminate(engine, id, noExchange),
+    removeExpired: ({ signal = never } = {}) => removeExpired(engine, signal),
+    finishPending: ({ signal = never } = {}) => finishPending(engine, signal),
+  } satisfies Uploads)
+}
+
+function startSweeper(engine: Engine, interval: number | undefined): NodeJS.Timeout | undefined {
+  if (interval === undefined) return undefined
+  let running = false
+  const sweep = async () => {
+    if (running) return
+    running = true
+    try {
+      await removeExpired(engine, new AbortController().signal)
+    } catch (error) {
+      engine.log.error('The sweep failed', { error })
+    } finally {
+      running = false
+    }
+  }
+  return setInterval(() => void sweep(), interval).unref()
+}
+
+function applyCors(cors: Cors | undefined, { request, response, method }: HttpExchange): void {
+  if (cors === undefined) return
+  const { origin } = request.headers
+  const requested = request.headers['access-control-request-headers']
+  const headers = method === 'OPTIONS' ? cors.preflight(origin, requested) : cors.headers(origin)
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === 'vary') response.appendHeader(name, value)
+    else response.setHeader(name, value)
+  }
+}

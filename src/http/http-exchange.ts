@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RequestBody, type RequestBodyOptions } from './request-body.js'
+
+/** One request and its response. */
+export class HttpExchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** The method that counts, whatever the one on the wire (X-HTTP-Method-Override). */
+  readonly method: string
+  /** Resolves when the response is sent or cannot be sent any more. */
+  readonly answered: Promise<void>
+  readonly #bodyOptions: Omit<RequestBodyOptions, 'onStart'>
+  #body: RequestBody | undefined
+  #requestId: string | undefined
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bodyOptions: Omit<RequestBodyOptions, 'onStart'>,
+  ) {
+    this.request = request
+    this.response = response
+    this.#bodyOptions = bodyOptions
+    this.method = effectiveMethod(request)
+    this.answered = new Promise((resolve) => {
+      if (response.destroyed) resolve()
+      else response.once('close', () => resolve())
+    })
+  }
+
+  get body(): RequestBody {
+    return (this.#body ??= new RequestBody(this.request, {
+      ...this.#bodyOptions,
+      onStart: () => {
+        if (this.awaitsContinue) this.response.writeContinue()
+      },
+    }))
+  }
+
+  /**
+   * Whether the client waits for `100 Continue` and has not got it: Node sends it by itself, before the handler runs,
+   * unless the server has a `checkContinue` listener.
+   */
+  get awaitsContinue(): boolean {
+    const { headers, socket, httpVersion } = this.request
+    if (headers.expect?.toLowerCase() !== '100-continue' || httpVersion === '1.0') return false
+    const { server } = socket as { server?: NodeJS.EventEmitter }
+    return (server?.listenerCount('checkContinue') ?? 0) > 0
+  }
+
+  /** The client's `X-Request-ID` when it is harmless, or one of our own: it joins log and answer. */
+  get requestId(): string {
+    const given = this.request.headers['x-request-id']
+    this.#requestId ??=
+      typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID()
+    return this.#requestId
+  }
+}
+
+/** X-HTTP-Method-Override replaces whatever method is on the wire; what it may not name is left to be refused. */
+function effectiveMethod({ method, headers }: IncomingMessage): string {
+  const override = headers['x-http-method-override']
+  return typeof override === 'string' && override !== ''
+    ? `${override.trim().toUpperCase()}`
+    : method!
+}

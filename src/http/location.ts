@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import { publicOrigin, type PublicOrigin, type TrustProxy } from './origin.js'
+import { uploadIdOf } from './route.js'
+
+/** The URLs of uploads, as clients see them. */
+export interface Locations {
+  /** Where the client finds the upload with the given id. */
+  locate(request: IncomingMessage, id: string): string
+  /** The id in a URL that {@link Locations.locate} made, or that a client could have made of the base path. */
+  idOf(request: IncomingMessage, url: string): string | undefined
+}
+
+/** Makes the URLs of uploads in the form that the options ask for. */
+export function createLocations(
+  basePath: string,
+  form: 'relative' | 'absolute' | (string & {}),
+  trustProxy: TrustProxy,
+): Locations {
+  const fixed = form === 'relative' || form === 'absolute' ? undefined : form.replace(/\/$/, '')
+  const fixedPath = fixed && new URL(fixed).pathname.replace(/\/$/, '')
+
+  const prefixOf = (request: IncomingMessage) => origin(request, trustProxy)?.prefix ?? ''
+  return {
+    locate(request, id) {
+      if (fixed !== undefined) return `${fixed}/${id}`
+      const found = origin(request, trustProxy)
+      const host = form === 'absolute' ? (found?.origin ?? '') : ''
+      return `${host}${found?.prefix ?? ''}${basePath}/${id}`
+    },
+    idOf(request, url) {
+      const bases = [basePath, fixedPath ?? `${prefixOf(request)}${basePath}`]
+      return bases.map((base) => uploadIdOf(url, base)).find((id) => id !== undefined)
+    },
+  }
+}
+
+function origin(
+  { headers, socket }: IncomingMessage,
+  trustProxy: TrustProxy,
+): PublicOrigin | undefined {
+  const { encrypted = false } = socket as Partial<TLSSocket>
+  return publicOrigin({ headers, encrypted }, trustProxy)
+}

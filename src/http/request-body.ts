@@ -1,0 +1,140 @@
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import type { BodyEnd, IncomingBody, StopReason } from '../capabilities/incoming-body.js'
+import { Batch } from './batch.js'
+import type { BufferBudget } from './buffer-budget.js'
+
+/** Settings of a {@link RequestBody}. */
+export interface RequestBodyOptions {
+  readonly budget: BufferBudget
+  /** Milliseconds without a byte, while one is waited for, after which the body ends. */
+  readonly stallTimeout: number
+  /** Called when the first byte is wanted: the moment to answer `Expect: 100-continue`. */
+  readonly onStart: () => void
+}
+
+/**
+ * The body of a request as it comes from Node: chunks gather while the store is busy and go to it in one batch. The
+ * request is paused only when the budget is used up, and the stall clock runs only while bytes are waited for.
+ */
+export class RequestBody implements IncomingBody {
+  readonly #request: IncomingMessage
+  readonly #options: RequestBodyOptions
+  readonly #resolveEnded: (end: BodyEnd) => void
+  #batch = new Batch()
+  #end: BodyEnd | undefined
+  #started = false
+  #waitingSince: number | undefined
+  #wake: (() => void) | undefined
+  #stallTimer: NodeJS.Timeout | undefined
+  readonly size: number | undefined
+  readonly ended: Promise<BodyEnd>
+
+  constructor(request: IncomingMessage, options: RequestBodyOptions) {
+    this.#request = request
+    this.#options = options
+    this.size = bodySize(request)
+    let resolveEnded!: (end: BodyEnd) => void
+    this.ended = new Promise((resolve) => (resolveEnded = resolve))
+    this.#resolveEnded = resolveEnded
+    request.once('aborted', this.#onGone)
+    request.once('close', this.#onGone)
+    request.on('error', this.#onGone)
+  }
+
+  idleTime(): number {
+    return this.#waitingSince === undefined ? 0 : performance.now() - this.#waitingSince
+  }
+
+  stop(reason: StopReason): void {
+    if (this.#end !== undefined) return
+    this.#finish(reason)
+    if (reason === 'released') this.#request.socket.resetAndDestroy()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<readonly Buffer[]> {
+    this.#start()
+    try {
+      for (;;) {
+        if (this.#batch.bytes > 0) {
+          const buffers = this.#batch.buffers()
+          this.#batch = new Batch()
+          if (this.#end === undefined) this.#request.resume()
+          yield buffers
+        } else if (this.#end === undefined) {
+          await this.#next()
+        } else {
+          return
+        }
+      }
+    } finally {
+      this.#options.budget.leave(this)
+    }
+  }
+
+  readable(): Readable {
+    return Readable.from(flatten(this), { objectMode: false })
+  }
+
+  #start(): void {
+    if (this.#started) throw new Error('A body can be read once')
+    this.#started = true
+    this.#options.budget.join(this)
+    if (this.#end !== undefined) return
+    this.#request.on('data', this.#onData)
+    this.#request.once('end', this.#onEnd)
+    this.#options.onStart()
+  }
+
+  async #next(): Promise<void> {
+    this.#waitingSince = performance.now()
+    this.#stallTimer = setTimeout(() => this.#finish('stalled'), this.#options.stallTimeout)
+    await new Promise<void>((resolve) => (this.#wake = resolve))
+  }
+
+  /** Ends the wait for bytes, if there is one. */
+  #resume(): void {
+    clearTimeout(this.#stallTimer)
+    this.#waitingSince = undefined
+    this.#wake?.()
+    this.#wake = undefined
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#batch.add(chunk)
+    if (this.#batch.bytes >= this.#options.budget.share) this.#request.pause()
+    this.#resume()
+  }
+
+  readonly #onEnd = (): void => {
+    this.#finish(this.#request.complete ? 'complete' : 'disconnected')
+  }
+
+  readonly #onGone = (): void => {
+    if (this.#started && this.#end === undefined) {
+      // What Node had read before the connection broke is in the stream still.
+      for (let chunk; (chunk = this.#request.read()) !== null;) this.#batch.add(chunk)
+    }
+    this.#finish('disconnected')
+  }
+
+  #finish(end: BodyEnd): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    this.#request.off('data', this.#onData)
+    this.#request.off('end', this.#onEnd)
+    if (end !== 'complete') this.#request.pause()
+    this.#resume()
+    this.#resolveEnded(end)
+  }
+}
+
+async function* flatten(batches: AsyncIterable<readonly Buffer[]>): AsyncGenerator<Buffer> {
+  for await (const batch of batches) yield* batch
+}
+
+/** `Content-Length`, which Node has checked; 0 when the request has no body at all. */
+function bodySize({ headers }: IncomingMessage): number | undefined {
+  if (headers['content-length'] !== undefined) return Number(headers['content-length'])
+  return headers['transfer-encoding'] === undefined ? 0 : undefined
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import type { Readable } from 'node:stream'
+import type { HttpExchange } from './http-exchange.js'
+
+/** What a request is answered with. */
+export interface Answer {
+  readonly status: number
+  readonly headers: OutgoingHttpHeaders
+  /** Absent: none. Never sent in answer to HEAD. */
+  readonly body?: string | Readable
+}
+
+/** A body that has this much left at most is read to its end, to keep the connection. */
+const smallRest = 65_536
+/** Otherwise so much of it is thrown away, for so long, before the connection is closed: a reset could overtake the answer. */
+const drainBytes = 4_194_304
+const drainMilliseconds = 2_000
+
+const phrases: Readonly<Record<number, string>> = { 460: 'Checksum Mismatch' }
+
+/** Writes the response; the only place that does. Resolves when it is done. Never rejects. */
+export async function respond(exchange: HttpExchange, answer: Answer): Promise<void> {
+  const { request, response } = exchange
+  const { status, headers, body } = answer
+  if (response.headersSent || response.destroyed) {
+    if (typeof body === 'object') body.destroy()
+    return
+  }
+  if (typeof body === 'object') return stream(exchange, answer, body)
+  const silent = exchange.method === 'HEAD' || status === 204 || status === 304
+  const text = silent ? '' : (body ?? '')
+  const length =
+    silent && exchange.method !== 'HEAD' ? {} : { 'content-length': Buffer.byteLength(text) }
+  const linger = bodyIsComing(exchange)
+  const closing = linger ? { connection: 'close' } : {}
+  writeHead(response, status, { ...headers, ...length, ...closing })
+  if (linger) {
+    if (text !== '') response.write(text)
+    else response.flushHeaders()
+    await drain(request)
+    response.end()
+  } else {
+    response.end(text)
+  }
+  await exchange.answered
+}
+
+async function stream(
+  { method, response }: HttpExchange,
+  { status, headers }: Answer,
+  body: Readable,
+): Promise<void> {
+  writeHead(response, status, headers)
+  try {
+    if (method === 'HEAD') {
+      body.destroy()
+      response.end()
+    } else {
+      await pipeline(body, response)
+    }
+  } catch {
+    // The client went away, or the store failed when the head was sent: the cut connection tells either.
+    response.destroy()
+  }
+}
+
+/** Whether more of the request's body is on its way than is worth reading to keep the connection. */
+function bodyIsComing({ request, awaitsContinue }: HttpExchange): boolean {
+  if (request.complete || request.destroyed || awaitsContinue) return false
+  if (request.headers['transfer-encoding'] !== undefined) return true
+  return Number(request.headers['content-length'] ?? 0) > smallRest
+}
+
+function writeHead(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): void {
+  const phrase = phrases[status]
+  if (phrase === undefined) response.writeHead(status, headers)
+  else response.writeHead(status, phrase, headers)
+}
+
+/** Throws bytes of the request away until they end, or there were enough of them, or for long enough. */
+function drain(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    let left = drainBytes
+    const onData = (chunk: Buffer) => {
+      left -= chunk.length
+      if (left < 0) done()
+    }
+    const done = () => {
+      clearTimeout(timer)
+      request.off('data', onData).off('end', done).off('close', done)
+      request.pause()
+      resolve()
+    }
+    const timer = setTimeout(done, drainMilliseconds)
+    request.on('data', onData).once('end', done).once('close', done)
+    request.resume()
+  })
+}

@@ -1,0 +1,58 @@
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import type { Upload } from '../../upload.js'
+import type { Engine } from '../../uploads/engine.js'
+import { openContent } from '../../uploads/read.js'
+import { evaluateConditions } from './conditions.js'
+import { contentHeaders } from './content-disposition.js'
+import { parseRange } from './parse-range.js'
+
+/** Sends a finished upload, whole or a range of it (RFC 9110 sections 13 and 14). */
+export async function handleGet(
+  engine: Engine,
+  exchange: HttpExchange,
+  id: string,
+): Promise<Answer> {
+  const { upload, length, read } = await openContent(engine, id, exchange)
+  const { headers } = exchange.request
+  const validators = validatorsOf(upload, length)
+  const shared = {
+    etag: validators.etag,
+    'last-modified': validators.lastModified.toUTCString(),
+    'accept-ranges': 'bytes',
+    // What others uploaded must not run as a page or script of this site.
+    'content-security-policy': 'sandbox',
+  }
+  const verdict = evaluateConditions(headers, validators)
+  if (verdict === 'not-modified') return { status: 304, headers: shared }
+  if (verdict === 'precondition-failed') return { status: 412, headers: shared }
+  const range = verdict === 'proceed' ? parseRange(headers.range, length) : 'whole'
+  if (range === 'unsatisfiable') {
+    return { status: 416, headers: { ...shared, 'content-range': `bytes */${length}` } }
+  }
+
+  const whole = range === 'whole'
+  const gone = new AbortController()
+  void exchange.answered.then(() => gone.abort())
+  const content = await read(whole ? undefined : range, gone.signal)
+  if ('redirect' in content) return { status: 307, headers: { location: content.redirect } }
+  return {
+    status: whole ? 200 : 206,
+    headers: {
+      ...shared,
+      ...contentHeaders(upload.metadata),
+      'content-length': whole ? length : range.end - range.start + 1,
+      ...(!whole && { 'content-range': `bytes ${range.start}-${range.end}/${length}` }),
+    },
+    body: content,
+  }
+}
+
+/** Finished content never changes; an id that is used again belongs to an upload that was created later. */
+function validatorsOf({ createdAt, state }: Upload, length: number) {
+  const created = new Date(createdAt)
+  return {
+    etag: `"${created.getTime().toString(36)}-${length.toString(36)}"`,
+    lastModified: state.kind === 'finished' ? new Date(state.at) : created,
+  }
+}

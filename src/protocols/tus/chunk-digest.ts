@@ -1,0 +1,42 @@
+import { TusError } from '../../errors.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import { checksumAlgorithms } from '../../uploads/checksum.js'
+import type { ChunkDigest } from '../../uploads/verifier.js'
+import { header, requireFeature, type TusContext } from './context.js'
+import { parseChecksum } from './parse-checksum.js'
+
+const mismatch = 'ERR_CHECKSUM_MISMATCH'
+
+/**
+ * The digest that the client claims for the body of its request (Checksum): in a header, or in a trailer that
+ * `Trailer` announces. A trailer that is not announced is ignored, as RFC 9110 allows.
+ */
+export function chunkDigest(
+  context: TusContext,
+  { request }: HttpExchange,
+): ChunkDigest | undefined {
+  const inHeader = header(request.headers, 'upload-checksum')
+  const announced = (header(request.headers, 'trailer') ?? '')
+    .split(',')
+    .some((name) => name.trim().toLowerCase() === 'upload-checksum')
+
+  if (announced) {
+    requireFeature(context, 'checksum-trailer', 'An Upload-Checksum trailer')
+    if (inHeader !== undefined) requireFeature(context, 'checksum', 'Upload-Checksum')
+    // Which algorithm it will be is known at the end only, so all are computed.
+    const algorithms =
+      inHeader === undefined ? checksumAlgorithms : [parseChecksum(inHeader).algorithm]
+    const claim = () => {
+      const inTrailer = header(request.trailers, 'upload-checksum')
+      if (inTrailer === undefined) throw new TusError('ERR_INVALID_CHECKSUM')
+      if (inHeader !== undefined && inHeader !== inTrailer)
+        throw new TusError('ERR_INVALID_CHECKSUM')
+      return parseChecksum(inTrailer)
+    }
+    return { algorithms, claim, mismatch }
+  }
+  if (inHeader === undefined) return undefined
+  requireFeature(context, 'checksum', 'Upload-Checksum')
+  const claimed = parseChecksum(inHeader)
+  return { algorithms: [claimed.algorithm], claim: () => claimed, mismatch }
+}

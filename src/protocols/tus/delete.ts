@@ -1,0 +1,14 @@
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import { terminate } from '../../uploads/terminate.js'
+import type { TusContext } from './context.js'
+
+/** Removes an upload. */
+export async function handleDelete(
+  { engine }: TusContext,
+  exchange: HttpExchange,
+  id: string,
+): Promise<Answer> {
+  await terminate(engine, id, exchange)
+  return { status: 204, headers: {} }
+}

@@ -1,0 +1,40 @@
+import { TusError } from '../../errors.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import { append } from '../../uploads/append.js'
+import { chunkDigest } from './chunk-digest.js'
+import { header, type TusContext } from './context.js'
+import { expiresHeader } from './expires-header.js'
+import { isOffsetOctetStream } from './media-type.js'
+import { parseInteger } from './parse-integer.js'
+
+/** Appends a chunk. */
+export async function handlePatch(
+  context: TusContext,
+  exchange: HttpExchange,
+  id: string,
+): Promise<Answer> {
+  const { headers } = exchange.request
+  if (!isOffsetOctetStream(headers['content-type'])) throw new TusError('ERR_INVALID_CONTENT_TYPE')
+  const offset = parseInteger(header(headers, 'upload-offset') ?? '')
+  if (offset === undefined) throw new TusError('ERR_INVALID_OFFSET')
+  if (headers['upload-defer-length'] !== undefined) throw new TusError('ERR_INVALID_DEFER_LENGTH')
+  const declared = header(headers, 'upload-length')
+  const length = declared === undefined ? undefined : parseInteger(declared)
+  if (declared !== undefined && length === undefined) throw new TusError('ERR_INVALID_LENGTH')
+
+  const digest = () => chunkDigest(context, exchange)
+  const { body } = exchange
+  const result = await append(context.engine, { id, offset, length, body, digest, exchange })
+  const { upload, offset: stored } = result
+  const response = upload.state.kind === 'finished' ? upload.state.response : undefined
+  return {
+    status: response?.status || 204,
+    headers: {
+      ...response?.headers,
+      'upload-offset': String(stored),
+      ...expiresHeader(upload, stored),
+    },
+    ...(response && { body: response.body }),
+  }
+}

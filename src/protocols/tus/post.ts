@@ -1,0 +1,117 @@
+import { TusError } from '../../errors.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import type { Upload } from '../../upload.js'
+import { create } from '../../uploads/create.js'
+import { createFinal } from '../../uploads/create-final.js'
+import { chunkDigest } from './chunk-digest.js'
+import { header, requireFeature, type TusContext } from './context.js'
+import { expiresHeader } from './expires-header.js'
+import { isOffsetOctetStream } from './media-type.js'
+import { parseConcat, type ConcatHeader } from './parse-concat.js'
+import { parseInteger } from './parse-integer.js'
+import { parseMetadata } from '../../metadata.js'
+
+/** Creates an upload, with bytes when they come along. */
+export async function handlePost(context: TusContext, exchange: HttpExchange): Promise<Answer> {
+  const { headers } = exchange.request
+  if (!context.engine.features.has('creation')) throw new TusError('ERR_METHOD_NOT_ALLOWED')
+  const concat = concatHeader(context, exchange)
+  const metadata = parseMetadata(header(headers, 'upload-metadata'))
+  const announce = (upload: Upload) => {
+    // Kept whatever happens from here on, so that the client can resume.
+    exchange.response.setHeader('location', context.locations.locate(exchange.request, upload.id))
+  }
+  const request = { protocol: 'tus', metadata, exchange, announce } as const
+  if (concat?.kind === 'final') {
+    const upload = await createFinal(context.engine, {
+      ...request,
+      concat: {
+        kind: 'final',
+        header: header(headers, 'upload-concat')!,
+        partials: concat.urls.map((url) => partialId(context, exchange, url)),
+      },
+    })
+    const { state } = upload
+    return created(upload, state.kind === 'finished' ? upload.length : undefined)
+  }
+  const length = lengthOf(context, exchange)
+  const chunk = takesChunk(context, exchange) && {
+    body: exchange.body,
+    digest: () => chunkDigest(context, exchange),
+    exchange,
+  }
+  const { upload, offset } = await create(context.engine, {
+    ...request,
+    length,
+    ...(concat && { concat: { kind: 'partial', finals: [] } }),
+    ...(chunk && { chunk }),
+  })
+  return created(upload, chunk || upload.length === 0 ? offset : undefined)
+}
+
+function concatHeader(context: TusContext, { request }: HttpExchange): ConcatHeader | undefined {
+  const { headers } = request
+  const value = header(headers, 'upload-concat')
+  if (value === undefined) return undefined
+  requireFeature(context, 'concatenation', 'Upload-Concat')
+  const concat = parseConcat(value)
+  if (concat.kind === 'partial') return concat
+  const hasBody =
+    headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0
+  if (hasBody || isOffsetOctetStream(headers['content-type']))
+    throw new TusError('ERR_FINAL_UPLOAD')
+  if (headers['upload-length'] !== undefined) {
+    throw new TusError('ERR_INVALID_LENGTH', {
+      message: 'The length of a final upload follows from its parts; do not send Upload-Length',
+    })
+  }
+  if (headers['upload-defer-length'] !== undefined) throw new TusError('ERR_INVALID_DEFER_LENGTH')
+  return concat
+}
+
+/** Host and scheme of a URL are neither compared nor ever asked. */
+function partialId({ locations }: TusContext, { request }: HttpExchange, url: string): string {
+  const id = locations.idOf(request, url)
+  if (id === undefined) {
+    throw new TusError('ERR_INVALID_CONCAT', {
+      message: 'Upload-Concat names a URL that is not one of an upload on this server',
+    })
+  }
+  return id
+}
+
+function lengthOf(context: TusContext, { request }: HttpExchange): number | undefined {
+  const value = header(request.headers, 'upload-length')
+  const deferred = header(request.headers, 'upload-defer-length')
+  if (deferred !== undefined) {
+    requireFeature(context, 'creation-defer-length', 'Upload-Defer-Length')
+    if (deferred !== '1') throw new TusError('ERR_INVALID_DEFER_LENGTH')
+    if (value !== undefined) throw new TusError('ERR_AMBIGUOUS_LENGTH')
+    return undefined
+  }
+  if (value === undefined) throw new TusError('ERR_MISSING_LENGTH')
+  const length = parseInteger(value)
+  if (length === undefined) throw new TusError('ERR_INVALID_LENGTH')
+  return length
+}
+
+/** A body of another type is none of ours: some HTTP stacks send one by default. */
+function takesChunk(context: TusContext, { request }: HttpExchange): boolean {
+  if (!isOffsetOctetStream(request.headers['content-type'])) return false
+  requireFeature(context, 'creation-with-upload', 'The body of a creation')
+  return true
+}
+
+function created(upload: Upload, offset: number | undefined): Answer {
+  const response = upload.state.kind === 'finished' ? upload.state.response : undefined
+  return {
+    status: response?.status || 201,
+    headers: {
+      ...response?.headers,
+      ...(offset !== undefined && { 'upload-offset': String(offset) }),
+      ...expiresHeader(upload, offset),
+    },
+    ...(response && { body: response.body }),
+  }
+}

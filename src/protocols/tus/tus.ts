@@ -1,0 +1,82 @@
+import { TusError } from '../../errors.js'
+import { errorAnswer } from '../../http/error-answer.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import type { Route } from '../../http/route.js'
+import { handleGet } from '../download/get.js'
+import type { TusContext } from './context.js'
+import { header } from './context.js'
+import { handleDelete } from './delete.js'
+import { handleHead } from './head.js'
+import { handleOptions } from './options.js'
+import { handlePatch } from './patch.js'
+import { handlePost } from './post.js'
+
+const version = '1.0.0'
+
+/** The answer of tus 1.0.0 to a request; also when there is an error. `stopping`: nothing is accepted any more. */
+export async function answerTus(
+  context: TusContext,
+  exchange: HttpExchange,
+  route: NonNullable<Route>,
+  stopping: boolean,
+): Promise<Answer> {
+  const headers = {
+    ...(exchange.method !== 'OPTIONS' && { 'tus-resumable': version }),
+    ...(exchange.method === 'HEAD' && { 'cache-control': 'no-store' }),
+    'x-content-type-options': 'nosniff',
+  }
+  try {
+    if (stopping) throw new TusError('ERR_SERVER_SHUTDOWN')
+    const answer = await dispatch(context, exchange, route)
+    return { ...answer, headers: { ...headers, ...answer.headers } }
+  } catch (error) {
+    const answer = errorAnswer(error, exchange, context.engine.log)
+    return { ...answer, headers: { ...headers, ...answer.headers } }
+  }
+}
+
+async function dispatch(
+  context: TusContext,
+  exchange: HttpExchange,
+  route: NonNullable<Route>,
+): Promise<Answer> {
+  if (exchange.method === 'OPTIONS') return handleOptions(context, exchange)
+  checkVersion(exchange)
+  if (route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
+  const allowed = methodsOf(context, route)
+  if (!allowed.includes(exchange.method)) {
+    throw new TusError('ERR_METHOD_NOT_ALLOWED', { headers: { allow: allowed.join(', ') } })
+  }
+  if (route.kind === 'creation') return handlePost(context, exchange)
+  switch (exchange.method) {
+    case 'HEAD':
+      return handleHead(context, exchange, route.id)
+    case 'PATCH':
+      return handlePatch(context, exchange, route.id)
+    case 'DELETE':
+      return handleDelete(context, exchange, route.id)
+    default:
+      return handleGet(context.engine, exchange, route.id)
+  }
+}
+
+/** HEAD and GET change nothing, so they are served without the header; not with a wrong one. */
+function checkVersion({ method, request }: HttpExchange): void {
+  const given = header(request.headers, 'tus-resumable')
+  if (given === version) return
+  if (given === undefined && (method === 'HEAD' || method === 'GET')) return
+  throw new TusError('ERR_UNSUPPORTED_VERSION', { headers: { 'tus-version': version } })
+}
+
+function methodsOf({ engine }: TusContext, route: NonNullable<Route>): string[] {
+  const { features } = engine
+  if (route.kind === 'creation') return features.has('creation') ? ['POST', 'OPTIONS'] : ['OPTIONS']
+  return [
+    'HEAD',
+    'PATCH',
+    ...(features.has('download') ? ['GET'] : []),
+    ...(features.has('termination') ? ['DELETE'] : []),
+    'OPTIONS',
+  ]
+}

@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto'
+import { featureNames } from './features.js'
+import type {
+  BodyBufferOptions,
+  ExpirationOptions,
+  Feature,
+  HandlerOptions,
+} from './handler-options.js'
+import type { Hooks } from './hooks.js'
+import { checkOptions, must, type OptionRule } from './options.js'
+import type { StoreSlots } from './store-composer.js'
+import type { EngineSettings, Stores } from './uploads/engine.js'
+
+const beTrustProxy: OptionRule = {
+  expectation: 'a boolean or a number of proxies',
+  accepts: (v) => typeof v === 'boolean' || (Number.isSafeInteger(v) && (v as number) >= 0),
+}
+
+const beLocation: OptionRule = {
+  expectation: "'relative', 'absolute', or a URL that begins with http:// or https://",
+  accepts: (v) => v === 'relative' || v === 'absolute' || isPublicUrl(v),
+}
+
+function isPublicUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false
+  const { protocol, search, hash } = new URL(value)
+  return /^https?:$/.test(protocol) && search === '' && hash === ''
+}
+
+const beFeatures: OptionRule = {
+  expectation: `a list of ${featureNames.join(', ')}`,
+  accepts: (v) => Array.isArray(v) && v.every((name: Feature) => featureNames.includes(name)),
+}
+
+const beMaxSize: OptionRule = {
+  expectation: 'a whole number of bytes, more than 0, or a function',
+  accepts: (v) => typeof v === 'function' || must.beBytes.accepts(v),
+}
+
+const beLogger: OptionRule = {
+  expectation: 'an object with the functions error, warn, info and debug',
+  accepts: (v) =>
+    ['error', 'warn', 'info', 'debug'].every(
+      (name) => typeof (v as Record<string, unknown> | null)?.[name] === 'function',
+    ),
+}
+
+const beShare: OptionRule = {
+  expectation: 'a whole number of bytes, at least 65536',
+  accepts: (v) => Number.isSafeInteger(v) && (v as number) >= 65_536,
+}
+
+/** The options of a handler, checked and frozen. Throws a `TypeError` for what is wrong, missing or contradictory. */
+export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOptions> {
+  const options = checkOptions<HandlerOptions>('createHandler', given, {
+    basePath: { ...must.beText, required: true },
+    composer: {
+      expectation: 'a StoreComposer',
+      accepts: (v) => typeof (v as { slots?: unknown } | null)?.slots === 'function',
+      required: true,
+    },
+    maxSize: beMaxSize,
+    generateId: must.beFunction,
+    location: beLocation,
+    trustProxy: beTrustProxy,
+    cors: { expectation: 'a boolean or an object', accepts: isBooleanOrObject },
+    expiration: must.beObject,
+    disable: beFeatures,
+    stalledAfter: must.beMilliseconds,
+    stallTimeout: must.beMilliseconds,
+    lockTimeout: must.beMilliseconds,
+    settleTimeout: must.beMilliseconds,
+    flushTimeout: must.beMilliseconds,
+    finishTimeout: must.beMilliseconds,
+    verdictRetention: must.beMilliseconds,
+    bodyBuffer: must.beObject,
+    progressInterval: must.beMilliseconds,
+    logger: beLogger,
+    hooks: must.beObject,
+  })
+  if (options.expiration !== undefined) {
+    checkOptions<ExpirationOptions>('expiration', options.expiration, {
+      after: { ...must.beMilliseconds, required: true },
+      sweepEvery: must.beMilliseconds,
+    })
+  }
+  if (options.bodyBuffer !== undefined) {
+    checkOptions<BodyBufferOptions>('bodyBuffer', options.bodyBuffer, {
+      perUpload: beShare,
+      total: beShare,
+    })
+  }
+  const hook = must.beFunction
+  checkOptions<Hooks>('hooks', options.hooks ?? {}, {
+    access: hook,
+    preCreate: hook,
+    postCreate: hook,
+    postReceive: hook,
+    preFinish: hook,
+    postFinish: hook,
+    preTerminate: hook,
+    postTerminate: hook,
+  })
+  return options
+}
+
+function isBooleanOrObject(value: unknown): boolean {
+  return typeof value === 'boolean' || must.beObject.accepts(value)
+}
+
+/** The slots, when they are enough for what the options ask. */
+export function checkStores(
+  slots: Readonly<StoreSlots>,
+  options: HandlerOptions,
+): Omit<Stores, 'locker'> {
+  const { dataStore, infoStore, expiryIndex } = slots
+  if (dataStore === undefined) {
+    throw new TypeError('createHandler: the composer has no DataStore; call store.useIn(composer)')
+  }
+  if (infoStore === undefined) {
+    throw new TypeError(
+      'createHandler: the composer has no InfoStore; call infoStore.useIn(composer)',
+    )
+  }
+  if (options.expiration !== undefined && expiryIndex === undefined) {
+    throw new TypeError(
+      "createHandler: option 'expiration' needs an info store that offers an ExpiryIndex",
+    )
+  }
+  if (options.expiration !== undefined && options.disable?.includes('expiration')) {
+    throw new TypeError("createHandler: option 'expiration' is set, and disabled by 'disable'")
+  }
+  if (typeof options.maxSize === 'number' && options.maxSize > dataStore.maximumSize) {
+    throw new TypeError(
+      `createHandler: option 'maxSize' is ${options.maxSize}, but the DataStore holds uploads of ` +
+        `at most ${dataStore.maximumSize} bytes`,
+    )
+  }
+  return { ...slots, dataStore, infoStore }
+}
+
+/** The options that the uploads side works with, with their defaults. */
+export function engineSettings(
+  options: HandlerOptions,
+  stores: Pick<Stores, 'dataStore'>,
+): EngineSettings {
+  const { maxSize = Infinity, generateId } = options
+  const { maximumSize } = stores.dataStore
+  return {
+    async maxSize({ request }, upload) {
+      const limit =
+        typeof maxSize === 'function' && request ? await maxSize(request, upload) : Number(maxSize)
+      return Math.min(Number.isNaN(limit) ? Infinity : limit, maximumSize)
+    },
+    async generateId({ request }) {
+      if (generateId === undefined || request === undefined) {
+        return { id: randomBytes(16).toString('base64url'), random: true }
+      }
+      return { id: await generateId(request), random: false }
+    },
+    expireAfter: options.expiration?.after,
+    stalledAfter: options.stalledAfter ?? 1_000,
+    lockTimeout: options.lockTimeout ?? 15_000,
+    settleTimeout: options.settleTimeout ?? 200,
+    flushTimeout: options.flushTimeout ?? 10_000,
+    finishTimeout: options.finishTimeout ?? 30_000,
+    verdictRetention: options.verdictRetention ?? 86_400_000,
+    progressInterval: options.progressInterval ?? 1_000,
+  }
+}
