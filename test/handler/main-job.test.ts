@@ -1,27 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
-import { createHandler, createServer, StoreComposer, type UploadServer } from 'tuskit'
-import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
-
-let server: UploadServer
-
-afterEach(() => server.stop())
-
-async function listen(): Promise<string> {
-  const composer = new StoreComposer()
-  new MemoryStore().useIn(composer)
-  new MemoryInfoStore().useIn(composer)
-  server = createServer(createHandler({ basePath: '/files', composer }))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-const tus = { 'tus-resumable': '1.0.0' }
-const bytes = { ...tus, 'content-type': 'application/offset+octet-stream' }
+import { expect, test } from 'vitest'
+import { chunk as bytes, serve, tus } from '../serve.js'
 
 test('an upload in pieces arrives whole, can be read and removed', async () => {
-  const origin = await listen()
+  const { origin } = await serve()
   const data = randomBytes(300_000)
   const created = await fetch(`${origin}/files`, {
     method: 'POST',
@@ -61,7 +43,7 @@ test('an upload in pieces arrives whole, can be read and removed', async () => {
 })
 
 test('a checksum that does not match discards the chunk', async () => {
-  const origin = await listen()
+  const { origin } = await serve()
   const created = await fetch(`${origin}/files/`, {
     method: 'POST',
     headers: { ...tus, 'upload-length': '5' },
@@ -81,7 +63,7 @@ test('a checksum that does not match discards the chunk', async () => {
 })
 
 test('partial uploads are joined', async () => {
-  const origin = await listen()
+  const { origin } = await serve()
   const urls: string[] = []
   for (const text of ['hello ', 'world']) {
     const partial = await fetch(`${origin}/files`, {

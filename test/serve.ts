@@ -1,0 +1,164 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import {
+  createHandler,
+  createServer,
+  StoreComposer,
+  type Handler,
+  type HandlerOptions,
+  type UploadServer,
+} from 'tuskit'
+import { FileInfoStore, FileStore } from 'tuskit/file-store'
+import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
+
+/** A directory of its own for the test that asks, removed when it is over. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'tuskit-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+export function memoryComposer(): StoreComposer {
+  const composer = new StoreComposer()
+  new MemoryStore().useIn(composer)
+  new MemoryInfoStore().useIn(composer)
+  return composer
+}
+
+export function fileComposer(directory: string): StoreComposer {
+  const composer = new StoreComposer()
+  new FileStore({ directory }).useIn(composer)
+  new FileInfoStore({ directory }).useIn(composer)
+  return composer
+}
+
+export interface Site {
+  readonly origin: string
+  readonly port: number
+  readonly handler: Handler
+  readonly server: UploadServer
+}
+
+/** A server with a handler under /files on a free port, stopped when the test is over. In memory unless told otherwise. */
+export async function serve(options: Partial<HandlerOptions> = {}): Promise<Site> {
+  const handler = createHandler({ basePath: '/files', composer: memoryComposer(), ...options })
+  const server = createServer(handler)
+  const port = await listen(server)
+  onTestFinished(() => server.stop({ timeout: 1_000 }))
+  return { origin: `http://127.0.0.1:${port}`, port, handler, server }
+}
+
+export async function listen(server: http.Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+export const tus = { 'tus-resumable': '1.0.0' }
+export const chunk = { ...tus, 'content-type': 'application/offset+octet-stream' }
+
+export interface Reply {
+  readonly status: number
+  readonly statusMessage: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+  readonly text: string
+}
+
+export interface Sent {
+  readonly method: string
+  /** A URL, or a path with `origin` before it. */
+  readonly url: string
+  readonly headers?: OutgoingHttpHeaders
+  readonly body?: string | Buffer
+  /** Sent after the body, which is then chunked. Announce them by a `trailer` header. */
+  readonly trailers?: Readonly<Record<string, string>>
+}
+
+/** Sends a request with exactly these headers and resolves when the whole response is there. */
+export function send({ method, url, headers = {}, body, trailers }: Sent): Promise<Reply> {
+  const request = http.request(url, { method, headers, agent: false })
+  const reply = replyTo(request)
+  if (trailers !== undefined) request.addTrailers(trailers)
+  request.end(body)
+  return reply
+}
+
+function replyTo(request: http.ClientRequest): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    request.on('error', reject)
+    request.on('response', (response) => {
+      const pieces: Buffer[] = []
+      response.on('data', (piece: Buffer) => pieces.push(piece))
+      response.on('error', reject)
+      response.on('end', () => {
+        const body = Buffer.concat(pieces)
+        const { statusCode, statusMessage, headers } = response
+        const text = body.toString()
+        resolve({ status: statusCode!, statusMessage: statusMessage!, headers, body, text })
+      })
+    })
+  })
+}
+
+/** Creates an upload and returns its URL. */
+export async function createUpload(
+  { origin }: Site,
+  headers: OutgoingHttpHeaders = { 'upload-length': '11' },
+): Promise<string> {
+  const reply = await send({
+    method: 'POST',
+    url: `${origin}/files`,
+    headers: { ...tus, ...headers },
+  })
+  if (reply.status !== 201) throw new Error(`${reply.status} ${reply.text}`)
+  return new URL(reply.headers.location!, origin).href
+}
+
+export function patch(
+  url: string,
+  offset: number,
+  body: string | Buffer,
+  headers: OutgoingHttpHeaders = {},
+): Promise<Reply> {
+  return send({
+    method: 'PATCH',
+    url,
+    headers: { ...chunk, 'upload-offset': String(offset), ...headers },
+    body,
+  })
+}
+
+export function head(url: string, headers: OutgoingHttpHeaders = tus): Promise<Reply> {
+  return send({ method: 'HEAD', url, headers })
+}
+
+/** A PATCH whose body the test writes piece by piece; `reply` rejects when the connection is cut. */
+export function openPatch(
+  url: string,
+  offset: number,
+  headers: OutgoingHttpHeaders = {},
+): { readonly request: http.ClientRequest; readonly reply: Promise<Reply> } {
+  const request = http.request(url, {
+    method: 'PATCH',
+    headers: { ...chunk, 'upload-offset': String(offset), ...headers },
+    agent: false,
+  })
+  const reply = replyTo(request)
+  // A test that expects the cut need not look at the reply.
+  reply.catch(() => {})
+  request.flushHeaders()
+  return { request, reply }
+}
+
+/** Asks again and again, each time after the last answer, until `holds`. For what another process or socket does. */
+export async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await ask()
+    if (holds(value)) return value
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
