@@ -6,7 +6,7 @@ import type { ExpiryIndex } from '../capabilities/expiry-index.js'
 import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
 import type { ReadOptions } from '../capabilities/options.js'
-import { TusError } from '../errors.js'
+import { isTusError, TusError } from '../errors.js'
 import { checkOptions } from '../options.js'
 import type { StoreComposer } from '../store-composer.js'
 import { isUploadId } from '../upload.js'
@@ -77,6 +77,10 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
         const addition = { upload, seen, after: undefined, refusal: 'ERR_ID_TAKEN' } as const
         await addState(file, this.#directory, addition)
+      } catch (error) {
+        // Creations of one id exclude each other by its lock, so what was begun here is nobody else's.
+        if (isNew && !isTusError(error, 'ERR_ID_TAKEN')) await unlessMissing(unlink(path))
+        throw error
       } finally {
         await file.close()
       }

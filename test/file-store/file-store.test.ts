@@ -1,4 +1,4 @@
-import { readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -194,10 +194,9 @@ describe('FileStore', () => {
 
   it('finds everything when the directory has moved and the process is another one', async () => {
     const { directory, upload } = await created('a', 'ab')
-    const { rename } = await import('node:fs/promises')
-    await rename(directory, `${directory}-moved`)
-    await rename(`${directory}-moved`, directory)
-    const store = new FileStore({ directory })
+    const moved = join(await newDirectory(), 'moved')
+    await rename(directory, moved)
+    const store = new FileStore({ directory: moved })
     expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2 })
   })
 
