@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { LockClaim } from '../capabilities/locker.js'
 import { errorCode } from './medium-error.js'
 
@@ -55,7 +55,7 @@ export class LockDirectory {
       } catch (error) {
         if (errorCode(error) === 'EEXIST') return false
         if (errorCode(error) !== 'ENOENT') throw error
-        await mkdir(this.path, { recursive: true })
+        await this.#make()
       }
     }
   }
@@ -79,6 +79,16 @@ export class LockDirectory {
     await Promise.all(
       names.map((name) => unlink(join(this.path, name)).catch(orIfMissing(undefined))),
     )
+  }
+
+  async #make(): Promise<void> {
+    // Not recursive at once: that fails when the directory is removed meanwhile, as unused ones are.
+    try {
+      await mkdir(this.path)
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') await mkdir(dirname(this.path), { recursive: true })
+      else if (errorCode(error) !== 'EEXIST') throw error
+    }
   }
 
   #fileOf(number: number): string {

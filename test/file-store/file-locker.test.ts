@@ -120,15 +120,18 @@ describe('FileLocker', () => {
     await expect(locker.settle('.floor', ignore)).rejects.toMatchObject(invalid)
   })
 
-  it('lets one of many processes in at a time, while unused locks are removed', async () => {
+  it.each([
+    { title: 'under contention', ids: ['a'], prunes: false },
+    { title: 'while unused locks are removed', ids: ['a', 'b', 'c'], prunes: true },
+  ])('lets one of many processes in at a time, $title', async ({ ids, prunes }) => {
     const others = await Promise.all([1, 2, 3, 4].map(() => OtherProcess.start(longLease)))
     const tokens = await Promise.all(
-      others.map((other, index) =>
-        other.do<number[]>('hammer', { id: 'a', times: 100, prunes: index === 0 }),
-      ),
+      others.map((other) => other.do<number[][]>('hammer', { ids, prunes, times: 100 })),
     )
-    for (const own of tokens) expect(own).toEqual(own.toSorted((a, b) => a - b))
-    expect(new Set(tokens.flat()).size).toBe(400)
+    for (const own of tokens.flat()) expect(own).toEqual(own.toSorted((a, b) => a - b))
+    const ofEachId = ids.map((_, index) => tokens.flatMap((own) => own[index]!))
+    for (const all of ofEachId) expect(new Set(all).size).toBe(all.length)
+    expect(ofEachId.flat()).toHaveLength(400)
   })
 
   it('hands over to another process on request, without waiting for a next look', async () => {

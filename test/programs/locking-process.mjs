@@ -43,19 +43,21 @@ const commands = {
       before = now
     }
   },
-  /** Takes the lock many times, each time making a file that must not be there yet. */
-  async hammer({ id, times, prunes }) {
-    const tokens = []
+  /** Takes locks many times, each time making a file that must not be there yet. Returns the tokens of each id. */
+  async hammer({ ids, times, prunes }) {
+    const tokens = ids.map(() => [])
     for (let time = 0; time < times; time++) {
-      const mine = await locker.acquire(id, { signal, requestRelease: () => true })
-      const file = await open(join(directory, 'critical'), 'wx')
+      const index = Math.floor(Math.random() * ids.length)
+      const mine = await locker.acquire(ids[index], { signal, requestRelease: () => true })
+      const critical = join(directory, `critical-${ids[index]}`)
+      const file = await open(critical, 'wx')
       await setImmediate()
       await file.close()
-      await unlink(join(directory, 'critical'))
+      await unlink(critical)
       if (!mine.held() || mine.forced) throw new Error('the lock was lost')
-      tokens.push(mine.token)
+      tokens[index].push(mine.token)
       await mine.release()
-      if (prunes && time % 5 === 0) await locker.prune()
+      if (prunes) await locker.prune()
     }
     return tokens
   },
