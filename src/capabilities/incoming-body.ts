@@ -8,9 +8,9 @@ export type BodyEnd = 'complete' | 'disconnected' | 'stalled' | StopReason
 
 /**
  * `released`: the lock goes to somebody else; `stopped`: a hook ended the upload; `shutdown`: the server stops;
- * `overrun`: more bytes came than there is room for.
+ * `overrun`: more bytes came than there is room for; `unread`: the store returned before the end.
  */
-export type StopReason = 'released' | 'stopped' | 'shutdown' | 'overrun'
+export type StopReason = 'released' | 'stopped' | 'shutdown' | 'overrun' | 'unread'
 
 /** A body as the HTTP side hands it to the uploads side. Stores see an {@link UploadBody} only. */
 export interface IncomingBody extends UploadBody {

@@ -12,6 +12,7 @@ export class HttpExchange {
   readonly answered: Promise<void>
   readonly #bodyOptions: Omit<RequestBodyOptions, 'onStart'>
   #body: RequestBody | undefined
+  #bodyStarted = false
   #requestId: string | undefined
 
   constructor(
@@ -34,6 +35,7 @@ export class HttpExchange {
       ...this.#bodyOptions,
       onStart: () => {
         if (this.awaitsContinue) this.response.writeContinue()
+        this.#bodyStarted = true
       },
     }))
   }
@@ -44,6 +46,7 @@ export class HttpExchange {
    */
   get awaitsContinue(): boolean {
     const { headers, socket, httpVersion } = this.request
+    if (this.#bodyStarted) return false
     if (headers.expect?.toLowerCase() !== '100-continue' || httpVersion === '1.0') return false
     const { server } = socket as { server?: NodeJS.EventEmitter }
     return (server?.listenerCount('checkContinue') ?? 0) > 0

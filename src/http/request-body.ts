@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { BodyEnd, IncomingBody, StopReason } from '../capabilities/incoming-body.js'
 import { Batch } from './batch.js'
@@ -49,7 +50,7 @@ export class RequestBody implements IncomingBody {
   stop(reason: StopReason): void {
     if (this.#end !== undefined) return
     this.#finish(reason)
-    if (reason === 'released') this.#request.socket.resetAndDestroy()
+    if (reason === 'released') cut(this.#request.socket)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly Buffer[]> {
@@ -131,6 +132,12 @@ export class RequestBody implements IncomingBody {
 
 async function* flatten(batches: AsyncIterable<readonly Buffer[]>): AsyncGenerator<Buffer> {
   for await (const batch of batches) yield* batch
+}
+
+/** A reset tells the client at once; only plain TCP sockets can send one. */
+function cut(socket: Socket): void {
+  if ('encrypted' in socket || socket.remoteAddress === undefined) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** `Content-Length`, which Node has checked; 0 when the request has no body at all. */

@@ -22,7 +22,10 @@ export async function complete(
   if (upload.finish === 'recorded' && upload.state.kind === 'open') {
     const finishing = finish(engine, holder, from, exchange)
     holder.keep(finishing)
-    await within(engine.settings.finishTimeout, finishing, () => new TusError('ERR_UPLOAD_BUSY'))
+    await within(engine.settings.finishTimeout, finishing, () => {
+      inBackground(engine, 'Finishing an upload', finishing)
+      return new TusError('ERR_UPLOAD_BUSY')
+    })
   }
   if (upload.concat?.kind === 'partial') {
     inBackground(engine, 'A concatenation', joinFinalsOf(engine, upload.id))

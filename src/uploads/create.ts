@@ -56,7 +56,6 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
     state: { kind: 'open' },
   }
   const limit = await settings.maxSize(exchange, draft)
-  refuseTooLarge(draft, limit)
   const verdict = await askPreCreate(engine, draft, exchange)
   const id = verdict.id ?? draft.id
   if (!isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
@@ -77,13 +76,9 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
     ...(Number.isFinite(maxSize) && { maxSize }),
     finish: recorded ? 'recorded' : 'implied',
   }
-  refuseTooLarge(unplaced, maxSize)
+  if ((length ?? 0) > maxSize) throw new TusError('ERR_MAX_SIZE_EXCEEDED')
   const storage = stores.dataStore.locate(place ? { ...unplaced, place } : unplaced)
   return { ...unplaced, storage }
-}
-
-function refuseTooLarge(upload: UnplacedUpload, limit: number): void {
-  if ((upload.length ?? 0) > limit) throw new TusError('ERR_MAX_SIZE_EXCEEDED')
 }
 
 async function askPreCreate(

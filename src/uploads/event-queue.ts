@@ -2,13 +2,20 @@
 export class EventQueue {
   readonly #tails = new Map<string, Promise<void>>()
 
-  /** Runs `task` after those that were added for the same id before. Tasks must not reject. */
+  /** Runs `task` after those that were added for the same id before, and settles as it does. */
   add(id: string, task: () => Promise<void>): Promise<void> {
-    const tail = (this.#tails.get(id) ?? Promise.resolve()).then(task).finally(() => {
+    const done = (this.#tails.get(id) ?? Promise.resolve()).then(task)
+    const forget = () => {
       if (this.#tails.get(id) === tail) this.#tails.delete(id)
-    })
+    }
+    const tail = done.then(forget, forget)
     this.#tails.set(id, tail)
-    return tail
+    return done
+  }
+
+  /** Resolves when the tasks that were added for the id so far have run. */
+  async passed(id: string): Promise<void> {
+    await this.#tails.get(id)
   }
 
   /** Resolves when nothing is queued any more. */

@@ -40,6 +40,7 @@ async function askPreFinish(
   const { hooks } = engine
   if (hooks.preFinish === undefined) return undefined
   const { upload } = holder
+  await engine.events.passed(upload.id)
   const event = hookEvent(upload.id, 'pre-finish')
   const verdict = await ask(['reject', 'response'], () =>
     hooks.preFinish!({ event, upload, request }),

@@ -1,6 +1,6 @@
 import { isTusError, TusError } from '../errors.js'
 import type { FinalResponse, Upload } from '../upload.js'
-import type { Engine } from './engine.js'
+import { inBackground, type Engine } from './engine.js'
 import { noExchange, type Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { finish } from './finish.js'
@@ -19,7 +19,10 @@ export async function joinWithin(
   holder.keep(joining)
   const late = new TusError('ERR_UPLOAD_BUSY')
   try {
-    await within(engine.settings.finishTimeout, joining, () => late)
+    await within(engine.settings.finishTimeout, joining, () => {
+      inBackground(engine, 'A concatenation', joining)
+      return late
+    })
   } catch (error) {
     if (error !== late) throw error
   }

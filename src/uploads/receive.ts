@@ -33,6 +33,7 @@ const endings: Readonly<Record<Exclude<BodyEnd, 'complete' | 'overrun'>, ErrorCo
   stalled: 'ERR_BODY_STALLED',
   released: 'ERR_BODY_INCOMPLETE',
   stopped: 'ERR_REJECTED',
+  unread: 'ERR_BODY_INCOMPLETE',
   shutdown: 'ERR_SERVER_SHUTDOWN',
 }
 
@@ -59,6 +60,7 @@ export async function receive(
   try {
     stored = await store(engine, holder, from, new TappedBody(body, room, verifier), verifier)
   } finally {
+    body.stop('unread')
     await watch.end()
   }
   if (watch.verdict !== undefined) await reject(engine, holder, watch.verdict)

@@ -1,23 +1,22 @@
 import { TusError } from '../errors.js'
+import type { Upload } from '../upload.js'
 import { ask, authorize, refusal } from './ask.js'
 import { isReferenced } from './reference.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
-import { load } from './load.js'
 import { hookEvent, transition, writeOptions } from './transition.js'
 
 /** Removes an upload, finished or not. Whoever is writing it is ended first. */
 export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {
-  await authorize(engine, 'terminate', await load(engine, id), exchange)
+  await authorize(engine, 'terminate', await find(engine, id), exchange)
   await exclusive(engine, id, async (holder) => {
-    const upload = await engine.stores.infoStore.get(id)
-    if (upload?.state.kind === 'gone') {
+    holder.upload = await find(engine, id)
+    if (holder.upload.state.kind === 'gone') {
       // Somebody began and did not come to the end.
-      holder.upload = upload
       await remove(engine, holder)
+      throw new TusError('ERR_UPLOAD_GONE')
     }
-    holder.upload = await load(engine, id)
     if (await isReferenced(engine, holder.upload)) throw new TusError('ERR_UPLOAD_REFERENCED')
     await askPreTerminate(engine, holder, exchange)
     const state = { kind: 'gone', at: isoTime(0), cause: 'terminated' } as const
@@ -29,6 +28,12 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
     holder.keep(forgotten)
     inBackground(engine, 'The removal of a record', forgotten)
   })
+}
+
+async function find(engine: Engine, id: string): Promise<Upload> {
+  const upload = await engine.stores.infoStore.get(id)
+  if (upload === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
+  return upload
 }
 
 /** The last two steps of every removal: the data, then the record. */
