@@ -1,11 +1,11 @@
 // @ts-check
 import { createHandler, createServer, StoreComposer } from 'tuskit'
-import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
+import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
 const directory = process.env.UPLOADS || './uploads'
 const port = Number(process.env.PORT || 1080)
 
-const composer = new StoreComposer().useLocker(new FileLocker({ directory }))
+const composer = new StoreComposer()
 new FileStore({ directory }).useIn(composer)
 new FileInfoStore({ directory }).useIn(composer)
 
@@ -16,6 +16,11 @@ server.listen(port, '127.0.0.1', () => {
   console.log(`Uploads to http://127.0.0.1:${port}/files/ are kept in ${directory}`)
 })
 
-// A second signal ends the process at once.
-process.once('SIGINT', () => server.stop())
-process.once('SIGTERM', () => server.stop())
+// npm passes on a signal that the terminal has sent already, so each may come twice.
+/** @type {Promise<void> | undefined} */
+let stopped
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    stopped ??= server.stop()
+  })
+}

@@ -4,27 +4,29 @@ import { expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import { codeFiles, read } from './source-files.js'
 
-/** What each part of `src` may import. A part is a top-level file or a folder. */
-const foundation = ['errors', 'upload']
-const stores = ['capabilities', 'options', 'store-composer', ...foundation]
-const services = ['capabilities', 'hooks', 'logger', 'options', 'store-composer', ...foundation]
-const surface = ['http', 'uploads', 'protocols', 'handler-options', ...services]
+const foundation = ['errors', 'logger', 'metadata', 'options', 'parse-base64', 'upload']
+const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
+const stores = ['capabilities', 'errors', 'options', 'store-composer', 'upload']
 
+/** What each part of `src`, a top-level file or a folder, may import of the others. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
-  errors: foundation,
-  upload: foundation,
-  options: [],
-  logger: [],
-  capabilities: foundation,
-  'store-composer': ['capabilities'],
-  hooks: foundation,
-  uploads: services,
-  http: services,
-  protocols: surface,
-  'handler-options': surface,
-  'create-handler': surface,
+  ...Object.fromEntries(foundation.map((part) => [part, foundation])),
+  capabilities: ['errors', 'upload'],
+  hooks: contracts,
+  'store-composer': contracts,
   'memory-store': stores,
   'file-store': [...stores, 'memory-store'],
+  features: [...contracts, 'handler-options'],
+  uploads: [...contracts, 'features', 'handler-options'],
+  http: contracts,
+  'handler-options': [...contracts, 'http'],
+  settings: [...contracts, 'features', 'handler-options', 'http', 'uploads'],
+  protocols: [...contracts, 'features', 'handler-options', 'http', 'uploads'],
+  'create-handler': [
+    ...contracts,
+    ...['features', 'handler-options', 'http', 'memory-store', 'protocols', 'settings', 'uploads'],
+  ],
+  'create-server': ['create-handler'],
 }
 
 const entries: readonly string[] = Object.values(manifest.tsup.entry)
@@ -70,8 +72,9 @@ test('stores know the composer as a type only', () => {
   expect(importers).toEqual([])
 })
 
-test('capabilities are types only', () => {
-  const withCode = codeFiles('src/capabilities').filter((file) => {
+test('capabilities and options of the handler are types only', () => {
+  const files = [...codeFiles('src/capabilities'), 'src/handler-options.ts']
+  const withCode = files.filter((file) => {
     const { outputText } = ts.transpileModule(read(file), {
       compilerOptions: { verbatimModuleSyntax: true, module: ts.ModuleKind.ESNext },
     })

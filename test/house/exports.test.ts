@@ -1,0 +1,42 @@
+import * as tuskit from 'tuskit'
+import * as fileStore from 'tuskit/file-store'
+import * as memoryStore from 'tuskit/memory-store'
+import { expect, test } from 'vitest'
+
+// Whatever stands here is public: removing or renaming it breaks applications.
+
+test('tuskit exports', () => {
+  expect(Object.keys(tuskit).toSorted()).toMatchInlineSnapshot(`
+    [
+      "StoreComposer",
+      "TusError",
+      "createHandler",
+      "createServer",
+      "errors",
+      "isTusError",
+      "isUploadId",
+      "parseUpload",
+      "serializeUpload",
+    ]
+  `)
+})
+
+test('tuskit/file-store exports', () => {
+  expect(Object.keys(fileStore).toSorted()).toMatchInlineSnapshot(`
+    [
+      "FileInfoStore",
+      "FileLocker",
+      "FileStore",
+    ]
+  `)
+})
+
+test('tuskit/memory-store exports', () => {
+  expect(Object.keys(memoryStore).toSorted()).toMatchInlineSnapshot(`
+    [
+      "MemoryInfoStore",
+      "MemoryLocker",
+      "MemoryStore",
+    ]
+  `)
+})

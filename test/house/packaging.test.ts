@@ -1,0 +1,146 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
+import { prepare } from './prepare.mjs'
+import { npm, runtime } from './runtime.js'
+import { root } from './source-files.js'
+
+const run = promisify(execFile)
+
+/** The oldest Node that is promised, and newer lines. */
+const versions = ['20.15.0', '22.23.3', '24.21.0']
+
+let temporary: string
+let tarball: string
+let contents: readonly string[]
+let consumer: string
+
+beforeAll(async () => {
+  temporary = await mkdtemp(join(tmpdir(), 'tuskit-packaging-'))
+  prepare()
+  const packed = await npm('pack', '--ignore-scripts', '--json', '--pack-destination', temporary)
+  type Packed = { readonly filename: string; readonly files: readonly { readonly path: string }[] }
+  const [result] = JSON.parse(packed) as readonly [Packed]
+  tarball = join(temporary, result.filename)
+  contents = result.files.map(({ path }) => path)
+
+  consumer = join(temporary, 'consumer')
+  await mkdir(consumer)
+  await writeFile(join(consumer, 'package.json'), '{ "private": true }')
+  await npm('install', '--prefix', consumer, '--offline', tarball)
+  await cp(join(root, 'test/house/consumer'), consumer, { recursive: true })
+}, 120_000)
+
+afterAll(async () => {
+  await rm(temporary, { recursive: true, force: true })
+})
+
+test('the package holds the build, the licence and the readme', () => {
+  const others = contents.filter((path) => !/^dist\/[\w-]+\.(js|cjs|d\.ts|d\.cts)$/.test(path))
+  expect(others.toSorted()).toEqual(['LICENSE', 'README.md', 'package.json'])
+})
+
+test.each(
+  versions.flatMap((version) => ['esm.mjs', 'commonjs.cjs'].map((file) => [version, file])),
+)('an upload on Node %s with %s', { timeout: 120_000 }, async (version, file) => {
+  const { stdout } = await run(await runtime(version!), [file!], { cwd: consumer })
+  expect(stdout.trim()).toBe(`v${version} round trip`)
+})
+
+test('publint has nothing to say', { timeout: 60_000 }, async () => {
+  expect(await npm('exec', '--no', '--', 'publint', 'run', tarball, '--strict')).toMatch(/All good/)
+})
+
+test('the types of every entry are right for ESM and CommonJS', { timeout: 60_000 }, async () => {
+  // It fails when it finds a problem.
+  const report = await npm('exec', '--no', '--', 'attw', tarball, '--profile', 'node16')
+  const entries = Object.keys(manifest.tsup.entry)
+  expect(report.match(/node16 \(from ESM\): 🟢 \(ESM\)/g)).toHaveLength(entries.length)
+  expect(report.match(/node16 \(from CJS\): 🟢 \(CJS\)/g)).toHaveLength(entries.length)
+})
+
+test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
+  const source = `
+    import { createHandler, createServer, isTusError, StoreComposer } from 'tuskit'
+    import type { DataStore, HandlerOptions, Upload } from 'tuskit'
+    import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
+    import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
+
+    const composer = new StoreComposer().useLocker(new FileLocker({ directory: '.' }))
+    new FileStore({ directory: '.' }).useIn(composer)
+    new FileInfoStore({ directory: '.' }).useIn(composer)
+    new MemoryInfoStore().useIn(composer)
+
+    export const store: DataStore = new MemoryStore()
+    export const options: HandlerOptions = { basePath: '/files', composer }
+    export const stopped: Promise<void> = createServer(createHandler(options)).stop()
+    export const idOf = (upload: Upload): string => upload.id
+    export const missing = (error: unknown): boolean => isTusError(error, 'ERR_UPLOAD_NOT_FOUND')
+
+    // @ts-expect-error The options are typed.
+    createHandler({ basePath: 1, composer })
+  `
+  const compilerOptions = {
+    module: 'node16',
+    target: 'es2022',
+    lib: ['es2022'],
+    strict: true,
+    noEmit: true,
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+  }
+  await writeFile(join(consumer, 'consumer.mts'), source)
+  await writeFile(join(consumer, 'consumer.cts'), source)
+  await writeFile(
+    join(consumer, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: ['consumer.mts', 'consumer.cts'] }),
+  )
+  expect(await npm('exec', '--no', '--', 'tsc', '--project', consumer)).toBe('')
+})
+
+// A terminal signals the whole group, a service manager the first process.
+test.each([
+  ['SIGINT', 'group'],
+  ['SIGTERM', 'npm'],
+] as const)('npm start serves until %s to the %s', { timeout: 60_000 }, async (signal, target) => {
+  const uploads = join(temporary, `uploads-${signal}`)
+  const started = spawn('npm', ['start'], {
+    cwd: root,
+    env: { ...process.env, UPLOADS: uploads, PORT: '0' },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(started, 'exit')
+  try {
+    let output = ''
+    const lines = started.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })
+    for await (const text of lines) {
+      output += text as string
+      if (/http:\S+\s/.test(output)) break
+    }
+    const [url] = /http:\S+/.exec(output)!
+    const created = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'Tus-Resumable': '1.0.0',
+        'Upload-Length': '5',
+        'Content-Type': 'application/offset+octet-stream',
+      },
+      body: 'hello',
+    })
+    expect(created.status).toBe(201)
+    expect(await readdir(uploads)).not.toEqual([])
+
+    process.kill(target === 'group' ? -started.pid! : started.pid!, signal)
+    expect(await exited).toEqual([0, null])
+  } finally {
+    if (started.exitCode === null && started.signalCode === null) {
+      process.kill(-started.pid!, 'SIGKILL')
+    }
+  }
+})
