@@ -18,5 +18,5 @@ export default async function setup(): Promise<void> {
     clean: false,
     config: false,
     silent: true,
-  }).catch((error: unknown) => console.error('test/.dist is not up to date:', error))
+  })
 }

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
  */
 export function prepare() {
   // npm writes this file when an installation is whole.
-  if (!existsSync(join(root, 'node_modules/.package-lock.json'))) run('npm ci')
+  if (!existsSync(join(root, 'node_modules/.package-lock.json'))) run('npm ci --include=dev')
   // The build writes its types last, this file among them.
   const built = join(root, 'dist/index.d.cts')
   if (!existsSync(built) || statSync(built).mtimeMs < newestSource()) run('npm run build')
