@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -80,7 +80,8 @@ export interface Sent {
 
 /** Sends a request with exactly these headers and resolves when the whole response is there. */
 export function send({ method, url, headers = {}, body, trailers }: Sent): Promise<Reply> {
-  const request = http.request(url, { method, headers, agent: false })
+  // Long metadata comes back in the head of responses.
+  const request = http.request(url, { method, headers, agent: false, maxHeaderSize: 131_072 })
   const reply = replyTo(request)
   if (trailers !== undefined) request.addTrailers(trailers)
   request.end(body)
@@ -152,6 +153,18 @@ export function openPatch(
   reply.catch(() => {})
   request.flushHeaders()
   return { request, reply }
+}
+
+/** Sends bytes as they stand, and resolves with all that comes back before the connection closes or is reset. */
+export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = []
+    const socket = connect(port, '127.0.0.1')
+    socket.on('data', (piece) => pieces.push(piece))
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(Buffer.concat(pieces).toString('latin1')))
+    socket.write(bytes)
+  })
 }
 
 /** Asks again and again, each time after the last answer, until `holds`. For what another process or socket does. */
