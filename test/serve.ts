@@ -36,6 +36,12 @@ export function fileComposer(directory: string): StoreComposer {
   return composer
 }
 
+/** The stores of the core, for describe.each: they differ in nothing that a client sees. */
+export const stores = [
+  { store: 'memory', compose: async () => memoryComposer() },
+  { store: 'file', compose: async () => fileComposer(await temporaryDirectory()) },
+]
+
 export interface Site {
   readonly origin: string
   readonly port: number
@@ -119,6 +125,17 @@ export async function createUpload(
   return new URL(reply.headers.location!, origin).href
 }
 
+/** A POST to the creation URL. With a body it takes the content type of a chunk. */
+export function post(
+  { origin }: Site,
+  headers: OutgoingHttpHeaders,
+  body?: string | Buffer,
+): Promise<Reply> {
+  const always = body === undefined ? tus : chunk
+  const url = `${origin}/files`
+  return send({ method: 'POST', url, headers: { ...always, ...headers }, ...(body && { body }) })
+}
+
 export function patch(
   url: string,
   offset: number,
@@ -135,6 +152,17 @@ export function patch(
 
 export function head(url: string, headers: OutgoingHttpHeaders = tus): Promise<Reply> {
   return send({ method: 'HEAD', url, headers })
+}
+
+export function remove(url: string): Promise<Reply> {
+  return send({ method: 'DELETE', url, headers: tus })
+}
+
+/** The content of a finished upload. */
+export async function download(url: string): Promise<string> {
+  const reply = await send({ method: 'GET', url })
+  if (reply.status !== 200) throw new Error(`${reply.status} ${reply.text}`)
+  return reply.text
 }
 
 /** A PATCH whose body the test writes piece by piece; `reply` rejects when the connection is cut. */
