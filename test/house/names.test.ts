@@ -1,8 +1,11 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { codeFiles, read, root } from './source-files.js'
 
-const all = [...codeFiles('src', 'test', 'examples', 'packages'), 'vitest.config.ts']
+// Without a package yet, a checkout has no `packages`.
+const packages = existsSync(join(root, 'packages')) ? codeFiles('packages') : []
+const all = [...codeFiles('src', 'test', 'examples'), ...packages, 'vitest.config.ts']
 
 test('the top level holds what it may hold', () => {
   const allowed = [
