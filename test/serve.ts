@@ -165,22 +165,28 @@ export async function download(url: string): Promise<string> {
   return reply.text
 }
 
-/** A PATCH whose body the test writes piece by piece; `reply` rejects when the connection is cut. */
-export function openPatch(
-  url: string,
-  offset: number,
-  headers: OutgoingHttpHeaders = {},
-): { readonly request: http.ClientRequest; readonly reply: Promise<Reply> } {
-  const request = http.request(url, {
-    method: 'PATCH',
-    headers: { ...chunk, 'upload-offset': String(offset), ...headers },
-    agent: false,
-  })
+export interface OpenRequest {
+  readonly request: http.ClientRequest
+  readonly reply: Promise<Reply>
+}
+
+/** A request whose body the test writes piece by piece; `reply` rejects when the connection is cut. */
+export function openRequest({ method, url, headers = {} }: Omit<Sent, 'body'>): OpenRequest {
+  const request = http.request(url, { method, headers, agent: false })
   const reply = replyTo(request)
   // A test that expects the cut need not look at the reply.
   reply.catch(() => {})
   request.flushHeaders()
   return { request, reply }
+}
+
+export function openPatch(
+  url: string,
+  offset: number,
+  headers: OutgoingHttpHeaders = {},
+): OpenRequest {
+  const always = { ...chunk, 'upload-offset': String(offset) }
+  return openRequest({ method: 'PATCH', url, headers: { ...always, ...headers } })
 }
 
 /** Sends bytes as they stand, and resolves with all that comes back before the connection closes or is reset. */
@@ -193,6 +199,14 @@ export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
     socket.on('close', () => resolve(Buffer.concat(pieces).toString('latin1')))
     socket.write(bytes)
   })
+}
+
+/** Waits until HEAD tells the offset: what an open request has written so far has arrived. */
+export function untilOffset(url: string, offset: number): Promise<Reply> {
+  return until(
+    () => head(url),
+    ({ headers }) => headers['upload-offset'] === String(offset),
+  )
 }
 
 /** Asks again and again, each time after the last answer, until `holds`. For what another process or socket does. */
