@@ -106,7 +106,7 @@ export function createHandler(given: HandlerOptions): Handler {
     const exchange = new HttpExchange(request, response, bodyOptions)
     warnOfRequestTimeout(request)
     applyCors(cors, exchange)
-    const answer = await answerTus(context, exchange, found ?? { kind: 'unknown' }, stopping)
+    const answer = await answerTus(context, exchange, found, stopping)
     if (stopping) response.setHeader('connection', 'close')
     await respond(exchange, answer)
   }

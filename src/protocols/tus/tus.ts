@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { TusError } from '../../errors.js'
 import { errorAnswer } from '../../http/error-answer.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
@@ -14,11 +15,14 @@ import { handlePost } from './post.js'
 
 const version = '1.0.0'
 
-/** The answer of tus 1.0.0 to a request; also when there is an error. `stopping`: nothing is accepted any more. */
+/**
+ * The answer of tus 1.0.0 to a request; also when there is an error. `stopping`: nothing is accepted any more.
+ * What the protocol says in headers, no hook can say otherwise.
+ */
 export async function answerTus(
   context: TusContext,
   exchange: HttpExchange,
-  route: NonNullable<Route>,
+  route: Route,
   stopping: boolean,
 ): Promise<Answer> {
   const headers = {
@@ -26,21 +30,26 @@ export async function answerTus(
     ...(exchange.method === 'HEAD' && { 'cache-control': 'no-store' }),
     'x-content-type-options': 'nosniff',
   }
-  try {
-    if (stopping) throw new TusError('ERR_SERVER_SHUTDOWN')
-    const answer = await dispatch(context, exchange, route)
-    return { ...answer, headers: { ...headers, ...answer.headers } }
-  } catch (error) {
-    const answer = errorAnswer(error, exchange, context.engine.log)
-    return { ...answer, headers: { ...headers, ...answer.headers } }
-  }
+  const answer = await dispatch(context, exchange, route, stopping).catch((error: unknown) =>
+    errorAnswer(error, exchange, context.engine.log),
+  )
+  return { ...answer, headers: { ...lowerCaseNames(answer.headers), ...headers } }
+}
+
+/** Hooks write names as they like. Node would send two lines for two spellings. */
+function lowerCaseNames(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
+  return Object.fromEntries(entries)
 }
 
 async function dispatch(
   context: TusContext,
   exchange: HttpExchange,
-  route: NonNullable<Route>,
+  route: Route,
+  stopping: boolean,
 ): Promise<Answer> {
+  if (stopping) throw new TusError('ERR_SERVER_SHUTDOWN')
+  if (route === undefined) throw new TusError('ERR_NOT_FOUND')
   if (exchange.method === 'OPTIONS') return handleOptions(context, exchange)
   checkVersion(exchange)
   if (route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
