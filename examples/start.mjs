@@ -16,11 +16,12 @@ server.listen(port, '127.0.0.1', () => {
   console.log(`Uploads to http://127.0.0.1:${port}/files/ are kept in ${directory}`)
 })
 
-// npm passes on a signal that the terminal has sent already, so each may come twice.
+// npm passes on a signal that the terminal has sent already, so each may come twice. Only an explicit exit is not
+// killed by the second one.
 /** @type {Promise<void> | undefined} */
 let stopped
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
-    stopped ??= server.stop()
+    stopped ??= server.stop().then(() => process.exit(0))
   })
 }

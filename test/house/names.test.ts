@@ -16,7 +16,11 @@ test('the top level holds what it may hold', () => {
   const ignored = read('.gitignore').split(/\/?\n/)
   // Names with a dot belong to git, npm and editors.
   const others = readdirSync(root).filter(
-    (name) => !name.startsWith('.') && !allowed.includes(name) && !ignored.includes(name),
+    (name) =>
+      !name.startsWith('.') &&
+      !allowed.includes(name) &&
+      !ignored.includes(name) &&
+      !name.endsWith('.tgz'),
   )
   expect(others).toEqual([])
 })
