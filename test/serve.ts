@@ -170,13 +170,17 @@ export interface OpenRequest {
   readonly reply: Promise<Reply>
 }
 
-/** A request whose body the test writes piece by piece; `reply` rejects when the connection is cut. */
-export function openRequest({ method, url, headers = {} }: Omit<Sent, 'body'>): OpenRequest {
+/**
+ * A request whose body the test writes piece by piece; `reply` rejects when the connection is cut. A `body` is the first
+ * piece, sent together with the head.
+ */
+export function openRequest({ method, url, headers = {}, body }: Sent): OpenRequest {
   const request = http.request(url, { method, headers, agent: false })
   const reply = replyTo(request)
   // A test that expects the cut need not look at the reply.
   reply.catch(() => {})
-  request.flushHeaders()
+  if (body === undefined) request.flushHeaders()
+  else request.write(body)
   return { request, reply }
 }
 
