@@ -81,7 +81,7 @@ export class RequestBody implements IncomingBody {
     if (this.#started) throw new Error('A body can be read once')
     this.#started = true
     this.#options.budget.join(this)
-    if (this.#end !== undefined) return
+    if (this.#end !== undefined) return this.#collect()
     this.#request.on('data', this.#onData)
     this.#request.once('end', this.#onEnd)
     this.#options.onStart()
@@ -112,11 +112,7 @@ export class RequestBody implements IncomingBody {
   }
 
   readonly #onGone = (): void => {
-    if (this.#started && this.#end === undefined) {
-      // What Node had read before the connection broke is in the stream still.
-      for (let chunk; (chunk = this.#request.read()) !== null;) this.#batch.add(chunk)
-    }
-    this.#finish('disconnected')
+    this.#finish(this.#request.complete ? 'complete' : 'disconnected')
   }
 
   #finish(end: BodyEnd): void {
@@ -125,8 +121,15 @@ export class RequestBody implements IncomingBody {
     this.#request.off('data', this.#onData)
     this.#request.off('end', this.#onEnd)
     if (end !== 'complete') this.#request.pause()
+    if (this.#started) this.#collect()
     this.#resume()
     this.#resolveEnded(end)
+  }
+
+  /** Takes what Node has read and nobody has asked for yet. Without a `data` listener, which would get it too. */
+  #collect(): void {
+    if (this.#end === 'overrun') return
+    for (let chunk; (chunk = this.#request.read()) !== null;) this.#batch.add(chunk)
   }
 }
 

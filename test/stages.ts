@@ -1,0 +1,125 @@
+import { expect } from 'vitest'
+import type { DataStore, Logger, StoreComposer, UploadBody } from 'tuskit'
+import { fileComposer, memoryComposer, patch, send, temporaryDirectory, tus } from './serve.js'
+
+/** The stores that every promise is tested with. */
+export const media: readonly (readonly [name: string, compose: () => Promise<StoreComposer>])[] = [
+  ['memory', async () => memoryComposer()],
+  ['files', async () => fileComposer(await temporaryDirectory())],
+]
+
+/** Something that a test lets happen. */
+export interface Gate {
+  /** Resolves when somebody stands before the gate. */
+  readonly reached: Promise<void>
+  /** Waits before the gate. */
+  pass(): Promise<void>
+  open(): void
+}
+
+export function gate(): Gate {
+  let reach!: () => void
+  let open!: () => void
+  const reached = new Promise<void>((resolve) => (reach = resolve))
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return {
+    reached,
+    pass() {
+      reach()
+      return opened
+    },
+    open,
+  }
+}
+
+/** A store of which a test replaces or delays single operations. */
+export function storeWith(store: DataStore, changes: Partial<DataStore>): DataStore {
+  return {
+    maximumSize: store.maximumSize,
+    locate: (upload) => store.locate(upload),
+    create: (upload, options) => store.create(upload, options),
+    stat: (upload, options) => store.stat(upload, options),
+    append: (upload, from, body, options) => store.append(upload, from, body, options),
+    ...changes,
+  }
+}
+
+/** What a store saw of the bodies that it was given. */
+export interface Seen {
+  /** Bytes of each batch. */
+  readonly sizes: number[]
+  /** Buffers of each batch. */
+  readonly counts: number[]
+  /** How each body ended. */
+  readonly ends: ('end' | 'exception')[]
+}
+
+/** A store that waits before it takes the first batch out of its hands; it notes what it was given. */
+export function slowStore(store: DataStore, pass: () => Promise<void>): DataStore & { seen: Seen } {
+  const seen: Seen = { sizes: [], counts: [], ends: [] }
+  async function* watch(body: UploadBody): AsyncGenerator<readonly Buffer[]> {
+    try {
+      for await (const batch of body) {
+        seen.sizes.push(batch.reduce((sum, { length }) => sum + length, 0))
+        seen.counts.push(batch.length)
+        await pass()
+        yield batch
+      }
+      seen.ends.push('end')
+    } catch (error) {
+      seen.ends.push('exception')
+      throw error
+    }
+  }
+  const slow = storeWith(store, {
+    append: (upload, from, body, options) => {
+      const watched = {
+        size: body.size,
+        readable: () => body.readable(),
+        [Symbol.asyncIterator]: () => watch(body),
+      }
+      return store.append(upload, from, watched, options)
+    },
+  })
+  return Object.assign(slow, { seen })
+}
+
+export interface Line {
+  readonly level: keyof Logger
+  readonly message: string
+  readonly fields: Record<string, unknown>
+}
+
+/** A logger that keeps its lines. */
+export function keptLog(): Logger & { readonly lines: Line[] } {
+  const lines: Line[] = []
+  const at =
+    (level: keyof Logger) =>
+    (message: string, fields: object = {}) => {
+      lines.push({ level, message, fields: { ...fields } })
+    }
+  return { lines, error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
+}
+
+/** The bytes of a finished upload. */
+export async function download(url: string): Promise<Buffer> {
+  const reply = await send({ method: 'GET', url })
+  expect(reply.status).toBe(200)
+  return reply.body
+}
+
+/** Where the upload stands, as HEAD says. */
+export async function offsetOf(url: string): Promise<number> {
+  const reply = await send({ method: 'HEAD', url, headers: tus })
+  expect(reply.status).toBe(200)
+  return Number(reply.headers['upload-offset'])
+}
+
+/** Sends the rest of `data`, and expects what was stored to be its beginning. */
+export async function finishAndCompare(url: string, data: Buffer): Promise<void> {
+  const offset = await offsetOf(url)
+  if (offset < data.length) {
+    expect((await patch(url, offset, data.subarray(offset))).status).toBe(204)
+  }
+  expect((await download(url)).equals(data)).toBe(true)
+}
