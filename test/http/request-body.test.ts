@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import net from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { BufferBudget } from '../../src/http/buffer-budget.js'
+import { RequestBody } from '../../src/http/request-body.js'
+import { listen } from '../serve.js'
+
+interface Arrived {
+  readonly body: RequestBody
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+/** A client that writes what it likes, and the body that the server makes of it. */
+async function connect(head: string, stallTimeout = 60_000) {
+  let arrive!: (arrived: Arrived) => void
+  const arrived = new Promise<Arrived>((resolve) => (arrive = resolve))
+  const server = http.createServer((request, response) => {
+    const budget = new BufferBudget(65_536, 65_536)
+    const body = new RequestBody(request, { budget, stallTimeout, onStart: () => {} })
+    arrive({ body, request, response })
+  })
+  const port = await listen(server)
+  const client = net.connect(port, '127.0.0.1')
+  client.on('error', () => {})
+  onTestFinished(() => {
+    client.destroy()
+    server.closeAllConnections()
+    server.close()
+  })
+  client.write(`PATCH / HTTP/1.1\r\nHost: a\r\n${head}\r\n\r\n`)
+  return { client, ...(await arrived) }
+}
+
+async function collect(body: RequestBody): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for await (const batch of body) pieces.push(...batch)
+  return Buffer.concat(pieces)
+}
+
+test('a whole body ends as complete', async () => {
+  const { client, body } = await connect('Content-Length: 5')
+  client.write('hello')
+  expect(body.size).toBe(5)
+  expect((await collect(body)).toString()).toBe('hello')
+  expect(await body.ended).toBe('complete')
+})
+
+test('a request without a body has size 0, one of unknown size none', async () => {
+  const { body } = await connect('X-None: 1')
+  expect(body.size).toBe(0)
+  expect((await collect(body)).length).toBe(0)
+  const chunked = await connect('Transfer-Encoding: chunked')
+  expect(chunked.body.size).toBeUndefined()
+})
+
+test('a client that vanishes ends the body; a store that was slow gets every byte that was read', async () => {
+  const { client, body, request } = await connect('Content-Length: 10000000')
+  const sent = randomBytes(200_000)
+  client.write(sent)
+  const iterator = body[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  // The store is busy now: what it is given next was gathered meanwhile, or waited in Node's stream.
+  await new Promise<void>((resolve) => request.once('pause', resolve))
+  client.resetAndDestroy()
+  const pieces: Buffer[] = [...(first.value as readonly Buffer[])]
+  for (;;) {
+    const next = await iterator.next()
+    if (next.done) break
+    pieces.push(...next.value)
+  }
+  const received = Buffer.concat(pieces)
+  expect(await body.ended).toBe('disconnected')
+  expect(received.length).toBe(request.socket.bytesRead - headBytes(request))
+  expect(received.equals(sent.subarray(0, received.length))).toBe(true)
+})
+
+/** What the head of the request was on the wire. */
+function headBytes(request: IncomingMessage): number {
+  const lines = request.rawHeaders.length / 2
+  const text = request.rawHeaders.reduce((sum, part) => sum + part.length, 0)
+  return 'PATCH / HTTP/1.1\r\n'.length + text + lines * ': \r\n'.length + '\r\n'.length
+}
+
+test('a client that sends nothing for too long ends the body as stalled', async () => {
+  const { client, body } = await connect('Content-Length: 10', 50)
+  client.write('hello')
+  expect((await collect(body)).toString()).toBe('hello')
+  expect(await body.ended).toBe('stalled')
+})
+
+test('the stall clock does not run while the store is busy', async () => {
+  const { client, body } = await connect('Content-Length: 10', 50)
+  client.write('hello')
+  const iterator = body[Symbol.asyncIterator]()
+  await iterator.next()
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  expect(body.idleTime()).toBe(0)
+  client.write('world')
+  expect(Buffer.concat((await iterator.next()).value as readonly Buffer[]).toString()).toBe('world')
+  expect((await iterator.next()).done).toBe(true)
+  expect(await body.ended).toBe('complete')
+})
+
+test('a stopped body delivers what came, takes no more, and does not cut the connection', async () => {
+  const { client, body, response } = await connect('Content-Length: 10')
+  client.write('hello')
+  const iterator = body[Symbol.asyncIterator]()
+  await iterator.next()
+  body.stop('shutdown')
+  expect((await iterator.next()).done).toBe(true)
+  expect(await body.ended).toBe('shutdown')
+  response.end('answer')
+  const [data] = await new Promise<Buffer[]>((resolve) => client.once('data', (d) => resolve([d])))
+  expect(data!.toString()).toContain('answer')
+})
+
+test('a released body cuts the connection before it returns', async () => {
+  const { client, body, request } = await connect('Content-Length: 10')
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
+  const iterator = body[Symbol.asyncIterator]()
+  const next = iterator.next()
+  body.stop('released')
+  expect(request.socket.destroyed).toBe(true)
+  expect((await next).done).toBe(true)
+  expect(await body.ended).toBe('released')
+  await closed
+})
+
+test('the same bytes come as a stream', async () => {
+  const { client, body } = await connect('Transfer-Encoding: chunked')
+  client.write('5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n')
+  const pieces: Buffer[] = []
+  for await (const piece of body.readable()) pieces.push(piece)
+  expect(Buffer.concat(pieces).toString()).toBe('hello world')
+})
+
+test('a client is paused when its share is used up, and goes on when the store takes it', async () => {
+  const { client, body, request } = await connect('Content-Length: 20000000')
+  const data = Buffer.alloc(20_000_000, 'x')
+  client.write(data)
+  const iterator = body[Symbol.asyncIterator]()
+  let received = Buffer.concat((await iterator.next()).value as readonly Buffer[]).length
+  await new Promise<void>((resolve) => request.once('pause', resolve))
+  const waiting = request.socket.bytesRead
+  // One share, and what Node reads ahead: far less than what the client would like to send.
+  expect(waiting).toBeLessThan(1_000_000)
+  for (;;) {
+    const next = await iterator.next()
+    if (next.done) break
+    received += next.value.reduce((sum, buffer) => sum + buffer.length, 0)
+  }
+  expect(received).toBe(data.length)
+})
