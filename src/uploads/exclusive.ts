@@ -50,8 +50,11 @@ async function acquire(engine: Engine, id: string, wait: WaitOptions): Promise<H
   return holder
 }
 
-/** What a holder does: work for a bounded time, take bytes from a client, or join uploads for as long as it takes. */
-export type Phase = 'working' | 'receiving' | 'concatenating'
+/**
+ * What a holder does: prepare what comes next, take bytes from a client, work for a bounded time to store them and to
+ * finish, or join uploads for as long as it takes.
+ */
+export type Phase = 'preparing' | 'receiving' | 'working' | 'concatenating'
 
 /** A turn of the lock of one upload: what the holder does, and what it answers to those who want the lock. */
 export class Holder {
@@ -69,7 +72,7 @@ export class Holder {
   /** The last offset that counts, while bytes come in. */
   durable: number | undefined
   /** What the holder does decides what readers are told: see {@link Holder.requestRelease}. */
-  phase: Phase = 'working'
+  phase: Phase = 'preparing'
 
   constructor(engine: Engine, id: string) {
     this.#engine = engine
@@ -111,7 +114,8 @@ export class Holder {
 
   /**
    * The reading rule: a reader joins whoever works for a bounded time (flushing, finishing), ends a request that has
-   * stalled, and leaves a live one and a long concatenation alone. A writer ends the request.
+   * stalled, and leaves a live one and a long concatenation alone, and one that only prepares: a body may follow, and
+   * take any time. A writer ends the request.
    */
   requestRelease(claim: LockClaim): boolean {
     if (claim === 'writer') this.#wanted = true
