@@ -6,7 +6,7 @@ export interface AcquireOptions {
   /** When it aborts, the wait ends: the promise rejects with `signal.reason`. */
   readonly signal: AbortSignal
   /**
-   * Called while the lock is held, each time somebody asks for it. Returns whether the holder lets go soon: a
+   * Called while the lock is held, each time somebody asks for it. Must not throw. Returns whether the holder lets go soon: a
    * `writer` is never declined, a `reader` is when the holder is making progress.
    */
   readonly requestRelease: (claim: LockClaim) => boolean
@@ -33,8 +33,13 @@ export interface Locker {
 export interface Fence {
   /** Grows with every acquisition of the same lock. */
   readonly token: number
-  /** Whether the previous holder never released the lock: it may still try to write. */
+  /** Whether an earlier holder never released the lock and was not shut out since: it may still try to write. */
   readonly forced: boolean
+  /**
+   * Says that the store has shut out whoever held the lock before, so that nothing they still write counts. Until a
+   * store says so, one holder after the other finds `forced`.
+   */
+  shutOut(): void
   /** Whether the lock is still held. Synchronous, and right even after the process was suspended. */
   held(): boolean
 }

@@ -45,7 +45,10 @@ export class DataFile {
   static async open(options: OpenOptions): Promise<DataFile> {
     const { path, from, directory, write, unverified } = options
     mustHold(write)
-    if (write.fence.forced) await detach(options)
+    if (write.fence.forced) {
+      await detach(options)
+      write.fence.shutOut()
+    }
     const file = await open(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0))
     try {
       mustHold(write)

@@ -26,7 +26,7 @@ export interface FileLockOptions {
 /** A lock that is held by a file, which shows others that the holder lives. */
 export class FileLock implements Lock {
   readonly token: number
-  readonly forced: boolean
+  #forced: boolean
   readonly #options: FileLockOptions
   readonly #lost = new AbortController()
   readonly #timer: NodeJS.Timeout
@@ -40,7 +40,7 @@ export class FileLock implements Lock {
   constructor(options: FileLockOptions) {
     const { directory, token, forced, since, lease } = options
     this.token = token
-    this.forced = forced
+    this.#forced = forced
     this.#options = options
     this.#renewed = since
     this.#timer = setInterval(() => this.#tick(), lease * beatsAfter).unref()
@@ -53,6 +53,14 @@ export class FileLock implements Lock {
 
   get lost(): AbortSignal {
     return this.#lost.signal
+  }
+
+  get forced(): boolean {
+    return this.#forced
+  }
+
+  shutOut(): void {
+    this.#forced = false
   }
 
   held(): boolean {
@@ -73,7 +81,8 @@ export class FileLock implements Lock {
     await this.#beating
     const { directory, onRelease } = this.#options
     // A lock that was lost stays unreleased: the next holder is told. If writing fails, the lease runs out.
-    if (held) await directory.write(this.token, 'released').catch(() => {})
+    const end = this.#forced ? 'abandoned' : 'released'
+    if (held) await directory.write(this.token, end).catch(() => {})
     await onRelease()
   }
 

@@ -102,6 +102,8 @@ class MemoryLock implements Lock {
     this.#onRelease = onRelease
   }
 
+  shutOut(): void {}
+
   held(): boolean {
     return this.#onRelease !== undefined
   }

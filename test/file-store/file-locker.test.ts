@@ -184,9 +184,14 @@ describe('FileLocker', () => {
     const lock = await locker.acquire('a', ignore)
     expect(lock).toMatchObject({ token: token + 1, forced: true })
     await lock.release()
+    // Nobody has shut the killed one out yet.
     const next = await locker.acquire('a', ignore)
-    expect(next.forced).toBe(false)
+    expect(next.forced).toBe(true)
+    next.shutOut()
     await next.release()
+    const last = await locker.acquire('a', ignore)
+    expect(last.forced).toBe(false)
+    await last.release()
   })
 
   it('tells a holder that was suspended, and keeps its release from others', async () => {
@@ -208,6 +213,7 @@ describe('FileLocker', () => {
     expect(lock.held()).toBe(true)
     expect(lock.lost.aborted).toBe(false)
     const waiting = other.acquire('a')
+    lock.shutOut()
     await lock.release()
     expect(await waiting).toEqual({ token: token + 2, forced: false })
   })

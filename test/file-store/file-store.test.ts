@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -286,7 +287,7 @@ describe('FileStore', () => {
     await store.appendVerified(upload, { offset: 2 }, text('c'), async () => true, writing())
     const before = await namesIn(directory)
     const other = uploadOf('other')
-    const lost = { fence: { token: 1, forced: true, held: () => false } }
+    const lost = { fence: { token: 1, forced: true, held: () => false, shutOut: () => {} } }
     const reason = new Error('taken away')
     for (const [fields, error] of [
       [lost, expect.objectContaining({ code: 'ERR_LOCK_LOST' })],
@@ -315,11 +316,22 @@ describe('FileStore', () => {
       held = false
       yield [Buffer.from('cd')]
     }
-    const options = writing({ fence: { token: 1, forced: false, held: () => held } })
+    const options = writing({
+      fence: { token: 1, forced: false, held: () => held, shutOut: () => {} },
+    })
     const appending = store.append(upload, { offset: 0 }, bodyOf(batches()), options)
     await expect(appending).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' })
     expect(options.announced).toEqual([2])
     expect(await content(store, upload)).toBe('ab')
+  })
+
+  it('announces nothing when it lost the lock during the write', async () => {
+    const { store, upload, directory } = await created('a')
+    const held = () => statSync(join(directory, 'a')).size === 0
+    const options = writing({ fence: { token: 1, forced: false, held, shutOut: () => {} } })
+    const appending = store.append(upload, { offset: 0 }, text('ab'), options)
+    await expect(appending).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' })
+    expect(options.announced).toEqual([])
   })
 
   it('passes on what a failing accept throws, and counts nothing', async () => {
@@ -369,7 +381,7 @@ describe('FileStore', () => {
     const final = uploadOf('f')
     await store.create(final, writing())
     let left = 6
-    const fence = { token: 1, forced: false, held: () => left-- > 0 }
+    const fence = { token: 1, forced: false, held: () => left-- > 0, shutOut: () => {} }
     await expect(store.concatenate(final, [part], writing({ fence }))).rejects.toMatchObject({
       code: 'ERR_LOCK_LOST',
     })

@@ -45,7 +45,7 @@ export function writing(fields: Partial<AppendOptions> = {}) {
   const announced: number[] = []
   return {
     signal,
-    fence: { token: 1, forced: false, held: () => true },
+    fence: { token: 1, forced: false, held: () => true, shutOut: () => {} },
     saveSecret: async () => {},
     progress: (offset: number) => announced.push(offset),
     incoming: 'some' as const,
@@ -55,7 +55,7 @@ export function writing(fields: Partial<AppendOptions> = {}) {
 }
 
 /** The fence of a holder whose predecessor never let go. */
-export const forced = { token: 2, forced: true, held: () => true }
+export const forced = { token: 2, forced: true, held: () => true, shutOut: () => {} }
 
 export function bodyOf(batches: Iterable<Buffer[]> | AsyncIterable<Buffer[]>): UploadBody {
   return {

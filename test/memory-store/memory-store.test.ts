@@ -24,7 +24,7 @@ function writing(fields: Partial<AppendOptions> = {}, token = 1) {
   const announced: number[] = []
   return {
     signal,
-    fence: { token, forced: false, held: () => true },
+    fence: { token, forced: false, held: () => true, shutOut: () => {} },
     saveSecret: async () => {},
     progress: (offset: number) => announced.push(offset),
     incoming: 'some' as const,
@@ -196,7 +196,9 @@ describe('MemoryStore', () => {
     const { store, upload } = await created('a', 'abc')
     await store.append(upload, { offset: 3 }, text('d'), writing({}, 2))
     const lost = { code: 'ERR_LOCK_LOST' }
-    const notHeld = writing({ fence: { token: 3, forced: false, held: () => false } })
+    const notHeld = writing({
+      fence: { token: 3, forced: false, held: () => false, shutOut: () => {} },
+    })
     for (const options of [notHeld, writing({}, 1)]) {
       const append = store.append(upload, { offset: 4 }, text('e'), options)
       await expect(append).rejects.toMatchObject(lost)

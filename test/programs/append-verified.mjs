@@ -18,7 +18,7 @@ const upload = {
 }
 const options = {
   signal,
-  fence: { token: 1, forced: false, held: () => true },
+  fence: { token: 1, forced: false, held: () => true, shutOut() {} },
   saveSecret: async () => {},
   progress: (offset) => console.log(offset),
 }

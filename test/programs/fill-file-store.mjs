@@ -19,7 +19,7 @@ const uploadOf = (id, size) => ({
 const announced = []
 const options = {
   signal,
-  fence: { token: 1, forced: false, held: () => true },
+  fence: { token: 1, forced: false, held: () => true, shutOut() {} },
   saveSecret: async () => {},
   progress: (offset) => announced.push(offset),
 }
