@@ -8,6 +8,7 @@ const port = Number(process.env.PORT || 1080)
 const composer = new StoreComposer()
 new FileStore({ directory }).useIn(composer)
 new FileInfoStore({ directory }).useIn(composer)
+new FileLocker({ directory }).useIn(composer)
 
 const server = createServer(createHandler({ basePath: '/files', composer }))
 

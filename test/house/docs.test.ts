@@ -1,3 +1,4 @@
+import ts from 'typescript'
 import { errors } from 'tuskit'
 import { expect, test } from 'vitest'
 import { read } from './source-files.js'
@@ -8,3 +9,23 @@ test('docs/errors.md has a heading with the status for each error code, in the o
     Object.entries(errors).map(([code, [status]]) => [code, status]),
   )
 })
+
+test('docs/options.md has a heading for each option of the handler, the server and the stores', () => {
+  const files = [
+    ...['handler-options', 'http/cors', 'create-server', 'memory-store/memory-store'],
+    ...['file-store/directory', 'file-store/file-store', 'file-store/file-locker'],
+  ]
+  const options = new Set(files.flatMap((name) => optionsIn(`src/${name}.ts`)))
+  const headings = [...read('docs/options.md').matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name)
+  expect(new Set(headings)).toEqual(options)
+})
+
+/** The members of exported interfaces named `…Options`. */
+function optionsIn(file: string): string[] {
+  const { statements } = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest)
+  return statements
+    .filter(ts.isInterfaceDeclaration)
+    .filter(({ name, modifiers }) => modifiers !== undefined && name.text.endsWith('Options'))
+    .flatMap(({ members }) => members.filter(ts.isPropertySignature))
+    .map(({ name }) => (name as ts.Identifier).text)
+}
