@@ -13,8 +13,8 @@ export interface DirectoryOptions {
    *
    * - `os`: the operating system has it. Survives a crash of the process, also `kill -9`; a power failure may
    *   lose what was stored in the last seconds.
-   * - `disk`: the disk has it; every write waits for the medium, and so does every new name in a directory. That
-   *   costs little for large chunks, and dominates everything else for small uploads.
+   * - `disk`: the disk has it; every write waits for the medium, and so do every new name in a directory and every
+   *   question for an offset. That costs little for large chunks, and dominates everything else for small uploads.
    */
   readonly durability?: 'os' | 'disk'
   /** Mode of new files, narrowed by the umask of the process. Default `0o666`. */

@@ -13,16 +13,9 @@ import { isUploadId } from '../upload.js'
 import type { Upload } from '../upload.js'
 import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
-import {
-  addState,
-  forAppending,
-  readLog,
-  readRecord,
-  unlessMissing,
-  versionOf,
-} from './info-file.js'
+import { addState, forAppending, readLog, readRecord, versionOf } from './info-file.js'
 import type { Addition } from './info-file.js'
-import { errorCode, mediumError } from './medium-error.js'
+import { errorCode, mediumError, unlessMissing } from './medium-error.js'
 
 /** Options of {@link FileInfoStore}. */
 export type FileInfoStoreOptions = DirectoryOptions

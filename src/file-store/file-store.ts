@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { lstat, open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Concatenator } from '../capabilities/concatenator.js'
 import type { ByteRange, ContentReader } from '../capabilities/content-reader.js'
@@ -23,7 +23,7 @@ import { DataFile } from './data-file.js'
 import type { FileStat } from './data-file.js'
 import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
-import { mediumError } from './medium-error.js'
+import { mediumError, unlessMissing } from './medium-error.js'
 import { checkPlace, pathLocator } from './place.js'
 import type { LocatePath } from './place.js'
 import { joinPieces, moveOver, mustHold, scratchPath, withScratch } from './replacement.js'
@@ -100,8 +100,12 @@ export class FileStore
       mustHold(options)
       const path = this.#pathOf(upload)
       const file = await this.#directory.createFile(path, 'wx')
-      await file.close()
-      await this.#directory.syncFolder(join(path, '..'))
+      try {
+        await this.#directory.sync(file)
+      } finally {
+        await file.close()
+      }
+      await this.#directory.syncFolder(dirname(path))
       this.#empty.add(upload)
     })
   }
@@ -149,11 +153,14 @@ export class FileStore
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
     await translated(async () => {
       const path = this.#pathOf(upload)
-      // The marker last: as long as there is data it says what counts.
-      for (const each of [scratchPath(path), path, markerPath(path)]) {
-        mustHold(options)
-        await rm(each, { force: true, recursive: each !== path })
-      }
+      mustHold(options)
+      await rm(scratchPath(path), { force: true, recursive: true })
+      mustHold(options)
+      await rm(path, { force: true })
+      // Last: as long as there is data, the marker says what counts.
+      mustHold(options)
+      await rm(markerPath(path), { force: true })
+      await unlessMissing(this.#directory.syncFolder(dirname(path)))
     })
   }
 

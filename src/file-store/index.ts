@@ -1,3 +1,6 @@
+export type { FileStat } from './data-file.js'
+export type { DirectoryOptions } from './directory.js'
 export { FileInfoStore, type FileInfoStoreOptions } from './file-info-store.js'
 export { FileLocker, type FileLockerOptions } from './file-locker.js'
 export { FileStore, type FileStoreOptions } from './file-store.js'
+export type { LocatePath } from './place.js'

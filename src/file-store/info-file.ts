@@ -6,20 +6,10 @@ import type { ErrorCode } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Directory } from './directory.js'
 import { followLog, logLine } from './info-log.js'
-import { errorCode } from './medium-error.js'
+import { unlessMissing } from './medium-error.js'
 
 /** Appending in one write is what keeps lines of different processes apart. */
 export const forAppending = constants.O_RDWR | constants.O_APPEND
-
-/** The result of `work`, or `undefined` when the file is missing. */
-export async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined
-    throw error
-  }
-}
 
 /** A text that differs whenever the content of the log at `path` does; `undefined` when there is none. */
 export async function versionOf(path: string): Promise<string | undefined> {

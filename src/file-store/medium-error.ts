@@ -8,6 +8,16 @@ export function errorCode(error: unknown): unknown {
   return (error as { code?: unknown } | undefined)?.code
 }
 
+/** The result of `work`, or `undefined` when the file is missing. */
+export async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /**
  * The error that callers see for a failure of the file system: `ERR_STORAGE_FULL` for `ENOSPC`, `EDQUOT` and
  * `EFBIG`, what `others` says for further codes, and the failure itself for everything else.

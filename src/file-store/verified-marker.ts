@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { TusError } from '../errors.js'
 import type { Directory } from './directory.js'
-import { errorCode } from './medium-error.js'
+import { unlessMissing } from './medium-error.js'
 
 const slotSize = 32
 
@@ -51,13 +51,9 @@ export class VerifiedMarker {
 
   /** What the marker at `path` says, or `undefined` when there is none. */
   static async read(path: string, directory: Directory): Promise<number | undefined> {
-    let file: FileHandle
-    try {
-      file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0))
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return undefined
-      throw error
-    }
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
+    const file = await unlessMissing(open(path, flags))
+    if (file === undefined) return undefined
     try {
       const offset = Math.max(...(await readSlots(file)))
       // A writer beside may not have waited for the disk yet, and what is answered must last.

@@ -1,8 +1,11 @@
-import type { FileHandle } from 'node:fs/promises'
+/** The one thing that is needed of an open file. */
+interface Writable {
+  writev(buffers: readonly Buffer[], position: number): Promise<{ readonly bytesWritten: number }>
+}
 
 /** Writes all of `buffers` at `position`, and returns how many bytes that were. */
 export async function writeFully(
-  file: FileHandle,
+  file: Writable,
   buffers: readonly Buffer[],
   position: number,
 ): Promise<number> {
@@ -15,12 +18,11 @@ export async function writeFully(
 
 /** What follows the first `skipped` bytes. */
 function after(buffers: readonly Buffer[], skipped: number): readonly Buffer[] {
-  const rest: Buffer[] = []
-  let position = 0
-  for (const buffer of buffers) {
-    if (position + buffer.length > skipped)
-      rest.push(buffer.subarray(Math.max(0, skipped - position)))
-    position += buffer.length
-  }
-  return rest
+  let start = -skipped
+  const rest = buffers.map((buffer) => {
+    const from = Math.max(0, -start)
+    start += buffer.length
+    return buffer.subarray(from)
+  })
+  return rest.filter(({ length }) => length > 0)
 }

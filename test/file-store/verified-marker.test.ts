@@ -1,4 +1,4 @@
-import { appendFile, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { FileStore } from 'tuskit/file-store'
@@ -222,9 +222,20 @@ describe('a holder that never let go', () => {
     expect(await readFile(data, 'utf8')).toBe('abcd')
   })
 
+  it('is shut out once, by the first chunk after it', async () => {
+    const { store, upload } = await verified()
+    const calls: string[] = []
+    const fence = { ...forced, shutOut: () => calls.push('shut out') }
+    const progress = (offset: number) => calls.push(`announced ${offset}`)
+    await store.append(upload, { offset: 3 }, text('d'), writing({ fence, progress }))
+    expect(calls).toEqual(['shut out', 'announced 4'])
+    const unforced = { ...fence, forced: false }
+    await store.append(upload, { offset: 4 }, text('e'), writing({ fence: unforced, progress }))
+    expect(calls).toEqual(['shut out', 'announced 4', 'announced 5'])
+  })
+
   it('finds its half-made replacement gone', async () => {
     const { store, upload, directory } = await verified()
-    const { mkdir } = await import('node:fs/promises')
     await mkdir(join(directory, '.a.tmp'))
     await writeFile(join(directory, '.a.tmp', 'old'), 'ZZZ')
     const from = await store.stat(upload, { signal })
