@@ -1,0 +1,16 @@
+// Serves uploads under /files from a directory, on a port, until it is killed. Says `listening` when it does.
+import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
+
+const [directory, port] = process.argv.slice(2)
+const composer = new StoreComposer().useLocker(new FileLocker({ directory, lease: 2_000 }))
+new FileStore({ directory }).useIn(composer)
+new FileInfoStore({ directory }).useIn(composer)
+
+createServer(createHandler({ basePath: '/files', composer })).listen(
+  Number(port),
+  '127.0.0.1',
+  function () {
+    console.log('listening', this.address().port)
+  },
+)

@@ -1,0 +1,53 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+const program = fileURLToPath(new URL('./programs/upload-server.mjs', import.meta.url))
+
+/** What `test/programs/upload-server.mjs` takes, and options of the handler. */
+export interface ServerOptions {
+  readonly directory: string
+  readonly lease?: number
+  readonly finisher?: boolean
+  readonly hooks?: boolean
+  readonly expireAfter?: number
+  readonly stop?: string
+  readonly nth?: number
+  readonly stalledAfter?: number
+  readonly stallTimeout?: number
+  readonly lockTimeout?: number
+}
+
+/** A server in a process of its own. */
+export interface ServerProcess {
+  readonly origin: string
+  readonly child: ChildProcess
+  /** Resolves when the process has come to the point where it does not go on. */
+  readonly stopped: Promise<void>
+  /** Kills the process as it stands, and resolves when it is gone. */
+  kill(): Promise<void>
+}
+
+/** Starts a server in a process of its own, killed when the test is over. */
+export async function startServer(options: ServerOptions): Promise<ServerProcess> {
+  const child = fork(program, [JSON.stringify(options)])
+  const exited = once(child, 'exit')
+  const kill = async () => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  onTestFinished(kill)
+  const stopped = new Promise<void>((resolve) => {
+    child.on('message', ({ event }: { event: string }) => {
+      if (event === 'stopped') resolve()
+    })
+  })
+  const [{ origin }] = (await Promise.race([
+    once(child, 'message'),
+    exited.then(() => {
+      throw new Error('The server process ended before it listened')
+    }),
+  ])) as [{ origin: string }]
+  return { origin, child, stopped, kill }
+}
