@@ -1,6 +1,6 @@
 // @ts-check
 import { createHandler, createServer, StoreComposer } from 'tuskit'
-import { FileInfoStore, FileStore } from 'tuskit/file-store'
+import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
 
 const directory = process.env.UPLOADS || './uploads'
 const port = Number(process.env.PORT || 1080)
