@@ -51,8 +51,9 @@ export interface DataStore {
   stat(upload: Upload, options: ReadOptions): Promise<Stat>
 
   /**
-   * Stores the body from `from.offset` on and returns what is stored then. Returns normally when the body ends
-   * early, even after 0 bytes, and never returns less than `from`.
+   * Stores the body from `from.offset` on and returns what is stored then. `from` is what `stat` found, or just
+   * `{ offset: 0 }` after `create`. Returns normally when the body ends early, even after 0 bytes, and never returns
+   * less than `from`.
    */
   append(upload: Upload, from: Stat, body: UploadBody, options: AppendOptions): Promise<Stat>
 }

@@ -124,8 +124,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       if (version === undefined) continue
       let known = this.#expiries.get(id)
       if (known?.version !== version) {
-        const expiresAt = (await readRecord(path, id))?.expiresAt
-        known = { version, expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt) }
+        known = { version, expiresAt: expiryOf(await readRecord(path, id)) }
       }
       expiries.set(id, known)
       if (known.expiresAt <= now.getTime()) yield id
@@ -168,6 +167,12 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       if (name === `.${id}.info` && isUploadId(id)) yield id
     }
   }
+}
+
+/** The leftover of a torn creation may go at any time: the creation that is just being written has the lock. */
+function expiryOf(upload: Upload | undefined): number {
+  if (upload === undefined) return -Infinity
+  return upload.expiresAt === undefined ? Infinity : Date.parse(upload.expiresAt)
 }
 
 async function translated<T>(work: () => Promise<T>): Promise<T> {
