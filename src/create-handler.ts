@@ -36,8 +36,8 @@ export interface Handler {
   /** The uploads, for the application's own code. */
   readonly uploads: Uploads
   /**
-   * Ends the requests that bring data, keeps what they brought, and refuses new ones with 503. Resolves when all work
-   * is done, or after `timeout` milliseconds (default 10,000).
+   * Ends the requests that bring data, keeps what they brought, and refuses new ones but HEAD with 503. Resolves when
+   * all work is done, or after `timeout` milliseconds (default 10,000).
    */
   shutdown(options?: { readonly timeout?: number }): Promise<void>
 }

@@ -1,13 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
+import http from 'node:http'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import * as tusJsClient from 'tus-js-client'
 import type { UploadOptions } from 'tus-js-client'
-import { beforeEach, expect, test } from 'vitest'
-import type { Handler } from 'tuskit'
-import { fileComposer, serve, temporaryDirectory } from '../serve.js'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { createHandler, type Handler } from 'tuskit'
+import { fileComposer, listen, serve, temporaryDirectory } from '../serve.js'
 
 const data = randomBytes(5_000_001)
 
@@ -174,6 +175,43 @@ test('an upload that was removed is begun anew', async () => {
   const url = await upload(data, { uploadUrl: removed })
   expect(url).not.toBe(removed)
   expect(await stored(url)).toBe(digest(data))
+})
+
+test('an upload goes on across the replacement of a handler', async () => {
+  const newHandler = () => createHandler({ basePath: '/files', composer: fileComposer(directory) })
+  let current = newHandler()
+  const statuses: string[] = []
+  const server = http.createServer({ requestTimeout: 0 }, (request, response) => {
+    const handled = current
+    void handled(request, response).then(() => {
+      statuses.push(`${request.method} ${response.statusCode}`)
+      // The old one has refused data; now the new one takes over.
+      if (response.statusCode === 503) current = newHandler()
+    })
+  })
+  endpoint = `http://127.0.0.1:${await listen(server)}/files/`
+  onTestFinished(() => void server.close().closeAllConnections())
+
+  let stopped: Promise<void> | undefined
+  const url = await upload(data, {
+    chunkSize: 1_000_000,
+    retryDelays: [0, 0, 0],
+    onChunkComplete(_size, accepted) {
+      if (accepted === 2_000_000) stopped = current.shutdown()
+    },
+  })
+  await stopped
+  expect(statuses.filter((each) => each.startsWith('POST'))).toEqual(['POST 201'])
+  expect(statuses).toContain('PATCH 503')
+  expect(await stored(url)).toBe(digest(data))
+})
+
+test('HEAD is answered by a handler that shuts down, or the client would begin anew', async () => {
+  const url = await upload(data)
+  await handler.shutdown()
+  requests = []
+  expect(await upload(data, { uploadUrl: url })).toBe(url)
+  expect(requests).toEqual(['HEAD'])
 })
 
 /** Resolves with the URL when the upload has succeeded. */

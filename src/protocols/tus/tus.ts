@@ -16,7 +16,7 @@ import { handlePost } from './post.js'
 const version = '1.0.0'
 
 /**
- * The answer of tus 1.0.0 to a request; also when there is an error. `stopping`: nothing is accepted any more.
+ * The answer of tus 1.0.0 to a request; also when there is an error. `stopping`: nothing but HEAD is served any more.
  * What the protocol says in headers, no hook can say otherwise.
  */
 export async function answerTus(
@@ -48,7 +48,8 @@ async function dispatch(
   route: Route,
   stopping: boolean,
 ): Promise<Answer> {
-  if (stopping) throw new TusError('ERR_SERVER_SHUTDOWN')
+  // tus-js-client takes 503 to HEAD for the end of the upload and begins a new one; HEAD brings no data, so let it be.
+  if (stopping && exchange.method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
   if (route === undefined) throw new TusError('ERR_NOT_FOUND')
   if (exchange.method === 'OPTIONS') return handleOptions(context, exchange)
   checkVersion(exchange)
