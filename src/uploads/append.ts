@@ -1,10 +1,12 @@
 import type { Stat } from '../capabilities/data-store.js'
 import { TusError } from '../errors.js'
+import type { Upload } from '../upload.js'
 import { authorize } from './ask.js'
-import { isoTime, type Engine } from './engine.js'
+import type { Engine } from './engine.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { load } from './load.js'
 import { measure, refuseExpired } from './measure.js'
+import { postponeExpiry } from './postpone-expiry.js'
 import { receive, type Chunk, type Received } from './receive.js'
 import { transition } from './transition.js'
 
@@ -15,6 +17,8 @@ export interface AppendRequest extends Chunk {
   readonly offset: number
   /** The total length, when the request declares it. */
   readonly length: number | undefined
+  /** Called once it is known that the upload is there, with its offset: also a refusal may tell of it. */
+  readonly announce?: (upload: Upload, offset: number) => void
 }
 
 /** Appends a chunk, and finishes the upload when that was the last one. */
@@ -25,6 +29,7 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
     if (holder.upload.concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
     const from = await measure(engine, holder.upload, holder.signal)
     await refuseExpired(engine, holder.upload, from.offset)
+    request.announce?.(holder.upload, from.offset)
     if (request.offset !== from.offset) {
       throw new TusError('ERR_OFFSET_MISMATCH', { offset: from.offset })
     }
@@ -46,13 +51,4 @@ async function declareLength(
   if (upload.length !== undefined || length < from.offset) throw new TusError('ERR_LENGTH_MISMATCH')
   if (length > (upload.maxSize ?? Infinity)) throw new TusError('ERR_MAX_SIZE_EXCEEDED')
   await transition(engine, holder, { length })
-}
-
-/** An upload that is worked on does not expire: when half of its time is over it gets the whole time again. */
-async function postponeExpiry(engine: Engine, holder: Holder, from: Stat): Promise<void> {
-  const { expireAfter } = engine.settings
-  const { expiresAt, length } = holder.upload
-  if (expireAfter === undefined || expiresAt === undefined || from.offset === length) return
-  if (Date.parse(expiresAt) - Date.now() > expireAfter / 2) return
-  await transition(engine, holder, { expiresAt: isoTime(expireAfter) })
 }

@@ -6,6 +6,7 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive } from './exclusive.js'
 import { isWhole, joinWithin, sumOfLengths } from './join.js'
+import { hasExpired } from './measure.js'
 import { addReference } from './reference.js'
 
 /** A final upload that a client asks for. */
@@ -45,7 +46,11 @@ async function loadPartials(
   const partials = new Map<string, Upload>()
   for (const id of new Set(ids)) {
     const upload = await engine.stores.infoStore.get(id)
-    if (upload?.concat?.kind !== 'partial' || upload.state.kind === 'gone') {
+    const usable =
+      upload?.concat?.kind === 'partial' &&
+      upload.state.kind !== 'gone' &&
+      !(await hasExpired(engine, upload, new AbortController().signal))
+    if (!usable) {
       throw new TusError('ERR_INVALID_CONCAT', {
         message: `Upload-Concat names ${id}, which is not a partial upload`,
       })

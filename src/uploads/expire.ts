@@ -72,6 +72,8 @@ async function expire(engine: Engine, holder: Holder, id: string): Promise<boole
   // A creation that was cut off before its record was whole: nothing but this trace of it exists.
   if (upload === undefined) await engine.stores.infoStore.delete(id)
   if (upload === undefined || !isExpired(upload, Date.now())) return false
+  // Whatever an info store made of its expiresAt.
+  if (upload.state.kind === 'finished') return false
   holder.upload = upload
   if (upload.state.kind === 'open') {
     if (await finishIfFull(engine, holder)) return false

@@ -37,3 +37,15 @@ export async function refuseExpired(
   if (!isExpired(upload, Date.now()) || (await isReferenced(engine, upload))) return
   throw new TusError('ERR_UPLOAD_GONE')
 }
+
+/** Whether {@link refuseExpired} would throw, for those who do not know the offset. It is asked for only if it matters. */
+export async function hasExpired(
+  engine: Engine,
+  upload: Upload,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (upload.state.kind !== 'open' || !isExpired(upload, Date.now())) return false
+  if (await isReferenced(engine, upload)) return false
+  if (upload.concat?.kind === 'final') return true
+  return (await measure(engine, upload, signal)).offset !== upload.length
+}

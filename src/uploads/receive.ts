@@ -7,6 +7,7 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { complete } from './complete.js'
+import { postponeExpiry } from './postpone-expiry.js'
 import { watchProgress } from './progress-watch.js'
 import { TappedBody } from './tapped-body.js'
 import { reject, writeOptions } from './transition.js'
@@ -56,18 +57,21 @@ export async function receive(
   const verifier = claimed && new Verifier(claimed, body)
   holder.receive(body, from.offset)
   const watch = watchProgress(engine, holder, exchange, () => body.stop('stopped'))
+  const tapped = new TappedBody(body, room, verifier)
   let stored: Stat
   try {
-    stored = await store(engine, holder, from, new TappedBody(body, room, verifier), verifier)
+    stored = await store(engine, holder, from, tapped, verifier)
   } finally {
     body.stop('unread')
     await watch.end()
   }
   if (watch.verdict !== undefined) await reject(engine, holder, watch.verdict)
 
+  await postponeExpiry(engine, holder, stored)
+
   const { offset } = stored
   const end = await body.ended
-  if (end === 'overrun') throw new TusError(tooMuch, { offset })
+  if (end === 'overrun' || tapped.overran) throw new TusError(tooMuch, { offset })
   if (verifier?.failure !== undefined) throw at(offset, verifier.failure)
   if (offset === holder.upload.length) await complete(engine, holder, stored, exchange)
   else if (end !== 'complete') throw new TusError(endings[end], { offset })
@@ -97,7 +101,8 @@ async function store(
       return from
     }
     if (verifier === undefined) return await dataStore.append(upload, from, body, options)
-    return await verifiedAppender!.appendVerified(upload, from, body, verifier.accept, options)
+    const accept = async () => !body.overran && (await verifier.accept())
+    return await verifiedAppender!.appendVerified(upload, from, body, accept, options)
   } catch (error) {
     throw at(await storedOffset(engine, holder), error)
   } finally {

@@ -5,6 +5,7 @@ import { isReferenced } from './reference.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
+import { hasExpired } from './measure.js'
 import { hookEvent, transition, writeOptions } from './transition.js'
 
 /** Removes an upload, finished or not. Whoever is writing it is ended first. */
@@ -15,6 +16,9 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
     if (holder.upload.state.kind === 'gone') {
       // Somebody began and did not come to the end.
       await remove(engine, holder)
+      throw new TusError('ERR_UPLOAD_GONE')
+    }
+    if (await hasExpired(engine, holder.upload, holder.signal)) {
       throw new TusError('ERR_UPLOAD_GONE')
     }
     if (await isReferenced(engine, holder.upload)) throw new TusError('ERR_UPLOAD_REFERENCED')

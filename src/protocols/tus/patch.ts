@@ -1,6 +1,7 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
+import type { Upload } from '../../upload.js'
 import { append } from '../../uploads/append.js'
 import { chunkDigest } from './chunk-digest.js'
 import { header, type TusContext } from './context.js'
@@ -24,8 +25,14 @@ export async function handlePatch(
   if (declared !== undefined && length === undefined) throw new TusError('ERR_INVALID_LENGTH')
 
   const digest = () => chunkDigest(context, exchange)
+  const announce = (found: Upload, at: number) => {
+    // Every response tells when an unfinished upload expires (Expiration), also one to an error.
+    exchange.response.setHeaders(new Map(Object.entries(expiresHeader(found, at))))
+  }
   const { body } = exchange
-  const result = await append(context.engine, { id, offset, length, body, digest, exchange })
+  const request = { id, offset, length, body, digest, exchange, announce }
+  const result = await append(context.engine, request)
+  exchange.response.removeHeader('upload-expires')
   const { upload, offset: stored } = result
   const response = upload.state.kind === 'finished' ? upload.state.response : undefined
   return {
