@@ -9,6 +9,7 @@ export class TappedBody implements UploadBody {
   readonly #source: IncomingBody
   readonly #room: number
   readonly #hashers: readonly Hasher[]
+  #overran = false
 
   /** `room` is how many bytes may come. */
   constructor(source: IncomingBody, room: number, verifier: Verifier | undefined) {
@@ -19,6 +20,11 @@ export class TappedBody implements UploadBody {
 
   get ended(): Promise<BodyEnd> {
     return this.#source.ended
+  }
+
+  /** Whether more bytes came than there is room for; also when the body had ended by then. */
+  get overran(): boolean {
+    return this.#overran
   }
 
   /** Whether no byte can be stored: the chunk is empty, or there is no room for one. */
@@ -40,6 +46,7 @@ export class TappedBody implements UploadBody {
     for await (const batch of this.#source) {
       room -= batch.reduce((sum, buffer) => sum + buffer.length, 0)
       if (room < 0) {
+        this.#overran = true
         this.#source.stop('overrun')
         return
       }
