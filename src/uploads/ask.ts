@@ -2,8 +2,9 @@ import { inspect } from 'node:util'
 import { isTusError, TusError, type ErrorCode } from '../errors.js'
 import type { AccessAction, HookResponse } from '../hooks.js'
 import type { Upload } from '../upload.js'
-import { finalResponse, type Engine } from './engine.js'
+import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
+import { finalResponse } from './final-response.js'
 import { hookEvent } from './transition.js'
 
 /**

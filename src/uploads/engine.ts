@@ -1,8 +1,8 @@
 import type { Feature } from '../handler-options.js'
-import type { HookResponse, Hooks } from '../hooks.js'
+import type { Hooks } from '../hooks.js'
 import type { Logger } from '../logger.js'
 import type { StoreSlots } from '../store-composer.js'
-import type { FinalResponse, UnplacedUpload } from '../upload.js'
+import type { UnplacedUpload } from '../upload.js'
 import type { EventQueue } from './event-queue.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
@@ -50,14 +50,4 @@ export function inBackground(engine: Engine, what: string, work: Promise<unknown
 /** A moment in the future as records write it. */
 export function isoTime(millisecondsFromNow: number): string {
   return new Date(Date.now() + millisecondsFromNow).toISOString()
-}
-
-/** The answer of a hook with the gaps filled. */
-export function finalResponse(answer: true | HookResponse, status: number): FinalResponse {
-  const chosen = answer === true ? {} : answer
-  return {
-    status: chosen.status ?? status,
-    headers: chosen.headers ?? {},
-    body: chosen.body ?? '',
-  }
 }

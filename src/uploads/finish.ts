@@ -2,9 +2,10 @@ import diagnostics from 'node:diagnostics_channel'
 import type { Stat } from '../capabilities/data-store.js'
 import type { FinalResponse } from '../upload.js'
 import { ask, refusal } from './ask.js'
-import { finalResponse, isoTime, type Engine } from './engine.js'
+import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
+import { finalResponse } from './final-response.js'
 import { hookEvent, reject, transition, writeOptions } from './transition.js'
 
 const finishChannel = diagnostics.channel('tuskit:finish')
@@ -49,5 +50,5 @@ async function askPreFinish(
     const { status, headers, message } = refusal('ERR_REJECTED', verdict.reject)
     await reject(engine, holder, { status, headers, body: message })
   }
-  return verdict.response && finalResponse(verdict.response, 0)
+  return verdict.response && finalResponse(verdict.response, 0, 299)
 }
