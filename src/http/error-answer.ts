@@ -32,6 +32,8 @@ export function errorAnswer(error: unknown, exchange: HttpExchange, log: Logger)
     headers: {
       'content-type': 'text/plain; charset=utf-8',
       ...(known.status === 503 && { 'retry-after': retryAfter }),
+      // Who stays on the line would wait for the rest of the body for long.
+      ...(known.code === 'ERR_BODY_STALLED' && { connection: 'close' }),
       ...(known.offset !== undefined && { 'upload-offset': String(known.offset) }),
       ...known.headers,
     },
