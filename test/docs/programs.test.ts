@@ -1,0 +1,189 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createHash, randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
+import { readPage, root } from './pages.js'
+
+const tus = { 'tus-resumable': '1.0.0' }
+const data = { ...tus, 'content-type': 'application/offset+octet-stream' }
+
+let home: string
+
+beforeAll(async () => {
+  home = await realpath(await mkdtemp(join(tmpdir(), 'tuskit-docs-')))
+  // As `npm install` would leave it; the programs' own folders lie below.
+  const modules = join(home, 'node_modules')
+  await mkdir(join(modules, 'tuskit'), { recursive: true })
+  await symlink(join(root, 'test/.dist'), join(modules, 'tuskit/dist'))
+  const entries = Object.keys(manifest.tsup.entry).map((name) => [
+    name === 'index' ? '.' : `./${name}`,
+    `./dist/${name}.js`,
+  ])
+  const exports = Object.fromEntries(entries) as Record<string, string>
+  const packed = JSON.stringify({ name: 'tuskit', type: 'module', exports })
+  await writeFile(join(modules, 'tuskit/package.json'), packed)
+  await mkdir(join(modules, '@hono'))
+  for (const name of ['tus-js-client', 'express', 'koa', 'fastify', 'hono', '@hono/node-server']) {
+    await symlink(join(root, 'node_modules', name), join(modules, name))
+  }
+})
+
+afterAll(() => rm(home, { recursive: true, force: true }))
+
+test.each([
+  ['README.md', 'server.mjs'],
+  ['docs/getting-started.md', 'server.mjs'],
+  ['docs/getting-started.md', 'express.mjs'],
+  ['docs/getting-started.md', 'koa.mjs'],
+  ['docs/getting-started.md', 'fastify.mjs'],
+  ['docs/getting-started.md', 'hono.mjs'],
+])(
+  '%s: %s serves the client of the documentation, and stops',
+  async (path, name) => {
+    const { folder, port, start } = await unpack(path)
+    const server = await start(name)
+    if (!['server.mjs'].includes(name)) {
+      expect(await (await fetch(`http://localhost:${port}/`)).text()).toBe('hello')
+    }
+
+    const { blocks } = await readPage('docs/getting-started.md')
+    const client = blocks.find((block) => block.name === 'client.mjs')!
+    await writeFile(join(folder, 'client.mjs'), onPort(client.code, port))
+    const content = randomBytes(300_000)
+    await writeFile(join(folder, 'film'), content)
+    const { output, code } = await run(folder, 'client.mjs', 'film')
+    expect(code, output).toBe(0)
+    const url = /stored at (\S+)/.exec(output)![1]!
+    const downloaded = await fetch(url)
+    expect(downloaded.headers.get('content-disposition')).toContain('holiday.mp4')
+    expect(Buffer.from(await downloaded.arrayBuffer()).equals(content)).toBe(true)
+
+    server.kill('SIGTERM')
+    const [status] = (await once(server, 'exit')) as [number | null]
+    if (process.platform !== 'win32') expect(status).toBe(0)
+  },
+  60_000,
+)
+
+test('docs/writing-a-store.md: the minimal store takes uploads', async () => {
+  const { port, start } = await unpack('docs/writing-a-store.md')
+  await start('server.mjs')
+  const files = `http://localhost:${port}/files`
+  const offered = await fetch(files, { method: 'OPTIONS' })
+  expect(offered.headers.get('tus-extension')).toBe(
+    'creation,creation-with-upload,creation-defer-length',
+  )
+  const url = await create(files, 'hello ', { 'upload-length': '11' })
+  const first = await fetch(url, { method: 'HEAD', headers: tus })
+  expect(first.headers.get('upload-offset')).toBe('6')
+  const headers = { ...data, 'upload-offset': '6' }
+  const last = await fetch(url, { method: 'PATCH', headers, body: 'world' })
+  expect([last.status, last.headers.get('upload-offset')]).toEqual([204, '11'])
+}, 60_000)
+
+test('docs/writing-a-store.md: the complete store does all that a store can', async () => {
+  const { folder, port, start, blocks } = await unpack('docs/writing-a-store.md')
+  const methods = blocks.filter(({ code }) => code.startsWith('  ')).map(({ code }) => code)
+  expect(methods).toHaveLength(5)
+  const [program] = blocks
+  const whole = program!.code.replace('class FolderStore {', `$&\n${methods.join('\n')}`)
+  await writeFile(join(folder, 'server.mjs'), onPort(whole, port))
+  await start('server.mjs')
+  const files = `http://localhost:${port}/files`
+
+  const parts = await Promise.all(
+    ['hello ', 'world'].map((text) =>
+      create(files, text, {
+        'upload-length': String(text.length),
+        'upload-concat': 'partial',
+        'upload-checksum': `sha1 ${createHash('sha1').update(text).digest('base64')}`,
+      }),
+    ),
+  )
+  const concat = `final;${parts.map((part) => new URL(part).pathname).join(' ')}`
+  const joined = await fetch(files, {
+    method: 'POST',
+    headers: { ...tus, 'upload-concat': concat },
+  })
+  const url = new URL(joined.headers.get('location')!, files).href
+  const range = await fetch(url, { headers: { range: 'bytes=4-6' } })
+  expect([range.status, await range.text()]).toEqual([206, 'o w'])
+  expect(await (await fetch(url)).text()).toBe('hello world')
+
+  const wrong = await create(files, '', { 'upload-length': '5' })
+  const digest = createHash('sha1').update('other').digest('base64')
+  const headers = { ...data, 'upload-offset': '0', 'upload-checksum': `sha1 ${digest}` }
+  const refused = await fetch(wrong, { method: 'PATCH', headers, body: 'world' })
+  expect([refused.status, refused.headers.get('upload-offset')]).toEqual([460, '0'])
+  expect((await fetch(wrong, { method: 'DELETE', headers: tus })).status).toBe(204)
+  expect((await fetch(wrong, { method: 'HEAD', headers: tus })).status).toBe(404)
+}, 60_000)
+
+async function create(
+  files: string,
+  body: string,
+  headers: Record<string, string>,
+): Promise<string> {
+  const created = await fetch(files, { method: 'POST', headers: { ...data, ...headers }, body })
+  expect(created.status, await created.text()).toBe(201)
+  return new URL(created.headers.get('location')!, files).href
+}
+
+/** The programs of a page in a folder of their own, on a port of their own. */
+async function unpack(path: string) {
+  const { blocks } = await readPage(path)
+  const port = await freePort()
+  const folder = await mkdtemp(join(home, 'programs-'))
+  for (const { name, code } of blocks) {
+    if (name !== '') await writeFile(join(folder, name), onPort(code, port))
+  }
+  const start = async (name: string) => {
+    const server = spawn(process.execPath, [name], { cwd: folder, stdio: 'inherit' })
+    onTestFinished(() => void server.kill('SIGKILL'))
+    await listening(port, server)
+    return server
+  }
+  return { folder, port, start, blocks }
+}
+
+function onPort(code: string, port: number): string {
+  return code.replaceAll('1080', String(port))
+}
+
+async function run(folder: string, ...args: string[]) {
+  const child = spawn(process.execPath, args, { cwd: folder })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let output = ''
+  child.stdout.on('data', (text) => (output += text))
+  child.stderr.on('data', (text) => (output += text))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { output, code }
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0)
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Resolves when somebody listens. The programs say nothing when they begin to, so it is tried until it works. */
+async function listening(port: number, server: ReturnType<typeof spawn>): Promise<void> {
+  for (;;) {
+    if (server.exitCode !== null) throw new Error(`The program ended with ${server.exitCode}`)
+    const socket = net.connect(port, 'localhost')
+    const connected = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    })
+    socket.destroy()
+    if (connected) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
