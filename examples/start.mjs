@@ -1,6 +1,6 @@
 // @ts-check
 import { createHandler, createServer, StoreComposer } from 'tuskit'
-import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
+import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
 const directory = process.env.UPLOADS || './uploads'
 const port = Number(process.env.PORT || 1080)
@@ -8,7 +8,6 @@ const port = Number(process.env.PORT || 1080)
 const composer = new StoreComposer()
 new FileStore({ directory }).useIn(composer)
 new FileInfoStore({ directory }).useIn(composer)
-new FileLocker({ directory }).useIn(composer)
 
 const server = createServer(createHandler({ basePath: '/files', composer }))
 

@@ -1,5 +1,17 @@
-import type { Feature } from './handler-options.js'
 import type { StoreSlots } from './store-composer.js'
+
+/** What {@link HandlerOptions.disable} can switch off: the tus extensions, and downloads. */
+export type Feature =
+  | 'creation'
+  | 'creation-with-upload'
+  | 'creation-defer-length'
+  | 'expiration'
+  | 'checksum'
+  | 'checksum-trailer'
+  | 'termination'
+  | 'concatenation'
+  | 'concatenation-unfinished'
+  | 'download'
 
 /** A feature, the features it is nothing without, and whether the slots and options provide for it. */
 type Row = readonly [Feature, requires: readonly Feature[], provided: boolean]

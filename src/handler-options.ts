@@ -1,23 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import type { Feature } from './features.js'
 import type { Hooks } from './hooks.js'
 import type { CorsOptions } from './http/cors.js'
 import type { TrustProxy } from './http/origin.js'
 import type { Logger } from './logger.js'
 import type { StoreComposer } from './store-composer.js'
 import type { UnplacedUpload } from './upload.js'
-
-/** What {@link HandlerOptions.disable} can switch off: the tus extensions, and downloads. */
-export type Feature =
-  | 'creation'
-  | 'creation-with-upload'
-  | 'creation-defer-length'
-  | 'expiration'
-  | 'checksum'
-  | 'checksum-trailer'
-  | 'termination'
-  | 'concatenation'
-  | 'concatenation-unfinished'
-  | 'download'
 
 /** When unfinished uploads expire. */
 export interface ExpirationOptions {

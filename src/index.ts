@@ -1,12 +1,8 @@
 // The handler
 export { createHandler, type Handler, type Uploads } from './create-handler.js'
 export { createServer, type UploadServer, type UploadServerOptions } from './create-server.js'
-export type {
-  BodyBufferOptions,
-  ExpirationOptions,
-  Feature,
-  HandlerOptions,
-} from './handler-options.js'
+export type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
+export type { Feature } from './features.js'
 export type { CorsOptions } from './http/cors.js'
 export type { TrustProxy } from './http/origin.js'
 export type { Logger } from './logger.js'

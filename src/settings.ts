@@ -1,11 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { featureNames } from './features.js'
-import type {
-  BodyBufferOptions,
-  ExpirationOptions,
-  Feature,
-  HandlerOptions,
-} from './handler-options.js'
+import { featureNames, type Feature } from './features.js'
+import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
 import type { Hooks } from './hooks.js'
 import { checkOptions, must, type OptionRule } from './options.js'
 import type { StoreSlots } from './store-composer.js'

@@ -1,4 +1,4 @@
-import type { Feature } from '../handler-options.js'
+import type { Feature } from '../features.js'
 import type { Hooks } from '../hooks.js'
 import type { Logger } from '../logger.js'
 import type { StoreSlots } from '../store-composer.js'

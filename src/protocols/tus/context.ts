@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { TusError } from '../../errors.js'
-import type { Feature } from '../../handler-options.js'
+import type { Feature } from '../../features.js'
 import type { Locations } from '../../http/location.js'
 import type { Engine } from '../../uploads/engine.js'
 

@@ -1,5 +1,5 @@
 import { checksumAlgorithms } from '../../uploads/checksum.js'
-import type { Feature } from '../../handler-options.js'
+import type { Feature } from '../../features.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import type { TusContext } from './context.js'
