@@ -15,8 +15,8 @@ export interface AppendRequest extends Chunk {
   readonly id: string
   /** Where the client believes that the upload stands. */
   readonly offset: number
-  /** The total length, when the request declares it. */
-  readonly length: number | undefined
+  /** The total length, when the request declares it. Called when the offset is found to be right; may throw. */
+  readonly length: () => number | undefined
   /** Called once it is known that the upload is there, with its offset: also a refusal may tell of it. */
   readonly announce?: (upload: Upload, offset: number) => void
 }
@@ -33,7 +33,8 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
     if (request.offset !== from.offset) {
       throw new TusError('ERR_OFFSET_MISMATCH', { offset: from.offset })
     }
-    if (request.length !== undefined) await declareLength(engine, holder, from, request.length)
+    const length = request.length()
+    if (length !== undefined) await declareLength(engine, holder, from, length)
     await postponeExpiry(engine, holder, from)
     return receive(engine, holder, from, request)
   })

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
@@ -19,11 +20,7 @@ export async function handlePatch(
   if (!isOffsetOctetStream(headers['content-type'])) throw new TusError('ERR_INVALID_CONTENT_TYPE')
   const offset = parseInteger(header(headers, 'upload-offset') ?? '')
   if (offset === undefined) throw new TusError('ERR_INVALID_OFFSET')
-  if (headers['upload-defer-length'] !== undefined) throw new TusError('ERR_INVALID_DEFER_LENGTH')
-  const declared = header(headers, 'upload-length')
-  const length = declared === undefined ? undefined : parseInteger(declared)
-  if (declared !== undefined && length === undefined) throw new TusError('ERR_INVALID_LENGTH')
-
+  const length = () => declaredLength(headers)
   const digest = () => chunkDigest(context, exchange)
   const announce = (found: Upload, at: number) => {
     // Every response tells when an unfinished upload expires (Expiration), also one to an error.
@@ -44,4 +41,13 @@ export async function handlePatch(
     },
     ...(response && { body: response.body }),
   }
+}
+
+/** Only the creation defers the length; a chunk may declare it (Creation With Deferred Length). */
+function declaredLength(headers: IncomingHttpHeaders): number | undefined {
+  if (headers['upload-defer-length'] !== undefined) throw new TusError('ERR_INVALID_DEFER_LENGTH')
+  const declared = header(headers, 'upload-length')
+  const length = declared === undefined ? undefined : parseInteger(declared)
+  if (declared !== undefined && length === undefined) throw new TusError('ERR_INVALID_LENGTH')
+  return length
 }
