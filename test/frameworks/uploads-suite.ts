@@ -109,6 +109,23 @@ export function testUploads(mounting: Mounting): void {
       }
     })
 
+    test('a client that expects 100 Continue gets it', async () => {
+      const client = await clientOf(mounting)
+      const url = await client.create(basePath, { 'upload-length': 5 })
+      const request = client.open('PATCH', url, {
+        ...chunk,
+        'upload-offset': 0,
+        'content-length': 5,
+        expect: '100-continue',
+      })
+      request.flushHeaders()
+      await once(request, 'continue')
+      request.end('hello')
+      const [response] = (await once(request, 'response')) as [IncomingMessage]
+      response.resume()
+      expect(response.statusCode).toBe(204)
+    })
+
     test('an upload whose connection breaks is resumed', async () => {
       const client = await clientOf(mounting)
       const url = await client.create(basePath, { 'upload-length': data.length })

@@ -1,0 +1,22 @@
+import express from 'express'
+import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { FileInfoStore, FileStore } from 'tuskit/file-store'
+
+const composer = new StoreComposer()
+new FileStore({ directory: './uploads' }).useIn(composer)
+new FileInfoStore({ directory: './uploads' }).useIn(composer)
+
+// `basePath` is the whole path that clients see, with the prefixes of all routers.
+const handler = createHandler({ basePath: '/api/files', composer })
+
+const app = express()
+app.use('/api/files', handler)
+app.get('/', (request, response) => response.send('Upload something.'))
+
+// Instead of app.listen(): a server whose settings suit long uploads, and whose `stop` keeps what has arrived.
+const server = createServer(app, { handler })
+
+server.listen(process.env.PORT ?? 1080, () => {
+  console.log(`Uploads to http://localhost:${server.address().port}/api/files/`)
+})
+process.once('SIGTERM', () => server.stop())

@@ -1,0 +1,33 @@
+import fastify from 'fastify'
+import { createHandler, StoreComposer } from 'tuskit'
+import { FileInfoStore, FileStore } from 'tuskit/file-store'
+
+const composer = new StoreComposer()
+new FileStore({ directory: './uploads' }).useIn(composer)
+new FileInfoStore({ directory: './uploads' }).useIn(composer)
+
+const handler = createHandler({ basePath: '/files', composer })
+
+const app = fastify()
+
+// A plugin of its own, so that only its routes do without body parsers: the bytes belong to the upload.
+app.register(
+  async (uploads) => {
+    uploads.removeAllContentTypeParsers()
+    uploads.addContentTypeParser('*', (request, payload, done) => done(null))
+    for (const path of ['/', '/*']) {
+      uploads.all(path, (request, reply) => {
+        reply.hijack()
+        return handler(request.raw, reply.raw)
+      })
+    }
+  },
+  { prefix: '/files' },
+)
+
+app.get('/', () => 'Upload something.')
+app.addHook('preClose', () => handler.shutdown())
+
+await app.listen({ port: process.env.PORT ?? 1080 })
+console.log(`Uploads to http://localhost:${app.server.address().port}/files/`)
+process.once('SIGTERM', () => app.close())

@@ -1,0 +1,31 @@
+import { serve } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { FileInfoStore, FileStore } from 'tuskit/file-store'
+
+const composer = new StoreComposer()
+new FileStore({ directory: './uploads' }).useIn(composer)
+new FileInfoStore({ directory: './uploads' }).useIn(composer)
+
+const handler = createHandler({ basePath: '/files', composer })
+
+const app = new Hono()
+app.all('/files/*', async ({ env }) => {
+  await handler(env.incoming, env.outgoing)
+  return RESPONSE_ALREADY_SENT
+})
+app.get('/', (context) => context.text('Upload something.'))
+
+const server = serve({
+  fetch: app.fetch,
+  port: Number(process.env.PORT ?? 1080),
+  // Hono answers HEAD with a copy of the response, which must know RESPONSE_ALREADY_SENT again.
+  overrideGlobalObjects: false,
+  createServer: (options, listener) => createServer(listener, { ...options, handler }),
+})
+
+server.on('listening', () => {
+  console.log(`Uploads to http://localhost:${server.address().port}/files/`)
+})
+process.once('SIGTERM', () => server.stop())

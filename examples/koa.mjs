@@ -1,0 +1,26 @@
+import Koa from 'koa'
+import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { FileInfoStore, FileStore } from 'tuskit/file-store'
+
+const composer = new StoreComposer()
+new FileStore({ directory: './uploads' }).useIn(composer)
+new FileInfoStore({ directory: './uploads' }).useIn(composer)
+
+const handler = createHandler({ basePath: '/files', composer })
+
+const app = new Koa()
+
+// What lies outside the base path is passed on. With koa-mount, which takes the prefix off the URL:
+// mount('/files', ({ req, res, originalUrl }) => handler(Object.assign(req, { originalUrl }), res))
+app.use(({ req, res }, next) => handler(req, res, next))
+
+app.use((context) => {
+  context.body = 'Upload something.'
+})
+
+const server = createServer(app.callback(), { handler })
+
+server.listen(process.env.PORT ?? 1080, () => {
+  console.log(`Uploads to http://localhost:${server.address().port}/files/`)
+})
+process.once('SIGTERM', () => server.stop())
