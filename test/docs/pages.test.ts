@@ -53,6 +53,24 @@ test('blocks of JavaScript that are no programs are correct JavaScript', () => {
   expect(wrong).toEqual([])
 })
 
+test.each(['express', 'koa', 'fastify', 'hono'])(
+  'docs/getting-started.md shows lines of examples/%s.mjs',
+  async (name) => {
+    const program = linesOf(await readFile(join(root, `examples/${name}.mjs`), 'utf8'))
+    const page = pages.find(({ path }) => path === 'docs/getting-started.md')!
+    const blocks = page.blocks.filter((block) => block.name === `${name}.mjs`)
+    expect(blocks).not.toEqual([])
+    for (const { code } of blocks) {
+      const shown = linesOf(code)
+      expect(shown.filter((line) => !program.includes(line))).toEqual([])
+    }
+  },
+)
+
+function linesOf(code: string): string[] {
+  return code.split('\n').filter((line) => line.trim() !== '')
+}
+
 /** The names, types included, that an entry re-exports. */
 async function exportsOf(entry: string): Promise<string[]> {
   const text = await readFile(join(root, entry), 'utf8')

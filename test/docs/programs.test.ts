@@ -27,10 +27,7 @@ beforeAll(async () => {
   const exports = Object.fromEntries(entries) as Record<string, string>
   const packed = JSON.stringify({ name: 'tuskit', type: 'module', exports })
   await writeFile(join(modules, 'tuskit/package.json'), packed)
-  await mkdir(join(modules, '@hono'))
-  for (const name of ['tus-js-client', 'express', 'koa', 'fastify', 'hono', '@hono/node-server']) {
-    await symlink(join(root, 'node_modules', name), join(modules, name))
-  }
+  await symlink(join(root, 'node_modules/tus-js-client'), join(modules, 'tus-js-client'))
 })
 
 afterAll(() => rm(home, { recursive: true, force: true }))
@@ -38,10 +35,6 @@ afterAll(() => rm(home, { recursive: true, force: true }))
 test.each([
   ['README.md', 'server.mjs'],
   ['docs/getting-started.md', 'server.mjs'],
-  ['docs/getting-started.md', 'express.mjs'],
-  ['docs/getting-started.md', 'koa.mjs'],
-  ['docs/getting-started.md', 'fastify.mjs'],
-  ['docs/getting-started.md', 'hono.mjs'],
 ])(
   '%s: %s serves the client of the documentation, and stops',
   async (path, name) => {
