@@ -113,7 +113,7 @@ function replyTo(request: http.ClientRequest): Promise<Reply> {
 
 /** Creates an upload and returns its URL. */
 export async function createUpload(
-  { origin }: Site,
+  { origin }: Pick<Site, 'origin'>,
   headers: OutgoingHttpHeaders = { 'upload-length': '11' },
 ): Promise<string> {
   const reply = await send({

@@ -2,21 +2,20 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import type { HandlerOptions } from 'tuskit'
 
-const program = fileURLToPath(new URL('./programs/upload-server.mjs', import.meta.url))
+const program = fileURLToPath(new URL('./programs/stopping-server.mjs', import.meta.url))
 
-/** What `test/programs/upload-server.mjs` takes, and options of the handler. */
-export interface ServerOptions {
+/** What `test/programs/stopping-server.mjs` takes. */
+export interface ServerOptions extends Pick<
+  HandlerOptions,
+  'expiration' | 'stalledAfter' | 'stallTimeout' | 'lockTimeout' | 'settleTimeout'
+> {
   readonly directory: string
   readonly lease?: number
   readonly finisher?: boolean
-  readonly hooks?: boolean
-  readonly expireAfter?: number
+  readonly preFinish?: boolean
   readonly stop?: string
-  readonly nth?: number
-  readonly stalledAfter?: number
-  readonly stallTimeout?: number
-  readonly lockTimeout?: number
 }
 
 /** A server in a process of its own. */

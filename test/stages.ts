@@ -1,6 +1,15 @@
+import type { Socket } from 'node:net'
 import { expect } from 'vitest'
 import type { DataStore, Logger, StoreComposer, UploadBody } from 'tuskit'
-import { fileComposer, memoryComposer, patch, send, temporaryDirectory, tus } from './serve.js'
+import {
+  fileComposer,
+  memoryComposer,
+  patch,
+  send,
+  temporaryDirectory,
+  tus,
+  type Site,
+} from './serve.js'
 
 /** The stores that every promise is tested with. */
 export const media: readonly (readonly [name: string, compose: () => Promise<StoreComposer>])[] = [
@@ -122,4 +131,11 @@ export async function finishAndCompare(url: string, data: Buffer): Promise<void>
     expect((await patch(url, offset, data.subarray(offset))).status).toBe(204)
   }
   expect((await download(url)).equals(data)).toBe(true)
+}
+
+/** The bytes that the server has read from each connection since now. */
+export function countReceived({ server }: Site): () => Promise<number> {
+  const sockets: Socket[] = []
+  server.on('connection', (socket) => sockets.push(socket))
+  return async () => sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0)
 }

@@ -13,22 +13,14 @@ import {
   patch,
   serve,
   until,
-  type Site,
 } from '../serve.js'
-import { finishAndCompare, gate, media, offsetOf, slowStore } from '../stages.js'
+import { countReceived, finishAndCompare, gate, media, offsetOf, slowStore } from '../stages.js'
 
 /** Makes the store of a composer wait at each batch. */
 function slowDown(composer: StoreComposer, pass: () => Promise<void>) {
   const slow = slowStore(composer.slots().dataStore!, pass)
   composer.useDataStore(slow)
   return slow.seen
-}
-
-/** The bytes that the server has read from each connection since now. */
-function countReceived({ server }: Site): () => Promise<number> {
-  const sockets: net.Socket[] = []
-  server.on('connection', (socket) => sockets.push(socket))
-  return async () => sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0)
 }
 
 describe.each(media)('with %s', (_, compose) => {

@@ -1,0 +1,48 @@
+// Serves uploads from a directory that outlives this process. Argument, as JSON: options of the handler, and
+// `directory`; `lease`: with a FileLocker; `finisher`: with a Finisher that does nothing; `preFinish`: with such a hook;
+// `stop`: `before infoStore.update` and the like, where the process tells its parent and does not go on.
+import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
+
+const { directory, lease, finisher, preFinish, stop, ...options } = JSON.parse(process.argv[2])
+
+async function pass(point) {
+  if (point !== stop) return
+  process.send({ event: 'stopped' })
+  await new Promise(() => {})
+}
+
+/** The same object, but the one operation that `stop` names does not go on. */
+function stoppable(slot, part) {
+  return new Proxy(part, {
+    get(target, name) {
+      const value = target[name]
+      if (typeof value !== 'function') return value
+      const point = `${slot}.${String(name)}`
+      if (!stop?.endsWith(` ${point}`)) return value.bind(target)
+      return async (...parameters) => {
+        await pass(`before ${point}`)
+        const result = await value.apply(target, parameters)
+        await pass(`after ${point}`)
+        return result
+      }
+    },
+  })
+}
+
+const filled = new StoreComposer()
+new FileStore({ directory }).useIn(filled)
+new FileInfoStore({ directory }).useIn(filled)
+if (lease !== undefined) new FileLocker({ directory, lease }).useIn(filled)
+if (finisher) filled.useFinisher({ finish: async () => {} })
+const slots = Object.entries(filled.slots()).map(([slot, part]) => [slot, stoppable(slot, part)])
+
+const handler = createHandler({
+  basePath: '/files',
+  composer: { slots: () => Object.fromEntries(slots) },
+  ...(preFinish && { hooks: { preFinish: () => pass('in preFinish') } }),
+  ...options,
+})
+const server = createServer(handler).listen(0, '127.0.0.1', () => {
+  process.send({ event: 'listening', origin: `http://127.0.0.1:${server.address().port}` })
+})
