@@ -4,6 +4,7 @@ import type { Answer } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import { create } from '../../uploads/create.js'
 import { createFinal } from '../../uploads/create-final.js'
+import type { Chunk } from '../../uploads/receive.js'
 import { chunkDigest } from './chunk-digest.js'
 import { header, requireFeature, type TusContext } from './context.js'
 import { expiresHeader } from './expires-header.js'
@@ -16,6 +17,9 @@ import { parseMetadata } from '../../metadata.js'
 export async function handlePost(context: TusContext, exchange: HttpExchange): Promise<Answer> {
   const { headers } = exchange.request
   if (!context.engine.features.has('creation')) throw new TusError('ERR_METHOD_NOT_ALLOWED')
+  if (headers['upload-checksum'] !== undefined) {
+    requireFeature(context, 'checksum', 'Upload-Checksum')
+  }
   const concat = concatHeader(context, exchange)
   const metadata = parseMetadata(header(headers, 'upload-metadata'))
   const announce = (upload: Upload) => {
@@ -36,11 +40,7 @@ export async function handlePost(context: TusContext, exchange: HttpExchange): P
     return created(upload, state.kind === 'finished' ? upload.length : undefined)
   }
   const length = lengthOf(context, exchange)
-  const chunk = takesChunk(context, exchange) && {
-    body: exchange.body,
-    digest: () => chunkDigest(context, exchange),
-    exchange,
-  }
+  const chunk = takesChunk(context, exchange) && takeChunk(context, exchange)
   const { upload, offset } = await create(context.engine, {
     ...request,
     length,
@@ -101,6 +101,12 @@ function takesChunk(context: TusContext, { request }: HttpExchange): boolean {
   if (!isOffsetOctetStream(request.headers['content-type'])) return false
   requireFeature(context, 'creation-with-upload', 'The body of a creation')
   return true
+}
+
+function takeChunk(context: TusContext, exchange: HttpExchange): Chunk {
+  // Judged now, so that a request that is refused for it creates nothing.
+  const digest = chunkDigest(context, exchange)
+  return { body: exchange.body, digest: () => digest, exchange }
 }
 
 function created(upload: Upload, offset: number | undefined): Answer {
