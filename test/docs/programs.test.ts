@@ -136,9 +136,14 @@ async function unpack(path: string) {
     if (name !== '') await writeFile(join(folder, name), onPort(code, port))
   }
   const start = async (name: string) => {
-    const server = spawn(process.execPath, [name], { cwd: folder, stdio: 'inherit' })
+    const server = spawn(process.execPath, [name], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     onTestFinished(() => void server.kill('SIGKILL'))
-    await listening(port, server)
+    // The programs say so when they listen.
+    const [line] = (await once(server.stdout, 'data')) as [Buffer]
+    expect(line.toString()).toBe(`Uploads to http://localhost:${port}/files/\n`)
     return server
   }
   return { folder, port, start, blocks }
@@ -165,18 +170,4 @@ async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
-}
-
-/** Resolves when somebody listens. The programs say nothing when they begin to, so it is tried until it works. */
-async function listening(port: number, server: ReturnType<typeof spawn>): Promise<void> {
-  for (;;) {
-    if (server.exitCode !== null) throw new Error(`The program ended with ${server.exitCode}`)
-    const socket = net.connect(port, 'localhost')
-    const connected = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    })
-    socket.destroy()
-    if (connected) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
 }
