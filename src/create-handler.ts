@@ -54,7 +54,10 @@ export interface Uploads {
     id: string,
     options?: { readonly range?: ByteRange; readonly signal?: AbortSignal },
   ): Promise<Content>
-  /** Removes an upload, finished or not, through the terminate hooks. Throws as {@link Uploads.inspect} does. */
+  /**
+   * Removes an upload, finished or not, through the terminate hooks. Throws `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`,
+   * `ERR_UPLOAD_REFERENCED`, or what the hook answered.
+   */
   terminate(id: string): Promise<void>
   /**
    * Removes unfinished uploads that have expired, and what a crash left of removals. Never touches a finished upload,

@@ -37,7 +37,10 @@ export interface BodyBufferOptions {
 
 /** Options of {@link createHandler}. Times are in milliseconds, sizes in bytes. */
 export interface HandlerOptions {
-  /** The path of the creation URL as the client sees it, for example `/files`. Uploads live below it. Required. */
+  /**
+   * The path of the creation URL, for example `/files`: the whole path as it reaches the server, with the prefixes of all
+   * routers. Uploads live below it. Required.
+   */
   readonly basePath: string
   /** The stores. Required; a DataStore and an InfoStore must be among them. */
   readonly composer: StoreComposer

@@ -6,8 +6,8 @@ export interface AcquireOptions {
   /** When it aborts, the wait ends: the promise rejects with `signal.reason`. */
   readonly signal: AbortSignal
   /**
-   * Called while the lock is held, each time somebody asks for it. Must not throw. Returns whether the holder lets go soon: a
-   * `writer` is never declined, a `reader` is when the holder is making progress.
+   * Called while the lock is held, each time somebody asks for it. Must not throw. Returns whether the holder lets go
+   * soon: a `writer` is never declined, a `reader` is when the holder is making progress.
    */
   readonly requestRelease: (claim: LockClaim) => boolean
 }
