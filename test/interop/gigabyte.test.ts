@@ -59,7 +59,7 @@ test('1 GiB through two cut connections and two kills of the server', async () =
   const stored = join(directory, url.split('/').at(-1)!)
   expect((await stat(stored)).size).toBe(length)
   expect(await digestOf(stored)).toBe(await digestOf(source))
-}, 90_000)
+}, 240_000)
 
 /** What happens once so many bytes have gone to the server. */
 interface Fault {
