@@ -38,7 +38,6 @@ export const errors = {
     400,
     'The request uses an extension that this server does not offer; see Tus-Extension',
   ],
-  ERR_ORIGIN_NOT_ALLOWED: [403, 'Requests from this origin are not allowed'],
   ERR_ACCESS_DENIED: [403, 'Access denied'],
   ERR_REJECTED: [400, 'The upload was rejected'],
   // The upload

@@ -27,9 +27,10 @@ export interface CorsOptions {
 
 /** Answers the questions of browsers. The names of headers are in lower case. */
 export interface Cors {
-  /** Whether a request may be served. One without an origin comes from no other page. */
-  allows(origin: string | undefined): boolean
-  /** The headers of every response, errors included. */
+  /**
+   * The headers of every response, errors included. A page that is not allowed gets none, and its browser keeps the
+   * response from it; it is not refused, for pages of this origin name theirs too.
+   */
   headers(origin: string | undefined): Readonly<Record<string, string>>
   /** The headers of the response to OPTIONS. `requested`: what `Access-Control-Request-Headers` asks for. */
   preflight(
@@ -93,7 +94,6 @@ export function createCors(options: boolean | CorsOptions | undefined): Cors | u
     return { 'access-control-allow-origin': origin, ...granted, ...toNobody }
   }
   return Object.freeze({
-    allows: (origin) => origin === undefined || allows(origin),
     headers,
     preflight(origin, requested) {
       const own = headers(origin)

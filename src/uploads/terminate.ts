@@ -1,6 +1,6 @@
 import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
-import { ask, authorize, refusal } from './ask.js'
+import { ask, authorize, beAnswer, refusal } from './ask.js'
 import { isReferenced } from './reference.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
@@ -10,6 +10,8 @@ import { hookEvent, transition, writeOptions } from './transition.js'
 
 /** Removes an upload, finished or not. Whoever is writing it is ended first. */
 export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {
+  const { terminator } = engine.stores
+  if (terminator === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
   await authorize(engine, 'terminate', await find(engine, id), exchange)
   await exclusive(engine, id, async (holder) => {
     holder.upload = await find(engine, id)
@@ -26,7 +28,7 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
     const state = { kind: 'gone', at: isoTime(0), cause: 'terminated' } as const
     const change = { state, expiresAt: isoTime(0) }
     await transition(engine, holder, change, ['post-terminate'], exchange)
-    await engine.stores.terminator!.terminate(holder.upload, writeOptions(engine, holder))
+    await terminator.terminate(holder.upload, writeOptions(engine, holder))
     // The record outlives the post-terminate hook, so that a removal that is cut off can be found.
     const forgotten = engine.events.add(id, () => engine.stores.infoStore.delete(id))
     holder.keep(forgotten)
@@ -55,6 +57,6 @@ async function askPreTerminate(
   if (hooks.preTerminate === undefined) return
   const { upload } = holder
   const event = hookEvent(upload.id, 'pre-terminate')
-  const verdict = await ask(['reject'], () => hooks.preTerminate!({ event, upload, request }))
+  const verdict = await ask({ reject: beAnswer }, () => hooks.preTerminate!({ event, upload, request }))
   if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)
 }

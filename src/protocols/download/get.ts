@@ -1,3 +1,4 @@
+import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
@@ -28,7 +29,7 @@ export async function handleGet(
   if (verdict === 'precondition-failed') return { status: 412, headers: shared }
   const range = verdict === 'proceed' ? parseRange(headers.range, length) : 'whole'
   if (range === 'unsatisfiable') {
-    return { status: 416, headers: { ...shared, 'content-range': `bytes */${length}` } }
+    throw new TusError('ERR_INVALID_RANGE', { headers: { 'content-range': `bytes */${length}` } })
   }
 
   const whole = range === 'whole'
