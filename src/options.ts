@@ -14,6 +14,11 @@ export const must = {
   beBoolean: { expectation: 'a boolean', accepts: (v) => typeof v === 'boolean' },
   beFunction: { expectation: 'a function', accepts: (v) => typeof v === 'function' },
   beObject: { expectation: 'an object', accepts: (v) => typeof v === 'object' && v !== null },
+  beTexts: {
+    expectation: 'an object whose values are strings',
+    accepts: (v) =>
+      typeof v === 'object' && v !== null && Object.values(v).every((x) => typeof x === 'string'),
+  },
   beMilliseconds: {
     expectation: 'a number of milliseconds, more than 0 and at most 2147483647',
     accepts: (v) => typeof v === 'number' && v > 0 && v <= 2_147_483_647,
@@ -21,6 +26,10 @@ export const must = {
   beBytes: {
     expectation: 'a whole number of bytes, more than 0',
     accepts: (v) => Number.isSafeInteger(v) && (v as number) > 0,
+  },
+  beLimit: {
+    expectation: 'a whole number of bytes, or Infinity',
+    accepts: (v) => v === Infinity || (Number.isSafeInteger(v) && (v as number) >= 0),
   },
   beOneOf: (...values: readonly unknown[]) => ({
     expectation: `one of ${values.map((value) => inspect(value)).join(', ')}`,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import { featureNames, type Feature } from './features.js'
 import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
 import type { Hooks } from './hooks.js'
@@ -143,9 +144,13 @@ export function engineSettings(
   const { maximumSize } = stores.dataStore
   return {
     async maxSize({ request }, upload) {
-      const limit =
-        typeof maxSize === 'function' && request ? await maxSize(request, upload) : Number(maxSize)
-      return Math.min(Number.isNaN(limit) ? Infinity : limit, maximumSize)
+      if (typeof maxSize === 'number') return Math.min(maxSize, maximumSize)
+      const limit = request === undefined ? Infinity : await maxSize(request, upload)
+      // What is no limit must not pass for none.
+      if (must.beLimit.accepts(limit)) return Math.min(limit, maximumSize)
+      throw new TypeError(
+        `Option 'maxSize' must return ${must.beLimit.expectation}, not ${inspect(limit)}`,
+      )
     },
     async generateId({ request }) {
       if (generateId === undefined || request === undefined) {

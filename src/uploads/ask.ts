@@ -1,28 +1,29 @@
-import { inspect } from 'node:util'
 import { isTusError, TusError, type ErrorCode } from '../errors.js'
 import type { AccessAction, HookResponse } from '../hooks.js'
+import { checkOptions, must, type OptionRule } from '../options.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { finalResponse } from './final-response.js'
 import { hookEvent } from './transition.js'
 
+/** What the members of verdicts must be that refuse or answer. */
+export const beAnswer: OptionRule = {
+  expectation: 'a boolean, or an object with status, headers and body',
+  accepts: (v) => typeof v === 'boolean' || must.beObject.accepts(v),
+}
+
 /**
- * The verdict of a hook, after a check that it is made of `known` members: a misspelt refusal must not pass as
- * consent. Whatever the hook throws becomes `ERR_HOOK_FAILED`.
+ * The verdict of a hook, after a check by the rules of its members: a misspelt refusal must not pass as consent.
+ * Whatever the hook throws becomes `ERR_HOOK_FAILED`.
  */
 export async function ask<Verdict extends object>(
-  known: readonly (keyof Verdict & string)[],
+  rules: { readonly [Name in keyof Required<Verdict>]: OptionRule },
   call: () => Verdict | void | Promise<Verdict | void>,
 ): Promise<Partial<Verdict>> {
   try {
     const verdict = (await call()) ?? {}
-    for (const name of Object.keys(verdict)) {
-      if (!(known as readonly string[]).includes(name)) {
-        throw new TypeError(`A hook answered with ${inspect(name)}; it may use ${known.join(', ')}`)
-      }
-    }
-    return verdict
+    return checkOptions<Partial<Verdict>>('The answer of a hook', verdict, rules)
   } catch (cause) {
     throw isTusError(cause) ? cause : new TusError('ERR_HOOK_FAILED', { cause })
   }
@@ -45,7 +46,7 @@ export async function authorize(
   const { hooks } = engine
   if (hooks.access === undefined || exchange.request === undefined) return
   const event = hookEvent(upload?.id ?? '', 'access')
-  const verdict = await ask(['reject'], () =>
+  const verdict = await ask({ reject: beAnswer }, () =>
     hooks.access!({ event, action, upload, request: exchange.request }),
   )
   if (verdict.reject) throw refusal('ERR_ACCESS_DENIED', verdict.reject)

@@ -1,8 +1,9 @@
 import { isTusError, TusError } from '../errors.js'
 import type { PreCreateVerdict } from '../hooks.js'
 import { formatMetadata } from '../metadata.js'
+import { must } from '../options.js'
 import { isUploadId, type Concat, type Metadata, type UnplacedUpload, type Upload } from '../upload.js'
-import { ask, authorize, refusal } from './ask.js'
+import { ask, authorize, beAnswer, refusal } from './ask.js'
 import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
@@ -58,7 +59,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   const limit = await settings.maxSize(exchange, draft)
   const verdict = await askPreCreate(engine, draft, exchange)
   const id = verdict.id ?? draft.id
-  if (!isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
+  if (typeof id !== 'string' || !isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
   if ((verdict.id !== undefined || !generated.random) && (await stores.infoStore.get(id))) {
     // Asked before the lock, which would end a request for the upload that has this id already.
     throw new TusError('ERR_ID_TAKEN')
@@ -89,9 +90,15 @@ async function askPreCreate(
   const { hooks } = engine
   if (hooks.preCreate === undefined) return {}
   const event = hookEvent(upload.id, 'pre-create')
-  const members = ['reject', 'id', 'metadata', 'maxSize', 'place'] as const
-  const verdict = await ask<PreCreateVerdict>(members, () =>
-    hooks.preCreate!({ event, upload, request }),
+  const verdict = await ask<PreCreateVerdict>(
+    {
+      reject: beAnswer,
+      id: must.beText,
+      metadata: must.beTexts,
+      maxSize: must.beLimit,
+      place: must.beTexts,
+    },
+    () => hooks.preCreate!({ event, upload, request }),
   )
   if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)
   return verdict

@@ -1,7 +1,8 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { Stat } from '../capabilities/data-store.js'
+import { must } from '../options.js'
 import type { FinalResponse } from '../upload.js'
-import { ask, refusal } from './ask.js'
+import { ask, beAnswer, refusal } from './ask.js'
 import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
@@ -43,7 +44,7 @@ async function askPreFinish(
   const { upload } = holder
   await engine.events.passed(upload.id)
   const event = hookEvent(upload.id, 'pre-finish')
-  const verdict = await ask(['reject', 'response'], () =>
+  const verdict = await ask({ reject: beAnswer, response: must.beObject }, () =>
     hooks.preFinish!({ event, upload, request }),
   )
   if (verdict.reject) {

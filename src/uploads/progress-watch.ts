@@ -1,6 +1,6 @@
 import { isTusError } from '../errors.js'
 import type { FinalResponse } from '../upload.js'
-import { ask, refusal } from './ask.js'
+import { ask, beAnswer, refusal } from './ask.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
@@ -30,7 +30,7 @@ export function watchProgress(
     const event = { type: 'post-receive', id: `${id}/post-receive/${offset}` } as const
     const context = { event, upload: holder.upload, offset, request: exchange.request }
     try {
-      const answer = await ask(['stop'], () => engine.hooks.postReceive!(context))
+      const answer = await ask({ stop: beAnswer }, () => engine.hooks.postReceive!(context))
       if (!answer.stop) return
       const { status, headers, message } = refusal('ERR_REJECTED', answer.stop)
       verdict = { status, headers, body: message }
