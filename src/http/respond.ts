@@ -74,8 +74,13 @@ function bodyIsComing({ request, awaitsContinue }: HttpExchange): boolean {
 
 function writeHead(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): void {
   const phrase = phrases[status]
-  if (phrase === undefined) response.writeHead(status, headers)
-  else response.writeHead(status, phrase, headers)
+  try {
+    if (phrase === undefined) response.writeHead(status, headers)
+    else response.writeHead(status, phrase, headers)
+  } catch {
+    // An application's own error or store can ask for what cannot be sent.
+    response.writeHead(500, { connection: 'close' })
+  }
 }
 
 /** Throws bytes of the request away until they end, or there were enough of them, or for long enough. */

@@ -69,6 +69,18 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
+  test('T-051 a refusal does not cost the connection, nor does its body become a request', async () => {
+    const at = await site()
+    const url = await createUpload(at)
+    const refused = patchHead(url, { 'upload-offset': '5', 'content-length': '30' })
+    const right = { 'upload-offset': '0', 'content-length': '11', connection: 'close' }
+    const body = 'DELETE /files HTTP/1.1\r\nA: b\r\n'.slice(0, 30)
+    const text = await sendRaw(at.port, `${refused}${body}${patchHead(url, right)}hello world`)
+    const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => status)
+    expect(statuses).toEqual(['409', '204'])
+    expect(await download(url)).toBe('hello world')
+  })
+
   test('T-056 many small chunks and one large one give the same bytes', async () => {
     const data = randomBytes(300_007)
     const length = String(data.length)

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import type { HandlerOptions, Hooks } from 'tuskit'
+import { TusError, type HandlerOptions, type Hooks } from 'tuskit'
 import { expect, test } from 'vitest'
 import {
   chunk,
@@ -7,8 +7,10 @@ import {
   fileComposer,
   head,
   patch,
+  post,
   send,
   serve,
+  stores,
   temporaryDirectory,
   tus,
   until,
@@ -93,6 +95,34 @@ test('T-001 refusals by hooks carry Tus-Resumable, whatever headers the hook cho
     expect([reply.headers['tus-resumable'], reply.headers['x-reason']]).toEqual(['1.0.0', 'quota'])
   }
 })
+
+const unsendable = [{ status: 99 }, { status: 1_000 }, { headers: { 'x-a': 'b\r\nx-c: d' } }]
+
+test.each(unsendable)(
+  'T-001 a refusal that cannot be sent is a failure of the hook: %j',
+  async (reject) => {
+    const site = await serve({ hooks: { access: () => ({ reject }) }, logger: silent })
+    const reply = await head(`${origin}/files/unknown`)
+    expect(reply.status).toBe(404)
+    const created = await post(site, { 'upload-length': '5' })
+    expect([created.status, created.text.split(':')[0]]).toEqual([500, 'ERR_HOOK_FAILED'])
+    expect(created.headers['tus-resumable']).toBe('1.0.0')
+  },
+)
+
+test.each(unsendable)(
+  'T-001 an error of the application that cannot be sent: %j',
+  async (answer) => {
+    const access = () => {
+      const response = { status: 403, headers: {}, body: 'no', ...answer }
+      throw new TusError('ERR_ACCESS_DENIED', { response })
+    }
+    const site = await serve({ hooks: { access }, logger: silent })
+    const reply = await post(site, { 'upload-length': '5' })
+    expect(reply.status).toBe(500)
+    expect(reply.headers).not.toHaveProperty('x-c')
+  },
+)
 
 test('T-001 the refusal of a server that shuts down carries Tus-Resumable', async () => {
   const { origin, handler } = await serve({ logger: silent })
@@ -297,15 +327,20 @@ test.each(tooLarge)('T-009 %s is never rounded', async (value) => {
   expect((await head(url)).headers['upload-offset']).toBe('0')
 })
 
-test('T-009 the largest number and leading zeros are taken as they are', async () => {
-  const site = await serve()
-  const largest = await createUpload(site, { 'upload-length': '9007199254740991' })
-  expect((await head(largest)).headers['upload-length']).toBe('9007199254740991')
-  const url = await createUpload(site, { 'upload-length': '007' })
-  expect((await head(url)).headers['upload-length']).toBe('7')
-  expect((await patch(url, 0, 'hello', { 'upload-offset': '000' })).status).toBe(204)
-  expect((await patch(url, 0, 'ab', { 'upload-offset': '005' })).headers['upload-offset']).toBe('7')
-})
+test.each(stores)(
+  'T-009 the largest number and leading zeros are taken as they are, $store store',
+  async ({ compose }) => {
+    const site = await serve({ composer: await compose() })
+    const largest = await createUpload(site, { 'upload-length': '9007199254740991' })
+    expect((await head(largest)).headers['upload-length']).toBe('9007199254740991')
+    const url = await createUpload(site, { 'upload-length': '007' })
+    expect((await head(url)).headers['upload-length']).toBe('7')
+    expect((await patch(url, 0, 'hello', { 'upload-offset': '000' })).status).toBe(204)
+    expect((await patch(url, 0, 'ab', { 'upload-offset': '005' })).headers['upload-offset']).toBe(
+      '7',
+    )
+  },
+)
 
 test('T-009 a number too large for the maximum as well is refused too', async () => {
   const { origin } = await serve({ maxSize: 10 })
