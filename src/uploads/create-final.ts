@@ -5,7 +5,7 @@ import { establish, prepare, type CreateRequest } from './create.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive } from './exclusive.js'
-import { isWhole, joinWithin, sumOfLengths } from './join.js'
+import { isLost, isWhole, joinWithin, sumOfLengths } from './join.js'
 import { hasExpired } from './measure.js'
 import { addReference } from './reference.js'
 
@@ -48,7 +48,7 @@ async function loadPartials(
     const upload = await engine.stores.infoStore.get(id)
     const usable =
       upload?.concat?.kind === 'partial' &&
-      upload.state.kind !== 'gone' &&
+      !isLost(upload) &&
       !(await hasExpired(engine, upload, new AbortController().signal))
     if (!usable) {
       throw new TusError('ERR_INVALID_CONCAT', {

@@ -33,19 +33,22 @@ export async function join(engine: Engine, holder: Holder, exchange: Exchange): 
   const { concat, maxSize } = holder.upload
   if (concat?.kind !== 'final' || holder.upload.state.kind !== 'open') return
   const partials: Upload[] = []
+  let whole = true
   for (const id of concat.partials) {
     const partial = await engine.stores.infoStore.get(id)
-    if (partial === undefined || partial.state.kind === 'gone') {
+    if (partial === undefined || isLost(partial)) {
       return await reject(engine, holder, verdictOf('ERR_UPLOAD_GONE'))
     }
-    if (!(await isWhole(engine, partial))) return
     partials.push(partial)
+    whole &&= await isWhole(engine, partial)
   }
-  const length = sumOfLengths(partials)!
-  if (length > (maxSize ?? Infinity)) {
+  const length = sumOfLengths(partials)
+  if ((length ?? 0) > (maxSize ?? Infinity)) {
     return await reject(engine, holder, verdictOf('ERR_MAX_SIZE_EXCEEDED'))
   }
-  if (holder.upload.length === undefined) await transition(engine, holder, { length })
+  // Told as soon as it can be computed, which may be before the partials are whole (Concatenation).
+  if (length !== holder.upload.length) await transition(engine, holder, { length })
+  if (!whole) return
   holder.phase = 'concatenating'
   const options = writeOptions(engine, holder)
   await engine.stores.concatenator!.concatenate(holder.upload, partials, options)
@@ -57,17 +60,30 @@ export async function join(engine: Engine, holder: Holder, exchange: Exchange): 
   await finish(engine, holder, stored, exchange)
 }
 
+const verdicts = ['ERR_REJECTED', 'ERR_UPLOAD_GONE', 'ERR_UPLOAD_NOT_FOUND'] as const
+
 /** Joins the final uploads that may have waited for this partial only. */
 export async function joinFinalsOf(engine: Engine, partialId: string): Promise<void> {
   const partial = await engine.stores.infoStore.get(partialId)
   if (partial?.concat?.kind !== 'partial') return
   for (const id of partial.concat.finals) {
     if ((await engine.stores.infoStore.get(id))?.state.kind !== 'open') continue
-    await exclusive(engine, id, async (holder) => {
-      holder.upload = await load(engine, id)
-      await join(engine, holder, noExchange)
-    })
+    try {
+      await exclusive(engine, id, async (holder) => {
+        holder.upload = await load(engine, id)
+        await join(engine, holder, noExchange)
+      })
+    } catch (error) {
+      // The other final uploads do not depend on this one. What was rejected or removed is settled.
+      if (!verdicts.some((code) => isTusError(error, code)))
+        engine.log.error('A concatenation failed', { uploadId: id, error })
+    }
   }
+}
+
+/** Whether a partial upload will never be whole. */
+export function isLost({ state }: Upload): boolean {
+  return state.kind === 'gone' || state.kind === 'rejected'
 }
 
 /** Whether all bytes of a partial upload are there and finishing it succeeded. */
