@@ -1,0 +1,347 @@
+import http from 'node:http'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import {
+  chunk,
+  createUpload,
+  download,
+  head,
+  listen,
+  patch,
+  post,
+  send,
+  serve,
+  stores,
+  tus,
+  type Site,
+} from '../serve.js'
+
+/** A partial upload with these bytes. */
+async function createPartial(site: Site, body: string): Promise<string> {
+  const url = await createUpload(site, {
+    'upload-length': String(body.length),
+    'upload-concat': 'partial',
+  })
+  if (body !== '') await patch(url, 0, body)
+  return url
+}
+
+function concat(site: Site, urls: string, headers = {}) {
+  return post(site, { 'upload-concat': `final;${urls}`, ...headers })
+}
+
+async function createFinal(site: Site, ...urls: string[]): Promise<string> {
+  return createUpload(site, { 'upload-concat': `final;${urls.join(' ')}` })
+}
+
+describe.each(stores)('concatenation ($store store)', ({ compose }) => {
+  test('T-160 a partial upload is an upload like any other, but finishes nothing', async () => {
+    const events: string[] = []
+    const site = await serve({
+      composer: await compose(),
+      hooks: {
+        preFinish: ({ event }) => void events.push(event.type),
+        postFinish: ({ event }) => void events.push(event.type),
+      },
+    })
+    const known = await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' })
+    const deferred = await createUpload(site, {
+      'upload-defer-length': '1',
+      'upload-concat': 'partial',
+    })
+    for (const url of [known, deferred]) {
+      expect((await patch(url, 0, 'he')).headers['upload-offset']).toBe('2')
+      expect((await patch(url, 0, 'he')).status).toBe(409)
+      const last = await patch(url, 2, 'llo', { 'upload-length': '5' })
+      expect([last.status, last.headers['upload-offset']]).toEqual([204, '5'])
+      expect((await patch(url, 5, '!')).status).toBe(413)
+    }
+    await site.server.stop()
+    expect(events).toEqual([])
+  })
+
+  test('T-161 a final upload is its parts, in the order of the list', async () => {
+    const site = await serve({ composer: await compose() })
+    const [b, a, c] = [
+      await createPartial(site, 'b'.repeat(100_000)),
+      await createPartial(site, 'a'),
+      await createPartial(site, 'ccc'),
+    ]
+    const reply = await concat(site, `${a} ${b} ${c}`)
+    expect(reply.status).toBe(201)
+    const url = new URL(reply.headers.location!, site.origin).href
+    expect(await download(url)).toBe(`a${'b'.repeat(100_000)}ccc`)
+    expect((await head(url)).headers).toMatchObject({
+      'upload-length': '100004',
+      'upload-offset': '100004',
+    })
+  })
+
+  test('T-164 a PATCH of a final upload is answered 403 and changes nothing', async () => {
+    const site = await serve({ composer: await compose() })
+    const [whole, unfinished] = [
+      await createPartial(site, 'hello'),
+      await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' }),
+    ]
+    const finals = [await createFinal(site, whole), await createFinal(site, whole, unfinished)]
+    for (const url of finals) {
+      for (const [offset, body] of [
+        [0, 'x'],
+        [5, 'x'],
+        [5, ''],
+        [99, 'x'],
+      ] as const) {
+        const reply = await patch(url, offset, body)
+        expect([reply.status, reply.text.split(':', 1)[0]]).toEqual([403, 'ERR_FINAL_UPLOAD'])
+      }
+      const wrongType = await patch(url, 0, 'x', { 'content-type': 'text/plain' })
+      expect(wrongType.status).toBe(415)
+      expect((await patch(url, 0, 'x', { 'tus-resumable': '0.2.2' })).status).toBe(412)
+    }
+    expect(await download(finals[0]!)).toBe('hello')
+    expect((await head(whole)).headers['upload-offset']).toBe('5')
+    expect((await head(unfinished)).headers['upload-offset']).toBe('0')
+  })
+
+  test('T-165 HEAD of a partial upload', async () => {
+    const site = await serve({ composer: await compose() })
+    const url = await createPartial(site, 'hello')
+    expect((await head(url)).headers).toMatchObject({
+      'upload-concat': 'partial',
+      'upload-offset': '5',
+      'upload-length': '5',
+    })
+    const deferred = await createUpload(site, {
+      'upload-concat': 'partial',
+      'upload-defer-length': '1',
+    })
+    const { headers } = await head(deferred)
+    expect(headers).toMatchObject({ 'upload-concat': 'partial', 'upload-offset': '0' })
+    expect(headers).not.toHaveProperty('upload-length')
+  })
+
+  test('T-166 HEAD of a final upload tells Upload-Concat exactly as received', async () => {
+    const site = await serve({ composer: await compose() })
+    const [one, two] = [await createPartial(site, 'hello'), await createPartial(site, ' world')]
+    const value = `final; ${new URL(one).pathname}   ${two}`
+    const url = await createUpload(site, { 'upload-concat': value })
+    expect((await head(url)).headers).toMatchObject({
+      'upload-concat': value,
+      'upload-length': '11',
+      'upload-offset': '11',
+    })
+  })
+
+  test('T-168 a final upload has its own metadata, not that of its parts', async () => {
+    const site = await serve({ composer: await compose() })
+    const created = await post(
+      site,
+      { 'upload-length': '1', 'upload-concat': 'partial', 'upload-metadata': 'part MQ==' },
+      'a',
+    )
+    const part = created.headers.location!
+    const plain = await createFinal(site, part)
+    expect((await head(plain)).headers).not.toHaveProperty('upload-metadata')
+    const own = await concat(site, part, { 'upload-metadata': 'whole Mg==,flag' })
+    const { headers } = await head(new URL(own.headers.location!, site.origin).href)
+    expect(headers['upload-metadata']).toBe('whole Mg==,flag')
+  })
+
+  test('T-169 a part may stand in the list more than once, and in several lists', async () => {
+    const site = await serve({ composer: await compose() })
+    const [a, b] = [await createPartial(site, 'aa'), await createPartial(site, 'b')]
+    const twice = await createFinal(site, a, b, a)
+    expect((await head(twice)).headers['upload-length']).toBe('5')
+    expect(await download(twice)).toBe('aabaa')
+    expect(await download(await createFinal(site, b, b))).toBe('bb')
+    expect((await head(a)).headers['upload-offset']).toBe('2')
+    expect(await download(await createFinal(site, a))).toBe('aa')
+  })
+
+  test('T-170 parts are named by absolute or relative URLs', async () => {
+    const composer = await compose()
+    for (const location of ['relative', 'absolute', 'https://cdn.example.com/elsewhere']) {
+      const site = await serve({ composer, location })
+      const { headers } = await post(
+        site,
+        { 'upload-length': '5', 'upload-concat': 'partial' },
+        'hello',
+      )
+      const id = headers.location!.split('/').at(-1)!
+      const names = [
+        headers.location!,
+        `/files/${id}`,
+        `${site.origin}/files/${id}`,
+        `https://host.example.com/files/${id}`,
+      ]
+      for (const name of names) {
+        expect([name, (await concat(site, name)).status]).toEqual([name, 201])
+      }
+      const all = await concat(site, names.join('  '))
+      const url = `${site.origin}/files/${all.headers.location!.split('/').at(-1)}`
+      expect(await download(url)).toBe('hello'.repeat(4))
+    }
+  })
+
+  test('T-174 parts without bytes make an upload without bytes, which is finished', async () => {
+    const finished: string[] = []
+    const site = await serve({
+      composer: await compose(),
+      hooks: { preFinish: ({ upload }) => void finished.push(`${upload.length}`) },
+    })
+    const empty = await createPartial(site, '')
+    const url = await createFinal(site, empty, empty)
+    expect(finished).toEqual(['0'])
+    expect((await head(url)).headers).toMatchObject({ 'upload-length': '0', 'upload-offset': '0' })
+    expect(await download(url)).toBe('')
+  })
+})
+
+test('T-163 a final upload with a length of its own is answered 400', async () => {
+  const site = await serve()
+  const part = await createPartial(site, 'hello')
+  const lengths = [
+    { 'upload-length': '5' },
+    { 'upload-length': '' },
+    { 'upload-defer-length': '1' },
+  ]
+  for (const headers of lengths) {
+    const reply = await concat(site, part, headers)
+    expect(reply.status).toBe(400)
+    expect(reply.headers).not.toHaveProperty('location')
+  }
+})
+
+test('T-171 a URL that is not one of ours is answered 400 and never fetched', async () => {
+  let fetched = 0
+  const stranger = http.createServer((_, response) => {
+    fetched++
+    response.setHeader('upload-offset', '5').setHeader('upload-length', '5').end()
+  })
+  const port = await listen(stranger)
+  onTestFinished(() => void stranger.close())
+  const site = await serve()
+  const part = await createPartial(site, 'hello')
+  const strangers = [
+    `http://127.0.0.1:${port}/files/nothing`,
+    `http://127.0.0.1:${port}/`,
+    '/files/nothing',
+    '/files/',
+    '/files',
+    `/other${new URL(part).pathname}`,
+    `//127.0.0.1:${port}${new URL(part).pathname}`,
+    '/files/../files/nothing',
+    '/files/%2e%2e%2fnothing',
+    'file:///etc/passwd',
+    'nothing',
+    'constructor',
+  ]
+  for (const url of strangers) {
+    for (const list of [url, `${part} ${url}`]) {
+      const reply = await concat(site, list)
+      expect([list, reply.status]).toEqual([list, 400])
+      expect(reply.text).toMatch(/^ERR_INVALID_CONCAT: .+\n$/)
+      expect(reply.headers).not.toHaveProperty('location')
+    }
+  }
+  expect(fetched).toBe(0)
+})
+
+test('T-172 a listed upload that is not partial is answered 400', async () => {
+  const site = await serve()
+  const part = await createPartial(site, 'hello')
+  const ordinary = await createUpload(site, { 'upload-length': '0' })
+  const final = await createFinal(site, part)
+  for (const url of [ordinary, final]) {
+    const reply = await concat(site, `${part} ${url}`)
+    expect([reply.status, reply.text.split(':', 1)[0]]).toEqual([400, 'ERR_INVALID_CONCAT'])
+  }
+})
+
+test('T-172 the application is asked about each part', async () => {
+  const asked: string[] = []
+  let forbidden = ''
+  const site = await serve({
+    hooks: {
+      access({ action, upload }) {
+        if (action !== 'concatenate') return undefined
+        asked.push(upload!.id)
+        return upload!.id === forbidden ? { reject: true } : undefined
+      },
+    },
+  })
+  const urls = [await createPartial(site, 'a'), await createPartial(site, 'b')]
+  const ids = urls.map((url) => url.split('/').at(-1)!)
+  expect((await concat(site, urls.join(' '))).status).toBe(201)
+  expect(asked).toEqual(ids)
+  forbidden = ids[1]!
+  const reply = await concat(site, urls.join(' '))
+  expect([reply.status, reply.headers.location]).toEqual([403, undefined])
+})
+
+test('T-173 any other value is answered 400', async () => {
+  const site = await serve()
+  const part = await createPartial(site, 'hello')
+  const values = ['final;', 'final; ', 'final', '', 'Partial', 'partial;', 'partial, partial', 'x']
+  const lists = [`Final;${part}`, `FINAL;${part}`, `final ;${part}`, `final,${part}`]
+  for (const value of [...values, ...lists]) {
+    for (const length of [{}, { 'upload-length': '5' }]) {
+      const reply = await post(site, { 'upload-concat': value, ...length })
+      expect([value, reply.status]).toEqual([value, 400])
+      expect(reply.headers).not.toHaveProperty('location')
+    }
+  }
+  const lines = await post(site, { 'upload-concat': [`final;${part}`, `final;${part}`] })
+  expect(lines.status).toBe(400)
+})
+
+test('T-174 parts that are too large together are answered 413', async () => {
+  const site = await serve({ maxSize: 10 })
+  const [one, two] = [await createPartial(site, 'hello'), await createPartial(site, 'world')]
+  expect((await concat(site, `${one} ${two}`)).status).toBe(201)
+  const reply = await concat(site, `${one} ${two} ${one}`)
+  expect([reply.status, reply.text.split(':', 1)[0]]).toEqual([413, 'ERR_MAX_SIZE_EXCEEDED'])
+  expect(reply.headers).not.toHaveProperty('location')
+})
+
+test('T-175 a final upload with bytes is answered 403', async () => {
+  const site = await serve()
+  const part = await createPartial(site, 'hello')
+  const url = `${site.origin}/files`
+  const concatenation = { 'upload-concat': `final;${part}` }
+  const replies = [
+    await post(site, concatenation, 'hello'),
+    await send({ method: 'POST', url, headers: { ...chunk, ...concatenation } }),
+    await send({ method: 'POST', url, headers: { ...tus, ...concatenation }, body: 'hello' }),
+  ]
+  for (const reply of replies) {
+    expect([reply.status, reply.text.split(':', 1)[0]]).toEqual([403, 'ERR_FINAL_UPLOAD'])
+    expect(reply.headers).not.toHaveProperty('location')
+  }
+})
+
+test('T-176 Upload-Concat is refused when the extension is disabled', async () => {
+  const site = await serve({ disable: ['concatenation'] })
+  const replies = [
+    await post(site, { 'upload-concat': 'partial', 'upload-length': '5' }),
+    await post(site, { 'upload-concat': 'final;/files/a' }),
+  ]
+  for (const reply of replies) {
+    expect([reply.status, reply.text.split(':', 1)[0]]).toEqual([400, 'ERR_EXTENSION_DISABLED'])
+    expect(reply.headers).not.toHaveProperty('location')
+  }
+  const { headers } = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
+  expect(headers['tus-extension']).not.toContain('concatenation')
+})
+
+test('T-177 hundreds of parts fit into a request', async () => {
+  const site = await serve({ generateId: () => `${'p'.repeat(40)}${Math.random()}`.slice(0, 55) })
+  const urls: string[] = []
+  for (let i = 0; i < 500; i++) urls.push(new URL(await createPartial(site, `${i},`)).pathname)
+  const list = urls.join(' ')
+  expect(list.length).toBeGreaterThan(30_000)
+  const reply = await concat(site, list)
+  expect(reply.status).toBe(201)
+  const url = site.origin + reply.headers.location
+  expect(await download(url)).toBe(urls.map((_, i) => `${i},`).join(''))
+  expect((await head(url)).headers['upload-concat']).toBe(`final;${list}`)
+})
