@@ -1,10 +1,9 @@
 import type { Stat } from '../capabilities/data-store.js'
 import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
-import { authorize } from './ask.js'
 import type { Engine } from './engine.js'
 import { exclusive, type Holder } from './exclusive.js'
-import { load } from './load.js'
+import { load, loadFor } from './load.js'
 import { measure, refuseExpired } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { receive, type Chunk, type Received } from './receive.js'
@@ -23,10 +22,11 @@ export interface AppendRequest extends Chunk {
 
 /** Appends a chunk, and finishes the upload when that was the last one. */
 export async function append(engine: Engine, request: AppendRequest): Promise<Received> {
-  await authorize(engine, 'append', await load(engine, request.id), request.exchange)
+  const { concat } = await loadFor(engine, 'append', request.id, request.exchange)
+  // That never changes, so it is answered without the lock, which a concatenation may hold for long.
+  if (concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
   return exclusive(engine, request.id, async (holder) => {
     holder.upload = await load(engine, request.id)
-    if (holder.upload.concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
     const from = await measure(engine, holder.upload, holder.signal)
     await refuseExpired(engine, holder.upload, from.offset)
     request.announce?.(holder.upload, from.offset)

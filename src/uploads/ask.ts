@@ -6,6 +6,7 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { finalResponse } from './final-response.js'
 import { hookEvent } from './transition.js'
+import { withoutSecret } from './without-secret.js'
 
 /** What the members of verdicts must be that refuse or answer. */
 export const beAnswer: OptionRule = {
@@ -40,12 +41,13 @@ export function refusal(code: ErrorCode, answer: true | HookResponse): TusError 
 export async function authorize(
   engine: Engine,
   action: AccessAction,
-  upload: Upload | undefined,
+  subject: Upload | undefined,
   exchange: Exchange,
 ): Promise<void> {
   const { hooks } = engine
   if (hooks.access === undefined || exchange.request === undefined) return
-  const event = hookEvent(upload?.id ?? '', 'access')
+  const event = hookEvent(subject?.id ?? '', 'access')
+  const upload = subject && withoutSecret(subject)
   const verdict = await ask({ reject: beAnswer }, () =>
     hooks.access!({ event, action, upload, request: exchange.request }),
   )

@@ -62,6 +62,8 @@ async function unlessInUse(
     await exclusive(engine, id, operation)
   } catch (error) {
     if (waiting.aborted && error === waiting.reason) return
+    // Finished by a refusal, which is recorded.
+    if (isTusError(error, 'ERR_REJECTED')) return
     engine.log.error('The sweep failed for an upload', { uploadId: id, error })
   }
 }

@@ -8,6 +8,7 @@ import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { finalResponse } from './final-response.js'
 import { hookEvent, reject, transition, writeOptions } from './transition.js'
+import { withoutSecret } from './without-secret.js'
 
 const finishChannel = diagnostics.channel('tuskit:finish')
 
@@ -41,7 +42,7 @@ async function askPreFinish(
 ): Promise<FinalResponse | undefined> {
   const { hooks } = engine
   if (hooks.preFinish === undefined) return undefined
-  const { upload } = holder
+  const upload = withoutSecret(holder.upload)
   await engine.events.passed(upload.id)
   const event = hookEvent(upload.id, 'pre-finish')
   const verdict = await ask({ reject: beAnswer, response: must.beObject }, () =>

@@ -1,13 +1,13 @@
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
-import { authorize } from './ask.js'
 import { complete } from './complete.js'
 import { joinWithin } from './join.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type WaitOptions } from './exclusive.js'
-import { load } from './load.js'
+import { load, loadFor } from './load.js'
 import { isFinished, measure, refuseExpired } from './measure.js'
+import { withoutSecret } from './without-secret.js'
 
 /** What is known about an upload. */
 export interface Inspection {
@@ -26,8 +26,7 @@ export async function inspect(
   id: string,
   exchange: Exchange,
 ): Promise<Inspection> {
-  const upload = await load(engine, id)
-  await authorize(engine, 'inspect', upload, exchange)
+  const upload = await loadFor(engine, 'inspect', id, exchange)
   if (upload.state.kind === 'finished') return inspection(upload, upload.length!)
   if (upload.concat?.kind === 'final') return inspectFinal(engine, upload, exchange)
 
@@ -104,5 +103,6 @@ async function inspectFinal(
 }
 
 function inspection(upload: Upload, offset: number | undefined): Inspection {
-  return { upload, offset, finished: offset !== undefined && isFinished(upload, offset) }
+  const finished = offset !== undefined && isFinished(upload, offset)
+  return { upload: withoutSecret(upload), offset, finished }
 }

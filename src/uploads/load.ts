@@ -1,11 +1,35 @@
 import { TusError } from '../errors.js'
+import type { AccessAction } from '../hooks.js'
 import type { Upload } from '../upload.js'
+import { authorize } from './ask.js'
 import type { Engine } from './engine.js'
+import type { Exchange } from './exchange.js'
+
+/** The record of an upload, whatever its state. Throws `ERR_UPLOAD_NOT_FOUND`. */
+export async function find(engine: Engine, id: string): Promise<Upload> {
+  const upload = await engine.stores.infoStore.get(id)
+  if (upload === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
+  return upload
+}
 
 /** The record of an upload that exists. Throws `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, or a recorded verdict. */
 export async function load(engine: Engine, id: string): Promise<Upload> {
-  const upload = await engine.stores.infoStore.get(id)
-  if (upload === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
+  return existing(await find(engine, id))
+}
+
+/** As {@link load}, but asks first whether the request may do `action`: also a verdict is not for everybody. */
+export async function loadFor(
+  engine: Engine,
+  action: AccessAction,
+  id: string,
+  exchange: Exchange,
+): Promise<Upload> {
+  const upload = await find(engine, id)
+  await authorize(engine, action, upload, exchange)
+  return existing(upload)
+}
+
+function existing(upload: Upload): Upload {
   if (upload.state.kind === 'gone') throw new TusError('ERR_UPLOAD_GONE')
   if (upload.state.kind === 'rejected') {
     throw new TusError('ERR_REJECTED', { response: upload.state.response })

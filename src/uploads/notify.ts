@@ -2,6 +2,7 @@ import type { HookContext, HookEvent, Hooks, HookType } from '../hooks.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import { noExchange, type Exchange } from './exchange.js'
+import { withoutSecret } from './without-secret.js'
 
 /** The hooks that are told after the fact, by the event they are told of. */
 const listeners: { readonly [Type in HookType]?: 'postCreate' | 'postFinish' | 'postTerminate' } = {
@@ -19,7 +20,8 @@ export function notify(
 ): void {
   const name = listeners[event.type]
   if (name === undefined || engine.hooks[name] === undefined) return
-  const context: HookContext = { event, upload, request: exchange.request }
+  const { request } = exchange
+  const context: HookContext = { event, upload: withoutSecret(upload), request }
   void engine.events.add(upload.id, async () => {
     if (event.type !== 'post-create') await exchange.answered
     try {

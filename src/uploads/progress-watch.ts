@@ -4,6 +4,7 @@ import { ask, beAnswer, refusal } from './ask.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
+import { withoutSecret } from './without-secret.js'
 
 /** Tells the post-receive hook how far an upload is, while bytes come in. */
 export interface ProgressWatch {
@@ -28,7 +29,8 @@ export function watchProgress(
 
   const tell = async (offset: number): Promise<void> => {
     const event = { type: 'post-receive', id: `${id}/post-receive/${offset}` } as const
-    const context = { event, upload: holder.upload, offset, request: exchange.request }
+    const upload = withoutSecret(holder.upload)
+    const context = { event, upload, offset, request: exchange.request }
     try {
       const answer = await ask({ stop: beAnswer }, () => engine.hooks.postReceive!(context))
       if (!answer.stop) return

@@ -2,10 +2,9 @@ import type { Readable } from 'node:stream'
 import type { ByteRange } from '../capabilities/content-reader.js'
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
-import { authorize } from './ask.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { load } from './load.js'
+import { loadFor } from './load.js'
 import { isFinished, measure } from './measure.js'
 
 /** The bytes of a finished upload, or where to get them. */
@@ -25,8 +24,7 @@ export async function openContent(
   id: string,
   exchange: Exchange,
 ): Promise<Readability> {
-  const upload = await load(engine, id)
-  await authorize(engine, 'read', upload, exchange)
+  const upload = await loadFor(engine, 'read', id, exchange)
   const reader = engine.stores.contentReader
   if (reader === undefined || !engine.features.has('download')) {
     throw new TusError('ERR_METHOD_NOT_ALLOWED')

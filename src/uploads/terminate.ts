@@ -1,12 +1,13 @@
 import { TusError } from '../errors.js'
-import type { Upload } from '../upload.js'
 import { ask, authorize, beAnswer, refusal } from './ask.js'
 import { isReferenced } from './reference.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
+import { find } from './load.js'
 import { hasExpired } from './measure.js'
 import { hookEvent, transition, writeOptions } from './transition.js'
+import { withoutSecret } from './without-secret.js'
 
 /** Removes an upload, finished or not. Whoever is writing it is ended first. */
 export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {
@@ -36,12 +37,6 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
   })
 }
 
-async function find(engine: Engine, id: string): Promise<Upload> {
-  const upload = await engine.stores.infoStore.get(id)
-  if (upload === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
-  return upload
-}
-
 /** The last two steps of every removal: the data, then the record. */
 export async function remove(engine: Engine, holder: Holder): Promise<void> {
   await engine.stores.terminator!.terminate(holder.upload, writeOptions(engine, holder))
@@ -55,7 +50,7 @@ async function askPreTerminate(
 ): Promise<void> {
   const { hooks } = engine
   if (hooks.preTerminate === undefined) return
-  const { upload } = holder
+  const upload = withoutSecret(holder.upload)
   const event = hookEvent(upload.id, 'pre-terminate')
   const verdict = await ask({ reject: beAnswer }, () => hooks.preTerminate!({ event, upload, request }))
   if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)

@@ -23,7 +23,10 @@ export async function transition(
   events: readonly HookType[] = [],
   exchange: Exchange = noExchange,
 ): Promise<void> {
-  holder.upload = await update(engine, holder.upload, () => change)
+  holder.upload = await update(engine, holder.upload, () => {
+    if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
+    return change
+  })
   for (const type of events) {
     notify(engine, hookEvent(holder.upload.id, type), holder.upload, exchange)
   }

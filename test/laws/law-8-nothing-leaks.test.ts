@@ -1,0 +1,192 @@
+import { describe, expect, test } from 'vitest'
+import type { StoreComposer, StoreSlots } from 'tuskit'
+import {
+  createUpload,
+  head,
+  memoryComposer,
+  patch,
+  post,
+  remove,
+  send,
+  serve,
+  type Reply,
+} from '../serve.js'
+import { keptLog, storeWith } from '../stages.js'
+
+const secret = Error('secret path /x')
+const refuseAtOnce = () => {
+  throw secret
+}
+const refuse = async () => refuseAtOnce()
+
+/** A composer one of whose parts fails in the given operation, as soon as the test says so. */
+function failing(slot: keyof StoreSlots, operation: string) {
+  const composer = memoryComposer()
+  composer.useFinisher({ finish: async () => {} })
+  const part = composer.slots()[slot] as object
+  let broken = false
+  const proxy = new Proxy(part, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (broken && name === operation) return operation === 'locate' ? refuseAtOnce : refuse
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+  const slots = { ...composer.slots(), [slot]: proxy }
+  return {
+    composer: { slots: () => slots } as unknown as StoreComposer,
+    break: () => void (broken = true),
+  }
+}
+
+function expectFixedText(reply: Reply, requestId: string): void {
+  expect(reply.status).toBe(500)
+  expect(JSON.stringify([reply.headers, reply.text, reply.statusMessage])).not.toContain('secret')
+  if (reply.text !== '') {
+    expect(reply.text).toMatch(/^ERR_[A-Z_]+: .+\n$/)
+    expect(reply.text).toContain(requestId)
+  }
+}
+
+describe('an unknown error', () => {
+  test.each<[keyof StoreSlots, string, 'POST' | 'PATCH' | 'HEAD' | 'DELETE' | 'GET']>([
+    ['infoStore', 'create', 'POST'],
+    ['dataStore', 'create', 'POST'],
+    ['dataStore', 'locate', 'POST'],
+    ['infoStore', 'get', 'PATCH'],
+    ['dataStore', 'stat', 'PATCH'],
+    ['dataStore', 'append', 'PATCH'],
+    ['finisher', 'finish', 'PATCH'],
+    ['infoStore', 'update', 'PATCH'],
+    ['infoStore', 'get', 'HEAD'],
+    ['dataStore', 'stat', 'HEAD'],
+    ['infoStore', 'get', 'GET'],
+    ['dataStore', 'stat', 'GET'],
+    ['infoStore', 'get', 'DELETE'],
+    ['infoStore', 'update', 'DELETE'],
+    ['terminator', 'terminate', 'DELETE'],
+  ])('of %s.%s in a %s is logged once, with its cause, and stays inside', async (...row) => {
+    const [slot, operation, method] = row
+    const { composer, ...stage } = failing(slot, operation)
+    const log = keptLog()
+    const site = await serve({ composer, logger: log })
+    const url = await createUpload(site, { 'upload-length': '5' })
+    stage.break()
+    const id = { 'x-request-id': 'request-7' }
+    const reply =
+      method === 'POST'
+        ? await post(site, { 'upload-length': '5', ...id })
+        : method === 'PATCH'
+          ? await patch(url, 0, 'hello', id)
+          : await send({ method, url, headers: { 'tus-resumable': '1.0.0', ...id } })
+    expectFixedText(reply, 'request-7')
+    const errors = log.lines.filter(({ level }) => level === 'error')
+    expect(errors.length).toBe(1)
+    expect(errors[0]!.fields).toMatchObject({ requestId: 'request-7', error: secret, method })
+  })
+
+  test('of a content reader stays inside', async () => {
+    const { composer, ...stage } = failing('contentReader', 'read')
+    const log = keptLog()
+    const site = await serve({ composer, logger: log })
+    const url = await createUpload(site, { 'upload-length': '5' })
+    await patch(url, 0, 'hello')
+    stage.break()
+    expectFixedText(await send({ method: 'GET', url, headers: { 'x-request-id': 'r' } }), 'r')
+    expect(log.lines.map(({ fields }) => fields.error)).toEqual([secret])
+  })
+
+  test('of a function among the options stays inside', async () => {
+    for (const options of [
+      { generateId: refuse },
+      { maxSize: refuse },
+      { hooks: { access: refuse } },
+      { hooks: { preCreate: refuse } },
+    ]) {
+      const log = keptLog()
+      const site = await serve({ ...options, logger: log })
+      const reply = await post(site, { 'upload-length': '5', 'x-request-id': 'r' })
+      expectFixedText(reply, 'r')
+      expect(log.lines.map(({ fields }) => fields.error)).toEqual([secret])
+    }
+  })
+
+  test('that is no Error at all stays inside', async () => {
+    for (const thrown of [undefined, null, 'secret', { secret: 1 }]) {
+      const log = keptLog()
+      const site = await serve({
+        logger: log,
+        generateId() {
+          throw thrown
+        },
+      })
+      expectFixedText(await post(site, { 'upload-length': '5', 'x-request-id': 'r' }), 'r')
+      expect(log.lines.length).toBe(1)
+    }
+  })
+})
+
+test('an info store that cannot tell is answered 5xx, one that knows nothing 404', async () => {
+  const { composer, ...stage } = failing('infoStore', 'get')
+  const site = await serve({ composer, logger: keptLog() })
+  const url = await createUpload(site, { 'upload-length': '5' })
+  const requests = (target: string) => [
+    head(target),
+    patch(target, 0, 'hello'),
+    remove(target),
+    send({ method: 'GET', url: target }),
+  ]
+  for (const { status } of await Promise.all(requests(`${site.origin}/files/nothing`))) {
+    expect(status).toBe(404)
+  }
+  stage.break()
+  for (const { status } of await Promise.all(requests(url))) expect(status).toBe(500)
+})
+
+test('a request without an id gets one, which joins the answer to the log', async () => {
+  const { composer, ...stage } = failing('infoStore', 'get')
+  const log = keptLog()
+  const site = await serve({ composer, logger: log })
+  stage.break()
+  for (const given of [undefined, 'a b', 'x'.repeat(65)]) {
+    const headers = given === undefined ? {} : { 'x-request-id': given }
+    const reply = await send({ method: 'GET', url: `${site.origin}/files/a`, headers })
+    const id = /\(request ([0-9a-f-]{36})\)/.exec(reply.text)?.[1]
+    expect(id).toBeDefined()
+    expect(log.lines.at(-1)!.fields.requestId).toBe(id)
+  }
+})
+
+test('the secret of a store never leaves record and store', async () => {
+  const composer = memoryComposer()
+  const store = composer.slots().dataStore!
+  const seen: unknown[] = []
+  composer.useDataStore(
+    storeWith(store, {
+      async append(upload, from, body, options) {
+        await options.saveSecret({ session: 'hush' })
+        return store.append(upload, from, body, options)
+      },
+    }),
+  )
+  const site = await serve({
+    composer,
+    hooks: {
+      access: ({ upload }) => void seen.push(upload),
+      preFinish: ({ upload }) => void seen.push(upload),
+      postFinish: ({ upload }) => void seen.push(upload),
+      preTerminate: ({ upload }) => void seen.push(upload),
+      postTerminate: ({ upload }) => void seen.push(upload),
+    },
+  })
+  const url = await createUpload(site, { 'upload-length': '5' })
+  await patch(url, 0, 'hello')
+  const id = url.split('/').at(-1)!
+  const { upload } = await site.handler.uploads.inspect(id)
+  seen.push(upload)
+  await remove(url)
+  await site.server.stop()
+  expect((await composer.slots().infoStore!.get(id)) ?? 'removed').toBe('removed')
+  expect(seen.length).toBeGreaterThan(5)
+  expect(JSON.stringify(seen)).not.toContain('hush')
+})
