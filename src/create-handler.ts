@@ -96,7 +96,6 @@ export function createHandler(given: HandlerOptions): Handler {
     stallTimeout: options.stallTimeout ?? 60_000,
   }
   const context = { engine, locations }
-  let stopping = false
 
   async function tuskitHandler(
     request: IncomingMessage,
@@ -109,8 +108,8 @@ export function createHandler(given: HandlerOptions): Handler {
     const exchange = new HttpExchange(request, response, bodyOptions)
     warnOfRequestTimeout(request)
     applyCors(cors, exchange)
-    const answer = await answerTus(context, exchange, found, stopping)
-    if (stopping) response.setHeader('connection', 'close')
+    const answer = await answerTus(context, exchange, found, engine.stopping)
+    if (engine.stopping && !response.headersSent) response.setHeader('connection', 'close')
     await respond(exchange, answer)
   }
 
@@ -118,7 +117,6 @@ export function createHandler(given: HandlerOptions): Handler {
   return Object.assign(tuskitHandler, {
     uploads: createUploads(engine),
     async shutdown({ timeout = 10_000 } = {}) {
-      stopping = true
       clearInterval(sweeper)
       await shutdown(engine, timeout)
     },
@@ -137,6 +135,7 @@ function createEngine(options: HandlerOptions): Engine {
     holders: new Map(),
     events: new EventQueue(),
     background: new Set(),
+    stopping: false,
   }
 }
 

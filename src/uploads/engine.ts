@@ -1,3 +1,4 @@
+import { isTusError } from '../errors.js'
 import type { Feature } from '../features.js'
 import type { Hooks } from '../hooks.js'
 import type { Logger } from '../logger.js'
@@ -23,6 +24,8 @@ export interface Engine {
   readonly events: EventQueue
   /** Work that goes on although its request was answered, for an orderly stop. */
   readonly background: Set<Promise<unknown>>
+  /** Whether bytes that come in are refused because the server stops. */
+  stopping: boolean
 }
 
 /** Times in milliseconds, sizes in bytes; {@link HandlerOptions} says what each means. */
@@ -39,10 +42,12 @@ export interface EngineSettings {
   readonly progressInterval: number
 }
 
-/** Lets `work` go on by itself. Its failure is logged. */
+/** Lets `work` go on by itself. Its failure is logged; a verdict is none. */
 export function inBackground(engine: Engine, what: string, work: Promise<unknown>): void {
   const watched = work
-    .catch((error: unknown) => engine.log.error(`${what} failed`, { error }))
+    .catch((error: unknown) => {
+      if (!isTusError(error, 'ERR_REJECTED')) engine.log.error(`${what} failed`, { error })
+    })
     .finally(() => engine.background.delete(watched))
   engine.background.add(watched)
 }

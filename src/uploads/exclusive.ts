@@ -133,6 +133,7 @@ export class Holder {
     this.durable = offset
     this.phase = 'receiving'
     if (this.#wanted) body.stop('released')
+    else if (this.#engine.stopping) body.stop('shutdown')
     void body.ended.then(() => {
       this.phase = 'working'
     })

@@ -2,6 +2,7 @@ import type { Engine } from './engine.js'
 
 /** Ends what comes in, and waits for all work to come to its end, at most `timeout` milliseconds. */
 export async function shutdown(engine: Engine, timeout: number): Promise<void> {
+  engine.stopping = true
   for (const holder of engine.holders.values()) holder.shutdown()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
