@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ByteRange } from './capabilities/content-reader.js'
+import type { DataStore } from './capabilities/data-store.js'
+import type { Locker } from './capabilities/locker.js'
 import { featuresOf } from './features.js'
 import type { HandlerOptions } from './handler-options.js'
 import { BufferBudget } from './http/buffer-budget.js'
@@ -123,11 +125,20 @@ export function createHandler(given: HandlerOptions): Handler {
   })
 }
 
+/** Handlers that share a store share the locker that they get without asking for one. */
+const defaultLockers = new WeakMap<DataStore, Locker>()
+
+function defaultLocker(dataStore: DataStore): Locker {
+  const locker = defaultLockers.get(dataStore) ?? new MemoryLocker()
+  defaultLockers.set(dataStore, locker)
+  return locker
+}
+
 function createEngine(options: HandlerOptions): Engine {
   const slots = options.composer.slots()
   const stores = checkStores(slots, options)
   return {
-    stores: { ...stores, locker: slots.locker ?? new MemoryLocker() },
+    stores: { ...stores, locker: slots.locker ?? defaultLocker(stores.dataStore) },
     features: featuresOf(slots, options.expiration !== undefined, options.disable ?? []),
     hooks: { ...options.hooks },
     log: options.logger ?? defaultLogger,

@@ -235,7 +235,7 @@ test.each(stores)('T-040 HEAD ends a PATCH that has stalled, $store store', asyn
   expect((await patch(url, 6, 'world')).status).toBe(204)
 })
 
-test('T-041 an upload that is being finished is answered 503, not 400 or 409', async () => {
+test('T-041 an upload that is being finished is answered 423, on which clients try again', async () => {
   const gate = newGate()
   const site = await serve({
     hooks: { preFinish: gate.pass },
@@ -246,13 +246,13 @@ test('T-041 an upload that is being finished is answered 503, not 400 or 409', a
   const patched = patch(url, 0, 'hello world')
   await gate.reached
   const busy = await head(url)
-  expect([busy.status, busy.headers['retry-after']]).toEqual([503, '1'])
+  expect([busy.status, busy.headers['retry-after']]).toEqual([423, '1'])
   expect(busy.headers).not.toHaveProperty('upload-offset')
   expect((await patched).status).toBe(503)
   gate.open()
   const { headers } = await until(
     () => head(url),
-    ({ status }) => status !== 503,
+    ({ status }) => status !== 423,
   )
   expect(headers['upload-offset']).toBe('11')
 })

@@ -130,7 +130,7 @@ test('while finishing takes its time, HEAD is told to come back, and then the en
   expect([busy.status, busy.headers['retry-after']]).toEqual([503, '1'])
   expect(busy.headers['upload-offset']).toBeUndefined()
   const asked = await head(url)
-  expect([asked.status, asked.headers['upload-offset']]).toEqual([503, undefined])
+  expect([asked.status, asked.headers['upload-offset']]).toEqual([423, undefined])
   slow.open()
   expect(await offsetOf(url)).toBe(5)
   expect(calls).toBe(1)

@@ -33,7 +33,19 @@ export async function answerTus(
   const answer = await dispatch(context, exchange, route, stopping).catch((error: unknown) =>
     errorAnswer(error, exchange, context.engine.log),
   )
-  return { ...answer, headers: { ...lowerCaseNames(answer.headers), ...headers } }
+  return {
+    ...answer,
+    status: exchange.method === 'HEAD' ? statusOfHead(answer.status) : answer.status,
+    headers: { ...lowerCaseNames(answer.headers), ...headers },
+  }
+}
+
+/**
+ * tus-js-client takes every answer to HEAD but 2xx and 423 for the end of the upload and begins a new one, so what is
+ * over in a moment is told as 423.
+ */
+function statusOfHead(status: number): number {
+  return status === 503 ? 423 : status
 }
 
 /** Hooks write names as they like. Node would send two lines for two spellings. */
@@ -48,7 +60,7 @@ async function dispatch(
   route: Route,
   stopping: boolean,
 ): Promise<Answer> {
-  // tus-js-client takes 503 to HEAD for the end of the upload and begins a new one; HEAD brings no data, so let it be.
+  // HEAD brings no data, and a client that learns its offset can wait for the server to come back.
   if (stopping && exchange.method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
   if (route === undefined) throw new TusError('ERR_NOT_FOUND')
   if (exchange.method === 'OPTIONS') return handleOptions(context, exchange)
