@@ -15,15 +15,11 @@ import {
   stores,
   until,
   untilOffset,
-  type Site,
 } from '../serve.js'
 import { newGate } from './gate.js'
+import { createFinal } from './parts.js'
 
 const partial = { 'upload-length': '5', 'upload-concat': 'partial' }
-
-function createFinal(site: Site, ...urls: string[]): Promise<string> {
-  return createUpload(site, { 'upload-concat': `final;${urls.join(' ')}` })
-}
 
 describe.each(stores)(
   'a final upload before its parts are finished ($store store)',
