@@ -127,7 +127,7 @@ export async function createUpload(
 
 /** A POST to the creation URL. With a body it takes the content type of a chunk. */
 export function post(
-  { origin }: Site,
+  { origin }: Pick<Site, 'origin'>,
   headers: OutgoingHttpHeaders,
   body?: string | Buffer,
 ): Promise<Reply> {

@@ -1,33 +1,42 @@
-import { inspect } from 'node:util'
 import { TusError } from '../errors.js'
 import type { HookResponse } from '../hooks.js'
+import { checkOptions, type OptionRule } from '../options.js'
 import type { FinalResponse } from '../upload.js'
 
 /** What a header may be made of (RFC 9110, sections 5.1 and 5.5). */
 const namePattern = /^[\w!#$%&'*+.^`|~-]+$/
 const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
 
+const beHeaders: OptionRule = {
+  expectation: 'an object of headers that can be sent',
+  accepts: (v) => typeof v === 'object' && v !== null && Object.entries(v).every(isHeader),
+}
+
+function isHeader([name, value]: [string, unknown]): boolean {
+  return namePattern.test(name) && typeof value === 'string' && valuePattern.test(value)
+}
+
 /**
  * The answer of a hook with the gaps filled. Throws `ERR_HOOK_FAILED` when it cannot be sent, for recorded it would
  * fail for ever, or when its status is not from 200 to `highest`.
  */
 export function finalResponse(
-  { status, headers = {}, body = '' }: HookResponse,
+  answer: HookResponse,
   defaultStatus: number,
   highest = 599,
 ): FinalResponse {
-  if (status !== undefined && !(Number.isInteger(status) && status >= 200 && status <= highest)) {
-    throw failed(`status ${inspect(status)}; it may be 200 to ${highest}`)
+  try {
+    const checked = checkOptions<HookResponse>('The answer of a hook', answer, {
+      status: {
+        expectation: `a status from 200 to ${highest}`,
+        accepts: (v) => Number.isInteger(v) && (v as number) >= 200 && (v as number) <= highest,
+      },
+      headers: beHeaders,
+      body: { expectation: 'a string', accepts: (v) => typeof v === 'string' },
+    })
+    const { status = defaultStatus, headers = {}, body = '' } = checked
+    return { status, headers, body }
+  } catch (cause) {
+    throw new TusError('ERR_HOOK_FAILED', { cause })
   }
-  for (const [name, value] of Object.entries(headers)) {
-    if (!namePattern.test(name) || !valuePattern.test(value)) {
-      throw failed(`a header that cannot be sent: ${inspect(name)}: ${inspect(value)}`)
-    }
-  }
-  if (typeof body !== 'string') throw failed(`the body ${inspect(body)}; it must be a string`)
-  return { status: status ?? defaultStatus, headers, body }
-}
-
-function failed(answer: string): TusError {
-  return new TusError('ERR_HOOK_FAILED', { cause: new TypeError(`A hook answered with ${answer}`) })
 }
