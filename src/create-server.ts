@@ -26,10 +26,12 @@ export function createServer(
   listener: Handler | RequestListener,
   { handler, ...options }: UploadServerOptions = {},
 ): UploadServer {
+  // Node refuses a time for the headers that is longer than the one for the whole request.
+  const headersTimeout = Math.min(60_000, options.requestTimeout || Infinity)
   const server = http.createServer(
     {
       requestTimeout: 0,
-      headersTimeout: 60_000,
+      headersTimeout,
       keepAliveTimeout: 65_000,
       maxHeaderSize: 65_536,
       ...options,
