@@ -2,7 +2,13 @@ import { isTusError, TusError } from '../errors.js'
 import type { PreCreateVerdict } from '../hooks.js'
 import { formatMetadata } from '../metadata.js'
 import { must } from '../options.js'
-import { isUploadId, type Concat, type Metadata, type UnplacedUpload, type Upload } from '../upload.js'
+import {
+  isUploadId,
+  type Concat,
+  type Metadata,
+  type UnplacedUpload,
+  type Upload,
+} from '../upload.js'
 import { ask, authorize, beAnswer, refusal } from './ask.js'
 import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
@@ -138,6 +144,9 @@ async function withdraw(engine: Engine, holder: Holder, error: unknown): Promise
     }
     await infoStore.delete(holder.upload.id)
   } catch (cause) {
-    engine.log.warn('A failed creation could not be undone', { uploadId: holder.upload.id, error: cause })
+    engine.log.warn('A failed creation could not be undone', {
+      uploadId: holder.upload.id,
+      error: cause,
+    })
   }
 }

@@ -122,7 +122,8 @@ export class Holder {
     if (this.phase !== 'receiving' || this.#body === undefined) {
       return claim === 'writer' || this.phase === 'working'
     }
-    if (claim === 'reader' && this.#body.idleTime() < this.#engine.settings.stalledAfter) return false
+    if (claim === 'reader' && this.#body.idleTime() < this.#engine.settings.stalledAfter)
+      return false
     this.#body.stop('released')
     return true
   }

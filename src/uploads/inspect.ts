@@ -21,11 +21,7 @@ export interface Inspection {
  * Tells where an upload stands, by the reading rule: without the lock, and without disturbing a writer that makes
  * progress. An upload that is full but not finished is finished first.
  */
-export async function inspect(
-  engine: Engine,
-  id: string,
-  exchange: Exchange,
-): Promise<Inspection> {
+export async function inspect(engine: Engine, id: string, exchange: Exchange): Promise<Inspection> {
   const upload = await loadFor(engine, 'inspect', id, exchange)
   if (upload.state.kind === 'finished') return inspection(upload, upload.length!)
   if (upload.concat?.kind === 'final') return inspectFinal(engine, upload, exchange)

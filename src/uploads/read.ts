@@ -5,7 +5,7 @@ import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { loadFor } from './load.js'
-import { isFinished, measure } from './measure.js'
+import { isFinished, measure, refuseExpired } from './measure.js'
 
 /** The bytes of a finished upload, or where to get them. */
 export type Content = Readable | { readonly redirect: string }
@@ -31,6 +31,7 @@ export async function openContent(
   }
   if (upload.state.kind !== 'finished') {
     const { offset } = await measure(engine, upload, new AbortController().signal)
+    await refuseExpired(engine, upload, offset)
     if (!isFinished(upload, offset)) throw new TusError('ERR_UPLOAD_NOT_FINISHED')
   }
   return {

@@ -6,7 +6,11 @@ import { update } from './transition.js'
  * Notes in a partial upload that a final one needs it. Written without the lock of the partial, so that a request that is filling it is left alone; the revision of the
  * record guards it.
  */
-export async function addReference(engine: Engine, partial: Upload, finalId: string): Promise<void> {
+export async function addReference(
+  engine: Engine,
+  partial: Upload,
+  finalId: string,
+): Promise<void> {
   await update(engine, partial, (current) => {
     const finals = current.concat?.kind === 'partial' ? current.concat.finals : []
     return { concat: { kind: 'partial', finals: [...finals, finalId] } }

@@ -52,6 +52,8 @@ async function askPreTerminate(
   if (hooks.preTerminate === undefined) return
   const upload = withoutSecret(holder.upload)
   const event = hookEvent(upload.id, 'pre-terminate')
-  const verdict = await ask({ reject: beAnswer }, () => hooks.preTerminate!({ event, upload, request }))
+  const verdict = await ask({ reject: beAnswer }, () =>
+    hooks.preTerminate!({ event, upload, request }),
+  )
   if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)
 }

@@ -9,7 +9,8 @@ import { notify } from './notify.js'
 
 /** What changes in a record; `undefined` removes a member. */
 export type Change = {
-  readonly [Key in 'length' | 'expiresAt' | 'state' | 'concat' | 'storage']?: Upload[Key] | undefined
+  readonly [Key in 'length' | 'expiresAt' | 'state' | 'concat' | 'storage']?:
+    Upload[Key] | undefined
 }
 
 /**

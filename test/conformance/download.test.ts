@@ -226,3 +226,13 @@ test('a resumed upload is sent as one', async () => {
   await patch(url, 6, 'world')
   expect((await get(url)).text).toBe('hello world')
 })
+
+test('an unfinished upload whose time is over is answered 410', async () => {
+  const site = await serve({ expiration: { after: 20 } })
+  const url = await createUpload(site)
+  const { status } = await until(
+    () => get(url),
+    (reply) => reply.status !== 409,
+  )
+  expect(status).toBe(410)
+})
