@@ -1,0 +1,150 @@
+import { readdir } from 'node:fs/promises'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { StoreComposer } from 'tuskit'
+import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
+import {
+  createUpload,
+  fileComposer,
+  head,
+  openPatch,
+  patch,
+  serve,
+  temporaryDirectory,
+  until,
+} from '../serve.js'
+import { offsetOf } from '../stages.js'
+
+afterEach(() => void vi.useRealTimers())
+
+describe('handler.uploads', () => {
+  const idOf = (url: string) => url.split('/').at(-1)!
+
+  test('inspect', async () => {
+    const site = await serve()
+    const { uploads } = site.handler
+    const url = await createUpload(site, { 'upload-length': '5' })
+    expect(await uploads.inspect(idOf(url))).toMatchObject({ offset: 0, finished: false })
+    await patch(url, 0, 'hello')
+    const inspection = await uploads.inspect(idOf(url))
+    expect(inspection).toMatchObject({ offset: 5, finished: true, upload: { length: 5 } })
+    await expect(uploads.inspect('none')).rejects.toMatchObject({ code: 'ERR_UPLOAD_NOT_FOUND' })
+  })
+
+  test('read', async () => {
+    const site = await serve()
+    const { uploads } = site.handler
+    const url = await createUpload(site, { 'upload-length': '5' })
+    const text = async (range?: { start: number; end: number }) => {
+      const content = await uploads.read(idOf(url), range && { range })
+      if ('redirect' in content) throw new Error('redirected')
+      let all = ''
+      for await (const piece of content) all += String(piece)
+      return all
+    }
+    await expect(text()).rejects.toMatchObject({ code: 'ERR_UPLOAD_NOT_FINISHED' })
+    await patch(url, 0, 'hello')
+    expect(await text()).toBe('hello')
+    expect(await text({ start: 1, end: 3 })).toBe('ell')
+    await expect(uploads.read('none')).rejects.toMatchObject({ code: 'ERR_UPLOAD_NOT_FOUND' })
+  })
+
+  test('terminate, also when clients may not, and ends who writes', async () => {
+    const directory = await temporaryDirectory()
+    const site = await serve({
+      composer: fileComposer(directory),
+      disable: ['termination'],
+      hooks: { access: ({ action }) => (action === 'terminate' ? { reject: true } : undefined) },
+    })
+    const url = await createUpload(site, { 'upload-length': '10' })
+    const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
+    request.write('hello')
+    await until(
+      () => offsetOf(url),
+      (offset) => offset === 5,
+    )
+    await site.handler.uploads.terminate(idOf(url))
+    await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await site.server.stop()
+    expect(await readdir(directory)).toEqual([])
+    await expect(site.handler.uploads.terminate(idOf(url))).rejects.toMatchObject({ status: 404 })
+  })
+
+  test('terminate without a Terminator changes nothing', async () => {
+    const composer = new StoreComposer().useDataStore(new MemoryStore())
+    new MemoryInfoStore().useIn(composer)
+    const site = await serve({ composer })
+    const url = await createUpload(site)
+    await expect(site.handler.uploads.terminate(idOf(url))).rejects.toThrow()
+    expect(await offsetOf(url)).toBe(0)
+  })
+
+  test('removeExpired removes what has expired, and neither what is finished nor what is written', async () => {
+    const site = await serve({ expiration: { after: 3_600_000 }, stalledAfter: 60_000 })
+    const idle = await createUpload(site, { 'upload-length': '5' })
+    const full = await createUpload(site, { 'upload-length': '5' })
+    const busy = await createUpload(site, { 'upload-length': '10' })
+    await patch(full, 0, 'hello')
+    const { request, reply } = openPatch(busy, 0, { 'content-length': '10' })
+    request.write('hello')
+    await until(
+      () => offsetOf(busy),
+      (offset) => offset === 5,
+    )
+    expect(await site.handler.uploads.removeExpired()).toBe(0)
+    vi.setSystemTime(Date.now() + 7_200_000)
+    expect(await site.handler.uploads.removeExpired()).toBe(1)
+    expect((await head(idle)).status).toBeOneOf([404, 410])
+    expect(await offsetOf(full)).toBe(5)
+    request.end('world')
+    expect((await reply).status).toBe(204)
+    expect(await offsetOf(busy)).toBe(10)
+  })
+
+  test('removeExpired ends when it is told to', async () => {
+    const site = await serve({ expiration: { after: 1 } })
+    await createUpload(site)
+    const abort = new AbortController()
+    abort.abort(new Error('enough'))
+    await expect(site.handler.uploads.removeExpired({ signal: abort.signal })).rejects.toThrow(
+      'enough',
+    )
+  })
+
+  test('an upload that still receives data is given more time', async () => {
+    const site = await serve({ expiration: { after: 3_600_000 }, stalledAfter: 60_000 })
+    const url = await createUpload(site, { 'upload-length': '20' })
+    const { request, reply } = openPatch(url, 0, { 'content-length': '20' })
+    request.write('hello')
+    await until(
+      () => offsetOf(url),
+      (offset) => offset === 5,
+    )
+    vi.setSystemTime(Date.now() + 7_200_000)
+    request.write('world')
+    await until(
+      () => offsetOf(url),
+      (offset) => offset === 10,
+    )
+    request.destroy()
+    await reply.catch(() => {})
+    expect(await offsetOf(url)).toBe(10)
+    expect(await site.handler.uploads.removeExpired()).toBe(0)
+  })
+
+  test('sweepEvery removes by itself', async () => {
+    const site = await serve({ expiration: { after: 1, sweepEvery: 5 } })
+    const url = await createUpload(site)
+    await until(
+      () => head(url),
+      ({ status }) => status === 404,
+    )
+  })
+
+  test('finishPending without a lister finishes nothing', async () => {
+    const composer = new StoreComposer()
+      .useDataStore(new MemoryStore())
+      .useInfoStore(new MemoryInfoStore())
+    const site = await serve({ composer })
+    expect(await site.handler.uploads.finishPending()).toBe(0)
+  })
+})

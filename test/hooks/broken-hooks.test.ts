@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest'
+import type { Hooks } from 'tuskit'
+import { createUpload, head, patch, post, remove, serve, type Reply } from '../serve.js'
+import { keptLog } from '../stages.js'
+
+describe('an answer that is none', () => {
+  /** Sends what makes the hook run, and returns the reply to that. */
+  const drive: Record<string, (hooks: Hooks) => Promise<[Reply, number]>> = {
+    async access(hooks) {
+      const log = keptLog()
+      const site = await serve({ hooks, logger: log })
+      return [await post(site, { 'upload-length': '5' }), log.lines.length]
+    },
+    async preCreate(hooks) {
+      return drive.access!(hooks)
+    },
+    async preFinish(hooks) {
+      const log = keptLog()
+      const site = await serve({ hooks, logger: log })
+      return [
+        await patch(await createUpload(site, { 'upload-length': '1' }), 0, 'a'),
+        log.lines.length,
+      ]
+    },
+    async preTerminate(hooks) {
+      const log = keptLog()
+      const site = await serve({ hooks, logger: log })
+      return [await remove(await createUpload(site)), log.lines.length]
+    },
+  }
+  const answers: [string, unknown][] = [
+    ['a misspelt member', { rejected: true }],
+    ['another misspelt member', { Reject: true }],
+    ['false', false],
+    ['a text', 'reject'],
+    ['a number', 403],
+    ['a reason that is a text', { reject: 'because' }],
+    ['a status that is none', { reject: { status: 42 } }],
+    ['a header that cannot be sent', { reject: { headers: { 'x-a': 'b\r\nc: d' } } }],
+    ['a body that is no text', { reject: { body: { error: 1 } } }],
+    ['a misspelt member of the answer', { reject: { statusCode: 403 } }],
+  ]
+  const cases = Object.keys(drive).flatMap((hook) =>
+    answers.map(([what, answer]) => [what, hook, answer] as const),
+  )
+  test.each(cases)('%s, from %s, is an error, not consent', async (_, hook, answer) => {
+    const [reply, lines] = await drive[hook]!({ [hook]: () => answer })
+    expect(reply.status).toBe(500)
+    expect(reply.text).toContain('ERR_HOOK_FAILED')
+    expect(lines).toBe(1)
+  })
+
+  test('from pre-finish, is asked again and records nothing', async () => {
+    const answers = [{ response: { status: 404 } }, { response: { status: 200, body: 'fine' } }]
+    const site = await serve({
+      logger: keptLog(),
+      hooks: { preFinish: () => answers.shift()! },
+    })
+    const url = await createUpload(site, { 'upload-length': '1' })
+    expect((await patch(url, 0, 'a')).status).toBe(500)
+    const again = await patch(url, 1, '')
+    expect([again.status, again.text]).toEqual([200, 'fine'])
+  })
+})
+
+test('a hook that throws fails the request, and nothing is recorded', async () => {
+  const fail = () => {
+    throw new Error('hook')
+  }
+  for (const name of ['access', 'preCreate', 'preFinish', 'preTerminate'] as const) {
+    let failing = true
+    const log = keptLog()
+    const hooks = { [name]: () => (failing ? fail() : undefined) }
+    const site = await serve({ hooks, logger: log })
+    const make = () => post(site, { 'upload-length': '5' })
+    if (name === 'access' || name === 'preCreate') {
+      expect((await make()).status).toBe(500)
+      failing = false
+      expect((await make()).status).toBe(201)
+    } else {
+      const url = site.origin + (await make()).headers.location
+      const act = name === 'preFinish' ? () => patch(url, 0, 'hello') : () => remove(url)
+      expect((await act()).status).toBe(500)
+      failing = false
+      expect((await head(url)).status).toBe(200)
+    }
+    expect(log.lines.map(({ level }) => level)).toEqual(['error'])
+  }
+})

@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest'
+import {
+  createUpload,
+  download,
+  fileComposer,
+  head,
+  memoryComposer,
+  openPatch,
+  post,
+  serve,
+  temporaryDirectory,
+  until,
+} from '../serve.js'
+import { keptLog, offsetOf } from '../stages.js'
+
+describe('pre-create', () => {
+  test('refuses, and nothing exists', async () => {
+    const composer = memoryComposer()
+    const site = await serve({
+      composer,
+      hooks: { preCreate: () => ({ reject: { status: 409, body: 'no more' } }) },
+    })
+    const reply = await post(site, { 'upload-length': '5' }, 'hello')
+    expect([reply.status, reply.text, reply.headers.location]).toEqual([409, 'no more', undefined])
+    const ids = composer.slots().infoLister!.ids({ signal: new AbortController().signal })
+    expect(await ids[Symbol.asyncIterator]().next()).toMatchObject({ done: true })
+  })
+
+  test('chooses id, metadata and place', async () => {
+    const directory = await temporaryDirectory()
+    const composer = fileComposer(directory)
+    const site = await serve({
+      composer,
+      hooks: {
+        preCreate: ({ upload }) => ({
+          id: 'chosen',
+          metadata: { ...upload.metadata.values, filename: 'ü.txt' },
+          place: { path: 'by-user/7.bin' },
+        }),
+      },
+    })
+    const metadata = `owner ${Buffer.from('me').toString('base64')}`
+    const headers = { 'upload-length': '5', 'upload-metadata': metadata }
+    const reply = await post(site, headers, 'hello')
+    expect(reply.headers.location).toBe('/files/chosen')
+    const { upload } = await site.handler.uploads.inspect('chosen')
+    expect({ ...upload.metadata.values }).toEqual({ owner: 'me', filename: 'ü.txt' })
+    expect(upload.storage.at).toEqual({ path: 'by-user/7.bin' })
+    expect(await download(`${site.origin}/files/chosen`)).toBe('hello')
+    expect((await head(`${site.origin}/files/chosen`)).headers['upload-metadata']).toBe(
+      `${metadata},filename ${Buffer.from('ü.txt').toString('base64')}`,
+    )
+  })
+
+  test('gets 409 for an id that is taken, and the upload that has it goes on', async () => {
+    const site = await serve({ stallTimeout: 60_000, hooks: { preCreate: () => ({ id: 'one' }) } })
+    const url = await createUpload(site, { 'upload-length': '10' })
+    const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
+    request.write('hello')
+    await until(
+      () => offsetOf(url),
+      (offset) => offset === 5,
+    )
+    expect((await post(site, { 'upload-length': '10' })).status).toBe(409)
+    request.end('world')
+    expect((await reply).status).toBe(204)
+  })
+
+  test.each<[string, object]>([
+    ['an id that is none', { id: '../x' }],
+    ['an id that is no text', { id: 7 }],
+    ['a place that the store does not know', { place: { bucket: 'x' } }],
+    ['a place outside the store', { place: { path: '../x' } }],
+    ['a metadata key that cannot be sent', { metadata: { 'a b': 'c' } }],
+    ['a metadata value that is no text', { metadata: { a: 7 } }],
+  ])('fails with %s', async (_, verdict) => {
+    const log = keptLog()
+    const composer = fileComposer(await temporaryDirectory())
+    const site = await serve({ composer, logger: log, hooks: { preCreate: () => verdict } })
+    expect((await post(site, { 'upload-length': '1' })).status).toBe(500)
+    expect(log.lines.length).toBe(1)
+  })
+})

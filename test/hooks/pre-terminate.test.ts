@@ -1,0 +1,29 @@
+import { describe, expect, test } from 'vitest'
+import { createUpload, remove, serve, until } from '../serve.js'
+import { offsetOf } from '../stages.js'
+
+const idOf = (url: string) => url.split('/').at(-1)!
+
+describe('pre-terminate', () => {
+  test('refuses, and the upload stays', async () => {
+    const site = await serve({ hooks: { preTerminate: () => ({ reject: true }) } })
+    const url = await createUpload(site)
+    expect((await remove(url)).status).toBe(400)
+    expect(await offsetOf(url)).toBe(0)
+    await expect(site.handler.uploads.terminate(idOf(url))).rejects.toMatchObject({
+      code: 'ERR_REJECTED',
+    })
+  })
+
+  test('is not asked before expiry', async () => {
+    const site = await serve({
+      expiration: { after: 1 },
+      hooks: { preTerminate: () => ({ reject: true }) },
+    })
+    await createUpload(site)
+    await until(
+      () => site.handler.uploads.removeExpired(),
+      (removed) => removed === 1,
+    )
+  })
+})
