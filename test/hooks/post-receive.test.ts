@@ -1,14 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import {
-  createUpload,
-  head,
-  memoryComposer,
-  openPatch,
-  patch,
-  post,
-  serve,
-  until,
-} from '../serve.js'
+import { createUpload, head, memoryComposer, openPatch, patch, serve, until } from '../serve.js'
 
 describe('post-receive', () => {
   test('stops an upload for good', async () => {
