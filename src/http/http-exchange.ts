@@ -25,8 +25,10 @@ export class HttpExchange {
     this.#bodyOptions = bodyOptions
     this.method = effectiveMethod(request)
     this.answered = new Promise((resolve) => {
-      if (response.destroyed) resolve()
+      if (response.destroyed || request.socket.destroyed) resolve()
       else response.once('close', () => resolve())
+      // A response that waits behind another (pipelining) is not told that the connection is gone.
+      if (response.socket === null) request.socket.once('close', () => resolve())
     })
   }
 

@@ -41,6 +41,11 @@ export class RequestBody implements IncomingBody {
     request.once('aborted', this.#onGone)
     request.once('close', this.#onGone)
     request.on('error', this.#onGone)
+    // Middleware before the handler may have taken the body, or its time.
+    if (request.readableEnded && this.size !== 0) {
+      throw new Error('Something has read the body before: mount the handler before body parsers')
+    }
+    if (request.destroyed) this.#onGone()
   }
 
   idleTime(): number {

@@ -1,16 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { StoreComposer, TusError, type DataStore, type HandlerOptions } from 'tuskit'
+import {
+  createServer,
+  StoreComposer,
+  TusError,
+  type AccessContext,
+  type DataStore,
+  type HandlerOptions,
+} from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   chunk,
   createUpload,
   download,
   head,
+  listen,
   openPatch,
   patch,
   remove,
@@ -22,6 +31,7 @@ import {
   untilOffset,
   type Site,
 } from '../serve.js'
+import { newGate } from './gate.js'
 
 const silent = { error() {}, warn() {}, info() {}, debug() {} }
 
@@ -29,6 +39,14 @@ const silent = { error() {}, warn() {}, info() {}, debug() {} }
 function patchHead(url: string, headers: Readonly<Record<string, string>>): string {
   const lines = Object.entries({ host: 'a', ...chunk, ...headers }).map((line) => line.join(': '))
   return `PATCH ${new URL(url).pathname} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
+}
+
+/** Resolves when the request is over or its client is gone. */
+function closing(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (request.closed) resolve()
+    else request.once('close', resolve)
+  })
 }
 
 async function offsetOf(url: string): Promise<unknown> {
@@ -134,6 +152,34 @@ describe.each(stores)('$store store', ({ compose }) => {
       (length) => length === 2,
     )
     expect(events).toEqual(['pre-finish', 'post-finish'])
+  })
+
+  test('T-058 what arrived is kept when the client is gone before the access hook decides', async () => {
+    let gone: Promise<void> | undefined
+    const access = ({ action, request }: AccessContext) => {
+      if (action === 'append') return (gone ??= closing(request!))
+    }
+    const at = await site({ hooks: { access } })
+    const url = await createUpload(at)
+    const socket = connect(at.port, '127.0.0.1').resume()
+    socket.end(`${patchHead(url, { 'upload-offset': '0', 'content-length': '11' })}hello`)
+    await untilOffset(url, 5)
+    expect((await patch(url, 5, ' world')).status).toBe(204)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('T-058 what arrived is kept when the client is gone before the handler is asked', async () => {
+    const { handler } = await site()
+    const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+      if (request.method === 'PATCH') await closing(request)
+      await handler(request, response)
+    })
+    const port = await listen(server)
+    onTestFinished(() => server.stop())
+    const url = await createUpload({ origin: `http://127.0.0.1:${port}` })
+    const socket = connect(port, '127.0.0.1').resume()
+    socket.end(`${patchHead(url, { 'upload-offset': '0', 'content-length': '11' })}hello`)
+    await untilOffset(url, 5)
   })
 
   test('T-058 what was sent with a FIN right behind it is kept', async () => {
@@ -527,3 +573,47 @@ test.each([199, 302, 400, 500])(
     expect((await patch(url, 11, '')).status).toBe(204)
   },
 )
+
+test.each([
+  ['T-061 an empty chunk', '', 204],
+  ['T-057 a chunk of which nothing is left', 'hello', 500],
+] as const)('%s that middleware has read before the handler', async (_, body, status) => {
+  const logged: unknown[] = []
+  const logger = { ...silent, error: (...entry: unknown[]) => void logged.push(entry) }
+  const { handler } = await serve({ logger })
+  const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.method === 'PATCH') await closing(request.resume())
+    await handler(request, response)
+  })
+  const port = await listen(server)
+  onTestFinished(() => server.stop())
+  const url = await createUpload({ origin: `http://127.0.0.1:${port}` })
+  expect((await patch(url, 0, body)).status).toBe(status)
+  expect(await offsetOf(url)).toBe('0')
+  expect(inspect(logged).includes('body parsers')).toBe(status === 500)
+})
+
+test('T-068 post-finish runs although the connection of a pipelined PATCH is gone', async () => {
+  const gate = newGate()
+  const finished = newGate()
+  const site = await serve({
+    hooks: {
+      access: ({ action }) => (action === 'inspect' ? gate.pass() : undefined),
+      postFinish: () => void finished.pass(),
+    },
+  })
+  const url = await createUpload(site)
+  const socket = connect(site.port, '127.0.0.1').resume()
+  socket.on('error', () => {})
+  const top = patchHead(url, { 'upload-offset': '0', 'content-length': '11' })
+  socket.write(`${patchHead(url, {}).replace('PATCH', 'HEAD')}${top}hello world`)
+  await gate.reached
+  await until(
+    () => send({ method: 'GET', url }),
+    ({ status }) => status === 200,
+  )
+  socket.destroy()
+  await finished.reached
+  gate.open()
+  expect((await head(url)).headers['upload-offset']).toBe('11')
+})
