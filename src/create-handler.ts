@@ -181,7 +181,7 @@ function startSweeper(engine: Engine, interval: number | undefined): NodeJS.Time
 }
 
 function applyCors(cors: Cors | undefined, { request, response, method }: HttpExchange): void {
-  if (cors === undefined) return
+  if (cors === undefined || response.headersSent) return
   const { origin } = request.headers
   const requested = request.headers['access-control-request-headers']
   const headers = method === 'OPTIONS' ? cors.preflight(origin, requested) : cors.headers(origin)

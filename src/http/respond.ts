@@ -57,7 +57,13 @@ async function stream(
       body.destroy()
       response.end()
     } else {
-      await pipeline(body, response)
+      let missing = Number(headers['content-length'])
+      const sending = pipeline(body, response, { end: false })
+      body.on('data', (piece: Buffer) => (missing -= piece.length))
+      await sending
+      // On a connection that is kept, the next response would be taken for what is missing.
+      if (missing === 0) response.end()
+      else response.destroy()
     }
   } catch {
     // The client went away, or the store failed when the head was sent: the cut connection tells either.
