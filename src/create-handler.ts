@@ -6,12 +6,13 @@ import { featuresOf } from './features.js'
 import type { HandlerOptions } from './handler-options.js'
 import { BufferBudget } from './http/buffer-budget.js'
 import { createCors, type Cors } from './http/cors.js'
+import { errorAnswer } from './http/error-answer.js'
 import { HttpExchange } from './http/http-exchange.js'
 import { createLocations } from './http/location.js'
 import { warnOfRequestTimeout } from './http/request-timeout.js'
-import { respond } from './http/respond.js'
-import { normalizeBasePath, route } from './http/route.js'
-import { defaultLogger } from './logger.js'
+import { respond, type Answer } from './http/respond.js'
+import { normalizeBasePath, route, type Route } from './http/route.js'
+import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
 import { answerTus } from './protocols/tus/tus.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
@@ -109,10 +110,19 @@ export function createHandler(given: HandlerOptions): Handler {
     if (found === undefined && next !== undefined) return next()
     const exchange = new HttpExchange(request, response, bodyOptions)
     warnOfRequestTimeout(request)
-    applyCors(cors, exchange)
-    const answer = await answerTus(context, exchange, found, engine.stopping)
+    const answer = await answerTo(exchange, found)
     if (engine.stopping && !response.headersSent) response.setHeader('connection', 'close')
     await respond(exchange, answer)
+  }
+
+  async function answerTo(exchange: HttpExchange, found: Route): Promise<Answer> {
+    try {
+      applyCors(cors, exchange)
+      return await answerTus(context, exchange, found, engine.stopping)
+    } catch (error) {
+      // The application's own function for origins, or middleware that has answered already.
+      return errorAnswer(error, exchange, engine.log)
+    }
   }
 
   const sweeper = startSweeper(engine, options.expiration?.sweepEvery)
@@ -141,7 +151,7 @@ function createEngine(options: HandlerOptions): Engine {
     stores: { ...stores, locker: slots.locker ?? defaultLocker(stores.dataStore) },
     features: featuresOf(slots, options.expiration !== undefined, options.disable ?? []),
     hooks: { ...options.hooks },
-    log: options.logger ?? defaultLogger,
+    log: forgiving(options.logger ?? defaultLogger),
     settings: engineSettings(options, stores),
     holders: new Map(),
     events: new EventQueue(),

@@ -16,3 +16,17 @@ export const defaultLogger: Logger = {
   info: () => {},
   debug: () => {},
 }
+
+/** The same logger, except that what it throws harms nobody: a message is not worth a request. */
+export function forgiving(logger: Logger): Logger {
+  const at =
+    (level: keyof Logger): Logger[typeof level] =>
+    (message, fields) => {
+      try {
+        logger[level](message, fields)
+      } catch (error) {
+        process.emitWarning(`The logger failed: ${String(error)}`, { code: 'TUSKIT_LOGGER' })
+      }
+    }
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
+}
