@@ -124,11 +124,19 @@ export async function offsetOf(url: string): Promise<number> {
   return Number(reply.headers['upload-offset'])
 }
 
-/** Sends the rest of `data`, and expects what was stored to be its beginning. */
+/**
+ * Sends the rest of `data`, and expects what was stored to be its beginning. A server that has not noticed yet that the
+ * last client is gone may store more after HEAD; then one 409 tells the offset.
+ */
 export async function finishAndCompare(url: string, data: Buffer): Promise<void> {
-  const offset = await offsetOf(url)
+  let offset = await offsetOf(url)
   if (offset < data.length) {
-    expect((await patch(url, offset, data.subarray(offset))).status).toBe(204)
+    let reply = await patch(url, offset, data.subarray(offset))
+    if (reply.status === 409) {
+      offset = Number(reply.headers['upload-offset'])
+      reply = await patch(url, offset, data.subarray(offset))
+    }
+    expect(reply.status).toBe(204)
   }
   expect((await download(url)).equals(data)).toBe(true)
 }
