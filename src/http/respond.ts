@@ -24,7 +24,7 @@ export async function respond(exchange: HttpExchange, answer: Answer): Promise<v
   const { request, response } = exchange
   const { status, headers, body } = answer
   if (response.headersSent || response.destroyed) {
-    if (typeof body === 'object') body.destroy()
+    if (typeof body === 'object') discard(body)
     return
   }
   if (typeof body === 'object') return stream(exchange, answer, body)
@@ -42,6 +42,8 @@ export async function respond(exchange: HttpExchange, answer: Answer): Promise<v
     response.end()
   } else {
     response.end(text)
+    // Node does so by itself only when nobody has begun to read; the next request comes after the rest.
+    request.resume()
   }
   await exchange.answered
 }
@@ -54,7 +56,7 @@ async function stream(
   writeHead(response, status, headers)
   try {
     if (method === 'HEAD') {
-      body.destroy()
+      discard(body)
       response.end()
     } else {
       let missing = Number(headers['content-length'])
@@ -69,6 +71,11 @@ async function stream(
     // The client went away, or the store failed when the head was sent: the cut connection tells either.
     response.destroy()
   }
+}
+
+/** Closes a stream that nobody reads. Some, such as those of HTTP clients, then tell of an error. */
+function discard(body: Readable): void {
+  body.on('error', () => {}).destroy()
 }
 
 /** Whether more of the request's body is on its way than is worth reading to keep the connection. */

@@ -1,0 +1,35 @@
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { memoryComposer, openRequest, post, serve } from '../serve.js'
+import { gate } from '../stages.js'
+
+test('a stream that complains of being closed harms nobody when its client is gone', async () => {
+  const composer = memoryComposer()
+  const slow = gate()
+  // As the streams of HTTP clients do when they are closed early.
+  const stream = new Readable({
+    read() {},
+    destroy: (error, done) => done(error ?? new Error('aborted')),
+  })
+  composer.useContentReader({
+    async read() {
+      await slow.pass()
+      return stream
+    },
+  })
+  const site = await serve({ composer })
+  const { headers } = await post(site, { 'upload-length': '5' }, 'hello')
+  const url = `${site.origin}${headers.location}`
+  const gone = new Promise<void>((resolve) => {
+    site.server.once('connection', (socket) => socket.once('close', () => resolve()))
+  })
+  const { request } = openRequest({ method: 'GET', url })
+  request.end()
+  await slow.reached
+  request.destroy()
+  await gone
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve))
+  slow.open()
+  await closed
+  expect(stream.destroyed).toBe(true)
+})
