@@ -154,6 +154,11 @@ export function head(url: string, headers: OutgoingHttpHeaders = tus): Promise<R
   return send({ method: 'HEAD', url, headers })
 }
 
+/** The offset that HEAD tells. */
+export async function offsetOf(url: string): Promise<unknown> {
+  return (await head(url)).headers['upload-offset']
+}
+
 export function remove(url: string): Promise<Reply> {
   return send({ method: 'DELETE', url, headers: tus })
 }

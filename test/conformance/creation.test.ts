@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import http from 'node:http'
 import type { HandlerOptions } from 'tuskit'
@@ -10,17 +9,14 @@ import {
   head,
   patch,
   post,
+  type Reply,
   send,
-  sendRaw,
   serve,
   stores,
   temporaryDirectory,
   tus,
   until,
-  type Reply,
 } from '../serve.js'
-
-const silent = { error() {}, warn() {}, info() {}, debug() {} }
 
 describe.each(stores)('$store store', ({ compose }) => {
   test('T-080 a creation is answered 201 with a Location, and the offset is 0', async () => {
@@ -137,72 +133,6 @@ test('T-084 the maximum holds for creations with bytes, before the bytes', async
   }
 })
 
-test('T-086 Location is a path by default, whatever Host and proxies say', async () => {
-  const site = await serve()
-  const { headers } = await post(site, {
-    'upload-length': '5',
-    host: 'evil.example',
-    'x-forwarded-host': 'evil.example',
-    'x-forwarded-prefix': '/evil',
-    forwarded: 'host=evil.example;proto=https',
-  })
-  expect(headers.location).toMatch(/^\/files\/[\w~-]+$/)
-})
-
-test('T-086 an absolute Location believes proxies only when told to', async () => {
-  const forwarded = { 'x-forwarded-host': 'example.org', 'x-forwarded-proto': 'https' }
-  const untrusting = await serve({ location: 'absolute' })
-  const plain = await post(untrusting, { 'upload-length': '5', ...forwarded })
-  expect(plain.headers.location).toMatch(`${untrusting.origin}/files/`)
-  const trusting = await serve({ location: 'absolute', trustProxy: true })
-  const behind = await post(trusting, { 'upload-length': '5', ...forwarded })
-  expect(behind.headers.location).toMatch(/^https:\/\/example\.org\/files\/[\w~-]+$/)
-})
-
-test('T-086 a configured Location ignores the request', async () => {
-  const site = await serve({ location: 'https://cdn.example/up' })
-  const { headers } = await post(site, { 'upload-length': '5', host: 'evil.example' })
-  expect(headers.location).toMatch(/^https:\/\/cdn\.example\/up\/[\w~-]+$/)
-})
-
-test('T-086 a Host that is none does not end up in a Location', async () => {
-  const { port } = await serve({ location: 'absolute' })
-  for (const host of ['', 'a b', 'evil.example/x', 'a@evil.example', 'a"b']) {
-    const text = await sendRaw(
-      port,
-      `POST /files HTTP/1.1\r\nHost: ${host}\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n` +
-        'Connection: close\r\n\r\n',
-    )
-    expect(text).toMatch(/^HTTP\/1\.1 201 /)
-    expect(/\r\nlocation: *([^\r]*)/i.exec(text)?.[1]).toMatch(/^\/files\/[\w~-]+$/)
-  }
-})
-
-test('T-087 Location is told although the bytes of the creation are refused', async () => {
-  const site = await serve({ logger: silent })
-  const digest = createHash('sha1').update('other').digest('base64')
-  const failures: [number, Promise<Reply>][] = [
-    [413, post(site, { 'upload-length': '4' }, 'hello')],
-    [413, post(site, { 'upload-length': '4', 'transfer-encoding': 'chunked' }, 'hello')],
-    [460, post(site, { 'upload-length': '5', 'upload-checksum': `sha1 ${digest}` }, 'hello')],
-  ]
-  for (const [status, failure] of failures) {
-    const reply = await failure
-    expect(reply.status).toBe(status)
-    expect((await head(site.origin + reply.headers.location)).headers['upload-offset']).toBe('0')
-  }
-})
-
-test('T-087 Location is told although a hook fails when the upload is finished', async () => {
-  const verdicts = [() => Promise.reject(new Error('not now')), () => undefined]
-  const site = await serve({ hooks: { preFinish: () => verdicts.shift()!() }, logger: silent })
-  const reply = await post(site, { 'upload-length': '5' }, 'hello')
-  expect(reply.status).toBe(500)
-  const url = site.origin + reply.headers.location
-  expect((await head(url)).headers['upload-offset']).toBe('5')
-  expect(await download(url)).toBe('hello')
-})
-
 test('T-088 a pre-create hook refuses by metadata, and then nothing exists', async () => {
   const created: string[] = []
   const hooks: HandlerOptions['hooks'] = {
@@ -223,97 +153,6 @@ test('T-088 a pre-create hook refuses by metadata, and then nothing exists', asy
   const site = await serve({ hooks: { preCreate: () => ({ reject: true }) } })
   const plain = await post(site, { 'upload-length': '5' })
   expect([plain.status, plain.text.split(':')[0]]).toEqual([400, 'ERR_REJECTED'])
-})
-
-test('T-089 a POST to an upload is answered 405 with Allow', async () => {
-  const site = await serve()
-  const url = await createUpload(site)
-  for (const each of [url, `${site.origin}/files/unknown`]) {
-    const reply = await send({
-      method: 'POST',
-      url: each,
-      headers: { ...tus, 'upload-length': '5' },
-    })
-    expect([reply.status, reply.headers.allow]).toEqual([405, 'HEAD, PATCH, GET, DELETE, OPTIONS'])
-  }
-})
-
-test.each([
-  '/files/a/b',
-  '/files//',
-  '/files/.hidden',
-  '/files/a%2Fb',
-  '/files/a%20b',
-  '/filesystem',
-])('T-089 a POST to %s is answered 404', async (path) => {
-  const { port } = await serve()
-  const text = await sendRaw(
-    port,
-    `POST ${path} HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n` +
-      'Connection: close\r\n\r\n',
-  )
-  expect(text).toMatch(/^HTTP\/1\.1 404 /)
-})
-
-test('T-089 the creation URL answers to POST and OPTIONS only', async () => {
-  const site = await serve()
-  for (const method of ['GET', 'HEAD', 'PATCH', 'DELETE', 'PUT']) {
-    const reply = await send({ method, url: `${site.origin}/files`, headers: tus })
-    expect([method, reply.status, reply.headers.allow]).toEqual([method, 405, 'POST, OPTIONS'])
-  }
-})
-
-test('T-089 without creation the creation URL answers to OPTIONS only', async () => {
-  const reply = await post(await serve({ disable: ['creation'] }), { 'upload-length': '5' })
-  expect([reply.status, reply.headers.allow]).toEqual([405, 'OPTIONS'])
-})
-
-test('T-090 ids have 128 random bits and no character that URLs or paths give a meaning', async () => {
-  const site = await serve()
-  const ids = new Set<string>()
-  for (let i = 0; i < 100; i++) {
-    const id = new URL(await createUpload(site)).pathname.slice('/files/'.length)
-    expect(id).toMatch(/^[\w-]{22,}$/)
-    ids.add(id)
-  }
-  expect(ids.size).toBe(100)
-})
-
-const outside = [
-  ...['..', '%2e%2e', '%2e%2e%2f', '..%2f..%2fetc%2fpasswd', '%2e%2e/secret', '../secret'],
-  ...['a%00', '%00', '%', '%zz', '%c3', 'a%2f', 'a%5c..%5cb', '~%2f', '.', '%2e', 'a'.repeat(129)],
-]
-
-test.each(outside)('T-090 /files/%s is no upload', async (path) => {
-  const directory = await temporaryDirectory()
-  const { port } = await serve({ composer: fileComposer(directory) })
-  for (const method of ['HEAD', 'PATCH', 'DELETE', 'GET']) {
-    const text = await sendRaw(
-      port,
-      `${method} /files/${path} HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n` +
-        'Content-Type: application/offset+octet-stream\r\nConnection: close\r\n\r\n',
-    )
-    expect([method, text.slice(0, 12)]).toEqual([method, 'HTTP/1.1 404'])
-  }
-})
-
-test.each(['../x', '.x', 'a/b', '', 'a b', 'a\u0000', '\u00e9', 'x'.repeat(129)])(
-  'T-090 the id "%s" of an application is refused',
-  async (id) => {
-    const [reply, files] = await inDirectory({ generateId: () => id, logger: silent }, (site) =>
-      post(site, { 'upload-length': '5' }),
-    )
-    expect([reply.status, reply.text.split(':')[0]]).toEqual([500, 'ERR_INVALID_UPLOAD_ID'])
-    expect([reply.headers.location, files]).toEqual([undefined, []])
-  },
-)
-
-test('T-090 an encoded letter in the URL of an upload means the letter', async () => {
-  const site = await serve({ generateId: () => 'report-1' })
-  await createUpload(site)
-  expect((await head(`${site.origin}/files/%72eport-1`)).status).toBe(200)
-  const again = await post(site, { 'upload-length': '5' })
-  expect([again.status, again.text.split(':')[0]]).toEqual([409, 'ERR_ID_TAKEN'])
 })
 
 test('T-080 a handler in a plain http server creates uploads too', async () => {

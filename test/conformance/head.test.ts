@@ -14,8 +14,7 @@ import {
   untilOffset,
 } from '../serve.js'
 import { newGate } from './gate.js'
-
-const silent = { error() {}, warn() {}, info() {}, debug() {} }
+import { silent } from './silent.js'
 
 test.each(stores)(
   'T-030 the offset is told from 0 to the end, $store store',
