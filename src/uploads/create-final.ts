@@ -5,9 +5,9 @@ import { establish, prepare, type CreateRequest } from './create.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive } from './exclusive.js'
-import { isLost, isWhole, joinWithin, sumOfLengths } from './join.js'
+import { isWhole, joinWithin, sumOfLengths } from './join.js'
 import { hasExpired } from './measure.js'
-import { addReference } from './reference.js'
+import { addReference, isLost } from './reference.js'
 
 /** A final upload that a client asks for. */
 export interface FinalRequest extends Omit<CreateRequest, 'length' | 'chunk' | 'concat'> {

@@ -6,6 +6,7 @@ import { exclusive, type Holder } from './exclusive.js'
 import { finish } from './finish.js'
 import { load } from './load.js'
 import { isFinished, measure } from './measure.js'
+import { isLost } from './reference.js'
 import { reject, transition, writeOptions } from './transition.js'
 import { within } from './within.js'
 
@@ -79,11 +80,6 @@ export async function joinFinalsOf(engine: Engine, partialId: string): Promise<v
         engine.log.error('A concatenation failed', { uploadId: id, error })
     }
   }
-}
-
-/** Whether a partial upload will never be whole. */
-export function isLost({ state }: Upload): boolean {
-  return state.kind === 'gone' || state.kind === 'rejected'
 }
 
 /** Whether all bytes of a partial upload are there and finishing it succeeded. */

@@ -1,10 +1,12 @@
+import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import { update } from './transition.js'
 
 /**
- * Notes in a partial upload that a final one needs it. Written without the lock of the partial, so that a request that is filling it is left alone; the revision of the
- * record guards it.
+ * Notes in a partial upload that a final one needs it. Written without the lock of the partial, so that a
+ * request that is filling it is left alone; the revision of the record guards it.
+ * Throws `ERR_UPLOAD_GONE` when the partial is removed or rejected at this moment.
  */
 export async function addReference(
   engine: Engine,
@@ -12,9 +14,16 @@ export async function addReference(
   finalId: string,
 ): Promise<void> {
   await update(engine, partial, (current) => {
+    // It may have been finished in between, or removed.
+    if (isLost(current)) throw new TusError('ERR_UPLOAD_GONE')
     const finals = current.concat?.kind === 'partial' ? current.concat.finals : []
     return { concat: { kind: 'partial', finals: [...finals, finalId] } }
   })
+}
+
+/** Whether a partial upload will never be whole. */
+export function isLost({ state }: Upload): boolean {
+  return state.kind === 'gone' || state.kind === 'rejected'
 }
 
 /** Whether a final upload still needs this one. */

@@ -24,8 +24,11 @@ export async function transition(
   events: readonly HookType[] = [],
   exchange: Exchange = noExchange,
 ): Promise<void> {
-  holder.upload = await update(engine, holder.upload, () => {
+  const { kind } = holder.upload.state
+  holder.upload = await update(engine, holder.upload, (current) => {
     if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
+    // Without the lock nobody changes the state.
+    if (current.state.kind !== kind) throw new TusError('ERR_INFO_CONFLICT')
     return change
   })
   for (const type of events) {
@@ -61,7 +64,7 @@ export function writeOptions(engine: Engine, holder: Holder): WriteOptions {
 
 /**
  * Writes the changed record. Only one change is made without the lock: a final upload adds itself to its partials.
- * When that happened in between, the change is made again on top of it.
+ * When something happened in between, the change is made again on top of it; `change` throws when that cannot be.
  */
 export async function update(
   engine: Engine,
@@ -77,7 +80,8 @@ export async function update(
     } catch (error) {
       if (!isTusError(error, 'ERR_INFO_CONFLICT')) throw error
       const stored = await engine.stores.infoStore.get(upload.id)
-      if (stored?.state.kind !== current.state.kind || stored.revision < next.revision) throw error
+      if (stored === undefined) throw new TusError('ERR_UPLOAD_GONE', { cause: error })
+      if (stored.revision < next.revision) throw error
       current = stored
     }
   }
