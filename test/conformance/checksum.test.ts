@@ -12,6 +12,7 @@ import {
   serve,
   stores,
 } from '../serve.js'
+import { newGate } from './gate.js'
 
 function sha1(data: string): string {
   return `sha1 ${createHash('sha1').update(data).digest('base64')}`
@@ -96,13 +97,19 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
   })
 
   test('T-135 whose body is cut off discards what came', async () => {
-    const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+    const begun = newGate()
+    const site = await serve({
+      composer: await compose(),
+      stalledAfter: 60_000,
+      hooks: { access: ({ action }) => (action === 'append' ? void begun.pass() : undefined) },
+    })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, {
       'content-length': '11',
       'upload-checksum': sha1('hello world'),
     })
     request.write('HELLO')
+    await begun.reached
     // A writer takes over, so that the first request is known to be over.
     const second = await patch(url, 0, 'hello', { 'upload-checksum': sha1('hello') })
     expect([second.status, second.headers['upload-offset']]).toEqual([204, '5'])
