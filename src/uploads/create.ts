@@ -85,7 +85,22 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   }
   if ((length ?? 0) > maxSize) throw new TusError('ERR_MAX_SIZE_EXCEEDED')
   const storage = stores.dataStore.locate(place ? { ...unplaced, place } : unplaced)
-  return { ...unplaced, storage }
+  const upload = { ...unplaced, storage }
+  // Asked before there is a record, which a crash could leave: it would name the data of another upload.
+  if (place && (await storedOffset(engine, upload)) !== undefined) {
+    throw new TusError('ERR_DATA_EXISTS')
+  }
+  return upload
+}
+
+/** What is stored at the place of an upload that does not exist yet; `undefined` if nothing is there. */
+async function storedOffset({ stores }: Engine, upload: Upload): Promise<number | undefined> {
+  try {
+    return (await stores.dataStore.stat(upload, { signal: new AbortController().signal })).offset
+  } catch (error) {
+    if (isTusError(error, 'ERR_DATA_MISSING')) return undefined
+    throw error
+  }
 }
 
 async function askPreCreate(
@@ -138,8 +153,10 @@ async function withdraw(engine: Engine, holder: Holder, error: unknown): Promise
   const { terminator, infoStore } = engine.stores
   if (!holder.lock.held()) return
   try {
-    // Data that was there before belongs to somebody else.
-    if (!isTusError(error, 'ERR_DATA_EXISTS')) {
+    // Data that was there before belongs to somebody else, whatever the store stumbled over.
+    const taken =
+      isTusError(error, 'ERR_DATA_EXISTS') || (await storedOffset(engine, holder.upload))
+    if (!taken) {
       await terminator?.terminate(holder.upload, writeOptions(engine, holder))
     }
     await infoStore.delete(holder.upload.id)

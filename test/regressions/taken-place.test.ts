@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import { download, post, send, serve } from '../serve.js'
+import { keptLog, media, storeWith } from '../stages.js'
+
+describe.each(media)('with %s', (name, compose) => {
+  const place: Readonly<Record<string, string>> =
+    name === 'files' ? { path: 'same' } : { key: 'same' }
+
+  async function occupied(placeOfHook: typeof place | undefined) {
+    const composer = await compose()
+    const store = composer.slots().dataStore!
+    const broken = new Set<string>()
+    const records: string[] = []
+    const infoStore = composer.slots().infoStore!
+    const failing = storeWith(store, {
+      // Where the data lives is the choice of the store, or of the hook.
+      locate: (upload) => store.locate({ ...upload, place }),
+      async create(upload, options) {
+        if (broken.has('create')) throw new Error('too many open files')
+        return store.create(upload, options)
+      },
+    })
+    composer.useDataStore(failing).useInfoStore({
+      create: (upload) => {
+        records.push(upload.id)
+        return infoStore.create(upload)
+      },
+      get: (id) => infoStore.get(id),
+      update: (upload) => infoStore.update(upload),
+      delete: (id) => infoStore.delete(id),
+    })
+    const hooks = placeOfHook && { preCreate: () => ({ place: placeOfHook }) }
+    const site = await serve({ composer, logger: keptLog(), ...(hooks && { hooks }) })
+    const { headers } = await post(site, { 'upload-length': '5' }, 'hello')
+    return { site, broken, records, url: `${site.origin}${headers.location}` }
+  }
+
+  test('a creation that fails does not remove what another upload has at its place', async () => {
+    const { site, broken, url } = await occupied(undefined)
+    broken.add('create')
+    expect((await post(site, { 'upload-length': '5' }, 'other')).status).toBe(500)
+    expect(await download(url)).toBe('hello')
+  })
+
+  test('a place of a hook that is taken is refused before there is a record of it', async () => {
+    const { site, records, url } = await occupied(place)
+    const reply = await post(site, { 'upload-length': '5' }, 'other')
+    expect([reply.status, reply.text.slice(0, 15)]).toEqual([500, 'ERR_DATA_EXISTS'])
+    expect(records).toHaveLength(1)
+    expect((await send({ method: 'GET', url })).text).toBe('hello')
+  })
+})
