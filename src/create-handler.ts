@@ -16,7 +16,7 @@ import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
 import { answerTus } from './protocols/tus/tus.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
-import type { Engine } from './uploads/engine.js'
+import { inBackground, type Engine } from './uploads/engine.js'
 import { EventQueue } from './uploads/event-queue.js'
 import { noExchange } from './uploads/exchange.js'
 import { finishPending, removeExpired } from './uploads/expire.js'
@@ -110,7 +110,9 @@ export function createHandler(given: HandlerOptions): Handler {
     if (found === undefined && next !== undefined) return next()
     const exchange = new HttpExchange(request, response, bodyOptions)
     warnOfRequestTimeout(request)
-    const answer = await answerTo(exchange, found)
+    const answering = answerTo(exchange, found)
+    inBackground(engine, 'A request', answering)
+    const answer = await answering
     if (engine.stopping && !response.headersSent) response.setHeader('connection', 'close')
     await respond(exchange, answer)
   }

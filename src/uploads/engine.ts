@@ -22,7 +22,7 @@ export interface Engine {
   /** The locks that are held in this process, by upload id. */
   readonly holders: Map<string, Holder>
   readonly events: EventQueue
-  /** Work that goes on although its request was answered, for an orderly stop. */
+  /** Requests that are not answered yet, and work that goes on when they are, for an orderly stop. */
   readonly background: Set<Promise<unknown>>
   /** Whether bytes that come in are refused because the server stops. */
   stopping: boolean

@@ -3,7 +3,7 @@ import type { IncomingBody } from '../capabilities/incoming-body.js'
 import type { Lock, LockClaim } from '../capabilities/locker.js'
 import { TusError, type ErrorCode } from '../errors.js'
 import type { Upload } from '../upload.js'
-import type { Engine } from './engine.js'
+import { inBackground, type Engine } from './engine.js'
 
 const lockChannel = diagnostics.channel('tuskit:lock')
 
@@ -30,6 +30,7 @@ export async function exclusive<T>(
     return await operation(holder)
   } finally {
     const released = holder.release()
+    inBackground(engine, 'The release of a lock', released)
     if (!holder.keeps) await released
   }
 }
