@@ -119,6 +119,7 @@ export function createHandler(given: HandlerOptions): Handler {
 
   async function answerTo(exchange: HttpExchange, found: Route): Promise<Answer> {
     try {
+      await exchange.turn
       applyCors(cors, exchange)
       return await answerTus(context, exchange, found, engine.stopping)
     } catch (error) {

@@ -94,7 +94,10 @@ export interface PostReceiveVerdict {
 export interface PreFinishVerdict {
   /** Refuses the finished upload for good. Default status 400. Recorded, and replayed to whoever asks again. */
   readonly reject?: true | HookResponse
-  /** The answer to the finishing request: a 2xx status, headers, body. Recorded, and replayed. */
+  /**
+   * The answer to the finishing request: a 2xx status (default 200 with a body, else that of the request), headers, body.
+   * Recorded, and replayed.
+   */
   readonly response?: HookResponse
 }
 

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { RequestBody, type RequestBodyOptions } from './request-body.js'
+
+/** The last exchange of each connection. */
+const last = new WeakMap<Socket, HttpExchange>()
 
 /** One request and its response. */
 export class HttpExchange {
@@ -10,6 +14,11 @@ export class HttpExchange {
   readonly method: string
   /** Resolves when the response is sent or cannot be sent any more. */
   readonly answered: Promise<void>
+  /**
+   * Resolves when the request may be worked on: requests that a client sends without waiting for the answers
+   * (pipelining) are worked on one after the other, since they may depend on each other (RFC 9112 section 9.3.2).
+   */
+  readonly turn: Promise<void> | undefined
   readonly #bodyOptions: Omit<RequestBodyOptions, 'onStart'>
   #body: RequestBody | undefined
   #bodyStarted = false
@@ -30,6 +39,8 @@ export class HttpExchange {
       // A response that waits behind another (pipelining) is not told that the connection is gone.
       if (response.socket === null) request.socket.once('close', () => resolve())
     })
+    this.turn = response.socket === null ? last.get(request.socket)?.answered : undefined
+    last.set(request.socket, this)
   }
 
   get body(): RequestBody {

@@ -33,7 +33,7 @@ export async function handlePatch(
   const { upload, offset: stored } = result
   const response = upload.state.kind === 'finished' ? upload.state.response : undefined
   return {
-    status: response?.status || 204,
+    status: response?.status || (response?.body ? 200 : 204),
     headers: {
       ...response?.headers,
       'upload-offset': String(stored),
