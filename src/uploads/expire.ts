@@ -3,7 +3,7 @@ import { isTusError } from '../errors.js'
 import { isExpired } from '../upload.js'
 import { complete } from './complete.js'
 import { join } from './join.js'
-import { isReferenced } from './reference.js'
+import { isKept } from './reference.js'
 import { isoTime, type Engine } from './engine.js'
 import { noExchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
@@ -79,7 +79,7 @@ async function expire(engine: Engine, holder: Holder, id: string): Promise<boole
   holder.upload = upload
   if (upload.state.kind === 'open') {
     if (await finishIfFull(engine, holder)) return false
-    if (await isReferenced(engine, upload)) return false
+    if (await isKept(engine, upload)) return false
   }
   if (engine.stores.terminator === undefined) return false
   if (holder.upload.state.kind === 'open') {

@@ -1,7 +1,7 @@
 import type { Stat } from '../capabilities/data-store.js'
 import { isTusError, TusError } from '../errors.js'
 import { isExpired, type Upload } from '../upload.js'
-import { isReferenced } from './reference.js'
+import { isKept } from './reference.js'
 import type { Engine } from './engine.js'
 
 /**
@@ -25,8 +25,7 @@ export function isFinished(upload: Upload, offset: number): boolean {
 }
 
 /**
- * Throws when the time of an unfinished upload is over, also before it has been removed (Expiration). A partial upload
- * that a final one waits for stays.
+ * Throws when the time of an unfinished upload is over, also before it has been removed (Expiration).
  */
 export async function refuseExpired(
   engine: Engine,
@@ -34,7 +33,7 @@ export async function refuseExpired(
   offset: number | undefined,
 ): Promise<void> {
   if (offset !== undefined && offset === upload.length) return
-  if (!isExpired(upload, Date.now()) || (await isReferenced(engine, upload))) return
+  if (!isExpired(upload, Date.now()) || (await isKept(engine, upload))) return
   throw new TusError('ERR_UPLOAD_GONE')
 }
 
@@ -45,7 +44,7 @@ export async function hasExpired(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (upload.state.kind !== 'open' || !isExpired(upload, Date.now())) return false
-  if (await isReferenced(engine, upload)) return false
+  if (await isKept(engine, upload)) return false
   if (upload.concat?.kind === 'final') return true
   return (await measure(engine, upload, signal)).offset !== upload.length
 }

@@ -1,5 +1,5 @@
 import { TusError } from '../errors.js'
-import type { Upload } from '../upload.js'
+import { isExpired, type Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import { update } from './transition.js'
 
@@ -31,6 +31,20 @@ export async function isReferenced(engine: Engine, upload: Upload): Promise<bool
   if (upload.concat?.kind !== 'partial') return false
   for (const id of upload.concat.finals) {
     if ((await engine.stores.infoStore.get(id))?.state.kind === 'open') return true
+  }
+  return false
+}
+
+/**
+ * Whether another upload keeps this one from expiring: a partial upload stays while a final one waits for it, and that
+ * one while a partial upload has time to receive data.
+ */
+export async function isKept(engine: Engine, upload: Upload): Promise<boolean> {
+  if (upload.concat?.kind !== 'final') return isReferenced(engine, upload)
+  for (const id of new Set(upload.concat.partials)) {
+    const partial = await engine.stores.infoStore.get(id)
+    if (partial?.state.kind !== 'open' || partial.expiresAt === undefined) continue
+    if (!isExpired(partial, Date.now())) return true
   }
   return false
 }
