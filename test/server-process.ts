@@ -24,6 +24,8 @@ export interface ServerProcess {
   readonly child: ChildProcess
   /** Resolves when the process has come to the point where it does not go on. */
   readonly stopped: Promise<void>
+  /** Lets it go on from there. */
+  goOn(): void
   /** Kills the process as it stands, and resolves when it is gone. */
   kill(): Promise<void>
 }
@@ -48,5 +50,5 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
       throw new Error('The server process ended before it listened')
     }),
   ])) as [{ origin: string }]
-  return { origin, child, stopped, kill }
+  return { origin, child, stopped, goOn: () => void child.send('go on'), kill }
 }

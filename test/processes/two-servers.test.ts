@@ -185,6 +185,28 @@ test.each([
   expect((await download(url)).equals(expected)).toBe(true)
 })
 
+test('a process suspended between its last look at the lock and the write does no harm', async () => {
+  const directory = await temporaryDirectory()
+  const all = { directory, lease: 1_000, stallTimeout: 60_000 }
+  const one = await startServer({ ...all, stop: 'before file.writev' })
+  const two = await startServer(all)
+  const data = randomBytes(200_000)
+  const url = await createUpload(two, { 'upload-length': '200000' })
+  expect((await patch(url, 0, data.subarray(0, 50_000))).status).toBe(204)
+  const zombie = patch(url.replace(two.origin, one.origin), 50_000, Buffer.alloc(150_000, 'x'))
+  const ended = zombie.then(
+    ({ status }) => status,
+    () => 'cut',
+  )
+  await one.stopped
+  one.child.kill('SIGSTOP')
+  expect((await patch(url, 50_000, data.subarray(50_000, 100_000))).status).toBe(204)
+  one.child.kill('SIGCONT')
+  one.goOn()
+  expect(await ended).toBeOneOf([503, 'cut'])
+  await finishAndCompare(url, data)
+})
+
 test('a removal whose process was suspended is completed by the other', async () => {
   const directory = await temporaryDirectory()
   const all = { directory, lease: 1_000 }

@@ -1,6 +1,8 @@
 // Serves uploads from a directory that outlives this process. Argument, as JSON: options of the handler, and
 // `directory`; `lease`: with a FileLocker; `finisher`: with a Finisher that does nothing; `preFinish`: with such a hook;
-// `stop`: `before infoStore.update` and the like, where the process tells its parent and does not go on.
+// `stop`: `before infoStore.update` and the like, or `before file.writev`, where the process tells its parent and does not
+// go on before it is told to.
+import { open } from 'node:fs/promises'
 import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
 import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 
@@ -9,7 +11,7 @@ const { directory, lease, finisher, preFinish, stop, ...options } = JSON.parse(p
 async function pass(point) {
   if (point !== stop) return
   process.send({ event: 'stopped' })
-  await new Promise(() => {})
+  await new Promise((resolve) => process.once('message', resolve))
 }
 
 /** The same object, but the one operation that `stop` names does not go on. */
@@ -28,6 +30,17 @@ function stoppable(slot, part) {
       }
     },
   })
+}
+
+if (stop === 'before file.writev') {
+  const handle = await open(process.execPath)
+  const prototype = Object.getPrototypeOf(handle)
+  const { writev } = prototype
+  prototype.writev = async function (...parameters) {
+    await pass(stop)
+    return writev.apply(this, parameters)
+  }
+  await handle.close()
 }
 
 const filled = new StoreComposer()
