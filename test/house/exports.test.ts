@@ -1,4 +1,5 @@
 import * as tuskit from 'tuskit'
+import * as conformance from 'tuskit/conformance'
 import * as fileStore from 'tuskit/file-store'
 import * as memoryStore from 'tuskit/memory-store'
 import { expect, test } from 'vitest'
@@ -17,6 +18,14 @@ test('tuskit exports', () => {
       "isUploadId",
       "parseUpload",
       "serializeUpload",
+    ]
+  `)
+})
+
+test('tuskit/conformance exports', () => {
+  expect(Object.keys(conformance).toSorted()).toMatchInlineSnapshot(`
+    [
+      "conformanceSuite",
     ]
   `)
 })

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { checkOptions, must } from '../options.js'
+import { appendCases } from './append-cases.js'
+import type { Case, Claim, SlotName } from './cases.js'
+import { concatenatorCases } from './concatenator-cases.js'
+import type { ConformanceOptions, Subject } from './conformance-options.js'
+import { contentReaderCases } from './content-reader-cases.js'
+import { dataStoreCases } from './data-store-cases.js'
+import { expiryIndexCases } from './expiry-index-cases.js'
+import { finisherCases } from './finisher-cases.js'
+import { infoListerCases } from './info-lister-cases.js'
+import { infoStoreCases } from './info-store-cases.js'
+import { interruptionCases } from './interruption-cases.js'
+import { lockerCases } from './locker-cases.js'
+import { settleCases } from './settle-cases.js'
+import { Stage } from './stage.js'
+import { terminatorCases } from './terminator-cases.js'
+import { verifiedAppenderCases } from './verified-appender-cases.js'
+
+const allCases: readonly Case[] = [
+  ...dataStoreCases,
+  ...appendCases,
+  ...interruptionCases,
+  ...verifiedAppenderCases,
+  ...finisherCases,
+  ...terminatorCases,
+  ...concatenatorCases,
+  ...contentReaderCases,
+  ...infoStoreCases,
+  ...expiryIndexCases,
+  ...infoListerCases,
+  ...lockerCases,
+  ...settleCases,
+]
+
+/** What the cases of a slot cannot do without. */
+const foundations: Readonly<Record<SlotName, SlotName | undefined>> = {
+  dataStore: undefined,
+  verifiedAppender: 'dataStore',
+  finisher: 'dataStore',
+  terminator: 'dataStore',
+  concatenator: 'dataStore',
+  contentReader: 'dataStore',
+  infoStore: undefined,
+  expiryIndex: 'infoStore',
+  infoLister: 'infoStore',
+  locker: undefined,
+}
+
+/**
+ * Registers the tests that show whether a store, an info store or a locker keeps its contract: one for each promise
+ * of each capability that is claimed.
+ *
+ * @example
+ * import { test } from 'node:test'
+ * import { StoreComposer } from 'tuskit'
+ * import { conformanceSuite } from 'tuskit/conformance'
+ *
+ * conformanceSuite({
+ *   test,
+ *   slots: ['dataStore', 'terminator', 'contentReader'],
+ *   async factory() {
+ *     const folder = await mkdtemp(join(tmpdir(), 'folder-store-'))
+ *     const composer = new StoreComposer()
+ *     new FolderStore(folder).useIn(composer)
+ *     return { composer, dispose: () => rm(folder, { recursive: true }) }
+ *   },
+ * })
+ */
+export function conformanceSuite<S extends Subject>(options: ConformanceOptions<S>): void {
+  const checked = checkOptions('conformanceSuite', options, {
+    test: { ...must.beFunction, required: true },
+    slots: {
+      expectation: `an array of some of ${Object.keys(foundations).join(', ')}`,
+      accepts: (v) =>
+        Array.isArray(v) && v.length > 0 && v.every((name) => Object.hasOwn(foundations, name)),
+      required: true,
+    },
+    factory: { ...must.beFunction, required: true },
+    content: must.beFunction,
+    another: must.beFunction,
+    unplug: must.beFunction,
+    fenced: must.beBoolean,
+    memory: {
+      expectation: 'a whole number of bytes, more than 0, or Infinity',
+      accepts: (v) => v === Infinity || must.beBytes.accepts(v),
+    },
+    patience: must.beMilliseconds,
+  })
+  const claims = claimsOf(checked)
+  checked.test('The factory fills the slots that are claimed', () =>
+    onStage(checked, async () => {}),
+  )
+  for (const { name, needs, run } of allCases) {
+    if (needs.every((claim) => claims.has(claim))) checked.test(name, () => onStage(checked, run))
+  }
+}
+
+function claimsOf<S extends Subject>(options: ConformanceOptions<S>): ReadonlySet<Claim> {
+  const { slots, content, another, unplug, fenced } = options
+  for (const slot of slots) {
+    const needed = foundations[slot]
+    if (needed !== undefined && !slots.includes(needed)) {
+      throw new TypeError(
+        `conformanceSuite: the slot '${slot}' cannot be tested without '${needed}'`,
+      )
+    }
+  }
+  if (slots.includes('dataStore') && !slots.includes('contentReader') && content === undefined) {
+    throw new TypeError(
+      "conformanceSuite: without the slot 'contentReader' the option 'content' must be a function",
+    )
+  }
+  return new Set<Claim>([
+    ...slots,
+    ...(another ? (['another'] as const) : []),
+    ...(unplug ? (['unplug'] as const) : []),
+    ...(fenced ? (['fenced'] as const) : []),
+  ])
+}
+
+async function onStage<S extends Subject>(
+  options: ConformanceOptions<S>,
+  run: Case['run'],
+): Promise<void> {
+  const { factory, slots, another, unplug, content, memory, patience } = options
+  const subject = await factory()
+  try {
+    const stage = new Stage({
+      composer: subject.composer,
+      another: await another?.(subject),
+      unplug: unplug && (() => unplug(subject)),
+      content: content && (async (upload) => content(upload, subject)),
+      memory: memory ?? 16 * 1024 * 1024,
+      patience: patience ?? 5_000,
+    })
+    try {
+      for (const filled of [stage.slots, stage.others]) {
+        const names = Object.entries(filled).flatMap(([name, value]) => (value ? [name] : []))
+        assert.deepEqual(names.sort(), [...new Set(slots)].sort(), 'The slots that are claimed')
+      }
+      await run(stage)
+    } finally {
+      await stage.close()
+    }
+  } finally {
+    await subject.dispose?.()
+  }
+}

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import type { InfoStore } from '../capabilities/info-store.js'
+import type { Upload } from '../upload.js'
+import { cases } from './cases.js'
+import { nearIds } from './data-store-cases.js'
+import { started, turns } from './gate.js'
+import { nextOf, recordAt, whole } from './records.js'
+import { rejects, type Stage } from './stage.js'
+
+/** Records. */
+export const infoStoreCases = [
+  ...cases('infoStore', {
+    async 'get gives undefined when there is no record'({ slots, others }) {
+      assert.equal(await slots.infoStore.get('a'), undefined)
+      await slots.infoStore.create(recordAt('b'))
+      assert.equal(await others.infoStore.get('a'), undefined)
+    },
+
+    async 'get gives what was created, every member of it'({ slots, others }) {
+      for (const record of whole) {
+        await slots.infoStore.create(record)
+        for (const { infoStore } of [slots, others]) {
+          const found = await infoStore.get(record.id)
+          assert.deepEqual(found, record, `The record ${record.id}`)
+          const values = Object.getPrototypeOf(found!.metadata.values)
+          assert.equal(values, null, 'metadata.values has no prototype, as parseUpload makes it')
+        }
+      }
+    },
+
+    async 'create rejects with ERR_ID_TAKEN and leaves the record alone'({ slots, others }) {
+      const record = recordAt('a', { length: 1 })
+      await slots.infoStore.create(record)
+      for (const { infoStore } of [slots, others]) {
+        const work = () => infoStore.create(recordAt('a', { length: 2 }))
+        await rejects(work, 'ERR_ID_TAKEN', 'create')
+        assert.deepEqual(await infoStore.get('a'), record)
+      }
+    },
+
+    async 'create succeeds for one of many at the same time'(stage) {
+      const records = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => recordAt('a', { length }))
+      const work = records.map((record, i) => storeOf(stage, i).create(record))
+      const winner = await onlyWinner(work, 'ERR_ID_TAKEN')
+      assert.deepEqual(await stage.others.infoStore.get('a'), records[winner])
+    },
+
+    async 'update replaces the record by the next revision'({ slots, others }) {
+      let record = recordAt('a', { length: 1 })
+      await slots.infoStore.create(record)
+      for (const infoStore of [slots.infoStore, others.infoStore, slots.infoStore]) {
+        // Members come and go.
+        const { expiresAt, ...rest } = nextOf(record, { length: record.revision + 1 })
+        record = expiresAt === undefined ? { ...rest, expiresAt: '2026-02-03T04:05:06.000Z' } : rest
+        await infoStore.update(record)
+        assert.deepEqual(await slots.infoStore.get('a'), record)
+        assert.deepEqual(await others.infoStore.get('a'), record)
+      }
+    },
+
+    async 'update rejects with ERR_INFO_CONFLICT for any other revision'({ slots, others }) {
+      const record = nextOf(recordAt('a'))
+      await slots.infoStore.create(recordAt('a'))
+      await slots.infoStore.update(record)
+      for (const revision of [0, 1, 2, 4, 5]) {
+        const stale = { ...record, revision, length: 99 }
+        await rejects(() => others.infoStore.update(stale), 'ERR_INFO_CONFLICT', `${revision}`)
+      }
+      assert.deepEqual(await others.infoStore.get('a'), record)
+    },
+
+    async 'update rejects with ERR_INFO_CONFLICT when there is no record'({ slots }) {
+      for (const revision of [1, 2]) {
+        const work = () => slots.infoStore.update(recordAt('a', { revision }))
+        await rejects(work, 'ERR_INFO_CONFLICT', 'update')
+      }
+      assert.equal(await slots.infoStore.get('a'), undefined)
+    },
+
+    async 'update succeeds for one of many at the same time'(stage) {
+      let record = recordAt('a')
+      await stage.slots.infoStore.create(record)
+      for (let round = 0; round < 5; round++) {
+        const nexts = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => nextOf(record, { length }))
+        const work = nexts.map((next, i) => storeOf(stage, i).update(next))
+        record = nexts[await onlyWinner(work, 'ERR_INFO_CONFLICT')]!
+        assert.deepEqual(await stage.slots.infoStore.get('a'), record)
+        assert.deepEqual(await stage.others.infoStore.get('a'), record)
+      }
+    },
+
+    async 'get beside updates gives one whole record after the other'({ slots, others }) {
+      const recordOf = (revision: number): Upload => {
+        const raw = 'name '.padEnd(revision * 1000, 'A')
+        return recordAt('a', { revision, metadata: { raw, values: recordAt('').metadata.values } })
+      }
+      await slots.infoStore.create(recordOf(1))
+      const updates = async () => {
+        for (let revision = 2; revision <= 20; revision++) {
+          await slots.infoStore.update(recordOf(revision))
+          await turns(1)
+        }
+      }
+      let working = true
+      const stop = () => void (working = false)
+      const updating = started(updates())
+      updating.then(stop, stop)
+      let last = 1
+      while (working) {
+        const found = await others.infoStore.get('a')
+        assert.ok(found !== undefined && found.revision >= last, 'No record goes back or away')
+        assert.deepEqual(found, recordOf(found.revision))
+        last = found.revision
+        await turns(1)
+      }
+      await updating
+    },
+
+    async 'delete removes the record, and absence is success'({ slots, others }) {
+      await slots.infoStore.delete('a')
+      const record = nextOf(recordAt('a'))
+      await slots.infoStore.create(recordAt('a'))
+      await slots.infoStore.update(record)
+      await slots.infoStore.delete('a')
+      await others.infoStore.delete('a')
+      assert.equal(await slots.infoStore.get('a'), undefined)
+      assert.equal(await others.infoStore.get('a'), undefined)
+      await rejects(() => slots.infoStore.update(nextOf(record)), 'ERR_INFO_CONFLICT', 'update')
+      await others.infoStore.create(recordAt('a', { length: 7 }))
+      assert.deepEqual(await slots.infoStore.get('a'), recordAt('a', { length: 7 }))
+    },
+
+    async 'records with near ids keep apart'({ slots, others }) {
+      const ids = [...nearIds, 'a'.repeat(127), 'a'.repeat(128)]
+      for (const [length, id] of ids.entries()) {
+        await slots.infoStore.create(recordAt(id, { length }))
+      }
+      await slots.infoStore.delete('a')
+      for (const [length, id] of ids.entries()) {
+        const expected = id === 'a' ? undefined : recordAt(id, { length })
+        assert.deepEqual(await others.infoStore.get(id), expected)
+      }
+    },
+  }),
+
+  ...cases(
+    'infoStore',
+    {
+      async 'get that cannot tell rejects'(stage) {
+        const { infoStore } = stage.slots
+        await infoStore.create(recordAt('a'))
+        await stage.unplug()
+        for (const id of ['a', 'b']) {
+          const outcome = await infoStore.get(id).then(
+            () => 'resolved',
+            () => 'rejected',
+          )
+          assert.equal(
+            outcome,
+            'rejected',
+            `get of a record that ${id === 'a' ? 'is' : 'is not'} there`,
+          )
+        }
+      },
+
+      async 'create and update that did not store reject'(stage) {
+        const { infoStore } = stage.slots
+        await infoStore.create(recordAt('a'))
+        await stage.unplug()
+        await assert.rejects(async () => infoStore.create(recordAt('b')))
+        await assert.rejects(async () => infoStore.update(nextOf(recordAt('a'))))
+      },
+    },
+    'unplug',
+  ),
+]
+
+/** One instance after the other. */
+function storeOf({ slots, others }: Stage, index: number): InfoStore {
+  return index % 2 === 0 ? slots.infoStore : others.infoStore
+}
+
+/** Asserts that one call succeeds and all others are refused; returns which one. */
+async function onlyWinner(
+  work: readonly Promise<void>[],
+  refusal: 'ERR_ID_TAKEN' | 'ERR_INFO_CONFLICT',
+): Promise<number> {
+  const outcomes = await Promise.allSettled(work)
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') assert.equal(outcome.reason?.code, refusal)
+  }
+  const winners = outcomes.flatMap(({ status }, i) => (status === 'fulfilled' ? [i] : []))
+  assert.equal(winners.length, 1, 'One of the concurrent calls succeeds')
+  return winners[0]!
+}

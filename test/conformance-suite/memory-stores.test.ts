@@ -1,0 +1,32 @@
+import { describe, test } from 'vitest'
+import { StoreComposer } from 'tuskit'
+import { conformanceSuite } from 'tuskit/conformance'
+import { MemoryInfoStore, MemoryLocker, MemoryStore } from 'tuskit/memory-store'
+
+describe('MemoryStore', () => {
+  conformanceSuite({
+    test,
+    slots: ['dataStore', 'verifiedAppender', 'terminator', 'concatenator', 'contentReader'],
+    factory: () => composed(new MemoryStore()),
+    fenced: true,
+    memory: Infinity,
+  })
+})
+
+describe('MemoryInfoStore', () => {
+  conformanceSuite({
+    test,
+    slots: ['infoStore', 'expiryIndex', 'infoLister'],
+    factory: () => composed(new MemoryInfoStore()),
+  })
+})
+
+describe('MemoryLocker', () => {
+  conformanceSuite({ test, slots: ['locker'], factory: () => composed(new MemoryLocker()) })
+})
+
+function composed(store: { useIn(composer: StoreComposer): void }) {
+  const composer = new StoreComposer()
+  store.useIn(composer)
+  return { composer }
+}
