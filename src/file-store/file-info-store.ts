@@ -44,7 +44,8 @@ const cacheSize = 1000
  * system on which appending is atomic, as on every local one; on NFS only the locks order changes.
  *
  * A file without any whole line is what a crash in the middle of a creation leaves. Nobody was told of that upload:
- * `get` answers `undefined`, and `create` takes the id again; `ids` lists it.
+ * `get` answers `undefined`, and `create` takes the id again; `ids` lists it. A file in which there was a record that
+ * cannot be read any more is never removed: it is answered with `ERR_INFO_CORRUPT`.
  *
  * The 1,000 records that were read last stay in memory, and count as long as their file has not changed.
  */
@@ -124,7 +125,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       if (version === undefined) continue
       let known = this.#expiries.get(id)
       if (known?.version !== version) {
-        known = { version, expiresAt: expiryOf(await readRecord(path, id)) }
+        known = { version, expiresAt: await expiryOf(readRecord(path, id)) }
       }
       expiries.set(id, known)
       if (known.expiresAt <= now.getTime()) yield id
@@ -169,10 +170,19 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   }
 }
 
-/** The leftover of a torn creation may go at any time: the creation that is just being written has the lock. */
-function expiryOf(upload: Upload | undefined): number {
-  if (upload === undefined) return -Infinity
-  return upload.expiresAt === undefined ? Infinity : Date.parse(upload.expiresAt)
+/**
+ * The leftover of a torn creation may go at any time: the creation that is just being written has the lock. What cannot
+ * be read stays for somebody to look at, and does not stand in the way of the others.
+ */
+async function expiryOf(record: Promise<Upload | undefined>): Promise<number> {
+  try {
+    const upload = await record
+    if (upload === undefined) return -Infinity
+    return upload.expiresAt === undefined ? Infinity : Date.parse(upload.expiresAt)
+  } catch (error) {
+    if (isTusError(error, 'ERR_INFO_CORRUPT')) return Infinity
+    throw error
+  }
 }
 
 async function translated<T>(work: () => Promise<T>): Promise<T> {

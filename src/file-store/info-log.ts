@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { TusError } from '../errors.js'
 import { parseUpload, serializeUpload } from '../upload.js'
 import type { Upload } from '../upload.js'
 
@@ -27,30 +28,49 @@ export function logLine(upload: Upload, log: Buffer): LogLine {
   const nonce = randomUUID()
   const content = `${upload.revision} ${nonce} ${serializeUpload(upload)}`
   const whole = log.length === 0 || log.at(-1) === 0x0a
-  return { nonce, bytes: Buffer.from(`${whole ? '' : '~\n'}${checksum(content)} ${content}\n`) }
+  return {
+    nonce,
+    bytes: Buffer.from(`${whole ? '' : `${spoiled}\n`}${checksum(content)} ${content}\n`),
+  }
 }
 
 /**
  * Where a log stands: from its first valid line on, for each revision the first valid line that has the next one. So
  * of two lines with the same revision all readers take the same, and the other one never counts.
+ *
+ * Throws `ERR_INFO_CORRUPT` when there is none, but a line that was written whole: then there was a record.
  */
 export function followLog(log: Buffer): LogEnd | undefined {
   const nonces: string[] = []
-  let last: { readonly revision: number; readonly json: string } | undefined
+  let last: ValidLine | undefined
+  let damaged = false
   // What follows the last line end is being written, or was cut off.
   for (const line of log.toString().split('\n').slice(0, -1)) {
-    const [, sum, content, digits, nonce, json] = format.exec(line) ?? []
-    if (content === undefined || nonce === undefined || json === undefined) continue
-    const revision = Number(digits)
-    if (last !== undefined && revision !== last.revision + 1) continue
-    if (sum !== checksum(content)) continue
-    last = { revision, json }
-    nonces.push(nonce)
+    const found = validLine(line)
+    if (found === undefined) damaged ||= !line.endsWith(spoiled)
+    else if (last === undefined || found.revision === last.revision + 1) {
+      last = found
+      nonces.push(found.nonce)
+    }
   }
+  if (last === undefined && damaged) throw new TusError('ERR_INFO_CORRUPT')
   return last && { upload: parseUpload(last.json), nonces }
 }
 
-const format = /^([0-9a-f]{8}) ((\d+) (\S+) (.*))$/
+interface ValidLine {
+  readonly revision: number
+  readonly nonce: string
+  readonly json: string
+}
+
+/** How a line that was cut off is ended. */
+const spoiled = '~'
+
+function validLine(line: string): ValidLine | undefined {
+  const format = /^([0-9a-f]{8}) ((\d+) (\S+) (.*))$/
+  const [, sum, content = '', revision, nonce = '', json = ''] = format.exec(line) ?? []
+  return sum === checksum(content) ? { revision: Number(revision), nonce, json } : undefined
+}
 
 function checksum(content: string): string {
   return crc32(content).toString(16).padStart(8, '0')

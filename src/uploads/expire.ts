@@ -37,7 +37,9 @@ export async function finishPending(engine: Engine, signal: AbortSignal): Promis
   const { infoLister, infoStore } = engine.stores
   if (infoLister === undefined) return finished
   for await (const id of infoLister.ids({ signal })) {
-    const upload = await infoStore.get(id)
+    const upload = await infoStore.get(id).catch((error: unknown) => {
+      engine.log.error('A record cannot be read', { uploadId: id, error })
+    })
     if (upload?.state.kind !== 'open' || upload.finish === 'implied') continue
     await unlessInUse(engine, id, async (holder) => {
       const current = await infoStore.get(id)

@@ -1,0 +1,40 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { createUpload, fileComposer, head, patch, serve, temporaryDirectory } from '../serve.js'
+import { keptLog } from '../stages.js'
+
+async function withDamage() {
+  const directory = await temporaryDirectory()
+  const logger = keptLog()
+  const composer = fileComposer(directory)
+  const hooks = { preFinish: () => {} }
+  const options = { composer, logger, hooks, expiration: { after: 3_600_000 } }
+  const site = await serve(options)
+  const url = await createUpload(site, { 'upload-length': '5' })
+  const path = join(directory, `.${url.split('/').pop()}.info`)
+  const bytes = await readFile(path)
+  bytes[bytes.indexOf('"length":5') + 9] = 0x36
+  await writeFile(path, bytes)
+  return { directory, site, url, logger }
+}
+
+test('a record that was damaged is not taken for one that does not exist', async () => {
+  const { site, url } = await withDamage()
+  expect((await head(url)).status).toBe(500)
+  expect(await patch(url, 0, 'hello')).toMatchObject({
+    status: 500,
+    text: expect.stringMatching(/^ERR_INFO_CORRUPT/),
+  })
+  expect((await head(url.replace(/[^/]+$/, 'other'))).status).toBe(404)
+  expect(site.server.listening).toBe(true)
+})
+
+test('a record that was damaged is not removed, and holds up no other', async () => {
+  const { directory, site, logger } = await withDamage()
+  const before = await readdir(directory)
+  expect(await site.handler.uploads.removeExpired()).toBe(0)
+  expect(await site.handler.uploads.finishPending()).toBe(0)
+  expect(await readdir(directory)).toEqual(before)
+  expect(logger.lines.map(({ message }) => message)).toEqual(['A record cannot be read'])
+})
