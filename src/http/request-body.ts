@@ -148,8 +148,8 @@ function cut(socket: Socket): void {
   else socket.resetAndDestroy()
 }
 
-/** `Content-Length`, which Node has checked; 0 when the request has no body at all. */
-function bodySize({ headers }: IncomingMessage): number | undefined {
+/** `Content-Length`, which Node has checked; 0 when the request has no body at all, which HTTP/2 tells by its end only. */
+function bodySize({ headers, httpVersionMajor }: IncomingMessage): number | undefined {
   if (headers['content-length'] !== undefined) return Number(headers['content-length'])
-  return headers['transfer-encoding'] === undefined ? 0 : undefined
+  return headers['transfer-encoding'] === undefined && httpVersionMajor < 2 ? 0 : undefined
 }

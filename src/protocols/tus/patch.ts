@@ -24,7 +24,9 @@ export async function handlePatch(
   const digest = () => chunkDigest(context, exchange)
   const announce = (found: Upload, at: number) => {
     // Every response tells when an unfinished upload expires (Expiration), also one to an error.
-    exchange.response.setHeaders(new Map(Object.entries(expiresHeader(found, at))))
+    for (const [name, value] of Object.entries(expiresHeader(found, at))) {
+      exchange.response.setHeader(name, value)
+    }
   }
   const { body } = exchange
   const request = { id, offset, length, body, digest, exchange, announce }
