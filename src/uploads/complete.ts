@@ -19,15 +19,17 @@ export async function complete(
   exchange: Exchange,
 ): Promise<void> {
   const { upload } = holder
+  const joinFinals = () => {
+    if (upload.concat?.kind !== 'partial') return
+    inBackground(engine, 'A concatenation', joinFinalsOf(engine, upload.id))
+  }
   if (upload.finish === 'recorded' && upload.state.kind === 'open') {
     const finishing = finish(engine, holder, from, exchange)
     holder.keep(finishing)
     await within(engine.settings.finishTimeout, finishing, () => {
-      inBackground(engine, 'Finishing an upload', finishing)
+      inBackground(engine, 'Finishing an upload', finishing.then(joinFinals))
       return new TusError('ERR_UPLOAD_BUSY')
     })
   }
-  if (upload.concat?.kind === 'partial') {
-    inBackground(engine, 'A concatenation', joinFinalsOf(engine, upload.id))
-  }
+  joinFinals()
 }

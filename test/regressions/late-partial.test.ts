@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { createUpload, memoryComposer, patch, serve, until } from '../serve.js'
+import { gate } from '../stages.js'
+
+test('a partial upload that is finished late joins the final upload that waits for it', async () => {
+  const slow = gate()
+  const composer = memoryComposer().useFinisher({
+    finish: ({ concat }) => (concat?.kind === 'partial' ? slow.pass() : Promise.resolve()),
+  })
+  const site = await serve({ composer, finishTimeout: 20 })
+  const partial = await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' })
+  const final = await createUpload(site, { 'upload-concat': `final;${partial}` })
+  expect((await patch(partial, 0, 'hello')).status).toBe(503)
+  slow.open()
+  const { infoStore } = composer.slots()
+  // By its record: asking the server would join it.
+  const record = await until(
+    () => infoStore!.get(final.split('/').pop()!),
+    (upload) => upload?.state.kind === 'finished',
+  )
+  expect(record?.length).toBe(5)
+})
