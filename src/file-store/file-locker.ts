@@ -8,7 +8,7 @@ import { checkOptions, must } from '../options.js'
 import type { StoreComposer } from '../store-composer.js'
 import { isUploadId } from '../upload.js'
 import { beatsAfter, FileLock } from './file-lock.js'
-import { highest, LockDirectory, orIfMissing } from './lock-directory.js'
+import { highest, LockDirectory, orIfMissing, type LockView } from './lock-directory.js'
 import { LockFloor } from './lock-floor.js'
 import { DirectoryAlarm } from './watch-directory.js'
 
@@ -46,6 +46,7 @@ export class FileLocker implements Locker {
   readonly #floor: LockFloor
   readonly #turns = new MemoryLocker()
   readonly #held = new Set<string>()
+  readonly #sightings = new Map<string, Sighting>()
   #releases = 0
 
   constructor(options: FileLockerOptions) {
@@ -180,25 +181,33 @@ export class FileLocker implements Locker {
     const alarm = new DirectoryAlarm(directory.path)
     const request = await directory.ask(number, claim, randomUUID())
     try {
-      let lastBeat: string | undefined
-      let since = Infinity
       for (;;) {
         const now = performance.now()
         const view = await directory.look()
         if (view.number !== number || view.end !== undefined) return 'over'
         if (!view.names.includes(request)) return 'declined'
-        if (view.beat !== lastBeat) {
-          lastBeat = view.beat
-          since = performance.now()
-        } else if (now - since >= this.#lease) {
-          return 'expired'
-        }
+        const { since } = this.#sight(directory, view)
+        if (now - since >= this.#lease) return 'expired'
         await alarm.next(Math.min(this.#lease * beatsAfter, since + this.#lease - now), signal)
       }
     } finally {
       alarm.close()
       if (claim === 'reader') await directory.remove([request])
     }
+  }
+
+  /** Since when the holder has shown nothing new, as far as this process has seen, whoever looked. */
+  #sight({ path }: LockDirectory, { number, beat }: LockView): Sighting {
+    const before = this.#sightings.get(path)
+    if (before?.number === number && before.beat === beat) return before
+    const sighting = { number, beat, since: performance.now() }
+    this.#sightings.delete(path)
+    this.#sightings.set(path, sighting)
+    const [oldest] = this.#sightings.keys()
+    if (oldest !== undefined && this.#sightings.size > mostSightings) {
+      this.#sightings.delete(oldest)
+    }
+    return sighting
   }
 
   #directoryOf(id: string): LockDirectory {
@@ -212,6 +221,18 @@ interface Vacancy {
   readonly number: number
   readonly forced: boolean
 }
+
+/**
+ * A heartbeat, and when it was first seen, by `performance.now()`. Kept from one wait to the next: requests and sweeps
+ * wait for less than a lease, and none of them would ever see that a holder is dead.
+ */
+interface Sighting {
+  readonly number: number
+  readonly beat: string
+  readonly since: number
+}
+
+const mostSightings = 1000
 
 /** The last two numbers stay: whoever makes an old one anew sees that there is a higher one. */
 function isObsolete(name: string, previous: number, current: number): boolean {

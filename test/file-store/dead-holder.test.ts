@@ -1,0 +1,19 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { FileLocker } from 'tuskit/file-store'
+import { temporaryDirectory } from '../serve.js'
+
+test('a dead holder is noticed although everybody waits for less than a lease', async () => {
+  const directory = await temporaryDirectory()
+  // What a process leaves that was killed when it had just taken the lock.
+  await mkdir(join(directory, '.locks/a'), { recursive: true })
+  await writeFile(join(directory, '.locks/a/1'), '')
+  const locker = new FileLocker({ directory, lease: 500 })
+  const settle = () =>
+    locker.settle('a', { signal: AbortSignal.timeout(50) }).catch(() => 'not known yet')
+
+  const outcomes = [await settle()]
+  while (!outcomes.includes('free')) outcomes.push(await settle())
+  expect(outcomes[0]).toBe('not known yet')
+})
