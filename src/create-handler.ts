@@ -114,7 +114,7 @@ export function createHandler(given: HandlerOptions): Handler {
     inBackground(engine, 'A request', answering)
     const answer = await answering
     if (engine.stopping && !response.headersSent) response.setHeader('connection', 'close')
-    await respond(exchange, answer)
+    await respond(exchange, answer, engine.log)
   }
 
   async function answerTo(exchange: HttpExchange, found: Route): Promise<Answer> {

@@ -43,9 +43,9 @@ export interface HookResponse {
   readonly body?: string
 }
 
-/** A verdict that refuses. `true` gives the default answer of the moment. */
+/** A verdict that refuses. `true` gives the default answer of the moment, `false` refuses nothing. */
 export interface RejectVerdict {
-  readonly reject: true | HookResponse
+  readonly reject: boolean | HookResponse
 }
 
 /** What a request wants. */
@@ -67,7 +67,7 @@ export interface PreCreateContext extends Omit<HookContext, 'upload'> {
 /** What {@link Hooks.preCreate} may change. Absent members leave things as they are. */
 export interface PreCreateVerdict {
   /** Refuses the creation. Default status 400. */
-  readonly reject?: true | HookResponse
+  readonly reject?: boolean | HookResponse
   /** The id to use. Must satisfy `isUploadId`, and not be in use. */
   readonly id?: string
   /** Replaces the metadata whole. */
@@ -87,13 +87,13 @@ export interface PostReceiveContext extends HookContext {
 /** What {@link Hooks.postReceive} may answer. */
 export interface PostReceiveVerdict {
   /** Ends the upload for good: the request gets this answer, default status 400, and so does whoever asks later. */
-  readonly stop?: true | HookResponse
+  readonly stop?: boolean | HookResponse
 }
 
 /** What {@link Hooks.preFinish} may answer. */
 export interface PreFinishVerdict {
   /** Refuses the finished upload for good. Default status 400. Recorded, and replayed to whoever asks again. */
-  readonly reject?: true | HookResponse
+  readonly reject?: boolean | HookResponse
   /**
    * The answer to the finishing request: a 2xx status (default 200 with a body, else that of the request), headers, body.
    * Recorded, and replayed.
@@ -118,7 +118,7 @@ export interface Hooks {
   access?(context: AccessContext): Awaitable<RejectVerdict | void>
   /** Before anything exists. May refuse, and change what will be created. */
   preCreate?(context: PreCreateContext): Awaitable<PreCreateVerdict | void>
-  /** After the record and the data exist, before the first byte. */
+  /** After the record and the data exist. Bytes that come with the creation do not wait for it; pre-finish does. */
   postCreate?(context: HookContext): Awaitable<void>
   /** While bytes come in, at most once per `progressInterval`, when more of them are stored. May stop the upload. */
   postReceive?(context: PostReceiveContext): Awaitable<PostReceiveVerdict | void>

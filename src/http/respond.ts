@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import type { Readable } from 'node:stream'
+import type { Logger } from '../logger.js'
 import type { HttpExchange } from './http-exchange.js'
 
 /** What a request is answered with. */
@@ -20,14 +21,14 @@ const drainMilliseconds = 2_000
 const phrases: Readonly<Record<number, string>> = { 460: 'Checksum Mismatch' }
 
 /** Writes the response; the only place that does. Resolves when it is done. Never rejects. */
-export async function respond(exchange: HttpExchange, answer: Answer): Promise<void> {
+export async function respond(exchange: HttpExchange, answer: Answer, log: Logger): Promise<void> {
   const { request, response } = exchange
   const { status, headers, body } = answer
   if (response.headersSent || response.destroyed) {
     if (typeof body === 'object') discard(body)
     return
   }
-  if (typeof body === 'object') return stream(exchange, answer, body)
+  if (typeof body === 'object') return stream(exchange, answer, body, log)
   const silent = exchange.method === 'HEAD' || status === 204 || status === 304
   const text = silent ? '' : (body ?? '')
   const length =
@@ -49,9 +50,10 @@ export async function respond(exchange: HttpExchange, answer: Answer): Promise<v
 }
 
 async function stream(
-  { method, response }: HttpExchange,
+  { method, requestId, response }: HttpExchange,
   { status, headers }: Answer,
   body: Readable,
+  log: Logger,
 ): Promise<void> {
   writeHead(response, status, headers)
   try {
@@ -64,11 +66,13 @@ async function stream(
       body.on('data', (piece: Buffer) => (missing -= piece.length))
       await sending
       // On a connection that is kept, the next response would be taken for what is missing.
-      if (missing === 0) response.end()
-      else response.destroy()
+      if (missing !== 0) throw new Error(`The store sent ${missing} bytes less than it said`)
+      response.end()
     }
-  } catch {
+  } catch (error) {
     // The client went away, or the store failed when the head was sent: the cut connection tells either.
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ERR_STREAM_PREMATURE_CLOSE') log.error('A download failed', { requestId, error })
     response.destroy()
   }
 }

@@ -1,6 +1,7 @@
 import { truncate } from 'node:fs/promises'
 import http from 'node:http'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
 import { createHandler, type HandlerOptions } from 'tuskit'
 import {
@@ -18,12 +19,43 @@ import { keptLog } from '../stages.js'
 test('content that is shorter than it should be is cut, not waited for', async () => {
   const directory = await temporaryDirectory()
   // Recorded as finished, so that nobody measures.
-  const site = await serve({ composer: fileComposer(directory), hooks: { postFinish() {} } })
+  const logger = keptLog()
+  const composer = fileComposer(directory)
+  const site = await serve({ composer, hooks: { postFinish() {} }, logger })
   const url = await createUpload(site, { 'upload-length': '10' })
   expect((await patch(url, 0, 'helloworld')).status).toBe(204)
   await truncate(join(directory, url.split('/').at(-1)!), 5)
   const headers = { connection: 'keep-alive' }
   await expect(send({ method: 'GET', url, headers })).rejects.toMatchObject({ code: 'ECONNRESET' })
+  expect(logger.lines).toMatchObject([{ level: 'error', message: 'A download failed' }])
+})
+
+test('a store that fails in the middle of a download is logged, a client that leaves is not', async () => {
+  const logger = keptLog()
+  const composer = memoryComposer()
+  let content = () => Readable.from([Buffer.alloc(5)])
+  composer.useContentReader({ read: async () => content() })
+  const site = await serve({ composer, logger })
+  const url = await createUpload(site, { 'upload-length': '0' })
+  content = () =>
+    new Readable({
+      read() {
+        this.destroy(new Error('EIO'))
+      },
+    })
+  await expect(send({ method: 'GET', url })).rejects.toMatchObject({ code: 'ECONNRESET' })
+  expect(logger.lines).toMatchObject([{ message: 'A download failed', fields: { error: {} } }])
+
+  const closed = new Promise((resolve) => {
+    content = () => {
+      const endless = new Readable({ read: () => endless.push(Buffer.alloc(65_536)) })
+      return endless.once('close', resolve)
+    }
+  })
+  const request = http.get(url, (response) => response.once('data', () => request.destroy()))
+  request.on('error', () => {})
+  await closed
+  expect(logger.lines).toHaveLength(1)
 })
 
 test.each<[string, Partial<HandlerOptions>]>([
