@@ -131,12 +131,11 @@ export const infoStoreCases = [
     },
 
     async 'records with near ids keep apart'({ slots, others }) {
-      const ids = [...nearIds, 'a'.repeat(127), 'a'.repeat(128)]
-      for (const [length, id] of ids.entries()) {
+      for (const [length, id] of nearIds.entries()) {
         await slots.infoStore.create(recordAt(id, { length }))
       }
       await slots.infoStore.delete('a')
-      for (const [length, id] of ids.entries()) {
+      for (const [length, id] of nearIds.entries()) {
         const expected = id === 'a' ? undefined : recordAt(id, { length })
         assert.deepEqual(await others.infoStore.get(id), expected)
       }

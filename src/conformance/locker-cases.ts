@@ -58,8 +58,7 @@ export const lockerCases = [
     },
 
     async 'locks of near ids are locks of their own'(stage) {
-      const ids = [...nearIds, 'a'.repeat(127), 'a'.repeat(128)]
-      const all = Promise.all(ids.map((id) => stage.acquire(id)))
+      const all = Promise.all(nearIds.map((id) => stage.acquire(id)))
       for (const lock of await stage.soon(all, 'locks that nobody holds')) assert.ok(lock.held())
     },
 

@@ -66,7 +66,8 @@ export const settleCases = [
     },
 
     async 'settle takes nothing: the lock stays free'(stage) {
-      await Promise.all([1, 2, 3].map(() => settle(stage.slots.locker)))
+      const settling = Promise.all([1, 2, 3].map(() => settle(stage.slots.locker)))
+      assert.deepEqual(await stage.soon(settling, 'answers'), ['free', 'free', 'free'])
       const lock = await stage.soon(stage.acquire('a'), 'a lock that nobody holds')
       assert.equal(lock.forced, false)
     },

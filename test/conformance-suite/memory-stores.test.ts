@@ -2,12 +2,32 @@ import { describe, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { MemoryInfoStore, MemoryLocker, MemoryStore } from 'tuskit/memory-store'
+import { sealingStore } from './sealing-store.js'
 
 describe('MemoryStore', () => {
   conformanceSuite({
     test,
     slots: ['dataStore', 'verifiedAppender', 'terminator', 'concatenator', 'contentReader'],
     factory: () => composed(new MemoryStore()),
+    fenced: true,
+    memory: Infinity,
+  })
+})
+
+describe('A store with a finisher', () => {
+  conformanceSuite({
+    test,
+    slots: [
+      ...([
+        'dataStore',
+        'verifiedAppender',
+        'terminator',
+        'concatenator',
+        'contentReader',
+      ] as const),
+      'finisher',
+    ],
+    factory: () => composed(sealingStore()),
     fenced: true,
     memory: Infinity,
   })

@@ -1,0 +1,80 @@
+import { describe } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { FileStore } from 'tuskit/file-store'
+import { breaking, changed, composed, everything, testCaught, type Broken } from './broken.js'
+
+const reading = breaking('contentReader')
+
+const contentReaders: readonly Broken[] = [
+  reading('read gives all bytes without a range', 'leaves out the first byte', (sound) => ({
+    read: (upload, range, options) =>
+      sound.read(upload, range ?? { start: 1, end: upload.length! - 1 }, options),
+  })),
+  reading(
+    'read gives nothing of an upload of 0 bytes',
+    'says that nothing is missing',
+    (sound) => ({
+      async read(upload, range, options) {
+        if (upload.length === 0) throw new Error('Nothing there')
+        return sound.read(upload, range, options)
+      },
+    }),
+  ),
+  reading('read gives ranges, the last byte included', 'ignores ranges', (sound) => ({
+    read: (upload, _, options) => sound.read(upload, undefined, options),
+  })),
+  reading(
+    'read gives ranges, the last byte included',
+    'takes the end for the one after it',
+    (sound) => ({
+      read: (upload, range, options) =>
+        sound.read(upload, range && { start: range.start, end: range.end - 1 }, options),
+    }),
+  ),
+  reading(
+    'read rejects with ERR_DATA_MISSING when nothing is there',
+    'takes missing data for no data',
+    (sound) => ({
+      read: (upload, range, options) =>
+        sound.read(upload, range, options).catch(() => Readable.from([])),
+    }),
+  ),
+  reading('several may read at once, and one may stop early', 'shares one stream', (sound) => {
+    let shared: Promise<Readable> | undefined
+    return {
+      read(upload, range, options) {
+        shared ??= sound.read(upload, range, options)
+        return shared
+      },
+    }
+  }),
+  {
+    ...reading('read takes no more memory than is claimed', 'reads all at once', () => ({})),
+    memory: 4 * 1024 * 1024,
+    factory() {
+      const directory = mkdtempSync(join(tmpdir(), 'tuskit-broken-'))
+      const sound = new FileStore({ directory })
+      const contentReader = changed(sound, {
+        async read(upload, range, options) {
+          const whole = await buffer(await sound.read(upload, range, options))
+          // Held as long as the stream is.
+          return Object.assign(Readable.from(inPieces(whole)), { whole })
+        },
+      })
+      const dispose = () => rmSync(directory, { recursive: true })
+      return { ...composed({ dataStore: sound, contentReader }), dispose }
+    },
+  },
+]
+
+function* inPieces(whole: Buffer): Generator<Buffer> {
+  for (let at = 0; at < whole.length; at += 65_536) yield whole.subarray(at, at + 65_536)
+}
+
+describe('Of stores with a broken contentReader, the suite catches one that', () => {
+  testCaught(contentReaders, everything('dataStore', 'contentReader'))
+})

@@ -1,0 +1,323 @@
+import { describe } from 'vitest'
+import { TusError, type Upload } from 'tuskit'
+import { MemoryInfoStore } from 'tuskit/memory-store'
+import { changed, composed, everything, labelOf, testCaught, type Broken } from './broken.js'
+
+const { signal } = new AbortController()
+const slots = ['infoStore', 'expiryIndex', 'infoLister'] as const
+
+type Breakage = (sound: MemoryInfoStore) => Partial<MemoryInfoStore>
+
+/** Makes memory info stores of which something is broken that belongs to `slot`. */
+function breaking(slot: (typeof slots)[number]) {
+  return (caught: string, title: string, breakIt: Breakage, options?: Partial<Broken>): Broken => {
+    const factory = () => {
+      const sound = new MemoryInfoStore()
+      const broken = changed(sound, breakIt(sound))
+      return composed({ infoStore: broken, expiryIndex: broken, infoLister: broken })
+    }
+    return { caught: `${labelOf(slot)}: ${caught}`, title, slots, factory, ...options }
+  }
+}
+
+const pause = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Writes whatever the revision is. */
+async function put(sound: MemoryInfoStore, upload: Upload): Promise<void> {
+  await sound.delete(upload.id)
+  await sound.create(upload)
+}
+
+async function collected(ids: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = []
+  for await (const id of ids) all.push(id)
+  return all
+}
+
+const info = breaking('infoStore')
+
+const infoStores: readonly Broken[] = [
+  info('get gives undefined when there is no record', 'rejects for what is not there', (sound) => ({
+    async get(id) {
+      const found = await sound.get(id)
+      if (found === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
+      return found
+    },
+  })),
+  info('get gives what was created, every member of it', 'forgets secrets', (sound) => ({
+    create({ storage: { kind, at }, ...upload }) {
+      return sound.create({ ...upload, storage: { kind, at } })
+    },
+  })),
+  info('get gives what was created, every member of it', 'cuts at 64 KiB', (sound) => ({
+    create: (upload) => {
+      const { raw, values } = upload.metadata
+      return sound.create({ ...upload, metadata: { raw: raw.slice(0, 65_536), values } })
+    },
+  })),
+  info('get gives what was created, every member of it', 'gives values a prototype', (sound) => ({
+    async get(id) {
+      const found = await sound.get(id)
+      if (found === undefined) return undefined
+      const { raw, values } = found.metadata
+      return { ...found, metadata: { raw, values: { ...values } } }
+    },
+  })),
+  info('create rejects with ERR_ID_TAKEN and leaves the record alone', 'overwrites', (sound) => ({
+    create: (upload) => put(sound, upload),
+  })),
+  info('create succeeds for one of many at the same time', 'looks, then writes', (sound) => ({
+    async create(upload) {
+      if (await sound.get(upload.id)) throw new TusError('ERR_ID_TAKEN')
+      await pause()
+      await put(sound, upload)
+    },
+  })),
+  info('update replaces the record by the next revision', 'merges records', (sound) => ({
+    async update(upload) {
+      await sound.update({ ...(await sound.get(upload.id)), ...upload })
+    },
+  })),
+  info(
+    'update rejects with ERR_INFO_CONFLICT for any other revision',
+    'takes any revision',
+    (sound) => ({
+      async update(upload) {
+        if (!(await sound.get(upload.id))) throw new TusError('ERR_INFO_CONFLICT')
+        await put(sound, upload)
+      },
+    }),
+  ),
+  info(
+    'update rejects with ERR_INFO_CONFLICT for any other revision',
+    'takes later revisions',
+    (sound) => ({
+      async update(upload) {
+        const found = await sound.get(upload.id)
+        if ((found?.revision ?? Infinity) >= upload.revision)
+          throw new TusError('ERR_INFO_CONFLICT')
+        await put(sound, upload)
+      },
+    }),
+  ),
+  info(
+    'update rejects with ERR_INFO_CONFLICT when there is no record',
+    'creates on update',
+    (sound) => ({
+      async update(upload) {
+        if (await sound.get(upload.id)) await sound.update(upload)
+        else await sound.create(upload)
+      },
+    }),
+  ),
+  info('update succeeds for one of many at the same time', 'compares, then writes', (sound) => ({
+    async update(upload) {
+      const found = await sound.get(upload.id)
+      if (found?.revision !== upload.revision - 1) throw new TusError('ERR_INFO_CONFLICT')
+      await pause()
+      await put(sound, upload)
+    },
+  })),
+  info(
+    'get beside updates gives one whole record after the other',
+    'removes before it writes',
+    (sound) => ({
+      async update(upload) {
+        await sound.delete(upload.id)
+        await pause()
+        await sound.create(upload)
+      },
+    }),
+  ),
+  info('delete removes the record, and absence is success', 'rejects an absence', (sound) => ({
+    async delete(id) {
+      if (!(await sound.get(id))) throw new TusError('ERR_UPLOAD_NOT_FOUND')
+      await sound.delete(id)
+    },
+  })),
+  info('delete removes the record, and absence is success', 'never gives an id again', (sound) => {
+    const deleted = new Set<string>()
+    return {
+      async delete(id) {
+        deleted.add(id)
+        await sound.delete(id)
+      },
+      async create(upload) {
+        if (deleted.has(upload.id)) throw new TusError('ERR_ID_TAKEN')
+        await sound.create(upload)
+      },
+    }
+  }),
+  info('records with near ids keep apart', 'deletes by prefix', (sound) => ({
+    async delete(id) {
+      for (const other of await collected(sound.ids({ signal }))) {
+        if (other.startsWith(id)) await sound.delete(other)
+      }
+    },
+  })),
+  info(
+    'get that cannot tell rejects',
+    'takes a medium that is away for an empty one',
+    () => ({ get: async () => undefined }),
+    { unplug: () => {} },
+  ),
+  info(
+    'create and update that did not store reject',
+    'gives up in silence',
+    (sound) => {
+      const known = new Set(['a'])
+      return {
+        async create(upload) {
+          if (known.has(upload.id)) await sound.create(upload)
+        },
+      }
+    },
+    { unplug: () => {} },
+  ),
+]
+
+const index = breaking('expiryIndex')
+
+/** Finds what `isOver` says. */
+function finding(isOver: (expiresAt: number, now: number, upload: Upload) => boolean): Breakage {
+  return (sound) => ({
+    async *expired(now) {
+      for (const id of await collected(sound.ids({ signal }))) {
+        const upload = await sound.get(id)
+        const expiresAt = Date.parse(upload?.expiresAt ?? '')
+        if (upload && isOver(expiresAt, now.getTime(), upload)) yield id
+      }
+    },
+  })
+}
+
+const boundary = 'expired yields an id from the millisecond of its expiresAt on, and no earlier'
+
+const expiryIndexes: readonly Broken[] = [
+  index('expired yields nothing where there is nothing', 'yields what is not there', () => ({
+    async *expired() {
+      yield 'nobody'
+    },
+  })),
+  index(
+    boundary,
+    'yields too early, by seconds',
+    finding((at, now) => Math.floor(at / 1000) <= now / 1000),
+  ),
+  index(
+    boundary,
+    'yields a millisecond too late',
+    finding((at, now) => at < now),
+  ),
+  index(
+    boundary,
+    'yields what never expires',
+    finding((at, now) => !(at > now)),
+  ),
+  index(
+    'expired yields whatever the state and the protocol are',
+    'looks at open uploads only',
+    finding((at, now, { state }) => at <= now && state.kind === 'open'),
+  ),
+  index(
+    'expired follows updates and deletions, also those of others',
+    'knows creations only',
+    (sound) => {
+      const times = new Map<string, number>()
+      return {
+        async create(upload) {
+          await sound.create(upload)
+          if (upload.expiresAt !== undefined) times.set(upload.id, Date.parse(upload.expiresAt))
+        },
+        async *expired(now) {
+          for (const [id, time] of times) if (time <= now.getTime()) yield id
+        },
+      }
+    },
+  ),
+  index('expired goes on when records are removed meanwhile', 'counts positions', (sound) => ({
+    async *expired(now, options) {
+      for (let position = 0; ; position++) {
+        const id = (await collected(sound.expired(now, options)))[position]
+        if (id === undefined) return
+        yield id
+      }
+    },
+  })),
+]
+
+const lister = breaking('infoLister')
+
+const infoListers: readonly Broken[] = [
+  lister(
+    'ids yields nothing where there is nothing',
+    'rejects where there is nothing',
+    (sound) => ({
+      async *ids(options) {
+        const ids = await collected(sound.ids(options))
+        if (ids.length === 0) throw new Error('ENOENT')
+        yield* ids
+      },
+    }),
+  ),
+  lister('ids yields all ids in the order of their code units', 'ids come unordered', (sound) => ({
+    async *ids(options) {
+      yield* (await collected(sound.ids(options))).reverse()
+    },
+  })),
+  lister(
+    'ids yields all ids in the order of their code units',
+    'ids come as in a dictionary',
+    (sound) => ({
+      async *ids(options) {
+        const ids = await collected(sound.ids(options))
+        yield* ids.sort((a, b) => a.localeCompare(b))
+      },
+    }),
+  ),
+  lister(
+    'ids yields only what comes after the given id, whether that exists or not',
+    'begins with the given id',
+    (sound) => ({
+      async *ids({ after = '', signal }) {
+        for await (const id of sound.ids({ signal })) if (id >= after) yield id
+      },
+    }),
+  ),
+  lister(
+    'ids yields only what comes after the given id, whether that exists or not',
+    'needs the given id to be there',
+    (sound) => ({
+      async *ids({ after, signal }) {
+        const ids = await collected(sound.ids({ signal }))
+        if (after === undefined) yield* ids
+        else if (ids.includes(after)) yield* ids.slice(ids.indexOf(after) + 1)
+      },
+    }),
+  ),
+  lister('ids follows creations, updates and deletions', 'lists what was deleted', (sound) => {
+    const all = new Set<string>()
+    return {
+      async create(upload) {
+        await sound.create(upload)
+        all.add(upload.id)
+      },
+      async *ids() {
+        yield* [...all].sort()
+      },
+    }
+  }),
+  lister('ids yields more than a page of any service', 'lists the first page', (sound) => ({
+    async *ids(options) {
+      yield* (await collected(sound.ids(options))).slice(0, 1000)
+    },
+  })),
+]
+
+describe.each([
+  ['infoStore', infoStores],
+  ['expiryIndex', expiryIndexes],
+  ['infoLister', infoListers],
+] as const)('Of info stores with a broken %s, the suite catches one that', (slot, broken) => {
+  testCaught(broken, everything('infoStore', slot))
+})

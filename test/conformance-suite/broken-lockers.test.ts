@@ -1,0 +1,266 @@
+import { describe } from 'vitest'
+import type { Lock, Locker } from 'tuskit'
+import { MemoryLocker } from 'tuskit/memory-store'
+import { changed, composed, everything, testCaught, type Broken } from './broken.js'
+
+const { signal: never } = new AbortController()
+const slots = ['locker'] as const
+
+/** A memory locker of which something is broken. */
+function locker(
+  caught: string,
+  title: string,
+  breakIt: (sound: Locker) => Partial<Locker>,
+  options: Partial<Broken> = {},
+): Broken {
+  const factory = () => {
+    const sound: Locker = new MemoryLocker()
+    return composed({ locker: changed(sound, breakIt(sound)) })
+  }
+  return { caught: `Locker: ${caught}`, title, slots, factory, ...options }
+}
+
+/** A locker that changes the locks it gives. */
+function giving(change: (lock: Lock) => Partial<Lock>): (sound: Locker) => Partial<Locker> {
+  return (sound) => ({
+    async acquire(id, options) {
+      const lock = await sound.acquire(id, options)
+      return changed(lock, change(lock))
+    },
+  })
+}
+
+const separate = () => composed({ locker: new MemoryLocker() }).composer
+
+const acquisitions: readonly Broken[] = [
+  locker(
+    'a lock is held until it is released',
+    'locks are held for ever',
+    giving(() => ({ held: () => true })),
+  ),
+  locker(
+    'one holds the lock at a time, and tokens grow from holder to holder',
+    'lets two in',
+    () => ({ acquire: (id, options) => new MemoryLocker().acquire(id, options) }),
+  ),
+  locker(
+    'one holds the lock at a time, and tokens grow from holder to holder',
+    'lets two in, one of each process',
+    () => ({}),
+    { another: separate },
+  ),
+  locker(
+    'one holds the lock at a time, and tokens grow from holder to holder',
+    'tokens repeat',
+    giving(() => ({ token: 1 })),
+  ),
+  locker(
+    'one holds the lock at a time, and tokens grow from holder to holder',
+    'tokens come at random',
+    giving(({ token }) => ({ token: (token * 7919) % 1009 })),
+  ),
+  locker(
+    'those who wait get the lock in the order in which they asked',
+    'serves the last first',
+    (sound) => {
+      let turn: Promise<unknown> = Promise.resolve()
+      let waiting: (() => void)[] = []
+      return {
+        async acquire(id, options) {
+          await new Promise<void>((resolve) => {
+            waiting.unshift(resolve)
+            turn = turn.then(() => waiting.shift()!())
+          })
+          return sound.acquire(id, options)
+        },
+      }
+    },
+  ),
+  locker(
+    'locks of near ids are locks of their own',
+    'has one lock for ids that differ in case',
+    (sound) => ({
+      acquire: (id, options) => sound.acquire(id.toLowerCase(), options),
+    }),
+  ),
+  locker('the holder is asked to let go when somebody waits', 'never asks', (sound) => ({
+    acquire: (id, options) => sound.acquire(id, { ...options, requestRelease: () => true }),
+  })),
+  locker(
+    'the holder is asked to let go when somebody waits',
+    'asks writers as by a reader',
+    (sound) => ({
+      acquire: (id, options) =>
+        sound.acquire(id, { ...options, requestRelease: () => options.requestRelease('reader') }),
+    }),
+  ),
+  locker(
+    'the next holder is asked as well while others wait',
+    'asks the first holder only',
+    (sound) => {
+      let first = true
+      return {
+        acquire(id, options) {
+          const requestRelease = first ? options.requestRelease : () => true
+          first = false
+          return sound.acquire(id, { ...options, requestRelease })
+        },
+      }
+    },
+  ),
+  locker(
+    'the holder may let go while it is asked',
+    'does not notice a release while it asks',
+    (sound) => {
+      let asking = false
+      return {
+        async acquire(id, options) {
+          const requestRelease: typeof options.requestRelease = (claim) => {
+            asking = true
+            const answer = options.requestRelease(claim)
+            asking = false
+            return answer
+          }
+          const lock = await sound.acquire(id, { ...options, requestRelease })
+          return changed(lock, { release: async () => (asking ? undefined : lock.release()) })
+        },
+      }
+    },
+  ),
+  locker(
+    'release gives back its own acquisition only, and only once',
+    'releases whoever holds it',
+    (sound) => {
+      let current: Lock | undefined
+      return {
+        async acquire(id, options) {
+          const lock = await sound.acquire(id, options)
+          current = lock
+          return changed(lock, { release: () => current!.release() })
+        },
+      }
+    },
+  ),
+  locker(
+    'a wait ends with the reason of its signal, and is forgotten',
+    'waits whatever the signal',
+    (sound) => ({
+      async acquire(id, options) {
+        options.signal.throwIfAborted()
+        return sound.acquire(id, { ...options, signal: never })
+      },
+    }),
+  ),
+  locker(
+    'a wait ends with the reason of its signal, and is forgotten',
+    'gives the lock to one who went',
+    (sound) => ({
+      acquire(id, options) {
+        const aborted = new Promise<never>((_, reject) => {
+          options.signal.throwIfAborted()
+          options.signal.addEventListener('abort', () => reject(options.signal.reason))
+        })
+        return Promise.race([sound.acquire(id, { ...options, signal: never }), aborted])
+      },
+    }),
+  ),
+  locker(
+    'acquire rejects when its signal has aborted, and leaves the lock free',
+    'takes the lock before it looks at the signal',
+    (sound) => ({
+      async acquire(id, options) {
+        const lock = await sound.acquire(id, { ...options, signal: never })
+        options.signal.throwIfAborted()
+        return lock
+      },
+    }),
+  ),
+  locker(
+    'another instance asks the holder, and waits for it',
+    'asks in its own process only',
+    () => ({}),
+    { another: separate },
+  ),
+]
+
+const settlements: readonly Broken[] = [
+  locker('settle says free when nobody holds the lock', 'settle says held, to be safe', () => ({
+    settle: async () => 'held',
+  })),
+  locker(
+    'settle says held when the holder declines, who was asked as by a reader',
+    'settle says free, to be quick',
+    () => ({ settle: async () => 'free' }),
+  ),
+  locker(
+    'settle says held when the holder declines, who was asked as by a reader',
+    'settle asks as a writer does',
+    (sound) => ({
+      acquire: (id, options) =>
+        sound.acquire(id, { ...options, requestRelease: () => options.requestRelease('writer') }),
+    }),
+  ),
+  locker(
+    'settle says held when the holder declines, who was asked as by a reader',
+    'settle takes the lock and gives it back',
+    (sound) => ({
+      async settle(id, { signal }) {
+        const lock = await sound.acquire(id, { signal, requestRelease: () => true })
+        await lock.release()
+        return 'free'
+      },
+    }),
+  ),
+  locker(
+    'settle waits for a holder that agrees, and says free then',
+    'settle takes a yes for a release',
+    (sound) => ({
+      async settle(id, options) {
+        const settling = sound.settle(id, options)
+        const soon = new Promise<'free'>((resolve) => setImmediate(() => resolve('free')))
+        return Promise.race([settling, soon])
+      },
+    }),
+  ),
+  locker(
+    'settle waits for a holder that agrees, and says free then',
+    'settle never waits',
+    (sound) => ({
+      acquire(id, options) {
+        const requestRelease: typeof options.requestRelease = (claim) =>
+          options.requestRelease(claim) && claim === 'writer'
+        return sound.acquire(id, { ...options, requestRelease })
+      },
+    }),
+  ),
+  locker(
+    'settle says free when the holder lets go while it is asked',
+    'waits for a release that was',
+    (sound) => ({
+      async settle(id, options) {
+        const answer = await sound.settle(id, options)
+        return answer === 'free' ? new Promise(() => {}) : answer
+      },
+    }),
+  ),
+  locker('settle ends with the reason of its signal', 'settle ignores its signal', (sound) => ({
+    settle: (id) => sound.settle(id, { signal: never }),
+  })),
+  locker('settle takes nothing: the lock stays free', 'settle leaves a lock behind', (sound) => ({
+    async settle(id, options) {
+      const answer = await sound.settle(id, options)
+      if (answer === 'free') await sound.acquire(id, { ...options, requestRelease: () => true })
+      return answer
+    },
+  })),
+  locker(
+    'settle of another instance never says free while the lock is held',
+    'settle knows its own process only',
+    () => ({}),
+    { another: separate },
+  ),
+]
+
+describe('Of broken lockers, the suite catches one that', () => {
+  testCaught([...acquisitions, ...settlements], everything('locker'))
+})

@@ -1,0 +1,201 @@
+import { describe } from 'vitest'
+import {
+  altered,
+  bodyOf,
+  breaking,
+  careless,
+  deaf,
+  everything,
+  gathered,
+  testCaught,
+  tokenless,
+  type Broken,
+} from './broken.js'
+
+const verified = breaking('verifiedAppender')
+
+const verifiedAppenders: readonly Broken[] = [
+  verified(
+    'a chunk counts when it is accepted, and not before',
+    'counts before it asks',
+    (sound) => ({
+      async appendVerified(upload, from, body, accept, options) {
+        const stored = await sound.append(upload, from, body, options)
+        await accept()
+        return stored
+      },
+    }),
+  ),
+  verified('a chunk counts when it is accepted, and not before', 'accepts twice', (sound) => ({
+    appendVerified: (upload, from, body, accept, options) =>
+      sound.appendVerified(
+        upload,
+        from,
+        body,
+        async () => (await accept()) && (await accept()),
+        options,
+      ),
+  })),
+  verified(
+    'a chunk counts when it is accepted, and not before',
+    'asks before the end',
+    (sound) => ({
+      async appendVerified(upload, from, body, accept, options) {
+        return (await accept()) ? sound.append(upload, from, body, options) : from
+      },
+    }),
+  ),
+  verified(
+    'a chunk that is not accepted is discarded',
+    'takes every answer for a yes',
+    (sound) => ({
+      appendVerified: (upload, from, body, accept, options) =>
+        sound.appendVerified(upload, from, body, async () => (await accept(), true), options),
+    }),
+  ),
+  verified('a chunk that is not accepted is discarded', 'discards all that is stored', (sound) => ({
+    async appendVerified(upload, from, body, accept, options) {
+      const stored = await sound.appendVerified(upload, from, body, accept, options)
+      if (stored.offset > from.offset) return stored
+      await sound.terminate(upload, options)
+      await sound.create(upload, { ...options, incoming: 'some' })
+      return stored
+    },
+  })),
+  verified('a refused first chunk leaves 0 bytes', 'removes what has nothing', (sound) => ({
+    async appendVerified(upload, from, body, accept, options) {
+      const stored = await sound.appendVerified(upload, from, body, accept, options)
+      if (stored.offset === 0) await sound.terminate(upload, options)
+      return stored
+    },
+  })),
+  verified(
+    'a chunk that ended early is refused, and nothing of it counts',
+    'throws on an early end',
+    (sound) => ({
+      async appendVerified(upload, from, body, accept, options) {
+        const whole = await gathered(body)
+        if (whole.length < (body.size ?? 0)) throw new Error('Premature close')
+        return sound.appendVerified(upload, from, bodyOf(whole), accept, options)
+      },
+    }),
+  ),
+  verified(
+    'what accept throws is passed on, and nothing counts',
+    'takes a failure for a no',
+    (sound) => ({
+      appendVerified: (upload, from, body, accept, options) =>
+        sound.appendVerified(upload, from, body, () => accept().catch(() => false), options),
+    }),
+  ),
+  verified('chunks may be verified and plain in turn', 'takes verified chunks only', (sound) => ({
+    append: () => Promise.reject(new Error('Not verified')),
+    appendVerified: (upload, from, body, accept, options) =>
+      sound.appendVerified(upload, from, body, accept, options),
+  })),
+  verified(
+    'a chunk may come with the creation, of an upload without a length',
+    'asks for a length',
+    (sound) => ({
+      async appendVerified(upload, from, body, accept, options) {
+        if (upload.length === undefined) throw new Error('How many?')
+        return sound.appendVerified(upload, from, body, accept, options)
+      },
+    }),
+  ),
+  verified('a chunk in batches of one byte is stored in order', 'takes 100 batches', (sound) => ({
+    appendVerified(upload, from, body, accept, options) {
+      const few = altered(body, async function* (batches) {
+        let count = 0
+        for await (const batch of batches) if (++count <= 100) yield batch
+      })
+      return sound.appendVerified(upload, from, few, accept, options)
+    },
+  })),
+  ...(
+    [
+      'stat beside a chunk never tells of unverified bytes',
+      'nothing counts of a chunk whose writer died before it was accepted',
+    ] as const
+  ).map((caught) =>
+    verified(caught, `writes in place without a marker: ${caught}`, (sound) => {
+      let came = 0
+      return {
+        async appendVerified(upload, from, body, accept, options) {
+          const counted = altered(body, async function* (batches) {
+            for await (const batch of batches) {
+              came += Buffer.concat(batch).length
+              yield batch
+            }
+          })
+          const asked = async () => {
+            const verdict = await accept()
+            came = 0
+            return verdict
+          }
+          return sound.appendVerified(upload, from, counted, asked, options)
+        },
+        async stat(upload, options) {
+          return { offset: (await sound.stat(upload, options)).offset + came }
+        },
+      }
+    }),
+  ),
+  verified(
+    'nothing counts when the signal aborts before the chunk is accepted',
+    'ignores signals',
+    (sound) => ({
+      appendVerified: (upload, from, body, accept, options) =>
+        sound.appendVerified(upload, from, body, accept, deaf(options)),
+    }),
+  ),
+  verified('the lock is asked for before every change', 'asks nobody for the lock', (sound) => ({
+    appendVerified: (upload, from, body, accept, options) =>
+      sound.appendVerified(upload, from, body, accept, careless(options)),
+  })),
+  verified(
+    'a refused chunk asks for the lock as well, and leaves nothing',
+    'does not discard without the lock',
+    (sound) => ({
+      async appendVerified(upload, from, body, accept, options) {
+        let refused: Buffer | undefined
+        const whole = await gathered(body)
+        const asked = async () => {
+          const verdict = await accept()
+          if (!verdict) refused = whole
+          return verdict
+        }
+        const stored = await sound.appendVerified(upload, from, bodyOf(whole), asked, options)
+        if (refused && !options.fence.held()) {
+          await sound.append(upload, from, bodyOf(refused), careless(options))
+        }
+        return stored
+      },
+    }),
+  ),
+  verified(
+    'a chunk takes no more memory than is claimed',
+    'gathers what it claims not to',
+    () => ({}),
+    {
+      memory: 1024 * 1024,
+    },
+  ),
+  verified(
+    'a holder that never let go is shut out',
+    'lets a zombie write',
+    (sound) => ({
+      appendVerified: (upload, _, body, accept, options) =>
+        gathered(body).then(async (whole) => {
+          const from = await sound.stat(upload, options)
+          return sound.appendVerified(upload, from, bodyOf(whole), accept, tokenless(options))
+        }),
+      append: (upload, from, body, options) => sound.append(upload, from, body, tokenless(options)),
+    }),
+    { fenced: true },
+  ),
+]
+
+describe('Of stores with a broken verifiedAppender, the suite catches one that', () => {
+  testCaught(verifiedAppenders, everything('dataStore', 'verifiedAppender'))
+})
