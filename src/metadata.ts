@@ -27,7 +27,7 @@ export function parseMetadata(header: string | undefined): Metadata {
     }
     values[key] = value.toString()
   }
-  return { raw, values }
+  return { raw, values: Object.freeze(values) }
 }
 
 /**

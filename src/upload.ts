@@ -130,6 +130,6 @@ export function parseUpload(text: string): Upload {
   if (typeof upload?.id !== 'string' || typeof upload.state?.kind !== 'string') {
     throw new TusError('ERR_INFO_CORRUPT')
   }
-  Object.setPrototypeOf(upload.metadata.values, null)
+  Object.freeze(Object.setPrototypeOf(upload.metadata.values, null))
   return upload
 }

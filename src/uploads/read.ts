@@ -26,9 +26,7 @@ export async function openContent(
 ): Promise<Readability> {
   const upload = await loadFor(engine, 'read', id, exchange)
   const reader = engine.stores.contentReader
-  if (reader === undefined || !engine.features.has('download')) {
-    throw new TusError('ERR_METHOD_NOT_ALLOWED')
-  }
+  if (reader === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
   if (upload.state.kind !== 'finished') {
     const { offset } = await measure(engine, upload, new AbortController().signal)
     await refuseExpired(engine, upload, offset)

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { createUpload, head, patch, send, serve, until } from '../serve.js'
+import { createUpload, head, patch, serve } from '../serve.js'
 import { newGate } from './gate.js'
 import { patchHead } from './raw-patch.js'
 import { silent } from './silent.js'
@@ -64,10 +64,7 @@ test('T-068 post-finish runs although the connection of a pipelined PATCH is gon
   const top = patchHead(url, { 'upload-offset': '0', 'content-length': '11' })
   socket.write(`${patchHead(url, {}).replace('PATCH', 'HEAD')}${top}hello world`)
   await gate.reached
-  await until(
-    () => send({ method: 'GET', url }),
-    ({ status }) => status === 200,
-  )
+  // The PATCH came with the HEAD, and waits for its answer, which nobody is there to get any more.
   socket.destroy()
   await finished.reached
   gate.open()
