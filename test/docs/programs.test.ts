@@ -79,13 +79,24 @@ test('docs/writing-a-store.md: the minimal store takes uploads', async () => {
   expect([last.status, last.headers.get('upload-offset')]).toEqual([204, '11'])
 }, 60_000)
 
+test('docs/writing-a-store.md: the minimal store passes the suite', async () => {
+  const { folder, blocks } = await unpack('docs/writing-a-store.md')
+  const { code } = blocks.find(({ name }) => name === 'folder-store.test.mjs')!
+  const minimal = code
+    .replace(/slots: .*/, "slots: ['dataStore'],")
+    .replace('async factory', 'content: ({ id }, { folder }) => readFile(join(folder, id)),\n  $&')
+    .replace('mkdtemp,', 'mkdtemp, readFile,')
+  await writeFile(join(folder, 'minimal.test.mjs'), minimal)
+  await expectPassed(folder, 'minimal.test.mjs', 30)
+}, 60_000)
+
+test('docs/writing-a-store.md: the complete store passes the suite', async () => {
+  const { folder } = await unpackComplete()
+  await expectPassed(folder, 'folder-store.test.mjs', 60)
+}, 60_000)
+
 test('docs/writing-a-store.md: the complete store does all that a store can', async () => {
-  const { folder, port, start, blocks } = await unpack('docs/writing-a-store.md')
-  const methods = blocks.filter(({ code }) => code.startsWith('  ')).map(({ code }) => code)
-  expect(methods).toHaveLength(5)
-  const [program] = blocks
-  const whole = program!.code.replace('class FolderStore {', `$&\n${methods.join('\n')}`)
-  await writeFile(join(folder, 'server.mjs'), onPort(whole, port))
+  const { port, start } = await unpackComplete()
   await start('server.mjs')
   const files = `http://localhost:${port}/files`
 
@@ -116,6 +127,24 @@ test('docs/writing-a-store.md: the complete store does all that a store can', as
   expect((await fetch(wrong, { method: 'DELETE', headers: tus })).status).toBe(204)
   expect((await fetch(wrong, { method: 'HEAD', headers: tus })).status).toBe(404)
 }, 60_000)
+
+/** The programs of the page on stores, with all methods in the class. */
+async function unpackComplete() {
+  const { folder, port, start, blocks } = await unpack('docs/writing-a-store.md')
+  const methods = blocks.filter(({ code }) => code.startsWith('  ')).map(({ code }) => code)
+  expect(methods).toHaveLength(5)
+  const { name, code } = blocks.find((block) => block.name === 'folder-store.mjs')!
+  // Behind the other members: of two functions with a name, the last one counts.
+  const whole = code.replace(/^}$/m, `${methods.join('\n')}\n}`)
+  await writeFile(join(folder, name), whole)
+  return { folder, port, start }
+}
+
+async function expectPassed(folder: string, name: string, least: number): Promise<void> {
+  const { code, output } = await run(folder, '--test-reporter=tap', name)
+  expect(code, output).toBe(0)
+  expect(Number(/^# pass (\d+)$/m.exec(output)?.[1])).toBeGreaterThan(least)
+}
 
 async function create(
   files: string,
