@@ -33,30 +33,6 @@ describe('FileInfoStore', () => {
     expect(() => new FileInfoStore({ direktory: '' } as never)).toThrow("did you mean 'directory'")
   })
 
-  describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {
-    it('creates, reads, updates and deletes', async () => {
-      const directory = join(await newDirectory(), 'not', 'there')
-      const store = new FileInfoStore({ directory, durability })
-      expect(await store.get('a')).toBeUndefined()
-      await store.delete('a')
-      const metadata = { raw: 'name Y2Fmw6k=', values: { name: 'café\n✓' } }
-      const upload = uploadOf('a', { metadata, length: 7 })
-      await store.create(upload)
-      expect(await store.get('a')).toEqual(upload)
-      await expect(store.create(upload)).rejects.toMatchObject({ code: 'ERR_ID_TAKEN' })
-      const second = next(upload, { length: 8 })
-      await store.update(second)
-      expect(await store.get('a')).toEqual(second)
-      await store.update(next(second, { length: 9 }))
-      expect((await store.get('a'))?.length).toBe(9)
-      await store.delete('a')
-      await store.delete('a')
-      expect(await store.get('a')).toBeUndefined()
-      await store.create(upload)
-      expect((await new FileInfoStore({ directory }).get('a'))?.length).toBe(7)
-    })
-  })
-
   it('keeps a record of any revision, as a migration brings it', async () => {
     const { store } = await newStore()
     const upload = uploadOf('a', { revision: 7 })
@@ -155,20 +131,6 @@ describe('FileInfoStore', () => {
     await expect(store.get('c')).rejects.toMatchObject({ code: 'EISDIR' })
   })
 
-  it('reads a record again when another process has changed it', async () => {
-    const { store, directory } = await newStore()
-    const other = new FileInfoStore({ directory })
-    let upload = uploadOf('a')
-    await store.create(upload)
-    for (let i = 0; i < 5; i++) {
-      expect((await store.get('a'))?.revision).toBe(upload.revision)
-      upload = next(upload)
-      await other.update(upload)
-    }
-    await other.delete('a')
-    expect(await store.get('a')).toBeUndefined()
-  })
-
   it('keeps more records than it holds in memory', async () => {
     const { store } = await newStore()
     for (let i = 0; i < 1100; i++) await store.create(uploadOf(`u${i}`, { length: i }))
@@ -218,30 +180,6 @@ describe('FileInfoStore', () => {
     const reason = new Error('enough')
     const aborted = collect(store.ids({ signal: AbortSignal.abort(reason) }))
     await expect(aborted).rejects.toBe(reason)
-  })
-
-  it('finds expired records, also those that have changed since it last looked', async () => {
-    const { store, directory } = await newStore()
-    const at = (time: string) => ({ expiresAt: `2026-01-01T${time}:00.000Z` })
-    await store.create(uploadOf('never'))
-    await store.create(uploadOf('early', at('10:00')))
-    await store.create(uploadOf('late', at('12:00')))
-    const expired = async (time: string, of = store) =>
-      (await collect(of.expired(new Date(at(time).expiresAt), { signal }))).sort()
-    expect(await expired('09:59')).toEqual([])
-    expect(await expired('10:00')).toEqual(['early'])
-    expect(await expired('12:00')).toEqual(['early', 'late'])
-    await store.update(uploadOf('early', { revision: 2, ...at('13:00') }))
-    await store.update(uploadOf('never', { revision: 2, ...at('11:00') }))
-    await store.delete('late')
-    expect(await expired('12:00')).toEqual(['never'])
-    expect(await expired('12:00', new FileInfoStore({ directory }))).toEqual(['never'])
-  })
-
-  it('finds nothing where there is no directory', async () => {
-    const store = new FileInfoStore({ directory: join(await newDirectory(), 'none') })
-    expect(await collect(store.expired(new Date(), { signal }))).toEqual([])
-    expect(await collect(store.ids({ signal }))).toEqual([])
   })
 })
 

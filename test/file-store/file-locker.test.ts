@@ -286,17 +286,6 @@ describe('FileLocker', () => {
     await expect(locker.settle('b', { signal: controller.signal })).rejects.toThrow('enough')
   })
 
-  it('settles within a process', async () => {
-    const locker = new FileLocker({ directory, lease: longLease })
-    let agrees = false
-    const lock = await locker.acquire('a', { signal: never, requestRelease: () => agrees })
-    expect(await locker.settle('a', { signal: never })).toBe('held')
-    agrees = true
-    const settling = locker.settle('a', { signal: never })
-    await lock.release()
-    expect(await settling).toBe('free')
-  })
-
   it('works, more slowly, where directories cannot be watched', async () => {
     const other = await OtherProcess.start(shortLease, 'unwatched')
     const locker = new FileLocker({ directory, lease: shortLease })

@@ -1,8 +1,6 @@
 import { statSync } from 'node:fs'
 import { readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { FileStore, type FileStoreOptions } from 'tuskit/file-store'
@@ -105,54 +103,6 @@ describe('FileStore', () => {
       })
     })
 
-    it('appends, announces what counts, and goes on from there', async () => {
-      const { store, upload } = await created('a', '', { durability })
-      const first = writing()
-      const batches = [[Buffer.from('ab'), Buffer.from('c')], [], [Buffer.from('de')]]
-      const from = await store.append(upload, { offset: 0 }, bodyOf(batches), first)
-      expect(from.offset).toBe(5)
-      expect(first.announced.at(-1)).toBe(5)
-      expect(first.announced).toEqual([...first.announced].sort())
-      expect(await store.append(upload, from, text(), writing())).toMatchObject({ offset: 5 })
-      const found = await store.stat(upload, { signal })
-      expect(found.offset).toBe(5)
-      expect((await store.append(upload, found, text('fg'), writing())).offset).toBe(7)
-      expect(await content(store, upload)).toBe('abcdefg')
-    })
-
-    it('counts verified chunks once they are accepted', async () => {
-      const { store, upload } = await created('a', 'ab', { durability })
-      const options = writing()
-      const accept = async () => {
-        expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2, size: 5 })
-        expect(options.announced).toEqual([])
-        return true
-      }
-      const from = await store.stat(upload, { signal })
-      const stored = await store.appendVerified(upload, from, text('cde'), accept, options)
-      expect(stored.offset).toBe(5)
-      expect(options.announced).toEqual([5])
-      expect(await store.stat(upload, { signal })).toMatchObject({ offset: 5 })
-      expect(await content(store, upload)).toBe('abcde')
-    })
-
-    it('discards a chunk that is not accepted', async () => {
-      const { store, upload } = await created('a', 'ab', { durability })
-      const options = writing()
-      const refused = await store.appendVerified(
-        upload,
-        { offset: 2 },
-        text('wrong'),
-        async () => false,
-        options,
-      )
-      expect(refused.offset).toBe(2)
-      expect(options.announced).toEqual([])
-      expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2 })
-      expect((await store.append(upload, refused, text('c'), writing())).offset).toBe(3)
-      expect(await content(store, upload)).toBe('abc')
-    })
-
     it('terminates', async () => {
       const { store, upload, directory } = await created('a', 'ab', { durability })
       await store.appendVerified(upload, { offset: 2 }, text('c'), async () => true, writing())
@@ -163,23 +113,6 @@ describe('FileStore', () => {
       await expect(store.stat(upload, { signal })).rejects.toMatchObject({
         code: 'ERR_DATA_MISSING',
       })
-    })
-
-    it('concatenates, also again', async () => {
-      const { store, upload: a, directory } = await created('a', 'Hello, ', { durability })
-      const b = uploadOf('b', { length: 5 })
-      await store.create(b, writing())
-      await store.append(b, { offset: 0 }, text('world'), writing())
-      const final = uploadOf('f', { length: 17 })
-      await store.create(final, writing())
-      for (let round = 0; round < 2; round++) {
-        await store.concatenate(final, [{ ...a, length: 7 }, b, b], writing())
-        expect(await content(store, final)).toBe('Hello, worldworld')
-        expect((await store.stat(final, { signal })).offset).toBe(17)
-      }
-      expect(await namesIn(directory)).toEqual(['a', 'b', 'f'])
-      await store.concatenate(final, [], writing())
-      expect((await store.stat(final, { signal })).offset).toBe(0)
     })
   })
 
@@ -235,30 +168,6 @@ describe('FileStore', () => {
     expect(await content(store, upload)).toBe('abc')
   })
 
-  it('writes batches of many buffers in order', async () => {
-    const { store, upload } = await created('a')
-    const digits = Array.from({ length: 1024 }, (_, i) => Buffer.from(`${i},`))
-    const { offset } = await store.append(upload, { offset: 0 }, bodyOf([digits]), writing())
-    const expected = digits.join('')
-    expect(offset).toBe(expected.length)
-    expect(await content(store, upload)).toBe(expected)
-  })
-
-  it('is read beside an append, between what was announced and what came', async () => {
-    const { store, upload } = await created('a')
-    const options = writing()
-    const offsets: number[] = []
-    async function* batches() {
-      for (let i = 0; i < 5; i++) {
-        offsets.push((await store.stat(upload, { signal })).offset)
-        expect(offsets.at(-1)).toBe(options.announced.at(-1) ?? 0)
-        yield [Buffer.from('ab')]
-      }
-    }
-    await store.append(upload, { offset: 0 }, bodyOf(batches()), options)
-    expect(offsets).toEqual([0, 2, 4, 6, 8])
-  })
-
   it.each(['append', 'appendVerified'] as const)(
     '%s rejects with the reason of its signal while no byte comes',
     async (method) => {
@@ -308,23 +217,6 @@ describe('FileStore', () => {
     expect(await content(store, upload)).toBe('abc')
   })
 
-  it('announces nothing that it wrote when it had lost the lock', async () => {
-    const { store, upload } = await created('a')
-    let held = true
-    async function* batches() {
-      yield [Buffer.from('ab')]
-      held = false
-      yield [Buffer.from('cd')]
-    }
-    const options = writing({
-      fence: { token: 1, forced: false, held: () => held, shutOut: () => {} },
-    })
-    const appending = store.append(upload, { offset: 0 }, bodyOf(batches()), options)
-    await expect(appending).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' })
-    expect(options.announced).toEqual([2])
-    expect(await content(store, upload)).toBe('ab')
-  })
-
   it('announces nothing when it lost the lock during the write', async () => {
     const { store, upload, directory } = await created('a')
     const held = () => statSync(join(directory, 'a')).size === 0
@@ -332,32 +224,6 @@ describe('FileStore', () => {
     const appending = store.append(upload, { offset: 0 }, text('ab'), options)
     await expect(appending).rejects.toMatchObject({ code: 'ERR_LOCK_LOST' })
     expect(options.announced).toEqual([])
-  })
-
-  it('passes on what a failing accept throws, and counts nothing', async () => {
-    const { store, upload } = await created('a', 'ab')
-    const failure = new Error('no digest')
-    const accept = () => Promise.reject(failure)
-    const appending = store.appendVerified(upload, { offset: 2 }, text('c'), accept, writing())
-    await expect(appending).rejects.toBe(failure)
-    expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2 })
-  })
-
-  it('joins parts that are larger than a block', async () => {
-    const { store, directory } = await newStore()
-    const parts = [1_500_000, 0, 2_097_152, 3].map((size, i) => Buffer.alloc(size, i + 1))
-    const partials = []
-    for (const [i, part] of parts.entries()) {
-      const partial = uploadOf(`p${i}`, { length: part.length })
-      await store.create(partial, writing())
-      await store.append(partial, { offset: 0 }, bodyOf([[part]]), writing())
-      partials.push(partial)
-    }
-    const final = uploadOf('f')
-    await store.create(final, writing())
-    await store.concatenate(final, partials, writing())
-    const joined = await readFile(join(directory, 'f'))
-    expect(joined.equals(Buffer.concat(parts))).toBe(true)
   })
 
   it('leaves the final as it was when a part is missing or too short', async () => {
@@ -390,19 +256,5 @@ describe('FileStore', () => {
     await store.concatenate(final, [part], writing())
     expect((await store.stat(final, { signal })).offset).toBe(3_000_000)
     expect(await namesIn(directory)).toEqual(['f', 'p'])
-  })
-
-  it('reads ranges and empty files', async () => {
-    const { store, upload } = await created('a', '0123456789')
-    const range = async (start: number, end: number) => {
-      const stream = await store.read(upload, { start, end }, { signal })
-      return (await buffer(stream as Readable)).toString()
-    }
-    expect(await range(0, 0)).toBe('0')
-    expect(await range(3, 5)).toBe('345')
-    expect(await range(9, 9)).toBe('9')
-    const empty = uploadOf('e', { length: 0 })
-    await store.create(empty, writing())
-    expect(await content(store, empty)).toBe('')
   })
 })
