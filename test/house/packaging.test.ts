@@ -67,8 +67,10 @@ test('the types of every entry are right for ESM and CommonJS', { timeout: 60_00
 
 test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
   const source = `
+    import { test } from 'node:test'
     import { createHandler, createServer, isTusError, StoreComposer } from 'tuskit'
     import type { DataStore, HandlerOptions, Upload } from 'tuskit'
+    import { conformanceSuite } from 'tuskit/conformance'
     import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
     import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 
@@ -82,6 +84,8 @@ test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
     export const stopped: Promise<void> = createServer(createHandler(options)).stop()
     export const idOf = (upload: Upload): string => upload.id
     export const missing = (error: unknown): boolean => isTusError(error, 'ERR_UPLOAD_NOT_FOUND')
+
+    conformanceSuite({ test, slots: ['locker'], factory: () => ({ composer, n: 1 }), unplug: ({ n }) => n })
 
     // @ts-expect-error The options are typed.
     createHandler({ basePath: 1, composer })
