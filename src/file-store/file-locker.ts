@@ -179,8 +179,9 @@ export class FileLocker implements Locker {
     signal: AbortSignal,
   ): Promise<'over' | 'expired' | 'declined'> {
     const alarm = new DirectoryAlarm(directory.path)
-    const request = await directory.ask(number, claim, randomUUID())
+    let request: string | undefined
     try {
+      request = await directory.ask(number, claim, randomUUID())
       for (;;) {
         const now = performance.now()
         const view = await directory.look()
@@ -192,7 +193,7 @@ export class FileLocker implements Locker {
       }
     } finally {
       alarm.close()
-      if (claim === 'reader') await directory.remove([request])
+      if (claim === 'reader' && request !== undefined) await directory.remove([request])
     }
   }
 

@@ -17,3 +17,19 @@ test('a dead holder is noticed although everybody waits for less than a lease', 
   while (!outcomes.includes('free')) outcomes.push(await settle())
   expect(outcomes[0]).toBe('not known yet')
 })
+
+test('a request that cannot be left to the holder leaves nothing open', async () => {
+  const directory = await temporaryDirectory()
+  await mkdir(join(directory, '.locks/a/1.writer'), { recursive: true })
+  await writeFile(join(directory, '.locks/a/1'), '')
+  const locker = new FileLocker({ directory })
+  const open = () => process.getActiveResourcesInfo().filter((name) => name === 'FSEventWrap')
+  const before = open().length
+  const acquired = locker.acquire('a', {
+    signal: new AbortController().signal,
+    requestRelease: () => true,
+  })
+  await expect(acquired).rejects.toThrow('EISDIR')
+  // A watcher that is closed goes in one of the next turns of the loop.
+  await expect.poll(() => open().length).toBe(before)
+})
