@@ -7,6 +7,7 @@ import type { Exchange } from './exchange.js'
 import { exclusive, type WaitOptions } from './exclusive.js'
 import { load, loadFor } from './load.js'
 import { isFinished, measure, refuseExpired } from './measure.js'
+import { within } from './within.js'
 import { withoutSecret } from './without-secret.js'
 
 /** What is known about an upload. */
@@ -28,7 +29,13 @@ export async function inspect(engine: Engine, id: string, exchange: Exchange): P
 
   if ((await settle(engine, id)) === 'held') {
     const holder = engine.holders.get(id)
-    if (holder?.durable !== undefined) return inspection(holder.upload, holder.durable)
+    if (holder?.durable !== undefined) {
+      const { upload: held, durable } = holder
+      if (durable !== held.length || isFinished(held, durable)) return inspection(held, durable)
+      // It declined, and got its last byte since: clients take a full offset for done.
+      const late = () => new TusError('ERR_UPLOAD_BUSY')
+      await within(engine.settings.finishTimeout, holder.released, late)
+    }
   }
   const current = await load(engine, id)
   const { offset } = await measure(engine, current, new AbortController().signal)
