@@ -74,7 +74,8 @@ export class TrialUpload {
   }
 
   async create(options?: TurnOptions): Promise<void> {
-    await this.slots.dataStore.create(this.record, this.turn(options))
+    const turn = this.turn(options)
+    await this.slots.dataStore.create(this.record, turn)
   }
 
   /** Creates the upload with bytes, in one turn. */
@@ -133,12 +134,14 @@ export class TrialUpload {
   }
 
   async terminate(options?: TurnOptions): Promise<void> {
-    await this.slots.terminator.terminate(this.record, this.turn(options))
+    const turn = this.turn(options)
+    await this.slots.terminator.terminate(this.record, turn)
   }
 
   async concatenate(partials: readonly TrialUpload[], options?: TurnOptions): Promise<void> {
     const records = partials.map(({ record }) => copyOf(record))
-    await this.slots.concatenator.concatenate(this.record, records, this.turn(options))
+    const turn = this.turn(options)
+    await this.slots.concatenator.concatenate(this.record, records, turn)
   }
 
   /** What is stored, by the contentReader slot where it is claimed. */

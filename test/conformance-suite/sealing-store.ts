@@ -2,7 +2,10 @@ import { TusError, type Finisher, type StoreComposer, type Upload } from 'tuskit
 import { MemoryStore } from 'tuskit/memory-store'
 import { changed } from './broken.js'
 
-/** A store whose uploads can be read once they are sealed, as the object of a multipart upload can. */
+/**
+ * A store whose uploads can be read once they are sealed, as the object of a multipart upload can, and changed by
+ * those who know a secret that their creation makes.
+ */
 export function sealingStore(): MemoryStore & Finisher {
   const store = new MemoryStore()
   const sealed = new Set<string>()
@@ -10,9 +13,22 @@ export function sealingStore(): MemoryStore & Finisher {
     signal.throwIfAborted()
     if (!fence.held()) throw new TusError('ERR_LOCK_LOST')
   }
+  const mustKnow = ({ id, storage }: Upload) => {
+    const { key } = (storage.secret ?? {}) as { key?: string }
+    if (key !== `key of ${id}`) throw new Error('The record should have the secret')
+  }
   const sealing: Partial<MemoryStore & Finisher> = {
+    async create(upload, options) {
+      await store.create(upload, options)
+      await options.saveSecret({ key: `key of ${upload.id}` })
+    },
+    append(upload, from, body, options) {
+      mustKnow(upload)
+      return store.append(upload, from, body, options)
+    },
     async finish(upload, from, options) {
       mustHold(options)
+      mustKnow(upload)
       const { offset } = await store.stat(upload, options)
       if (offset !== from.offset || offset !== upload.length) throw new Error('Not all is there')
       sealed.add(upload.id)
@@ -27,7 +43,8 @@ export function sealingStore(): MemoryStore & Finisher {
     },
     useIn(composer: StoreComposer) {
       store.useIn(composer)
-      composer.useContentReader(whole).useTerminator(whole).useFinisher(whole)
+      composer.useDataStore(whole).useContentReader(whole)
+      composer.useTerminator(whole).useFinisher(whole)
     },
   }
   const whole = changed(store as MemoryStore & Finisher, sealing)

@@ -1,0 +1,104 @@
+import { TusError } from 'tuskit'
+import { altered, breaking, careless, deaf, tokenless, type Broken } from './broken.js'
+
+const store = breaking('dataStore')
+
+/** Stores that do not let go of what is not theirs any more. */
+export const interruptions: readonly Broken[] = [
+  store(
+    'create changes nothing when its signal has aborted',
+    'create ignores signals',
+    (sound) => ({
+      create: (upload, options) => sound.create(upload, deaf(options)),
+    }),
+  ),
+  store('create changes nothing without the lock', 'create asks nobody', (sound) => ({
+    create: (upload, options) => sound.create(upload, careless(options)),
+  })),
+  store(
+    'append changes nothing when its signal has aborted',
+    'append ignores signals',
+    (sound) => ({
+      append: (upload, from, body, options) => sound.append(upload, from, body, deaf(options)),
+    }),
+  ),
+  store('append changes nothing without the lock', 'append asks nobody', (sound) => ({
+    append: (upload, from, body, options) => sound.append(upload, from, body, careless(options)),
+  })),
+  store(
+    'append makes no change after its signal aborted, though more bytes come',
+    'rejects when the signal aborts, and goes on in the background',
+    (sound) => ({
+      async append(upload, from, body, options) {
+        const work = sound.append(upload, from, body, deaf(options))
+        const aborted = new Promise<never>((_, reject) => {
+          options.signal.addEventListener('abort', () => reject(options.signal.reason))
+        })
+        return Promise.race([work, aborted])
+      },
+    }),
+  ),
+  store(
+    'append rejects when its signal aborts before a body that ends early ends',
+    'looks at the signal only when bytes come',
+    (sound) => ({
+      append(upload, from, body, options) {
+        const looking = altered(body, async function* (batches) {
+          for await (const batch of batches) {
+            options.signal.throwIfAborted()
+            yield batch
+          }
+        })
+        return sound.append(upload, from, looking, deaf(options))
+      },
+    }),
+  ),
+  store(
+    'append makes no change after the lock is lost, though more bytes come',
+    'asks for the lock once',
+    (sound) => ({
+      append(upload, from, body, options) {
+        const answer = options.fence.held()
+        const fence = { ...options.fence, held: () => answer }
+        return sound.append(upload, from, body, { ...options, fence })
+      },
+    }),
+  ),
+  store(
+    'append asks for the lock before every change, and loses nothing announced',
+    'removes everything when it loses the lock',
+    (sound) => ({
+      async append(upload, from, body, options) {
+        try {
+          return await sound.append(upload, from, body, options)
+        } catch (error) {
+          await sound.terminate(upload, careless(options))
+          await sound.create(upload, {
+            ...options,
+            fence: { ...options.fence, held: () => true },
+            incoming: 'some',
+          })
+          throw error
+        }
+      },
+    }),
+  ),
+  store(
+    'append goes on after a holder that never let go',
+    'protects what is stored by refusing to go on',
+    (sound) => ({
+      async append(upload, from, body, options) {
+        if (options.fence.forced) throw new TusError('ERR_LOCK_LOST')
+        return sound.append(upload, from, body, options)
+      },
+    }),
+  ),
+  store(
+    'append shuts out a holder that never let go',
+    'lets a zombie write',
+    (sound) => ({
+      append: (upload, from, body, options) => sound.append(upload, from, body, tokenless(options)),
+    }),
+    { fenced: true },
+  ),
+]

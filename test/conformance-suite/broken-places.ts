@@ -1,0 +1,81 @@
+import { MemoryStore } from 'tuskit/memory-store'
+import { breaking, composed, type Broken } from './broken.js'
+
+const store = breaking('dataStore')
+
+/** Stores that lose track of where data is, and whether. */
+export const places: readonly Broken[] = [
+  store('maximumSize is a number of bytes, or Infinity', 'has no limit and says -1', () => ({
+    maximumSize: -1,
+  })),
+  store(
+    'locate gives the same plain data for the same upload, and every upload its own',
+    'places by chance',
+    () => ({ locate: () => ({ kind: 'memory', at: { key: String(Math.random()) } }) }),
+  ),
+  store(
+    'locate gives the same plain data for the same upload, and every upload its own',
+    'cuts long ids',
+    () => ({ locate: ({ id }) => ({ kind: 'memory', at: { key: id.slice(0, 100) } }) }),
+  ),
+  store('locate refuses a place whose terms it does not know', 'ignores places', () => ({
+    locate: ({ id }) => ({ kind: 'memory', at: { key: id } }),
+  })),
+  store('uploads with near ids keep apart', 'takes ids in capitals for the same', () => ({
+    locate: ({ id }) => ({ kind: 'memory', at: { key: id.toLowerCase() } }),
+  })),
+  store(
+    'stat of missing data rejects with ERR_DATA_MISSING',
+    'stat says 0 for missing data',
+    (sound) => ({
+      stat: (upload, options) => sound.stat(upload, options).catch(() => ({ offset: 0 })),
+    }),
+  ),
+  store('create without append leaves 0 bytes', 'makes nothing before the first byte', (sound) => ({
+    async create(upload, options) {
+      if (upload.length !== 0) await sound.create(upload, options)
+    },
+  })),
+  store(
+    'create rejects with ERR_DATA_EXISTS where something is, and leaves it alone',
+    'create overwrites',
+    (sound) => ({
+      async create(upload, options) {
+        await sound.terminate(upload, options)
+        await sound.create(upload, options)
+      },
+    }),
+  ),
+  store(
+    'create of an upload without bytes rejects with ERR_DATA_EXISTS as well',
+    'takes an empty object for a missing one',
+    (sound) => ({
+      async create(upload, options) {
+        const found = await sound.stat(upload, options).catch(() => undefined)
+        if (found?.offset !== 0) await sound.create(upload, options)
+      },
+    }),
+  ),
+  store('a length may be declared after the first bytes', 'asks for a length', (sound) => ({
+    async create(upload, options) {
+      if (upload.length === undefined) throw new Error('How many?')
+      await sound.create(upload, options)
+    },
+  })),
+  store(
+    'a length may be declared after the last byte',
+    'asks for a length with bytes',
+    (sound) => ({
+      async create(upload, options) {
+        if (options.incoming === 'some' && upload.length === undefined) throw new Error('How many?')
+        await sound.create(upload, options)
+      },
+    }),
+  ),
+  store('another instance goes on where the first one ended', 'shares nothing', () => ({}), {
+    another: () => {
+      const other = new MemoryStore()
+      return composed({ dataStore: other, contentReader: other }).composer
+    },
+  }),
+]
