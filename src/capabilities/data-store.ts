@@ -29,7 +29,8 @@ export interface DataStore {
    * Chooses where the data will live. Pure: no I/O, and the same answer for the same upload. The result is
    * recorded before the medium is touched, so that whatever lies there can be found from a record.
    *
-   * Throws `ERR_INVALID_PLACE` when `upload.place` asks for something outside the store.
+   * Throws `ERR_INVALID_PLACE` when `upload.place` asks for something outside the store, or in terms that the store
+   * does not know.
    */
   locate(upload: UnplacedUpload): StorageRef
 

@@ -30,7 +30,7 @@ export interface CreateOptions extends WriteOptions {
 export interface AppendOptions extends WriteOptions {
   /**
    * Call it whenever more bytes are durable, contiguous and countable, with the absolute offset. It never
-   * decreases. Not called for bytes that await verification.
+   * decreases, and the last call tells what the operation returns. Not called for bytes that await verification.
    */
   progress(offset: number): void
 }
