@@ -1,0 +1,35 @@
+// @ts-check
+import { execFileSync, execSync } from 'node:child_process'
+
+/**
+ * Makes sure that a program of Debian is there, and installs its package when it is not. Throws, saying what to do, when
+ * that cannot be done from here.
+ *
+ * @param {string} program its command
+ * @param {string} name of the package
+ */
+export function ensureProgram(program, name = program) {
+  if (isThere(program)) return
+  const advice = `The tests need ${program}: install the Debian package ${name}`
+  if (process.getuid?.() !== 0 || !isThere('apt-get')) throw new Error(advice)
+  // Several tests may ask at once, and apt-get does not wait for another one.
+  const install = `command -v ${program} || { apt-get update && apt-get install -y --no-install-recommends ${name}; }`
+  try {
+    execFileSync('flock', ['/tmp/tuskit-debian-packages.lock', 'sh', '-c', install], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+  } catch (cause) {
+    throw new Error(advice, { cause })
+  }
+}
+
+/** @param {string} program */
+function isThere(program) {
+  try {
+    execSync(`command -v ${program}`, { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,26 @@
+// Serves uploads named a, b, c … from a directory until its standard input ends. Argument, as JSON: `directory` and
+// `locate` of the stores, their `durability`; `hooks`: with hooks around finishing. Says its origin.
+import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { FileInfoStore, FileStore } from '../.dist/file-store.js'
+
+const { directory, locate, durability, hooks } = JSON.parse(process.argv[2])
+const composer = new StoreComposer()
+new FileStore({ directory, durability, ...(locate && { locate }) }).useIn(composer)
+new FileInfoStore({ directory, durability }).useIn(composer)
+
+let made = 0
+const handler = createHandler({
+  basePath: '/files',
+  composer,
+  generateId: () => String.fromCharCode(97 + made++),
+  // However slow a traced process is, a writer that waits for its client is left alone.
+  stalledAfter: 600_000,
+  ...(hooks && { hooks: { preFinish() {}, postFinish() {} } }),
+})
+const server = createServer(handler).listen(0, '127.0.0.1', () => {
+  console.log(`http://127.0.0.1:${server.address().port}`)
+})
+process.stdin.resume().once('end', async () => {
+  await server.stop()
+  process.exit()
+})
