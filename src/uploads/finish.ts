@@ -1,5 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { Stat } from '../capabilities/data-store.js'
+import { TusError } from '../errors.js'
 import { must } from '../options.js'
 import type { FinalResponse } from '../upload.js'
 import { ask, beAnswer, refusal } from './ask.js'
@@ -44,6 +45,8 @@ async function askPreFinish(
   if (hooks.preFinish === undefined) return undefined
   const upload = withoutSecret(holder.upload)
   await engine.events.passed(upload.id)
+  // A process that was suspended is not the one that decides any more.
+  if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
   const event = hookEvent(upload.id, 'pre-finish')
   const verdict = await ask({ reject: beAnswer, response: must.beObject }, () =>
     hooks.preFinish!({ event, upload, request }),
