@@ -12,8 +12,9 @@ export function ensureProgram(program, name = program) {
   if (isThere(program)) return
   const advice = `The tests need ${program}: install the Debian package ${name}`
   if (process.getuid?.() !== 0 || !isThere('apt-get')) throw new Error(advice)
-  // Several tests may ask at once, and apt-get does not wait for another one.
-  const install = `command -v ${program} || { apt-get update && apt-get install -y --no-install-recommends ${name}; }`
+  // Other tests may be installing, and apt-get waits for others only with a part of its work.
+  const apt = `apt-get -q update && apt-get -qy install --no-install-recommends ${name}`
+  const install = `for try in 1 2 3 4 5; do command -v ${program} && exit; ${apt} || sleep 5; done; command -v ${program}`
   try {
     execFileSync('flock', ['/tmp/tuskit-debian-packages.lock', 'sh', '-c', install], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
