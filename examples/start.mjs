@@ -1,6 +1,7 @@
 // @ts-check
 import { createHandler, createServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
+import { servePage } from './page/serve-page.mjs'
 
 const directory = process.env.UPLOADS || './uploads'
 const port = Number(process.env.PORT || 1080)
@@ -9,11 +10,17 @@ const composer = new StoreComposer()
 new FileStore({ directory }).useIn(composer)
 new FileInfoStore({ directory }).useIn(composer)
 
-const server = createServer(createHandler({ basePath: '/files', composer }))
+const handler = createHandler({ basePath: '/files', composer })
+/** @type {import('node:http').RequestListener} */
+const listener = (request, response) => {
+  void handler(request, response, () => servePage(request, response))
+}
+const server = createServer(listener, { handler })
 
 server.listen(port, '127.0.0.1', () => {
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
   console.log(`Uploads to http://127.0.0.1:${port}/files/ are kept in ${directory}`)
+  console.log(`A page to upload from is at http://127.0.0.1:${port}/`)
 })
 
 // npm passes on a signal that the terminal has sent already, so each may come twice. Only an explicit exit is not
