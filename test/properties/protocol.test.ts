@@ -1,0 +1,21 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { fileComposer, memoryComposer, temporaryDirectory } from '../serve.js'
+import { agreesWithModel } from './property.js'
+
+/** Chosen anew for every run, unless `PROPERTY_SEED` repeats one: fast-check prints it with a counterexample. */
+const seed = Number(process.env.PROPERTY_SEED ?? Date.now() % 2 ** 31)
+
+describe.each([
+  ['memory', 150, async () => memoryComposer()],
+  ['files', 30, async () => fileComposer(await temporaryDirectory())],
+] as const)('several clients and a server on %s', (_, numRuns, compose) => {
+  test(`agree with the model in ${numRuns} histories`, { timeout: 120_000 }, async () => {
+    const details = await fc.check(agreesWithModel(compose), {
+      seed,
+      numRuns,
+      includeErrorInReport: true,
+    })
+    expect(details.failed && fc.defaultReportMessage(details)).toBe(false)
+  })
+})
