@@ -14,6 +14,7 @@ test('docs/options.md has a heading for each option of the handler, the server a
   const files = [
     ...['handler-options', 'http/cors', 'create-server', 'memory-store/memory-store'],
     ...['file-store/directory', 'file-store/file-store', 'file-store/file-locker'],
+    'limited-store/limited-store',
   ]
   const options = new Set(files.flatMap((name) => optionsIn(`src/${name}.ts`)))
   const headings = [...read('docs/options.md').matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name)

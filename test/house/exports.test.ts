@@ -1,6 +1,7 @@
 import * as tuskit from 'tuskit'
 import * as conformance from 'tuskit/conformance'
 import * as fileStore from 'tuskit/file-store'
+import * as limitedStore from 'tuskit/limited-store'
 import * as memoryStore from 'tuskit/memory-store'
 import { expect, test } from 'vitest'
 
@@ -36,6 +37,15 @@ test('tuskit/file-store exports', () => {
       "FileInfoStore",
       "FileLocker",
       "FileStore",
+    ]
+  `)
+})
+
+test('tuskit/limited-store exports', () => {
+  expect(Object.keys(limitedStore).toSorted()).toMatchInlineSnapshot(`
+    [
+      "LimitedStore",
+      "MemorySpaceCounter",
     ]
   `)
 })

@@ -16,6 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'store-composer': contracts,
   'memory-store': stores,
   'file-store': [...stores, 'memory-store'],
+  'limited-store': stores,
   conformance: stores,
   features: contracts,
   uploads: [...contracts, 'features'],
@@ -86,9 +87,9 @@ test('capabilities and options of the handler are types only', () => {
 
 test('uploads and stores know no HTTP', () => {
   // As a type, the request of a hook may pass through.
-  const importers = codeFiles('src/uploads', 'src/file-store', 'src/memory-store').filter((file) =>
-    /^import (?!type )[^']*'node:http[s2]?'/m.test(read(file)),
-  )
+  const importers = codeFiles(
+    ...['src/uploads', 'src/file-store', 'src/limited-store', 'src/memory-store'],
+  ).filter((file) => /^import (?!type )[^']*'node:http[s2]?'/m.test(read(file)))
   expect(importers).toEqual([])
 })
 

@@ -1,0 +1,130 @@
+import type { Concatenator } from '../capabilities/concatenator.js'
+import type { DataStore, Stat } from '../capabilities/data-store.js'
+import type { InfoStore } from '../capabilities/info-store.js'
+import type { AppendOptions } from '../capabilities/options.js'
+import type { Terminator } from '../capabilities/terminator.js'
+import type { UploadBody } from '../capabilities/upload-body.js'
+import type { VerifiedAppender } from '../capabilities/verified-appender.js'
+import type { Upload } from '../upload.js'
+import { LimitedBody } from './limited-body.js'
+import type { Space } from './space.js'
+
+const never = new AbortController().signal
+
+/** Takes declared lengths at once, and room for other uploads as their bytes come. */
+export function limitedDataStore(inner: DataStore, space: Space): DataStore {
+  return {
+    maximumSize: inner.maximumSize,
+    locate: (upload) => inner.locate(upload),
+    async create(upload, options) {
+      if (upload.length) await space.take(upload, upload.length, options)
+      try {
+        await inner.create(upload, options)
+      } catch (error) {
+        // Without the lock the room may be somebody else's already.
+        if (options.fence.held()) await space.settle(upload, () => ({ offset: 0 }))
+        throw error
+      }
+    },
+    stat: (upload, options) => inner.stat(upload, options),
+    append: (upload, from, body, options) =>
+      receive({ inner, space, upload, from, body, options }, (limited) =>
+        inner.append(upload, from, limited, options),
+      ),
+  }
+}
+
+/** Chunks that await verification take room as well: they lie on the medium. */
+export function limitedVerifiedAppender(
+  appender: VerifiedAppender,
+  inner: DataStore,
+  space: Space,
+): VerifiedAppender {
+  return {
+    appendVerified: (upload, from, body, accept, options) =>
+      receive({ inner, space, upload, from, body, options }, (limited, refused) =>
+        // A chunk that does not come whole cannot be verified, and its end is not waited for.
+        appender.appendVerified(
+          upload,
+          from,
+          limited,
+          async () => !refused() && (await accept()),
+          options,
+        ),
+      ),
+  }
+}
+
+interface Reception {
+  readonly inner: DataStore
+  readonly space: Space
+  readonly upload: Upload
+  readonly from: Stat
+  readonly body: UploadBody
+  readonly options: AppendOptions
+}
+
+async function receive(
+  { inner, space, upload, from, body, options }: Reception,
+  store: (body: UploadBody, refused: () => boolean) => Promise<Stat>,
+): Promise<Stat> {
+  if (upload.length !== undefined) {
+    // Not new, unless it was declared after the creation.
+    await space.take(upload, upload.length, options)
+    return store(body, () => false)
+  }
+  const limited = new LimitedBody(body, from.offset, (offset) =>
+    space.take(upload, offset, options),
+  )
+  let stored: Stat | undefined
+  try {
+    stored = await store(limited, () => limited.refused)
+  } finally {
+    if (options.fence.held())
+      await space.settle(upload, () => stored ?? inner.stat(upload, options))
+  }
+  limited.check()
+  return stored
+}
+
+/** Gives room back when the data is gone. */
+export function limitedTerminator(inner: Terminator, space: Space): Terminator {
+  return {
+    async terminate(upload, options) {
+      await inner.terminate(upload, options)
+      await space.release(upload)
+    },
+  }
+}
+
+/** Takes room for the final upload; its partials keep theirs. */
+export function limitedConcatenator(
+  concatenator: Concatenator,
+  inner: DataStore,
+  space: Space,
+): Concatenator {
+  return {
+    async concatenate(final, partials, options) {
+      let length = 0
+      for (const partial of partials) {
+        length += partial.length ?? (await inner.stat(partial, options)).offset
+      }
+      await space.take(final, length, options)
+      await concatenator.concatenate(final, partials, options)
+    },
+  }
+}
+
+/** Hears of verdicts: an upload that was rejected takes no more bytes, and needs no more room than they have. */
+export function limitedInfoStore(records: InfoStore, inner: DataStore, space: Space): InfoStore {
+  return {
+    create: (upload) => records.create(upload),
+    get: (id) => records.get(id),
+    async update(upload) {
+      await records.update(upload)
+      if (upload.state.kind !== 'rejected') return
+      await space.settle(upload, () => inner.stat(upload, { signal: never }))
+    },
+    delete: (id) => records.delete(id),
+  }
+}

@@ -1,0 +1,108 @@
+import { readdir } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { MemoryInfoStore } from 'tuskit/memory-store'
+import { createUpload, head, openPatch, patch, remove, temporaryDirectory } from '../serve.js'
+import { createOf, idOf, inFiles, inners, recordsOf, serveLimited } from './limited.js'
+import { storeWith, tryToCreate } from './limited.js'
+
+describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
+  test('take it from their creation on, to the last byte', async () => {
+    const site = await serveLimited(await open())
+    await createOf(site, 6)
+    const last = await createOf(site, 5)
+    const refused = await tryToCreate(site, 1)
+    expect(refused).toMatchObject({ status: 507, text: expect.stringMatching(/^ERR_STORAGE_FULL/) })
+    expect(refused.headers.location).toBeUndefined()
+    expect(await recordsOf(site.composer)).toHaveLength(2)
+    expect((await patch(last, 0, 'hello')).status).toBe(204)
+    expect((await tryToCreate(site, 0)).status).toBe(201)
+    expect(site.counter.used).toBe(11)
+  })
+
+  test('that are larger than the limit are refused', async () => {
+    const site = await serveLimited(await open())
+    expect((await tryToCreate(site, 12)).status).toBe(507)
+    expect(site.counter.used).toBe(0)
+  })
+
+  test('that are created at the same moment never take more together', async () => {
+    const site = await serveLimited({ ...(await open()), limit: 100 })
+    const replies = await Promise.all(Array.from({ length: 30 }, () => tryToCreate(site, 9)))
+    const statuses = replies.map(({ status }) => status)
+    expect(statuses.filter((status) => status === 201)).toHaveLength(11)
+    expect(statuses.filter((status) => status === 507)).toHaveLength(19)
+    expect(site.counter.used).toBe(99)
+    expect(await recordsOf(site.composer)).toHaveLength(11)
+  })
+
+  test('give it back when they are terminated, once', async () => {
+    const site = await serveLimited(await open())
+    const [one] = [await createOf(site, 5), await createOf(site, 6)]
+    expect((await remove(one)).status).toBe(204)
+    expect((await remove(one)).status).toBe(404)
+    expect(site.counter.used).toBe(6)
+    expect((await tryToCreate(site, 6)).status).toBe(507)
+    expect((await tryToCreate(site, 5)).status).toBe(201)
+  })
+
+  test('give it back when they expire', async () => {
+    const site = await serveLimited(await open(), { expiration: { after: 1 } })
+    const url = await createOf(site, 11)
+    const { infoStore } = site.composer.slots()
+    const { expiresAt } = (await infoStore!.get(idOf(url)))!
+    while (Date.now() < Date.parse(expiresAt!)) await new Promise(setImmediate)
+    expect(await site.handler.uploads.removeExpired()).toBe(1)
+    expect(site.counter.used).toBe(0)
+    expect((await tryToCreate(site, 11)).status).toBe(201)
+  })
+
+  test('need no more than they have once they are rejected', async () => {
+    const hooks = {
+      postReceive: ({ offset }: { offset: number }) =>
+        offset > 0 ? { stop: { status: 422 } } : undefined,
+    }
+    const site = await serveLimited(await open(), { hooks, progressInterval: 1 })
+    const url = await createOf(site, 11)
+    const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
+    request.write('hello')
+    expect((await reply).status).toBe(422)
+    expect(site.counter.used).toBe(5)
+    expect((await tryToCreate(site, 6)).status).toBe(201)
+  })
+
+  test('that declare it later are refused while it does not fit', async () => {
+    const site = await serveLimited(await open())
+    const url = await createUpload(site, { 'upload-defer-length': '1' })
+    expect((await patch(url, 0, 'hello ')).status).toBe(204)
+    const other = await createOf(site, 1)
+    const refused = await patch(url, 6, 'wor', { 'upload-length': '11' })
+    expect([refused.status, refused.headers['upload-offset']]).toEqual([507, '6'])
+    await remove(other)
+    expect((await patch(url, 6, 'wor', { 'upload-length': '11' })).status).toBe(204)
+    expect(site.counter.used).toBe(11)
+    expect((await patch(url, 9, 'ld')).headers['upload-offset']).toBe('11')
+  })
+})
+
+test('a refused creation leaves no file', async () => {
+  const directory = await temporaryDirectory()
+  const site = await serveLimited(inFiles(directory))
+  expect((await tryToCreate(site, 12)).status).toBe(507)
+  expect(await readdir(directory)).toEqual([])
+})
+
+test('a creation that fails gives its room back', async () => {
+  let broken = true
+  const store = storeWith((inner) => ({
+    create: (upload, options) => {
+      if (broken) return Promise.reject(new Error('The disk is gone'))
+      return inner.create(upload, options)
+    },
+  }))
+  const site = await serveLimited({ store, infoStore: new MemoryInfoStore() })
+  expect((await tryToCreate(site, 11)).status).toBe(500)
+  expect(site.counter.used).toBe(0)
+  broken = false
+  const url = await createOf(site, 11)
+  expect((await head(url)).headers['upload-offset']).toBe('0')
+})

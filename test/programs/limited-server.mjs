@@ -1,0 +1,15 @@
+// Serves uploads under /files from a directory, which together may take so many bytes, until it is killed. Tells its
+// parent its origin.
+import { FileInfoStore, FileStore } from '../.dist/file-store.js'
+import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { LimitedStore } from '../.dist/limited-store.js'
+
+const silent = () => {}
+const logger = { error: silent, warn: silent, info: silent, debug: silent }
+const [directory, limit] = process.argv.slice(2)
+const composer = new StoreComposer()
+const store = new FileStore({ directory })
+const infoStore = new FileInfoStore({ directory })
+new LimitedStore({ limit: Number(limit), store, infoStore }).useIn(composer)
+const server = createServer(createHandler({ basePath: '/files', composer, logger }))
+server.listen(0, '127.0.0.1', () => process.send(`http://127.0.0.1:${server.address().port}`))
