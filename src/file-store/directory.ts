@@ -13,8 +13,8 @@ export interface DirectoryOptions {
    *
    * - `os`: the operating system has it. Survives a crash of the process, also `kill -9`; a power failure may
    *   lose what was stored in the last seconds.
-   * - `disk`: the disk has it; every write waits for the medium, and so do every new name in a directory and every
-   *   question for an offset. That costs little for large chunks, and dominates everything else for small uploads.
+   * - `disk`: the disk has it; every write waits for the medium, and so do every new name in a directory, every
+   *   question for an offset and every record that is read. That costs little for large chunks, and dominates everything else for small uploads.
    */
   readonly durability?: 'os' | 'disk'
   /** Mode of new files, narrowed by the umask of the process. Default `0o666`. */
@@ -36,6 +36,9 @@ export const directoryRules = {
   directoryPermissions: bePermissions,
 }
 
+/** Folders that are kept in mind; templates with times make ever new ones. */
+const mostLasting = 1000
+
 /** A directory and the way files are made in it. */
 export class Directory {
   readonly path: string
@@ -43,6 +46,8 @@ export class Directory {
   readonly onDisk: boolean
   readonly #filePermissions: number
   readonly #directoryPermissions: number
+  /** Folders whose names, and those of the folders that they are in, are on the disk. */
+  readonly #lasting = new Set<string>()
 
   constructor(options: DirectoryOptions) {
     this.path = resolve(options.directory)
@@ -68,6 +73,27 @@ export class Directory {
     for (let made = path; made !== dirname(first); made = dirname(made)) {
       await this.syncFolder(dirname(made))
     }
+  }
+
+  /**
+   * Under `disk`: waits until the name of a file is on the disk, and so are those of the folders that it is in: whoever
+   * made them may not have waited for that yet.
+   */
+  async syncName(path: string): Promise<void> {
+    if (!this.onDisk) return
+    await this.syncFolder(dirname(path))
+    const waiting: string[] = []
+    for (let folder = dirname(path); !this.#lasting.has(folder); folder = dirname(folder)) {
+      waiting.push(folder)
+      // What is around the directory is not always ours to open.
+      const tolerated = folder === this.path ? ['EACCES'] : []
+      await this.syncFolder(dirname(folder)).catch((error: unknown) => {
+        if (!tolerated.includes(String(errorCode(error)))) throw error
+      })
+      if (folder === this.path) break
+    }
+    if (this.#lasting.size > mostLasting) this.#lasting.clear()
+    for (const folder of waiting) this.#lasting.add(folder)
   }
 
   /** Under `disk`: waits until the names in a folder are on the disk. */

@@ -68,6 +68,8 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     await translated(async () => {
       const { file, isNew } = await this.#openLog(path)
       try {
+        // Before there is a record, so that one that is found has a name that lasts.
+        await this.#directory.syncName(path)
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
         const addition = { upload, seen, after: undefined, refusal: 'ERR_ID_TAKEN' } as const
         await addState(file, this.#directory, addition)
@@ -78,7 +80,6 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       } finally {
         await file.close()
       }
-      await this.#directory.syncFolder(this.#directory.path)
     })
   }
 
@@ -88,7 +89,8 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     const known = this.#known.get(id)
     this.#known.delete(id)
     if (version === undefined) return undefined
-    const upload = known?.version === version ? known.upload : await readRecord(path, id)
+    const upload =
+      known?.version === version ? known.upload : await readRecord(path, id, this.#directory)
     this.#known.set(id, { version, upload })
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= cacheSize) break

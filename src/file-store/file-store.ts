@@ -105,7 +105,7 @@ export class FileStore
       } finally {
         await file.close()
       }
-      await this.#directory.syncFolder(dirname(path))
+      await this.#directory.syncName(path)
       this.#empty.add(upload)
     })
   }
@@ -243,6 +243,8 @@ export class FileStore
       const { size } = await file.stat()
       // A writer beside may not have waited for the disk yet, and what is answered must last.
       await this.#directory.sync(file)
+      // A creation that was cut off may have left the name. Nothing is appended before somebody has waited for it.
+      if (size === 0) await this.#directory.syncName(path)
       return size
     } finally {
       await file.close()

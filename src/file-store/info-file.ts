@@ -17,12 +17,18 @@ export async function versionOf(path: string): Promise<string | undefined> {
   return found && `${found.ino} ${found.size} ${found.mtimeMs} ${found.ctimeMs}`
 }
 
-/** The record whose log is at `path`. */
-export async function readRecord(path: string, id: string): Promise<Upload | undefined> {
+/** The record whose log is at `path`. With a directory, what is answered lasts as it promises. */
+export async function readRecord(
+  path: string,
+  id: string,
+  directory?: Directory,
+): Promise<Upload | undefined> {
   const file = await unlessMissing(open(path, 'r'))
   if (file === undefined) return undefined
   try {
     const upload = followLog(await readLog(file))?.upload
+    // Whoever wrote it may not have waited for the disk yet.
+    await directory?.sync(file)
     // Where names of files ignore case, this may be the record of another id.
     return upload?.id === id ? upload : undefined
   } finally {

@@ -71,13 +71,13 @@ export class VerifiedMarker {
 
   /** Moves the marker. Resolves once that is stored. */
   async set(offset: number): Promise<void> {
-    const created = this.offset < 0
+    // First, so that a marker that counts has a name that lasts.
+    if (this.offset < 0) await this.#directory.syncFolder(dirname(this.#path))
     const other = this.#slots[0]! <= this.#slots[1]! ? 0 : 1
     await this.#write(other, offset)
     // Moved back: the larger number has to go as well.
     if (this.offset !== offset) await this.#write(1 - other, offset)
     await this.#directory.sync(this.#file)
-    if (created) await this.#directory.syncFolder(dirname(this.#path))
   }
 
   async #write(slot: number, offset: number): Promise<void> {

@@ -1,0 +1,78 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { FileInfoStore } from 'tuskit/file-store'
+import { uploadOf } from '../file-store/stage.js'
+import { ensureProgram } from '../house/debian-packages.mjs'
+import { createUpload, head } from '../serve.js'
+import { stepsOf } from './steps.js'
+import { trace } from './traced-server.js'
+
+// What another process has made, and did not wait for or was killed before it could, is not on the disk either.
+beforeAll(() => ensureProgram('strace'), 300_000)
+
+test('folders that somebody else has made are there before a file in them is told', async () => {
+  const before = async (directory: string) => {
+    await mkdir(join(directory, 'one/two'), { recursive: true })
+  }
+  const events = await trace({ locate: 'one/two/{id}', before }, async (site) => {
+    await createUpload(site)
+    await createUpload(site)
+  })
+  const steps = stepsOf(events)
+  const told = steps.indexOf('answer POST 201')
+  expect(steps.slice(steps.indexOf('create uploads/one/two/a'), told)).toEqual([
+    'create uploads/one/two/a',
+    'sync uploads/one/two/a',
+    'sync uploads/one/two',
+    'sync uploads/one',
+  ])
+  expect(steps.slice(0, told)).toContain('sync uploads')
+  expect(steps.slice(0, told)).toContain('sync .')
+  const later = events.slice(events.findLastIndex(({ kind }) => kind === 'request'))
+  const synced = later.flatMap((event) => (event.kind === 'sync' ? [event.path] : []))
+  expect(synced).not.toContain('uploads/one')
+})
+
+test.each(['finished', 'gone'] as const)(
+  'that an upload is %s is there before HEAD says so',
+  async (kind) => {
+    const before = async (directory: string) => {
+      const records = new FileInfoStore({ directory })
+      const upload = uploadOf('a', { length: 5, finish: 'recorded' })
+      await records.create(upload)
+      await writeFile(join(directory, 'a'), 'first')
+      const at = upload.createdAt
+      const state =
+        kind === 'gone' ? ({ kind, at, cause: 'terminated' } as const) : ({ kind, at } as const)
+      await records.update({ ...upload, revision: 2, state })
+    }
+    const events = await trace({ before }, async ({ origin }) => {
+      await head(`${origin}/files/a`)
+    })
+    const answer = kind === 'gone' ? 'answer HEAD 410' : 'answer HEAD 200, offset 5'
+    expect(stepsOf(events)).toEqual(['sync uploads/.a.info', answer])
+  },
+)
+
+test('data is there, and so is its name, before HEAD tells of it', async () => {
+  const offsetOf = async (content: string) => {
+    const before = async (directory: string) => {
+      await new FileInfoStore({ directory }).create(uploadOf('a', { length: 9 }))
+      await writeFile(join(directory, 'a'), content)
+    }
+    const events = await trace({ before }, async ({ origin }) => {
+      await head(`${origin}/files/a`)
+    })
+    return stepsOf(events)
+  }
+  const synced = ['sync uploads/.a.info', 'sync uploads/a']
+  expect(await offsetOf('first')).toEqual([...synced, 'answer HEAD 200, offset 5'])
+  // Nothing is appended before the name is there: so only an empty file can be without.
+  expect(await offsetOf('')).toEqual([
+    ...synced,
+    'sync uploads',
+    'sync .',
+    'answer HEAD 200, offset 0',
+  ])
+})
