@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
+import { TusError } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { createUpload, head, openPatch, patch, remove, temporaryDirectory } from '../serve.js'
 import { createOf, idOf, inFiles, inners, recordsOf, serveLimited } from './limited.js'
@@ -91,18 +92,20 @@ test('a refused creation leaves no file', async () => {
   expect(await readdir(directory)).toEqual([])
 })
 
-test('a creation that fails gives its room back', async () => {
-  let broken = true
-  const store = storeWith((inner) => ({
-    create: (upload, options) => {
-      if (broken) return Promise.reject(new Error('The disk is gone'))
-      return inner.create(upload, options)
-    },
-  }))
-  const site = await serveLimited({ store, infoStore: new MemoryInfoStore() })
-  expect((await tryToCreate(site, 11)).status).toBe(500)
-  expect(site.counter.used).toBe(0)
-  broken = false
-  const url = await createOf(site, 11)
-  expect((await head(url)).headers['upload-offset']).toBe('0')
-})
+// Whether the data is removed again, as after the first failure, or was somebody else's, as in the second one.
+test.each([new Error('The disk is gone'), new TusError('ERR_DATA_EXISTS')])(
+  'a creation that fails gives its room back: %s',
+  async (failure) => {
+    let broken = true
+    const store = storeWith((inner) => ({
+      create: (upload, options) =>
+        broken ? Promise.reject(failure) : inner.create(upload, options),
+    }))
+    const site = await serveLimited({ store, infoStore: new MemoryInfoStore() })
+    expect((await tryToCreate(site, 11)).status).toBe(500)
+    expect(site.counter.used).toBe(0)
+    broken = false
+    const url = await createOf(site, 11)
+    expect((await head(url)).headers['upload-offset']).toBe('0')
+  },
+)

@@ -73,6 +73,16 @@ describe.each(inners)('uploads without a length, in $medium', ({ open }) => {
     expect(site.counter.used).toBe(11)
   })
 
+  test('are refused at once, though a checksum has to wait for the end', async () => {
+    const site = await serveLimited(await open())
+    const url = await createUpload(site, deferred)
+    const { request, reply } = openPatch(url, 0, { 'content-length': '100', ...sha1('whatever') })
+    request.write('more than fits')
+    expect(await reply).toMatchObject({ status: 507, headers: { 'upload-offset': '0' } })
+    expect(site.counter.used).toBe(0)
+    request.destroy()
+  })
+
   test('may be created with bytes', async () => {
     const site = await serveLimited(await open())
     const refused = await post(site, deferred, 'more than fits')
