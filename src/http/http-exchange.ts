@@ -33,14 +33,26 @@ export class HttpExchange {
     this.response = response
     this.#bodyOptions = bodyOptions
     this.method = effectiveMethod(request)
+    const { socket } = request
+    const turn = response.socket === null ? last.get(socket)?.answered : undefined
+    this.turn = turn
     this.answered = new Promise((resolve) => {
-      if (response.destroyed || request.socket.destroyed) resolve()
-      else response.once('close', () => resolve())
-      // A response that waits behind another (pipelining) is not told that the connection is gone.
-      if (response.socket === null) request.socket.once('close', () => resolve())
+      const done = () => {
+        socket.off('close', done)
+        resolve()
+      }
+      if (response.destroyed || socket.destroyed) return resolve()
+      response.once('close', done)
+      // A response that waits behind another (pipelining) is not told that the connection is gone. It listens only when
+      // its turn has come, or there would be as many listeners as requests that wait.
+      const listen = () => {
+        if (socket.destroyed) resolve()
+        else if (response.socket === null) socket.once('close', done)
+      }
+      if (turn !== undefined) void turn.then(listen)
+      else listen()
     })
-    this.turn = response.socket === null ? last.get(request.socket)?.answered : undefined
-    last.set(request.socket, this)
+    last.set(socket, this)
   }
 
   get body(): RequestBody {
@@ -59,8 +71,9 @@ export class HttpExchange {
    */
   get awaitsContinue(): boolean {
     const { headers, socket, httpVersion } = this.request
-    if (this.#bodyStarted) return false
-    if (headers.expect?.toLowerCase() !== '100-continue' || httpVersion === '1.0') return false
+    if (this.#bodyStarted || httpVersion === '1.0') return false
+    // As Node finds it, also among other expectations: it leaves all of these to the listener.
+    if (!/(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? '')) return false
     const { server } = socket as { server?: NodeJS.EventEmitter }
     return (server?.listenerCount('checkContinue') ?? 0) > 0
   }
