@@ -1,0 +1,137 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { send, tus } from '../serve.js'
+
+const program = fileURLToPath(new URL('../programs/abused-server.mjs', import.meta.url))
+
+/** What a server process uses. */
+export interface Usage {
+  readonly descriptors: number
+  /** How many descriptors it may have. */
+  readonly limit: number
+  readonly locks: number
+  /** Bytes, after a collection. */
+  readonly rss: number
+}
+
+/** A server in a process of its own that should bear everything. */
+export class AbusedServer {
+  port = 0
+  /** What it logged as an error. */
+  readonly errors: string[] = []
+  measure: () => Promise<Usage> = () => Promise.reject(new Error('The server has not started'))
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+}
+
+/** A server for all tests of a file, which must have outlived them, without an error, when they are over. */
+export function abusedServer(): AbusedServer {
+  const server = new AbusedServer()
+  let stop: () => Promise<void>
+  beforeAll(async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'tuskit-abuse-'))
+    const child = fork(program, [directory], { execArgv: ['--expose-gc'] })
+    const exited = once(child, 'exit')
+    child.on('message', ({ error }: { error?: string }) => {
+      if (error !== undefined) server.errors.push(error)
+    })
+    const answer = async <Key extends string, Value>(key: Key): Promise<Value> => {
+      for (;;) {
+        const [message] = (await Promise.race([
+          once(child, 'message'),
+          exited.then(() => Promise.reject(new Error('The server process has ended'))),
+        ])) as [Record<Key, Value>]
+        if (key in message) return message[key]
+      }
+    }
+    server.port = await answer('port')
+    server.measure = async () => {
+      const measured = answer<'measured', Usage>('measured')
+      child.send('measure')
+      return measured
+    }
+    stop = async () => {
+      expect(child.exitCode, 'the server process is still there').toBe(null)
+      child.kill('SIGKILL')
+      await exited
+      await rm(directory, { recursive: true, force: true })
+      expect(server.errors, 'errors that the server logged').toEqual([])
+    }
+  })
+  afterAll(() => stop())
+  return server
+}
+
+/** An upload of the given length, as a path. */
+export async function newUpload({ origin }: AbusedServer, length: number): Promise<string> {
+  const headers = { ...tus, 'upload-length': String(length) }
+  const { headers: answer, status } = await send({
+    method: 'POST',
+    url: `${origin}/files`,
+    headers,
+  })
+  expect(status).toBe(201)
+  return answer.location!
+}
+
+/** The text of a request. `body` only goes with a Content-Length of its own among the `lines`. */
+export function requestText(method: string, path: string, lines: readonly string[] = []): string {
+  return [`${method} ${path} HTTP/1.1`, 'Host: a', ...lines, '', ''].join('\r\n')
+}
+
+export const chunkLines = [
+  'Tus-Resumable: 1.0.0',
+  'Content-Type: application/offset+octet-stream',
+  'Upload-Offset: 0',
+]
+
+export interface RawAnswer {
+  readonly status: number
+  readonly head: string
+  readonly body: string
+}
+
+/** The answers in what came over a connection, interim ones included. */
+export function answersIn(text: string): RawAnswer[] {
+  return text.split(/(?=HTTP\/1\.1 \d{3} )/).map((answer) => {
+    const [head = '', body = ''] = answer.split(/\r\n\r\n([^]*)/)
+    return { status: Number(head.slice(9, 12)), head, body }
+  })
+}
+
+/** A refusal says why: by a code and a sentence, or by its status alone when Node has refused before tuskit was asked. */
+export function expectReason({ body, head, status }: RawAnswer): void {
+  if (/^tus-resumable: /im.test(head)) expect(body).toMatch(/^ERR_[A-Z_]+: [^\n]+\n$/)
+  else expect([400, 408, 413, 417, 431]).toContain(status)
+}
+
+export async function openSocket({ port }: AbusedServer): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Writes, and resolves when it has left this process. */
+export function write(socket: Socket, bytes: string | Buffer): Promise<void> {
+  return new Promise((resolve) => socket.write(bytes as string, 'latin1', () => resolve()))
+}
+
+/** Resolves when the descriptors and locks of a server are what they were. */
+export async function expectBack(server: AbusedServer, before: Usage): Promise<void> {
+  const { descriptors } = before
+  const measure = async () => {
+    const now = await server.measure()
+    // Fewer than before is no leak: a connection of a test before may have been about to close.
+    return { descriptors: Math.max(now.descriptors, descriptors), locks: now.locks }
+  }
+  await expect.poll(measure, { timeout: 15_000 }).toEqual({ descriptors, locks: 0 })
+}
