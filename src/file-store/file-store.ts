@@ -52,7 +52,7 @@ export interface FileStoreOptions extends DirectoryOptions {
  *
  * A pre-create hook places an upload with `{ path }`, under the rules of {@link FileStoreOptions.locate}. Beside the
  * data, names that begin with a dot belong to the store: `.<name>.verified` while chunks with checksums come in, and
- * `.<name>.tmp` while a file is being replaced.
+ * `.<name>.tmp` while a file is being replaced. When the process is killed just then they may stay as long as the upload.
  *
  * Fenced: when an earlier holder of the lock never let go, the data is copied (cloned, where the file system can) into
  * a new file before the next byte, so that whatever the earlier holder still writes goes to a file that is no longer

@@ -1,0 +1,84 @@
+// Serves uploads from a directory for the torture, beside another process that does the same. Tells the log of each
+// finish hook, with the digest of the file at that moment, and of each time that the process stood still. Argument, as
+// JSON: `plan` (RunPlan), `directory`, `log`, `name` of the process, `ahead`: milliseconds by which its clock is ahead.
+import { createHash } from 'node:crypto'
+import { appendFileSync, createReadStream } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
+
+const { plan, directory, log, name, ahead } = JSON.parse(process.argv[2])
+
+if (ahead > 0) {
+  const RealDate = Date
+  globalThis.Date = class extends RealDate {
+    constructor(...given) {
+      super(...(given.length > 0 ? given : [Date.now()]))
+    }
+    static now() {
+      return RealDate.now() + ahead
+    }
+  }
+}
+
+// The clock that all processes of a machine share.
+const now = () => Number(process.hrtime.bigint() / 1_000_000n)
+const note = (line) =>
+  appendFileSync(log, `${JSON.stringify({ process: name, at: now(), ...line })}\n`)
+
+async function witness({ event, upload }) {
+  const at = now()
+  const hash = createHash('sha256')
+  const path = join(directory, upload.storage.at.path)
+  const error = await pipeline(createReadStream(path), hash).catch(({ code }) => code)
+  const file = upload.metadata.values.filename
+  note({
+    at,
+    hook: event.type,
+    event: event.id,
+    id: upload.id,
+    file,
+    error,
+    hash: hash.digest('hex'),
+  })
+}
+
+const beat = 100
+let lastBeat = now()
+setInterval(() => {
+  const stood = now() - lastBeat - beat
+  if (stood > plan.lease / 4) note({ stood })
+  lastBeat = now()
+}, beat).unref()
+
+const composer = new StoreComposer()
+const locker = new FileLocker({ directory, lease: plan.lease })
+locker.useIn(composer)
+new FileStore({ directory, durability: plan.durability }).useIn(composer)
+new FileInfoStore({ directory, durability: plan.durability }).useIn(composer)
+const handler = createHandler({
+  basePath: '/files',
+  composer,
+  expiration: { after: plan.expireAfter, sweepEvery: 1_000 },
+  ...(plan.hooks && { hooks: { preFinish: witness, postFinish: witness } }),
+})
+const server = createServer(handler)
+
+process.on('message', async () => {
+  const finished = await handler.uploads.finishPending()
+  const removed = await handler.uploads.removeExpired()
+  await locker.prune()
+  process.send({ swept: finished + removed })
+})
+const leave = () => process.exit(1)
+process.on('disconnect', leave)
+process.on('SIGTERM', async () => {
+  setTimeout(() => console.error('still there:', process.getActiveResourcesInfo()), 15_000).unref()
+  await server.stop({ timeout: 5_000 })
+  process.off('disconnect', leave)
+  process.disconnect()
+})
+
+await handler.uploads.finishPending().catch((error) => console.error('finishPending', error))
+server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))

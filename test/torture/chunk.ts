@@ -1,0 +1,56 @@
+import type { Account } from './account.js'
+import type { Content } from './content.js'
+import type { AttemptPlan } from './plan.js'
+import type { Sending } from './send.js'
+
+/** What a chunk adds to a request. */
+export type Chunk = Required<Pick<Sending, 'headers' | 'body' | 'onPiece'>> &
+  Pick<Sending, 'trailers' | 'cut'> & {
+    /** Where the upload stands when all of it was taken. */
+    readonly end: number
+    /** Whether it has to be refused. */
+    readonly wrong: boolean
+  }
+
+/** The chunk of a file that a plan asks for, from `offset` on. While it is sent, the account is told what may count. */
+export function chunkOf(
+  content: Content,
+  account: Account,
+  offset: number,
+  { size, framing, checksum, corrupt, cut }: AttemptPlan,
+): Chunk {
+  const end = Math.min(offset + size, content.size)
+  const wrong = corrupt && end > offset
+  const claim = (algorithm: string) => {
+    const digest = content.digest(algorithm, offset, end).toString('base64')
+    return { 'upload-checksum': `${algorithm} ${digest}` }
+  }
+  const inTrailer = checksum?.in === 'trailer'
+  const pieces = content.pieces(offset, end)
+  let sent = offset
+  return {
+    headers: {
+      'content-type': 'application/offset+octet-stream',
+      ...(framing === 'sized'
+        ? { 'content-length': String(end - offset) }
+        : { 'transfer-encoding': 'chunked' }),
+      ...(checksum?.in === 'header' && claim(checksum.algorithm)),
+      ...(inTrailer && { trailer: 'Upload-Checksum' }),
+    },
+    body: wrong ? spoiled(pieces) : pieces,
+    ...(inTrailer && { trailers: () => claim(checksum.algorithm) }),
+    ...(cut && { cut }),
+    end,
+    wrong,
+    onPiece(bytes) {
+      sent += bytes
+      // Of a chunk with a checksum nothing may count before all of it is there.
+      if (!wrong && (checksum === undefined || sent === end)) account.mayHold(sent)
+    },
+  }
+}
+
+/** The same pieces, with every byte changed. */
+function* spoiled(pieces: Iterable<Buffer>): Generator<Buffer, void> {
+  for (const piece of pieces) yield Buffer.from(piece.map((byte) => byte ^ 0xff))
+}

@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Account } from './account.js'
+import { chunkOf } from './chunk.js'
+import { Content, fingerprint } from './content.js'
+import { askOffset, exchange, pause, remove, tus, type World } from './exchange.js'
+import { planAttempt, type AttemptPlan, type FilePlan } from './plan.js'
+
+/** What an upload is for. */
+export interface ClientOptions {
+  /** A partial upload. Default false. */
+  readonly partial?: boolean
+  /** Whether it is removed while bytes come in. Default false. */
+  readonly fights?: boolean
+}
+
+/** Uploads one file, whatever happens on the way. */
+export class Client {
+  readonly content: Content
+  readonly #world: World
+  readonly #file: FilePlan
+  readonly #options: ClientOptions
+  #attempt = 0
+  #account: Account | undefined
+  #offset: number | undefined
+
+  constructor(world: World, file: FilePlan, options: ClientOptions = {}) {
+    this.content = new Content(file.name, file.size)
+    this.#world = world
+    this.#file = file
+    this.#options = options
+    world.referee.files.set(file.name, fingerprint([this.content]))
+  }
+
+  /** Resolves when the upload exists. */
+  async create(): Promise<Account> {
+    while (this.#account === undefined) await this.#create(this.#next())
+    return this.#account
+  }
+
+  /** Resolves when the upload is full; `undefined` when it never will be. */
+  async complete(): Promise<Account | undefined> {
+    const account = await this.create()
+    const { size, abandonAt = Infinity } = this.#file
+    for (;;) {
+      const step = this.#next()
+      const offset = this.#offset
+      if (account.gone) return undefined
+      if (offset === undefined || step.ask) {
+        this.#offset = await askOffset(this.#world, account, step)
+      } else if (offset >= abandonAt) {
+        return undefined
+      } else if (offset === size && account.declared) {
+        return account
+      } else {
+        this.#offset = await this.#append(account, offset, step)
+      }
+      if (this.#offset === undefined) await sleep(pause)
+    }
+  }
+
+  #next(): AttemptPlan {
+    return planAttempt(this.#file.name, this.#attempt++)
+  }
+
+  async #create(step: AttemptPlan): Promise<void> {
+    const { name, size, declareAt } = this.#file
+    const { partial = false } = this.#options
+    const declared = declareAt === undefined
+    const account = new Account(this.#world.referee, { name, size, declared, partial })
+    const chunk = step.brings ? chunkOf(this.content, account, 0, step) : { headers: {} }
+    const headers = {
+      ...tus,
+      ...chunk.headers,
+      ...(declared ? { 'upload-length': String(size) } : { 'upload-defer-length': '1' }),
+      ...(partial && { 'upload-concat': 'partial' }),
+      'upload-metadata': `filename ${Buffer.from(name).toString('base64')}`,
+    }
+    const reply = await exchange(this.#world, account, { method: 'POST', ...chunk, headers }, step)
+    // An error tells the place, too, once the upload exists.
+    if (reply?.headers.location === undefined) return void (await sleep(pause))
+    account.place(reply.headers.location)
+    this.#account = account
+    if (reply.status === 201) this.#offset = Number(reply.headers['upload-offset'] ?? 0)
+  }
+
+  /** Sends a chunk while others are interested in the same upload. Returns the offset when it is known then. */
+  async #append(account: Account, offset: number, step: AttemptPlan): Promise<number | undefined> {
+    const others: Promise<unknown>[] = []
+    let pieces = 0
+    const stored = await this.#send(account, offset, step, () => {
+      if (pieces === step.spectateAt) {
+        others.push(askOffset(this.#world, account, { ...step, server: 1 - step.server }))
+      }
+      if (pieces === step.rivalAt) others.push(this.#rival(account))
+      if (pieces === 2 && this.#options.fights) others.push(remove(this.#world, account))
+      pieces++
+    })
+    await Promise.all(others)
+    return stored
+  }
+
+  /** A second client, which knows nothing of the first. */
+  async #rival(account: Account): Promise<void> {
+    const step = this.#next()
+    this.#world.referee.count('rival')
+    const offset = await askOffset(this.#world, account, step)
+    if (offset !== undefined) await this.#send(account, offset, step, () => {})
+  }
+
+  async #send(
+    account: Account,
+    offset: number,
+    step: AttemptPlan,
+    beforePiece: () => void,
+  ): Promise<number | undefined> {
+    const { size, declareAt = 0 } = this.#file
+    const chunk = chunkOf(this.content, account, offset, step)
+    const declares = !account.declared && (chunk.end >= declareAt || chunk.end === size)
+    const headers = {
+      ...tus,
+      ...chunk.headers,
+      'upload-offset': String(offset),
+      ...(declares && { 'upload-length': String(size) }),
+    }
+    const onPiece = (bytes: number) => {
+      beforePiece()
+      this.#world.meter.tick()
+      if (chunk.wrong) this.#world.meter.tick(`wrong bytes to ${step.server}`)
+      chunk.onPiece(bytes)
+    }
+    const request = { method: 'PATCH', ...chunk, headers, onPiece }
+    const reply = await exchange(this.#world, account, request, step, declares)
+    if (reply?.status !== 204) return undefined
+    const stored = Number(reply.headers['upload-offset'])
+    if (chunk.wrong) account.blame('bytes were accepted against their checksum')
+    else if (stored !== chunk.end) account.blame(`${chunk.end} was answered with ${stored}`)
+    return stored
+  }
+}

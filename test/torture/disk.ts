@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process'
+import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { DiskFaultPlan } from './plan.js'
+
+const run = promisify(execFile)
+const source = fileURLToPath(new URL('../torture/eio.c', import.meta.url))
+const roomy = 'size=2g,nr_inodes=200k'
+
+/** A file system of its own in memory that can be full, and whose calls can fail. */
+export class Disk {
+  /** Where the uploads live. */
+  readonly directory: string
+  readonly #mount: string
+  readonly #switch: string
+  readonly #shim: string
+
+  private constructor(home: string) {
+    this.#mount = join(home, 'disk')
+    this.directory = join(this.#mount, 'uploads')
+    this.#switch = join(home, 'switch')
+    this.#shim = join(home, 'eio.so')
+  }
+
+  /** Needs the right to mount, and a C compiler; says so when one is missing. */
+  static async mount(home: string): Promise<Disk> {
+    const disk = new Disk(home)
+    const shared = ['-shared', '-fPIC', '-O1', '-o', disk.#shim, source, '-ldl']
+    await run('gcc', shared).catch(because('The torture compiles a library with gcc'))
+    await mkdir(disk.#mount)
+    const mount = ['-t', 'tmpfs', '-o', roomy, 'tmpfs', disk.#mount]
+    await run('mount', mount).catch(
+      because('The torture mounts a tmpfs, for which it must be root'),
+    )
+    await mkdir(disk.directory)
+    return disk
+  }
+
+  /** What a process needs in its environment for its calls to fail. */
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      LD_PRELOAD: this.#shim,
+      TORTURE_DIRECTORY: this.directory,
+      TORTURE_SWITCH: this.#switch,
+      UV_USE_IO_URING: '0',
+    }
+  }
+
+  async harm({ kind, left, calls, every, paths }: DiskFaultPlan): Promise<void> {
+    if (kind === 'broken') return writeFile(this.#switch, `${calls} ${every} ${paths}\n`)
+    for (;;) {
+      const { blocks, bfree, bsize, files, ffree } = await statfs(this.#mount)
+      const size = (blocks - bfree) * bsize + left
+      const room = kind === 'full' ? `size=${size}` : `nr_inodes=${files - ffree + left}`
+      // Refused when it has become less than what is used.
+      if (await this.#resize(room).then(yes, no)) return
+    }
+  }
+
+  async heal(): Promise<void> {
+    await rm(this.#switch, { force: true })
+    await this.#resize(roomy)
+  }
+
+  async unmount(): Promise<void> {
+    await run('umount', ['-l', this.#mount])
+  }
+
+  async #resize(room: string): Promise<void> {
+    await run('mount', ['-o', `remount,${room}`, this.#mount])
+  }
+}
+
+const yes = () => true
+const no = () => false
+
+function because(need: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new Error(`${need}; that failed`, { cause })
+  }
+}

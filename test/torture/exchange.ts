@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Account } from './account.js'
+import type { Meter } from './meter.js'
+import type { Referee } from './referee.js'
+import { send, type Reply, type Sending } from './send.js'
+import type { ServerFarm } from './server-farm.js'
+
+/** What clients live in. */
+export interface World {
+  readonly farm: ServerFarm
+  readonly referee: Referee
+  readonly meter: Meter
+  /** Aborts when nobody waits for the clients any more. */
+  readonly end: AbortSignal
+}
+
+/** Which server is asked, and for how long. */
+export interface Where {
+  readonly server: number
+  readonly patience: number
+}
+
+/** Between two attempts of which the first got nothing, in milliseconds. */
+export const pause = 50
+export const tus = { 'tus-resumable': '1.0.0' }
+const insistent = 45_000
+
+/** Sends a request about an upload and has the answer judged. */
+export async function exchange(
+  { farm, meter, end }: World,
+  account: Account,
+  request: Omit<Sending, 'origin' | 'path' | 'patience'>,
+  { server, patience }: Where,
+  declares = false,
+): Promise<Reply | undefined> {
+  end.throwIfAborted()
+  meter.tick()
+  const question = account.ask(request.method, patience, declares)
+  const { path } = account
+  return account.answer(
+    question,
+    await send({ ...request, path, patience, origin: farm.origin(server) }),
+  )
+}
+
+/** Where the upload stands, if that can be learned now. */
+export async function askOffset(
+  world: World,
+  account: Account,
+  where: Where,
+): Promise<number | undefined> {
+  const reply = await exchange(world, account, { method: 'HEAD', headers: tus }, where)
+  const offset = reply?.status === 200 ? reply.headers['upload-offset'] : undefined
+  return offset === undefined ? undefined : Number(offset)
+}
+
+/** Resolves when the upload is gone, or cannot be removed because another one needs it. */
+export async function remove(world: World, account: Account): Promise<void> {
+  for (let server = 0; ; server = 1 - server) {
+    const where = { server, patience: insistent }
+    const reply = await exchange(world, account, { method: 'DELETE', headers: tus }, where)
+    if (account.gone || reply?.status === 409) return
+    await sleep(pause)
+  }
+}
+
+/** Reads a finished upload until all of it came. It must be the same as what was sent. */
+export async function download(world: World, account: Account): Promise<void> {
+  for (let server = 0; !account.gone; server = 1 - server) {
+    const where = { server, patience: insistent }
+    const reply = await exchange(world, account, { method: 'GET', headers: {} }, where)
+    if (reply?.status === 409) account.blame('a finished upload cannot be read')
+    if (reply?.status === 200 || reply?.status === 409) {
+      const same = reply.sha256 === world.referee.files.get(account.name)
+      if (!same) account.blame(`read ${reply.size} bytes, not those that were sent`)
+      return
+    }
+    await sleep(pause)
+  }
+}

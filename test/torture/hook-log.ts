@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises'
+import type { Referee } from './referee.js'
+
+/** What `test/programs/torture-server.mjs` tells. */
+interface Line {
+  readonly process: string
+  readonly at: number
+  /** Milliseconds for which the process did not run; in lines of no hook. */
+  readonly stood?: number
+  readonly hook: 'pre-finish' | 'post-finish'
+  readonly event: string
+  readonly id: string
+  /** The name of the file. */
+  readonly file: string
+  readonly error?: string
+  readonly hash: string
+}
+
+/** Judges when the finish hooks ran. */
+export async function judgeHooks(path: string, referee: Referee): Promise<void> {
+  const lines = (await readFile(path, 'utf8').catch(() => ''))
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Line)
+    // By their beginning: a process may be suspended before it writes its line.
+    .sort((a, b) => a.at - b.at)
+  const calls = new Map<string, Line[]>()
+  for (const line of lines) {
+    const { stood, at, id } = line
+    if (stood === undefined) {
+      calls.set(id, [...(calls.get(id) ?? []), line])
+    } else {
+      referee.count('stood still')
+      referee.stoodStill(at - stood, at)
+    }
+  }
+  for (const ofOne of calls.values()) judgeCalls(ofOne, referee)
+  if (!referee.plan.hooks) return
+  for (const { id, name, partial, finishedAt } of referee.accounts) {
+    if (partial || finishedAt === undefined) continue
+    judgeFinish(calls.get(id) ?? [], `${name} ${id}`, finishedAt, referee)
+  }
+}
+
+/** All calls of the hooks of one upload, in order. */
+function judgeCalls(calls: readonly Line[], referee: Referee): void {
+  let before: Line | undefined
+  let told = false
+  for (const call of calls) {
+    const { hook, event, id, file, error, hash, at } = call
+    referee.count(hook)
+    const blame = (text: string) => referee.blame(`${hook} of ${file} ${id} at ${at}: ${text}`)
+    if (event !== `${id}/${hook}`) blame(`the event is ${event}`)
+    const disturbed = before !== undefined && referee.disturbed(undefined, before.at, at)
+    if (hook === 'pre-finish') {
+      if (before !== undefined && !disturbed) blame('a second time, and nothing was wrong')
+      if (before !== undefined) referee.count('pre-finish again')
+      before = call
+    } else {
+      if (told) blame('a second time')
+      if (before === undefined) blame('without pre-finish')
+      told = true
+    }
+    // After the fact the upload may have been removed already.
+    if (error !== undefined && hook === 'pre-finish') blame(`the file cannot be read: ${error}`)
+    else if (error === undefined && hash !== referee.files.get(file)) blame('the file differs')
+  }
+}
+
+/** What a client was told to be finished has had its hooks. */
+function judgeFinish(
+  calls: readonly Line[],
+  name: string,
+  finishedAt: number,
+  referee: Referee,
+): void {
+  const asked = calls.filter(({ hook }) => hook === 'pre-finish')
+  const first = asked[0]
+  if (first === undefined || first.at > finishedAt) {
+    return referee.blame(`${name} was told to be finished before pre-finish`)
+  }
+  // Between the record and the hook a kill leaves a gap, and so does a disk that fails when it has written the record.
+  const spared =
+    asked.some(({ process }) => referee.wasKilled(process)) ||
+    referee.disturbed('disk', first.at, finishedAt)
+  if (!spared && !calls.some(({ hook }) => hook === 'post-finish')) {
+    referee.blame(`${name} has finished without post-finish`)
+  }
+}

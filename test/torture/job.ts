@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Account } from './account.js'
+import { Client } from './client.js'
+import { fingerprint } from './content.js'
+import { askOffset, download, exchange, pause, remove, tus, type World } from './exchange.js'
+import type { JobPlan } from './plan.js'
+
+const patience = 45_000
+
+/** Does what a plan says, and looks at what came of it. */
+export async function doJob(world: World, plan: JobPlan): Promise<void> {
+  for (const account of await uploadsOf(world, plan)) {
+    if (account === undefined || account.gone || account.finishedAt === undefined) continue
+    world.referee.count('finished')
+    await download(world, account)
+    if (plan.fate !== 'keep') await remove(world, account)
+  }
+}
+
+/** The uploads that come of a job, a final one before its partials. Those that were given up are unfinished. */
+async function uploadsOf(
+  world: World,
+  { files, finalFirst, fate }: JobPlan,
+): Promise<readonly (Account | undefined)[]> {
+  if (files.length === 1) {
+    return [await new Client(world, files[0]!, { fights: fate === 'fight' }).complete()]
+  }
+  const clients = files.map((file) => new Client(world, file, { partial: true }))
+  const partials = await Promise.all(clients.map((client) => client.create()))
+  const filled = Promise.all(clients.map((client) => client.complete()))
+  if (!finalFirst) await filled
+  const [final, whole] = await Promise.all([createFinal(world, clients, partials), filled])
+  final.doomed ||= whole.includes(undefined)
+  for (let server = 0; !isSettled(final); server = 1 - server) {
+    await askOffset(world, final, { server, patience })
+    await sleep(pause)
+  }
+  return final.doomed ? whole : [final, ...whole]
+}
+
+function isSettled({ gone, doomed, finishedAt }: Account): boolean {
+  return gone || doomed || finishedAt !== undefined
+}
+
+async function createFinal(
+  world: World,
+  clients: readonly Client[],
+  partials: readonly Account[],
+): Promise<Account> {
+  const contents = clients.map(({ content }) => content)
+  const name = `${partials[0]!.name}-joined`
+  world.referee.files.set(name, fingerprint(contents))
+  const size = contents.reduce((sum, content) => sum + content.size, 0)
+  for (let server = 0; ; server = 1 - server) {
+    const subject = { name, size, declared: true, partial: false, parts: partials }
+    const final = new Account(world.referee, subject)
+    const headers = {
+      ...tus,
+      'upload-concat': `final;${partials.map(({ path }) => path).join(' ')}`,
+      'upload-metadata': `filename ${Buffer.from(name).toString('base64')}`,
+    }
+    const where = { server, patience }
+    const reply = await exchange(world, final, { method: 'POST', headers }, where)
+    if (reply?.headers.location !== undefined) {
+      final.place(reply.headers.location)
+      return final
+    }
+    if (final.doomed) return final
+    await sleep(pause)
+  }
+}

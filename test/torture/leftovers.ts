@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { isReply, send } from './send.js'
+import { tus } from './exchange.js'
+import type { Referee } from './referee.js'
+
+/**
+ * Judges what lies in the directory when everything unfinished has expired: files that are finished, with their records,
+ * and nothing else.
+ */
+export async function judgeLeftovers(
+  directory: string,
+  origin: string,
+  referee: Referee,
+): Promise<void> {
+  const names = new Set(await readdir(directory))
+  // Locks are removed when they are free; those of a process that was killed stay.
+  names.delete('.locks')
+  const files = [...names].filter((name) => !name.startsWith('.'))
+  for (const id of files) {
+    names.delete(id)
+    if (!names.delete(`.${id}.info`)) referee.blame(`${id} is left without a record`)
+    // Stays when the process was killed between the last verified byte and its removal.
+    names.delete(`.${id}.verified`)
+    await judgeFile(id, join(directory, id), origin, referee)
+  }
+  for (const name of names) referee.blame(`${name} is left behind`)
+  for (const { id, name, stays } of referee.accounts) {
+    if (stays && !files.includes(id)) referee.blame(`${name} ${id} was finished and is not there`)
+  }
+  referee.counts['kept files'] = files.length
+}
+
+async function judgeFile(
+  id: string,
+  path: string,
+  origin: string,
+  referee: Referee,
+): Promise<void> {
+  const head = { origin, method: 'HEAD', path: `/files/${id}`, headers: tus, patience: 45_000 }
+  const reply = await send(head)
+  if (!isReply(reply) || reply.status !== 200) {
+    return referee.blame(
+      `${id} is left, and HEAD says ${isReply(reply) ? reply.status : reply.lost}`,
+    )
+  }
+  const { headers } = reply
+  const [, encoded = ''] = String(headers['upload-metadata']).split(' ')
+  const name = Buffer.from(encoded, 'base64').toString()
+  if (
+    headers['upload-offset'] === undefined ||
+    headers['upload-offset'] !== headers['upload-length']
+  ) {
+    return referee.blame(`${name} ${id} is left unfinished`)
+  }
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path), hash)
+  if (hash.digest('hex') !== referee.files.get(name)) referee.blame(`${name} ${id} differs on disk`)
+}

@@ -1,0 +1,175 @@
+import { Random } from './random.js'
+
+/** What holds for a whole run. Times are in milliseconds. */
+export interface RunPlan {
+  readonly lease: number
+  readonly durability: 'os' | 'disk'
+  /** Whether the servers have finish hooks: without them full bytes are finished and nothing records it. */
+  readonly hooks: boolean
+  readonly clients: number
+  /** Time after which an unfinished upload expires. */
+  readonly expireAfter: number
+}
+
+export function planRun(seed: number): RunPlan {
+  const random = new Random(seed, 'run')
+  return {
+    lease: random.integer(1_500, 2_500),
+    durability: random.pick(['os', 'os', 'disk'] as const),
+    hooks: random.chance(0.8),
+    clients: 6,
+    expireAfter: 30_000,
+  }
+}
+
+/** One file that a client wants to upload. */
+export interface FilePlan {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** Bytes stored, after which the client tells the length; absent: at once. */
+  readonly declareAt?: number
+  /** Bytes stored, after which the client never returns; absent: it does until the end. */
+  readonly abandonAt?: number
+}
+
+/** One thing that a client does from beginning to end. */
+export interface JobPlan {
+  /** More than one are uploaded as partials at the same time and joined. */
+  readonly files: readonly FilePlan[]
+  /** Whether the final upload is asked for before its partials are there. */
+  readonly finalFirst: boolean
+  /** What becomes of what is finished. `fight`: it is removed while it is being uploaded. */
+  readonly fate: 'keep' | 'remove' | 'fight'
+}
+
+const sizes = [0, 1, 4_096, 65_536, 1_048_576, 1_048_576, 4_194_304, 25_165_824]
+
+export function planJob(seed: number, job: number): JobPlan {
+  const random = new Random(seed, 'job', job)
+  const joined = random.chance(0.2)
+  const count = joined ? random.integer(2, 4) : 1
+  const files = Array.from({ length: count }, (_, part): FilePlan => {
+    const size = random.integer(0, random.pick(joined ? sizes.slice(0, -1) : sizes))
+    return {
+      name: `${seed}-${job}-${part}`,
+      size,
+      ...(random.chance(0.2) && { declareAt: random.integer(0, size) }),
+      ...(random.chance(0.1) && { abandonAt: random.integer(0, size) }),
+    }
+  })
+  const large = files.reduce((sum, { size }) => sum + size, 0) > 262_144
+  const fate = random.chance(0.1) ? 'fight' : large || random.chance(0.5) ? 'remove' : 'keep'
+  return { files, finalFirst: random.chance(0.5), fate }
+}
+
+/** How a client breaks a connection; `hang`: it goes away without telling. */
+export type CutKind = 'reset' | 'fin' | 'hang'
+
+/** One request of a client that brings bytes, and what happens to it. */
+export interface AttemptPlan {
+  readonly server: number
+  /** The most bytes to send. */
+  readonly size: number
+  readonly framing: 'sized' | 'chunked'
+  readonly checksum?: { readonly algorithm: string; readonly in: 'header' | 'trailer' }
+  /** Whether the bytes are not those that the checksum is of. */
+  readonly corrupt: boolean
+  readonly cut?: { readonly after: number; readonly kind: CutKind }
+  /** Whether a creation brings bytes. */
+  readonly brings: boolean
+  /** Whether the client asks for the offset first although it knows one. */
+  readonly ask: boolean
+  /** Pieces of the body after which somebody else asks for the offset. */
+  readonly spectateAt?: number
+  /** Pieces of the body after which a second client sends bytes for the same upload. */
+  readonly rivalAt?: number
+  /** How long the client waits without anything happening. */
+  readonly patience: number
+}
+
+export function planAttempt(name: string, attempt: number): AttemptPlan {
+  const random = new Random(name, 'attempt', attempt)
+  const size = random.integer(1, random.pick([1, 1_000, 100_000, 1_000_000, 5_000_000, 30_000_000]))
+  const checked = random.chance(0.35)
+  const framing = random.pick(['sized', 'sized', 'chunked'] as const)
+  const algorithm = random.pick(['sha1', 'md5', 'sha256', 'sha512'])
+  const trailer = framing === 'chunked' && random.chance(0.5)
+  return {
+    server: random.integer(0, 1),
+    size,
+    framing,
+    ...(checked && { checksum: { algorithm, in: trailer ? 'trailer' : 'header' } as const }),
+    corrupt: checked && random.chance(0.35),
+    ...(random.chance(0.25) && {
+      cut: {
+        after: random.integer(0, size),
+        kind: random.pick(['reset', 'fin', 'hang'] as const),
+      },
+    }),
+    brings: random.chance(0.5),
+    ask: random.chance(0.3),
+    ...(random.chance(0.2) && { spectateAt: random.integer(0, 20) }),
+    ...(random.chance(0.15) && { rivalAt: random.integer(0, 20) }),
+    patience: random.pick([500, 1_000, 3_000, 45_000]),
+  }
+}
+
+/** What happens to the servers. `after` and `lasts` count requests and pieces of bodies; see `Meter`. */
+export interface ProcessFaultPlan {
+  readonly kind: 'kill' | 'kill all' | 'stop' | 'suspend'
+  readonly server: number
+  readonly after: number
+  readonly lasts: number
+  /** For `suspend`: how long, as a part of the lease, and after how many pieces of wrong bytes. */
+  readonly leases: number
+  readonly amid: number
+}
+
+/** What happens to the disk. */
+export interface DiskFaultPlan {
+  readonly kind: 'full' | 'no names' | 'broken'
+  readonly after: number
+  readonly lasts: number
+  /** Bytes, or names, that are left. */
+  readonly left: number
+  /** For `broken`: the calls that fail, every how many-th of them, and in paths that contain what. */
+  readonly calls: string
+  readonly every: number
+  readonly paths: string
+}
+
+const processFaults = ['kill', 'kill', 'kill all', 'stop', 'suspend', 'suspend'] as const
+const diskFaults = ['full', 'full', 'no names', 'broken', 'broken', 'broken'] as const
+
+/** Each round of six has every kind. */
+export function planProcessFault(seed: number, number: number): ProcessFaultPlan {
+  const random = new Random(seed, 'process fault', number)
+  return {
+    kind: turn(seed, 'process faults', number, processFaults),
+    server: random.integer(0, 1),
+    after: random.integer(10, 500),
+    lasts: random.integer(0, 100),
+    leases: random.pick([0.5, 1.5, 2, 3]),
+    amid: random.integer(2, 20),
+  }
+}
+
+export function planDiskFault(seed: number, number: number): DiskFaultPlan {
+  const random = new Random(seed, 'disk fault', number)
+  const kind = turn(seed, 'disk faults', number, diskFaults)
+  return {
+    kind,
+    after: random.integer(200, 1_000),
+    lasts: random.integer(5, 200),
+    left: kind === 'full' ? random.integer(0, 524_288) : random.integer(0, 20),
+    calls: random.pick(['w', 'w', 'ws', 's', 't', 'r', 'u', 'wstru']),
+    every: random.pick([1, 1, 2, 5, 20]),
+    paths: random.pick(['/', '/', '/.', '.info', '/.locks/', '.verified']),
+  }
+}
+
+function turn<T>(seed: number, name: string, number: number, kinds: readonly T[]): T {
+  const round = Math.floor(number / kinds.length)
+  return new Random(seed, name, round).shuffle(kinds)[number % kinds.length]!
+}

@@ -1,0 +1,81 @@
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Account } from './account.js'
+import { now } from './clock.js'
+import type { RunPlan } from './plan.js'
+
+/** A time in which something was wrong with a process or with the disk. */
+interface Disturbance {
+  readonly kind: 'process' | 'disk'
+  readonly from: number
+  to: number
+}
+
+/** Stands beside servers and clients, remembers what was promised, and says what was broken. */
+export class Referee {
+  readonly plan: RunPlan
+  readonly accounts: Account[] = []
+  readonly violations: string[] = []
+  /** How often each thing happened. */
+  readonly counts: Record<string, number> = {}
+  /** The digests that finished files must have, by name. */
+  readonly files = new Map<string, string>()
+  readonly #disturbances: Disturbance[] = []
+  readonly #killed = new Set<string>()
+  readonly #trace: string
+  readonly #started = now()
+
+  constructor(home: string, plan: RunPlan) {
+    this.plan = plan
+    this.#trace = join(home, 'trace.log')
+  }
+
+  /** A line for whoever looks into a violation. */
+  note(text: string): void {
+    appendFileSync(this.#trace, `${now() - this.#started} ${text}\n`)
+  }
+
+  /** Something that must not happen. */
+  blame(text: string): void {
+    this.violations.push(`after ${now() - this.#started} ms: ${text}`)
+    this.note(`VIOLATION ${text}`)
+  }
+
+  count(what: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1
+  }
+
+  /** While `harm` lasts, some failures are no violations. */
+  async during<T>(kind: Disturbance['kind'], what: string, harm: () => Promise<T>): Promise<T> {
+    const disturbance = { kind, from: now(), to: Infinity }
+    this.#disturbances.push(disturbance)
+    this.count(what)
+    this.note(`begin ${what}`)
+    try {
+      return await harm()
+    } finally {
+      disturbance.to = now()
+      this.note(`end ${what}`)
+    }
+  }
+
+  killed(process: string): void {
+    this.#killed.add(process)
+  }
+
+  wasKilled(process: string): boolean {
+    return this.#killed.has(process)
+  }
+
+  /** A process says itself that it did not run for a while: so busy a machine is as good as a suspension. */
+  stoodStill(from: number, to: number): void {
+    this.#disturbances.push({ kind: 'process', from, to })
+  }
+
+  /** Whether something was wrong at some time between. */
+  disturbed(kind: Disturbance['kind'] | undefined, from: number, to: number): boolean {
+    return this.#disturbances.some(
+      (one) => (kind === undefined || one.kind === kind) && one.from <= to && one.to >= from,
+    )
+  }
+}

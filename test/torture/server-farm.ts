@@ -1,0 +1,128 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { now } from './clock.js'
+import type { RunPlan } from './plan.js'
+import type { Referee } from './referee.js'
+
+/** What the processes of a farm have in common. */
+export interface FarmOptions {
+  readonly home: string
+  readonly program: string
+  readonly directory: string
+  readonly environment: NodeJS.ProcessEnv
+  readonly plan: RunPlan
+  readonly referee: Referee
+}
+
+interface Member {
+  readonly name: string
+  readonly child: ChildProcess
+  readonly origin: string
+  /** Whether the process may end. */
+  doomed: boolean
+}
+
+/** The servers: they share a directory, and come back. */
+export class ServerFarm {
+  readonly #options: FarmOptions
+  readonly #members: (Member | undefined)[] = []
+  readonly #origins: string[] = []
+  #starts = 0
+
+  constructor(options: FarmOptions) {
+    this.#options = options
+  }
+
+  /** Where a server is, or was. */
+  origin(server: number): string {
+    return this.#origins[server]!
+  }
+
+  /** Starts a process in the place of one that is gone. */
+  async start(server: number, ahead = 0): Promise<void> {
+    const { home, program, directory, environment, plan, referee } = this.#options
+    const name = `server ${server}, process ${++this.#starts}`
+    const log = join(home, 'hooks.log')
+    const output = openSync(join(home, 'servers.log'), 'a')
+    const given = JSON.stringify({ plan, directory, log, name, ahead })
+    const child = fork(program, [given], {
+      env: { ...process.env, NODE_OPTIONS: '', ...environment },
+      stdio: ['ignore', output, output, 'ipc'],
+    })
+    closeSync(output)
+    const exited = once(child, 'exit')
+    const [first] = await Promise.race([once(child, 'message'), exited])
+    const port = (first as { port?: number } | null)?.port
+    if (port === undefined) throw new Error(`${name} ended before it listened`)
+    const member = { name, child, origin: `http://127.0.0.1:${port}`, doomed: false }
+    this.#members[server] = member
+    this.#origins[server] = member.origin
+    referee.note(`${name} listens at ${port}, pid ${child.pid}`)
+    void exited.then(([code, signal]) => {
+      referee.note(`${name} ended: ${code ?? signal}`)
+      if (!member.doomed) referee.blame(`${name} ended by itself: ${code ?? signal}`)
+    })
+  }
+
+  /** As it stands. */
+  async kill(server: number): Promise<void> {
+    const member = this.#take(server)
+    if (member === undefined) return
+    this.#options.referee.killed(member.name)
+    await end(member, 'SIGKILL')
+  }
+
+  /** Gives it time to end what it does. */
+  async stop(server: number): Promise<void> {
+    const member = this.#take(server)
+    if (member === undefined) return
+    const late = setTimeout(() => {
+      this.#options.referee.blame(`${member.name} did not stop within 30 s of SIGTERM`)
+      member.child.kill('SIGKILL')
+    }, 30_000)
+    const [code, signal] = await end(member, 'SIGTERM')
+    clearTimeout(late)
+    if (code !== 0) this.#options.referee.blame(`${member.name} stopped: ${code ?? signal}, not 0`)
+  }
+
+  /** Lets it stand still. */
+  async suspend(server: number, milliseconds: number): Promise<void> {
+    const child = this.#members[server]?.child
+    child?.kill('SIGSTOP')
+    const until = now() + milliseconds
+    while (now() < until) await new Promise((resolve) => setTimeout(resolve, until - now()))
+    child?.kill('SIGCONT')
+  }
+
+  /** Lets it remove what has expired, and says how much there was to do. */
+  async sweep(server: number): Promise<number> {
+    const { child } = this.#members[server]!
+    child.send('sweep')
+    const [{ swept }] = (await once(child, 'message')) as [{ swept: number }]
+    return swept
+  }
+
+  /** For the end, whatever happened. */
+  destroy(): void {
+    for (const member of this.#members) {
+      if (member === undefined) continue
+      member.doomed = true
+      member.child.kill('SIGKILL')
+    }
+  }
+
+  #take(server: number): Member | undefined {
+    const member = this.#members[server]
+    this.#members[server] = undefined
+    if (member !== undefined) member.doomed = true
+    return member
+  }
+}
+
+async function end({ child }: Member, signal: NodeJS.Signals) {
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  return exited as Promise<[code: number | null, signal: NodeJS.Signals | null]>
+}

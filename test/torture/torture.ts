@@ -1,0 +1,85 @@
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { Disk } from './disk.js'
+import { breakDisk, breakProcesses } from './faults.js'
+import { judgeHooks } from './hook-log.js'
+import { doJob } from './job.js'
+import { judgeLeftovers } from './leftovers.js'
+import { Meter } from './meter.js'
+import { planJob, planRun } from './plan.js'
+import { Referee } from './referee.js'
+import { ServerFarm } from './server-farm.js'
+
+/** How long clients have to come to their end once nothing is broken any more, in milliseconds. */
+const recoveryTime = 120_000
+const mostSweeps = 20
+/** By so much the clock of the last server is ahead: everything that can expire has. */
+const ahead = 3 * 86_400_000
+
+export interface Verdict {
+  readonly violations: readonly string[]
+  readonly counts: Readonly<Record<string, number>>
+  /** Logs and traces; removed when nothing was violated. */
+  readonly home: string
+}
+
+/** Lets clients upload until it is over, while servers and disk fail, and judges what was promised. */
+export async function torture(seed: number, over: AbortSignal): Promise<Verdict> {
+  const home = await mkdtemp(join(tmpdir(), 'tuskit-torture-'))
+  const plan = planRun(seed)
+  const referee = new Referee(home, plan)
+  const disk = await Disk.mount(home)
+  const { directory, environment } = disk
+  const program = await copyProgram(home)
+  const farm = new ServerFarm({ home, program, directory, environment, plan, referee })
+  try {
+    await Promise.all([farm.start(0), farm.start(1)])
+    const end = new AbortController()
+    const world = { farm, referee, meter: new Meter(), end: end.signal }
+    let jobs = 0
+    const client = async () => {
+      while (!over.aborted) await doJob(world, planJob(seed, jobs++))
+    }
+    const clients = Promise.all(Array.from({ length: plan.clients }, client))
+    await Promise.all([breakProcesses(seed, world, over), breakDisk(seed, world, disk, over)])
+    const late = setTimeout(() => {
+      referee.blame(`clients did not come to an end within ${recoveryTime} ms after the last fault`)
+      end.abort(new Error('late'))
+    }, recoveryTime)
+    await clients.catch((error: unknown) => {
+      if (error !== end.signal.reason) throw error
+    })
+    clearTimeout(late)
+    await Promise.all([farm.stop(0), farm.stop(1)])
+    await farm.start(0, ahead)
+    // A lock of a process that was killed is free after a lease, and what was joined goes before its parts.
+    for (let round = 0, swept = 1; swept > 0 || round < 4; round++) {
+      swept = await farm.sweep(0)
+      if (round === mostSweeps) throw new Error('Sweeping does not come to an end')
+      await sleep(plan.lease)
+    }
+    await judgeLeftovers(directory, farm.origin(0), referee)
+    await farm.stop(0)
+    await judgeHooks(join(home, 'hooks.log'), referee)
+  } finally {
+    farm.destroy()
+    await disk.unmount()
+  }
+  const { violations, counts } = referee
+  if (violations.length === 0) await rm(home, { recursive: true })
+  return { violations, counts, home }
+}
+
+/** The program and the build as they are now, whoever builds in the meantime. */
+async function copyProgram(home: string): Promise<string> {
+  const program = join(home, 'programs/torture-server.mjs')
+  await mkdir(join(home, 'programs'))
+  await cp(fileURLToPath(new URL('../programs/torture-server.mjs', import.meta.url)), program)
+  await cp(fileURLToPath(new URL('../.dist', import.meta.url)), join(home, '.dist'), {
+    recursive: true,
+  })
+  return program
+}
