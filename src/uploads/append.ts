@@ -4,7 +4,7 @@ import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { load, loadFor } from './load.js'
-import { measure, refuseExpired } from './measure.js'
+import { measure, refuseExpired, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { receive, type Chunk, type Received } from './receive.js'
 import { transition } from './transition.js'
@@ -31,7 +31,8 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
     await refuseExpired(engine, holder.upload, from.offset)
     request.announce?.(holder.upload, from.offset)
     if (request.offset !== from.offset) {
-      throw new TusError('ERR_OFFSET_MISMATCH', { offset: from.offset })
+      const offset = tellableOffset(holder.upload, from.offset)
+      throw new TusError('ERR_OFFSET_MISMATCH', { offset })
     }
     const length = request.length()
     if (length !== undefined) await declareLength(engine, holder, from, length)

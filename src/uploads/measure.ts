@@ -25,6 +25,14 @@ export function isFinished(upload: Upload, offset: number): boolean {
 }
 
 /**
+ * The offset for an error to tell. Clients take one that equals the length for the end of the upload, so it is not told
+ * before finishing succeeded.
+ */
+export function tellableOffset(upload: Upload, offset: number): number | undefined {
+  return offset === upload.length && !isFinished(upload, offset) ? undefined : offset
+}
+
+/**
  * Throws when the time of an unfinished upload is over, also before it has been removed (Expiration).
  */
 export async function refuseExpired(

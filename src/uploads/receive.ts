@@ -7,6 +7,7 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { complete } from './complete.js'
+import { tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { watchProgress } from './progress-watch.js'
 import { TappedBody } from './tapped-body.js'
@@ -49,9 +50,10 @@ export async function receive(
   { body, digest, exchange }: Chunk,
 ): Promise<Received> {
   const { length, maxSize } = holder.upload
+  const tell = (offset: number) => tellableOffset(holder.upload, offset)
   const room = (length ?? maxSize ?? Infinity) - from.offset
   const tooMuch = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_LENGTH_EXCEEDED'
-  if ((body.size ?? 0) > room) throw new TusError(tooMuch, { offset: from.offset })
+  if ((body.size ?? 0) > room) throw new TusError(tooMuch, { offset: tell(from.offset) })
 
   const claimed = digest()
   const verifier = claimed && new Verifier(claimed, body)
@@ -71,8 +73,8 @@ export async function receive(
 
   const { offset } = stored
   const end = await body.ended
-  if (end === 'overrun' || tapped.overran) throw new TusError(tooMuch, { offset })
-  if (verifier?.failure !== undefined) throw at(offset, verifier.failure)
+  if (end === 'overrun' || tapped.overran) throw new TusError(tooMuch, { offset: tell(offset) })
+  if (verifier?.failure !== undefined) throw at(tell(offset), verifier.failure)
   if (offset === holder.upload.length) await complete(engine, holder, stored, exchange)
   else if (end !== 'complete') throw new TusError(endings[end], { offset })
   return { upload: holder.upload, offset }
@@ -136,7 +138,8 @@ async function storedOffset(engine: Engine, holder: Holder): Promise<number | un
   if (holder.signal.aborted || !holder.lock.held()) return undefined
   try {
     const { signal } = holder
-    return (await engine.stores.dataStore.stat(holder.upload, { signal })).offset
+    const { offset } = await engine.stores.dataStore.stat(holder.upload, { signal })
+    return tellableOffset(holder.upload, offset)
   } catch {
     return undefined
   }
