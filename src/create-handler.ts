@@ -16,7 +16,7 @@ import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
 import { answerTus } from './protocols/tus/tus.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
-import { inBackground, type Engine } from './uploads/engine.js'
+import type { Engine } from './uploads/engine.js'
 import { EventQueue } from './uploads/event-queue.js'
 import { noExchange } from './uploads/exchange.js'
 import { finishPending, removeExpired } from './uploads/expire.js'
@@ -93,7 +93,7 @@ export function createHandler(given: HandlerOptions): Handler {
     options.location ?? 'relative',
     options.trustProxy ?? false,
   )
-  const { perUpload = 1_048_576, total = 33_554_432 } = options.bodyBuffer ?? {}
+  const { perUpload = 1_048_576, total = 4_194_304 } = options.bodyBuffer ?? {}
   const bodyOptions = {
     budget: new BufferBudget(perUpload, total),
     stallTimeout: options.stallTimeout ?? 60_000,
@@ -111,15 +111,16 @@ export function createHandler(given: HandlerOptions): Handler {
     const exchange = new HttpExchange(request, response, bodyOptions)
     warnOfRequestTimeout(request)
     const answering = answerTo(exchange, found)
-    inBackground(engine, 'A request', answering)
+    engine.background.add(answering)
     const answer = await answering
+    engine.background.delete(answering)
     if (engine.stopping && !response.headersSent) response.setHeader('connection', 'close')
     await respond(exchange, answer, engine.log)
   }
 
   async function answerTo(exchange: HttpExchange, found: Route): Promise<Answer> {
     try {
-      await exchange.turn
+      if (exchange.turn !== undefined) await exchange.turn
       applyCors(cors, exchange)
       return await answerTus(context, exchange, found, engine.stopping)
     } catch (error) {

@@ -30,7 +30,7 @@ export interface BodyBufferOptions {
   readonly perUpload?: number
   /**
    * Bytes that all uploads together aim not to gather more than: with many uploads each gets its share, but at least
-   * 64 KiB. Default 32 MiB.
+   * 64 KiB. Default 4 MiB.
    */
   readonly total?: number
 }
@@ -51,7 +51,7 @@ export interface HandlerOptions {
   readonly maxSize?:
     | number
     | ((request: IncomingMessage, upload: UnplacedUpload | undefined) => number | Promise<number>)
-  /** Makes the id of a new upload; see `isUploadId` for the form. Default: 128 random bits in Base64url. */
+  /** Makes the id of a new upload; see `isUploadId` for the form. Default: a random UUID without its dashes. */
   readonly generateId?: (request: IncomingMessage) => string | Promise<string>
   /**
    * The form of the `Location` of a new upload. `relative`: a path, which is right behind every proxy that keeps

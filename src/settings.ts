@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import { featureNames, type Feature } from './features.js'
 import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
@@ -154,7 +154,7 @@ export function engineSettings(
     },
     async generateId({ request }) {
       if (generateId === undefined || request === undefined) {
-        return { id: randomBytes(16).toString('base64url'), random: true }
+        return { id: randomUUID().replaceAll('-', ''), random: true }
       }
       return { id: await generateId(request), random: false }
     },

@@ -24,7 +24,7 @@ export interface Locker {
    * For readers: `free` when nobody holds the lock. Otherwise asks the holder with `requestRelease('reader')`: when
    * it declines, or cannot be asked, resolves to `held`; when it agrees, waits until it has let go.
    *
-   * When `signal` aborts, rejects with `signal.reason`.
+   * When `signal` aborts while it waits, rejects with `signal.reason`.
    */
   settle(id: string, options: { readonly signal: AbortSignal }): Promise<'free' | 'held'>
 }

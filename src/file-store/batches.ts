@@ -6,24 +6,23 @@ export async function* batches(
   signal: AbortSignal,
 ): AsyncGenerator<readonly Buffer[], void> {
   const iterator = body[Symbol.asyncIterator]()
+  let giveUp: ((reason: unknown) => void) | undefined
+  const onAbort = () => giveUp?.(signal.reason)
+  // Once, not for each wait; `Promise.race` would leave something behind on the signal's promise each time.
+  signal.addEventListener('abort', onAbort, { once: true })
   try {
     for (;;) {
-      const next = await unlessAborted(iterator.next(), signal)
+      signal.throwIfAborted()
+      const next = await new Promise<IteratorResult<readonly Buffer[]>>((resolve, reject) => {
+        giveUp = reject
+        iterator.next().then(resolve, reject)
+      })
       if (next.done) return
       yield next.value
     }
   } finally {
+    signal.removeEventListener('abort', onAbort)
     // Not awaited: a body that is waiting for its client would hold it up.
     void iterator.return?.()
   }
-}
-
-/** A listener per wait: `Promise.race` would leave something behind on the signal's promise each time. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs'
-import { open, rm } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import type { Stat } from '../capabilities/data-store.js'
 import type { WriteOptions } from '../capabilities/options.js'
 import type { Directory } from './directory.js'
+import type { OpenFile } from './medium.js'
 import { joinPieces, moveOver, mustHold, withScratch } from './replacement.js'
 import { markerPath, VerifiedMarker } from './verified-marker.js'
 import { writeFully } from './write-fully.js'
@@ -28,13 +28,13 @@ export interface OpenOptions {
 
 /** The data of one upload, open for one chunk. */
 export class DataFile {
-  readonly #file: FileHandle
+  readonly #file: OpenFile
   readonly #marker: VerifiedMarker | undefined
   readonly #options: OpenOptions
   /** Where the next byte goes. */
   end: number
 
-  private constructor(file: FileHandle, marker: VerifiedMarker | undefined, options: OpenOptions) {
+  private constructor(file: OpenFile, marker: VerifiedMarker | undefined, options: OpenOptions) {
     this.#file = file
     this.#marker = marker
     this.#options = options
@@ -49,7 +49,8 @@ export class DataFile {
       await detach(options)
       write.fence.shutOut()
     }
-    const file = await open(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0))
+    const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)
+    const file = await directory.medium.open(path, flags)
     try {
       mustHold(write)
       // Bytes beyond the offset are never verified ones: without a marker, the offset is the size. The cut comes

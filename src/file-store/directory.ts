@@ -1,8 +1,8 @@
-import { mkdir, open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { must } from '../options.js'
 import { errorCode } from './medium-error.js'
+import { Medium, type OpenFile } from './medium.js'
 
 /** What everything that keeps files is told about the file system. */
 export interface DirectoryOptions {
@@ -42,6 +42,7 @@ const mostLasting = 1000
 /** A directory and the way files are made in it. */
 export class Directory {
   readonly path: string
+  readonly medium = new Medium()
   /** Whether stored means stored on the disk. */
   readonly onDisk: boolean
   readonly #filePermissions: number
@@ -57,14 +58,14 @@ export class Directory {
   }
 
   /** Opens a file with flags that create it. Makes missing parents only then, so that usually none is looked for. */
-  async createFile(path: string, flags: string | number): Promise<FileHandle> {
+  async createFile(path: string, flags: string | number): Promise<OpenFile> {
     try {
-      return await open(path, flags, this.#filePermissions)
+      return await this.medium.open(path, flags, this.#filePermissions)
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error
     }
     await this.createFolder(dirname(path))
-    return open(path, flags, this.#filePermissions)
+    return this.medium.open(path, flags, this.#filePermissions)
   }
 
   async createFolder(path: string): Promise<void> {
@@ -99,7 +100,7 @@ export class Directory {
   /** Under `disk`: waits until the names in a folder are on the disk. */
   async syncFolder(path: string): Promise<void> {
     if (!this.onDisk) return
-    const folder = await open(path, 'r')
+    const folder = await this.medium.open(path, 'r')
     try {
       await folder.sync()
     } finally {
@@ -108,7 +109,7 @@ export class Directory {
   }
 
   /** Under `disk`: waits until the content of a file is on the disk. */
-  async sync(file: FileHandle): Promise<void> {
+  async sync(file: OpenFile): Promise<void> {
     if (this.onDisk) await file.datasync()
   }
 }

@@ -1,7 +1,5 @@
 import { constants } from 'node:fs'
-import { open, opendir, unlink } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
+import { opendir, unlink } from 'node:fs/promises'
 import type { ExpiryIndex } from '../capabilities/expiry-index.js'
 import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
@@ -13,22 +11,23 @@ import { isUploadId } from '../upload.js'
 import type { Upload } from '../upload.js'
 import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
-import { addState, forAppending, readLog, readRecord, versionOf } from './info-file.js'
-import type { Addition } from './info-file.js'
+import { addState, forAppending, isSame, readLog, readRecord } from './info-file.js'
+import type { Addition, Version } from './info-file.js'
 import { errorCode, mediumError, unlessMissing } from './medium-error.js'
+import type { OpenFile } from './medium.js'
 
 /** Options of {@link FileInfoStore}. */
 export type FileInfoStoreOptions = DirectoryOptions
 
 /** A record as some version of its file had it. */
 interface KnownRecord {
-  readonly version: string
+  readonly version: Version
   readonly upload: Upload | undefined
 }
 
 /** When a record expires, as some version of its file had it: a time in milliseconds, or `Infinity`. */
 interface KnownExpiry {
-  readonly version: string
+  readonly version: Version
   readonly expiresAt: number
 }
 
@@ -47,7 +46,7 @@ const cacheSize = 1000
  * `get` answers `undefined`, and `create` takes the id again; `ids` lists it. A file in which there was a record that
  * cannot be read any more is never removed: it is answered with `ERR_INFO_CORRUPT`.
  *
- * The 1,000 records that were read last stay in memory, and count as long as their file has not changed.
+ * The 1,000 records that were read or written last stay in memory, and count as long as their file has not changed.
  */
 export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   readonly #directory: Directory
@@ -72,7 +71,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         await this.#directory.syncName(path)
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
         const addition = { upload, seen, after: undefined, refusal: 'ERR_ID_TAKEN' } as const
-        await addState(file, this.#directory, addition)
+        this.#keep(upload.id, await addState(file, this.#directory, addition), upload)
       } catch (error) {
         // Creations of one id exclude each other by its lock, so what was begun here is nobody else's.
         if (isNew && !isTusError(error, 'ERR_ID_TAKEN')) await unlessMissing(unlink(path))
@@ -85,28 +84,26 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
 
   async get(id: string): Promise<Upload | undefined> {
     const path = this.#pathOf(id)
-    const version = await versionOf(path)
+    const version = await this.#directory.medium.stat(path)
     const known = this.#known.get(id)
-    this.#known.delete(id)
-    if (version === undefined) return undefined
-    const upload =
-      known?.version === version ? known.upload : await readRecord(path, id, this.#directory)
-    this.#known.set(id, { version, upload })
-    for (const oldest of this.#known.keys()) {
-      if (this.#known.size <= cacheSize) break
-      this.#known.delete(oldest)
-    }
+    const fresh = version !== undefined && known !== undefined && isSame(version, known.version)
+    const upload = fresh
+      ? known.upload
+      : version && (await readRecord(path, id, this.#directory, true))
+    this.#keep(id, version, upload)
     return upload
   }
 
   async update(upload: Upload): Promise<void> {
     await translated(async () => {
       const refusal = 'ERR_INFO_CONFLICT'
-      const file = await unlessMissing(open(this.#pathOf(upload.id), forAppending))
+      const path = this.#pathOf(upload.id)
+      const file = await unlessMissing(this.#directory.medium.open(path, forAppending))
       if (file === undefined) throw new TusError(refusal)
       try {
         const addition = { upload, seen: await readLog(file), after: upload.revision - 1, refusal }
-        await addState(file, this.#directory, addition as Addition)
+        const version = await addState(file, this.#directory, addition as Addition)
+        this.#keep(upload.id, version, upload)
       } finally {
         await file.close()
       }
@@ -123,11 +120,12 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     const expiries = new Map<string, KnownExpiry>()
     for await (const id of this.#scan(signal)) {
       const path = this.#pathOf(id)
-      const version = await versionOf(path)
+      const version = await this.#directory.medium.stat(path)
       if (version === undefined) continue
       let known = this.#expiries.get(id)
-      if (known?.version !== version) {
-        known = { version, expiresAt: await expiryOf(readRecord(path, id)) }
+      if (known === undefined || !isSame(known.version, version)) {
+        const record = readRecord(path, id, this.#directory, false)
+        known = { version, expiresAt: await expiryOf(record) }
       }
       expiries.set(id, known)
       if (known.expiresAt <= now.getTime()) yield id
@@ -146,24 +144,35 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     }
   }
 
+  /** Notes what a version of a log says, as the last one that was read. */
+  #keep(id: string, version: Version | undefined, upload: Upload | undefined): void {
+    this.#known.delete(id)
+    if (version === undefined) return
+    const { ino, size, mtimeMs, ctimeMs } = version
+    this.#known.set(id, { version: { ino, size, mtimeMs, ctimeMs }, upload })
+    if (this.#known.size <= cacheSize) return
+    const [oldest] = this.#known.keys()
+    this.#known.delete(oldest!)
+  }
+
   #pathOf(id: string): string {
     if (!isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
-    return join(this.#directory.path, `.${id}.info`)
+    return `${this.#directory.path}/.${id}.info`
   }
 
   /** Opens the log of a new record, or the one that a crash in the middle of a creation left. */
-  async #openLog(path: string): Promise<{ file: FileHandle; isNew: boolean }> {
+  async #openLog(path: string): Promise<{ file: OpenFile; isNew: boolean }> {
     try {
       const flags = forAppending | constants.O_CREAT | constants.O_EXCL
       return { file: await this.#directory.createFile(path, flags), isNew: true }
     } catch (error) {
       if (errorCode(error) !== 'EEXIST') throw error
-      return { file: await open(path, forAppending), isNew: false }
+      return { file: await this.#directory.medium.open(path, forAppending), isNew: false }
     }
   }
 
   async *#scan(signal: AbortSignal): AsyncGenerator<string> {
-    const folder = await unlessMissing(opendir(this.#directory.path, { bufferSize: 1024 }))
+    const folder = await unlessMissing(opendir(this.#directory.path, { bufferSize: 256 }))
     for await (const { name } of folder ?? []) {
       signal.throwIfAborted()
       const id = name.slice(1, -'.info'.length)

@@ -1,34 +1,36 @@
-import { constants } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
 import { TusError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Directory } from './directory.js'
 import { followLog, logLine } from './info-log.js'
 import { unlessMissing } from './medium-error.js'
+import type { OpenFile } from './medium.js'
 
 /** Appending in one write is what keeps lines of different processes apart. */
 export const forAppending = constants.O_RDWR | constants.O_APPEND
 
-/** A text that differs whenever the content of the log at `path` does; `undefined` when there is none. */
-export async function versionOf(path: string): Promise<string | undefined> {
-  const found = await unlessMissing(stat(path))
-  return found && `${found.ino} ${found.size} ${found.mtimeMs} ${found.ctimeMs}`
+/** What differs whenever the content of a log does. */
+export type Version = Pick<Stats, 'ino' | 'size' | 'mtimeMs' | 'ctimeMs'>
+
+/** Whether a log has not changed in between. */
+export function isSame(a: Version, b: Version): boolean {
+  return a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs
 }
 
-/** The record whose log is at `path`. With a directory, what is answered lasts as it promises. */
+/** The record whose log is at `path`. `lasting`: what is answered lasts as the directory promises. */
 export async function readRecord(
   path: string,
   id: string,
-  directory?: Directory,
+  directory: Directory,
+  lasting: boolean,
 ): Promise<Upload | undefined> {
-  const file = await unlessMissing(open(path, 'r'))
+  const file = await unlessMissing(directory.medium.open(path, 'r'))
   if (file === undefined) return undefined
   try {
     const upload = followLog(await readLog(file))?.upload
     // Whoever wrote it may not have waited for the disk yet.
-    await directory?.sync(file)
+    if (lasting) await directory.sync(file)
     // Where names of files ignore case, this may be the record of another id.
     return upload?.id === id ? upload : undefined
   } finally {
@@ -37,10 +39,10 @@ export async function readRecord(
 }
 
 /** All of a log. */
-export async function readLog(file: FileHandle): Promise<Buffer> {
+export async function readLog(file: OpenFile): Promise<Buffer> {
   let buffer = Buffer.allocUnsafe(4096)
   for (let size = 0; ;) {
-    const { bytesRead } = await file.read(buffer, size, buffer.length - size, size)
+    const bytesRead = await file.read(buffer, size, buffer.length - size, size)
     size += bytesRead
     // A file gives as much as was asked for, except at its end.
     if (size < buffer.length) return buffer.subarray(0, size)
@@ -59,23 +61,26 @@ export interface Addition {
   readonly refusal: ErrorCode
 }
 
-/** Appends a state to the log of a record, unless somebody else was first. */
+/**
+ * Appends a state to the log of a record, unless somebody else was first. Returns the version of the log that ends with
+ * it, if that is known.
+ */
 export async function addState(
-  file: FileHandle,
+  file: OpenFile,
   directory: Directory,
   { upload, seen, after, refusal }: Addition,
-): Promise<void> {
+): Promise<Version | undefined> {
   for (let log = seen; followLog(log)?.upload.revision === after; log = await readLog(file)) {
     const { nonce, bytes } = logLine(upload, log)
-    const { bytesWritten } = await file.write(bytes)
+    const bytesWritten = await file.write(bytes, null)
     if (bytesWritten < bytes.length) throw new TusError('ERR_STORAGE_FULL')
     await directory.sync(file)
-    const { size, nlink } = await file.stat()
+    const version = await file.stat()
     // Removed in the meantime, so the line went nowhere.
-    if (nlink === 0) break
-    if (size === log.length + bytes.length) return
+    if (version.nlink === 0) break
+    if (version.size === log.length + bytes.length) return version
     // Somebody else wrote, too: before or after this line, or into it when theirs was cut off.
-    if (followLog(await readLog(file))?.nonces.includes(nonce)) return
+    if (followLog(await readLog(file))?.nonces.includes(nonce)) return undefined
   }
   throw new TusError(refusal)
 }

@@ -11,6 +11,7 @@ const longestName = 240
 /** The function behind a `locate` option. Throws a `TypeError` for a template that cannot work. */
 export function pathLocator(locate: string | LocatePath = '{id}'): LocatePath {
   if (typeof locate === 'function') return locate
+  if (locate === '{id}') return ({ id }) => id
   const unknown = locate
     .match(/\{[^}]*\}/g)
     ?.find((name) => !/^\{(id|year|month|day|hour|minute)\}$/.test(name))

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, open, rename, rm } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { copyFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { WriteOptions } from '../capabilities/options.js'
 import { TusError } from '../errors.js'
 import type { Directory } from './directory.js'
+import type { OpenFile } from './medium.js'
 import { writeFully } from './write-fully.js'
 
 const blockSize = 1024 * 1024
@@ -79,7 +79,12 @@ export async function joinPieces(
     const block = Buffer.allocUnsafeSlow(blockSize)
     let position = cloned ? pieces[0]!.length : 0
     for (const piece of pieces.slice(cloned ? 1 : 0)) {
-      await copy(piece, file, position, block, options)
+      const source = await directory.medium.open(piece.path, 'r')
+      try {
+        await copy(source, piece.length, file, position, block, options)
+      } finally {
+        await source.close()
+      }
       position += piece.length
     }
     await directory.sync(file)
@@ -99,30 +104,26 @@ async function clone(source: string, target: string): Promise<boolean> {
 }
 
 /** A clone has all of the source, which may end in bytes that never counted. */
-async function cut(file: FileHandle, length: number): Promise<void> {
+async function cut(file: OpenFile, length: number): Promise<void> {
   const { size } = await file.stat()
   if (size < length) throw new TusError('ERR_DATA_MISSING')
   if (size > length) await file.truncate(length)
 }
 
 async function copy(
-  { path, length }: Piece,
-  target: FileHandle,
+  source: OpenFile,
+  length: number,
+  target: OpenFile,
   position: number,
   block: Buffer,
   options: WriteOptions,
 ): Promise<void> {
-  const source = await open(path, 'r')
-  try {
-    for (let done = 0; done < length;) {
-      const wanted = Math.min(block.length, length - done)
-      const { bytesRead } = await source.read(block, 0, wanted, done)
-      if (bytesRead === 0) throw new TusError('ERR_DATA_MISSING')
-      mustHold(options)
-      await writeFully(target, [block.subarray(0, bytesRead)], position + done)
-      done += bytesRead
-    }
-  } finally {
-    await source.close()
+  for (let done = 0; done < length;) {
+    const wanted = Math.min(block.length, length - done)
+    const bytesRead = await source.read(block, 0, wanted, done)
+    if (bytesRead === 0) throw new TusError('ERR_DATA_MISSING')
+    mustHold(options)
+    await writeFully(target, [block.subarray(0, bytesRead)], position + done)
+    done += bytesRead
   }
 }

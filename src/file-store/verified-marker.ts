@@ -1,11 +1,10 @@
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { TusError } from '../errors.js'
 import type { Directory } from './directory.js'
 import { unlessMissing } from './medium-error.js'
+import type { OpenFile } from './medium.js'
 
 const slotSize = 32
 
@@ -24,11 +23,11 @@ export function markerPath(path: string): string {
  */
 export class VerifiedMarker {
   readonly #path: string
-  readonly #file: FileHandle
+  readonly #file: OpenFile
   readonly #directory: Directory
   readonly #slots: number[]
 
-  private constructor(path: string, file: FileHandle, directory: Directory, slots: number[]) {
+  private constructor(path: string, file: OpenFile, directory: Directory, slots: number[]) {
     this.#path = path
     this.#file = file
     this.#directory = directory
@@ -52,7 +51,9 @@ export class VerifiedMarker {
   /** What the marker at `path` says, or `undefined` when there is none. */
   static async read(path: string, directory: Directory): Promise<number | undefined> {
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
-    const file = await unlessMissing(open(path, flags))
+    // Usually there is none, and an open that fails is dearer than a look.
+    if ((await directory.medium.lstat(path)) === undefined) return undefined
+    const file = await unlessMissing(directory.medium.open(path, flags))
     if (file === undefined) return undefined
     try {
       const offset = Math.max(...(await readSlots(file)))
@@ -81,7 +82,7 @@ export class VerifiedMarker {
   }
 
   async #write(slot: number, offset: number): Promise<void> {
-    const { bytesWritten } = await this.#file.write(encode(offset), 0, slotSize, slot * slotSize)
+    const bytesWritten = await this.#file.write(encode(offset), slot * slotSize)
     if (bytesWritten < slotSize) throw new TusError('ERR_STORAGE_FULL')
     this.#slots[slot] = offset
   }
@@ -92,7 +93,7 @@ export class VerifiedMarker {
 }
 
 /** Both slots; -1 for one that holds no valid number. */
-async function readSlots(file: FileHandle): Promise<number[]> {
+async function readSlots(file: OpenFile): Promise<number[]> {
   const bytes = Buffer.alloc(2 * slotSize)
   await file.read(bytes, 0, bytes.length, 0)
   return [bytes.subarray(0, slotSize), bytes.subarray(slotSize)].map(decode)

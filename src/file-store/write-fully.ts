@@ -1,6 +1,7 @@
 /** The one thing that is needed of an open file. */
 interface Writable {
-  writev(buffers: readonly Buffer[], position: number): Promise<{ readonly bytesWritten: number }>
+  /** Says how many bytes were taken. */
+  writev(buffers: readonly Buffer[], position: number): Promise<number>
 }
 
 /** Writes all of `buffers` at `position`, and returns how many bytes that were. */
@@ -11,7 +12,7 @@ export async function writeFully(
 ): Promise<number> {
   const size = buffers.reduce((sum, { length }) => sum + length, 0)
   for (let done = 0, rest = buffers; done < size; rest = after(buffers, done)) {
-    done += (await file.writev(rest, position + done)).bytesWritten
+    done += await file.writev(rest, position + done)
   }
   return size
 }

@@ -42,12 +42,12 @@ export class HttpExchange {
         resolve()
       }
       if (response.destroyed || socket.destroyed) return resolve()
-      response.once('close', done)
+      response.on('close', done)
       // A response that waits behind another (pipelining) is not told that the connection is gone. It listens only when
       // its turn has come, or there would be as many listeners as requests that wait.
       const listen = () => {
         if (socket.destroyed) resolve()
-        else if (response.socket === null) socket.once('close', done)
+        else if (response.socket === null) socket.on('close', done)
       }
       if (turn !== undefined) void turn.then(listen)
       else listen()

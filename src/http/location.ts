@@ -20,10 +20,13 @@ export function createLocations(
   const fixed = form === 'relative' || form === 'absolute' ? undefined : form.replace(/\/$/, '')
   const fixedPath = fixed && new URL(fixed).pathname.replace(/\/$/, '')
 
-  const prefixOf = (request: IncomingMessage) => origin(request, trustProxy)?.prefix ?? ''
+  // Nothing that a request says counts then.
+  const constant = fixed ?? (form === 'relative' && !trustProxy ? basePath : undefined)
+  const prefixOf = (request: IncomingMessage) =>
+    trustProxy ? (origin(request, trustProxy)?.prefix ?? '') : ''
   return {
     locate(request, id) {
-      if (fixed !== undefined) return `${fixed}/${id}`
+      if (constant !== undefined) return `${constant}/${id}`
       const found = origin(request, trustProxy)
       const host = form === 'absolute' ? (found?.origin ?? '') : ''
       return `${host}${found?.prefix ?? ''}${basePath}/${id}`

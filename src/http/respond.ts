@@ -31,11 +31,11 @@ export async function respond(exchange: HttpExchange, answer: Answer, log: Logge
   if (typeof body === 'object') return stream(exchange, answer, body, log)
   const silent = exchange.method === 'HEAD' || status === 204 || status === 304
   const text = silent ? '' : (body ?? '')
-  const length =
-    silent && exchange.method !== 'HEAD' ? {} : { 'content-length': Buffer.byteLength(text) }
   const linger = bodyIsComing(exchange)
-  const closing = linger ? { connection: 'close' } : {}
-  writeHead(response, status, { ...headers, ...length, ...closing })
+  const head = { ...headers }
+  if (!silent || exchange.method === 'HEAD') head['content-length'] = Buffer.byteLength(text)
+  if (linger) head.connection = 'close'
+  writeHead(response, status, head)
   if (linger) {
     if (text !== '') response.write(text)
     else response.flushHeaders()
@@ -43,8 +43,8 @@ export async function respond(exchange: HttpExchange, answer: Answer, log: Logge
     response.end()
   } else {
     response.end(text)
-    // Node does so by itself only when nobody has begun to read; the next request comes after the rest.
-    request.resume()
+    // Node does so by itself when nobody has begun to read; the next request comes after the rest.
+    if (request.readableFlowing !== null) request.resume()
   }
   await exchange.answered
 }

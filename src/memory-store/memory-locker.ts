@@ -1,4 +1,5 @@
 import type { AcquireOptions, Lock, LockClaim, Locker } from '../capabilities/locker.js'
+import type { ReadOptions } from '../capabilities/options.js'
 import type { StoreComposer } from '../store-composer.js'
 import { untilAborted } from './until-aborted.js'
 
@@ -21,22 +22,21 @@ export class MemoryLocker implements Locker {
    * Takes the lock, after everybody who asked before. The holder is asked to let go when the wait begins; each
    * later holder is asked when its turn begins and somebody still waits.
    */
-  acquire(id: string, { signal, requestRelease }: AcquireOptions): Promise<Lock> {
-    if (signal.aborted) return Promise.reject(signal.reason)
+  acquire(id: string, options: AcquireOptions): Promise<Lock> {
+    if (options.signal.aborted) return Promise.reject(options.signal.reason)
     const queue = this.#queues.get(id)
-    if (queue !== undefined) return queue.wait(requestRelease, signal)
-    const created = new Queue(requestRelease, () => this.#queues.delete(id))
+    if (queue !== undefined) return queue.wait(options)
+    const created = new Queue(options.requestRelease, () => this.#queues.delete(id))
     this.#queues.set(id, created)
     return Promise.resolve(created.holder)
   }
 
-  async settle(id: string, { signal }: { readonly signal: AbortSignal }): Promise<'free' | 'held'> {
+  async settle(id: string, options: ReadOptions): Promise<'free' | 'held'> {
     for (;;) {
-      signal.throwIfAborted()
       const holder = this.#queues.get(id)?.holder
       if (holder === undefined) return 'free'
       if (!holder.requestRelease('reader')) return 'held'
-      await holder.untilReleased(signal)
+      await holder.untilReleased(options.signal)
     }
   }
 }
@@ -63,7 +63,7 @@ class Queue {
     return this.#holder
   }
 
-  wait(requestRelease: RequestRelease, signal: AbortSignal): Promise<Lock> {
+  wait({ requestRelease, signal }: AcquireOptions): Promise<Lock> {
     return untilAborted<Lock>(signal, (resolve) => {
       const waiter = { requestRelease, resolve }
       this.#waiters.add(waiter)
@@ -92,7 +92,7 @@ let lastToken = 0
 class MemoryLock implements Lock {
   readonly token = ++lastToken
   readonly forced = false
-  readonly lost = new AbortController().signal
+  readonly #lost = new AbortController()
   readonly requestRelease: RequestRelease
   #onRelease: (() => void) | undefined
   readonly #observers = new Set<() => void>()
@@ -100,6 +100,10 @@ class MemoryLock implements Lock {
   constructor(requestRelease: RequestRelease, onRelease: () => void) {
     this.requestRelease = requestRelease
     this.#onRelease = onRelease
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal
   }
 
   shutOut(): void {}

@@ -27,7 +27,7 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
   if (concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
   return exclusive(engine, request.id, async (holder) => {
     holder.upload = await load(engine, request.id)
-    const from = await measure(engine, holder.upload, holder.signal)
+    const from = await measure(engine, holder.upload, holder)
     await refuseExpired(engine, holder.upload, from.offset)
     request.announce?.(holder.upload, from.offset)
     if (request.offset !== from.offset) {

@@ -49,7 +49,7 @@ async function loadPartials(
     const usable =
       upload?.concat?.kind === 'partial' &&
       !isLost(upload) &&
-      !(await hasExpired(engine, upload, new AbortController().signal))
+      !(await hasExpired(engine, upload, new AbortController()))
     if (!usable) {
       throw new TusError('ERR_INVALID_CONCAT', {
         message: `Upload-Concat names ${id}, which is not a partial upload`,

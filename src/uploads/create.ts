@@ -96,7 +96,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
 /** What is stored at the place of an upload that does not exist yet; `undefined` if nothing is there. */
 async function storedOffset({ stores }: Engine, upload: Upload): Promise<number | undefined> {
   try {
-    return (await stores.dataStore.stat(upload, { signal: new AbortController().signal })).offset
+    return (await stores.dataStore.stat(upload, new AbortController())).offset
   } catch (error) {
     if (isTusError(error, 'ERR_DATA_MISSING')) return undefined
     throw error

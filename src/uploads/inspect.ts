@@ -38,7 +38,7 @@ export async function inspect(engine: Engine, id: string, exchange: Exchange): P
     }
   }
   const current = await load(engine, id)
-  const { offset } = await measure(engine, current, new AbortController().signal)
+  const { offset } = await measure(engine, current, new AbortController())
   if (offset === current.length && !isFinished(current, offset)) {
     return finishFirst(engine, id, exchange)
   }
@@ -53,7 +53,7 @@ async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
   const waiting = new AbortController()
   const timer = setTimeout(() => waiting.abort(), local ? finishTimeout : settleTimeout)
   try {
-    return await engine.stores.locker.settle(id, { signal: waiting.signal })
+    return await engine.stores.locker.settle(id, waiting)
   } catch (error) {
     if (!waiting.signal.aborted) throw error
     if (local) throw new TusError('ERR_UPLOAD_BUSY')
@@ -70,7 +70,7 @@ async function finishFirst(engine: Engine, id: string, exchange: Exchange): Prom
     id,
     async (holder) => {
       holder.upload = await load(engine, id)
-      const stored = await measure(engine, holder.upload, holder.signal)
+      const stored = await measure(engine, holder.upload, holder)
       if (stored.offset === holder.upload.length) await complete(engine, holder, stored, exchange)
       return inspection(holder.upload, stored.offset)
     },

@@ -54,7 +54,7 @@ export async function join(engine: Engine, holder: Holder, exchange: Exchange): 
   const options = writeOptions(engine, holder)
   await engine.stores.concatenator!.concatenate(holder.upload, partials, options)
   holder.phase = 'working'
-  const stored = await measure(engine, holder.upload, holder.signal)
+  const stored = await measure(engine, holder.upload, holder)
   if (stored.offset !== length) {
     throw new TusError('ERR_INTERNAL', { message: 'The concatenation is not as long as its parts' })
   }
@@ -86,7 +86,7 @@ export async function joinFinalsOf(engine: Engine, partialId: string): Promise<v
 export async function isWhole(engine: Engine, partial: Upload): Promise<boolean> {
   if (partial.state.kind !== 'open') return partial.state.kind === 'finished'
   try {
-    const { offset } = await measure(engine, partial, new AbortController().signal)
+    const { offset } = await measure(engine, partial, new AbortController())
     return isFinished(partial, offset)
   } catch (error) {
     if (isTusError(error, 'ERR_UPLOAD_GONE')) return false

@@ -1,4 +1,5 @@
 import type { Stat } from '../capabilities/data-store.js'
+import type { ReadOptions } from '../capabilities/options.js'
 import { isTusError, TusError } from '../errors.js'
 import { isExpired, type Upload } from '../upload.js'
 import { isKept } from './reference.js'
@@ -8,9 +9,9 @@ import type { Engine } from './engine.js'
  * Asks the store what is stored. Data that is missing is answered as gone but not recorded as such: it may be back
  * when a disk is.
  */
-export async function measure(engine: Engine, upload: Upload, signal: AbortSignal): Promise<Stat> {
+export async function measure(engine: Engine, upload: Upload, options: ReadOptions): Promise<Stat> {
   try {
-    return await engine.stores.dataStore.stat(upload, { signal })
+    return await engine.stores.dataStore.stat(upload, options)
   } catch (cause) {
     if (isTusError(cause, 'ERR_DATA_MISSING')) throw new TusError('ERR_UPLOAD_GONE', { cause })
     throw cause
@@ -49,10 +50,10 @@ export async function refuseExpired(
 export async function hasExpired(
   engine: Engine,
   upload: Upload,
-  signal: AbortSignal,
+  options: ReadOptions,
 ): Promise<boolean> {
   if (upload.state.kind !== 'open' || !isExpired(upload, Date.now())) return false
   if (await isKept(engine, upload)) return false
   if (upload.concat?.kind === 'final') return true
-  return (await measure(engine, upload, signal)).offset !== upload.length
+  return (await measure(engine, upload, options)).offset !== upload.length
 }

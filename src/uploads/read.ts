@@ -28,7 +28,7 @@ export async function openContent(
   const reader = engine.stores.contentReader
   if (reader === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
   if (upload.state.kind !== 'finished') {
-    const { offset } = await measure(engine, upload, new AbortController().signal)
+    const { offset } = await measure(engine, upload, new AbortController())
     await refuseExpired(engine, upload, offset)
     if (!isFinished(upload, offset)) throw new TusError('ERR_UPLOAD_NOT_FINISHED')
   }

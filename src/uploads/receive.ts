@@ -137,8 +137,7 @@ function limitFlush(engine: Engine, holder: Holder, body: TappedBody): { stop():
 async function storedOffset(engine: Engine, holder: Holder): Promise<number | undefined> {
   if (holder.signal.aborted || !holder.lock.held()) return undefined
   try {
-    const { signal } = holder
-    const { offset } = await engine.stores.dataStore.stat(holder.upload, { signal })
+    const { offset } = await engine.stores.dataStore.stat(holder.upload, holder)
     return tellableOffset(holder.upload, offset)
   } catch {
     return undefined

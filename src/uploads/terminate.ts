@@ -21,7 +21,7 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
       await remove(engine, holder)
       throw new TusError('ERR_UPLOAD_GONE')
     }
-    if (await hasExpired(engine, holder.upload, holder.signal)) {
+    if (await hasExpired(engine, holder.upload, holder)) {
       throw new TusError('ERR_UPLOAD_GONE')
     }
     if (await isReferenced(engine, holder.upload)) throw new TusError('ERR_UPLOAD_REFERENCED')

@@ -16,7 +16,8 @@ class ShortWriter {
   }
 
   async writev(buffers: readonly Buffer[], position: number) {
-    return this.#file.write(Buffer.concat(buffers).subarray(0, this.#most), { position })
+    const taken = Buffer.concat(buffers).subarray(0, this.#most)
+    return (await this.#file.write(taken, { position })).bytesWritten
   }
 }
 

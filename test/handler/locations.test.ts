@@ -78,7 +78,7 @@ describe('generateId', () => {
     const ids = new Set<string>()
     for (let count = 0; count < 20; count++) ids.add(await createUpload(site))
     expect(ids.size).toBe(20)
-    for (const id of ids) expect(id).toMatch(/\/[\w-]{22}$/)
+    for (const id of ids) expect(id).toMatch(/\/[0-9a-f]{32}$/)
   })
 })
 

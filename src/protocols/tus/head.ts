@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import { inspect } from '../../uploads/inspect.js'
@@ -12,15 +13,11 @@ export async function handleHead(
 ): Promise<Answer> {
   const { upload, offset } = await inspect(engine, id, exchange)
   const { length, metadata, concat } = upload
-  return {
-    status: 200,
-    headers: {
-      ...(offset !== undefined && { 'upload-offset': String(offset) }),
-      ...(length !== undefined && { 'upload-length': String(length) }),
-      ...(length === undefined && concat?.kind !== 'final' && { 'upload-defer-length': '1' }),
-      ...(metadata.raw !== '' && { 'upload-metadata': metadata.raw }),
-      ...(concat && { 'upload-concat': concat.kind === 'final' ? concat.header : 'partial' }),
-      ...expiresHeader(upload, offset),
-    },
-  }
+  const headers: OutgoingHttpHeaders = expiresHeader(upload, offset)
+  if (offset !== undefined) headers['upload-offset'] = offset
+  if (length !== undefined) headers['upload-length'] = length
+  else if (concat?.kind !== 'final') headers['upload-defer-length'] = 1
+  if (metadata.raw !== '') headers['upload-metadata'] = metadata.raw
+  if (concat) headers['upload-concat'] = concat.kind === 'final' ? concat.header : 'partial'
+  return { status: 200, headers }
 }

@@ -25,19 +25,15 @@ export async function answerTus(
   route: Route,
   stopping: boolean,
 ): Promise<Answer> {
-  const headers = {
-    ...(exchange.method !== 'OPTIONS' && { 'tus-resumable': version }),
-    ...(exchange.method === 'HEAD' && { 'cache-control': 'no-store' }),
-    'x-content-type-options': 'nosniff',
-  }
   const answer = await dispatch(context, exchange, route, stopping).catch((error: unknown) =>
     errorAnswer(error, exchange, context.engine.log),
   )
-  return {
-    ...answer,
-    status: exchange.method === 'HEAD' ? statusOfHead(answer.status) : answer.status,
-    headers: { ...lowerCaseNames(answer.headers), ...headers },
-  }
+  const headers = lowerCaseNames(answer.headers)
+  if (exchange.method !== 'OPTIONS') headers['tus-resumable'] = version
+  headers['x-content-type-options'] = 'nosniff'
+  if (exchange.method !== 'HEAD') return { ...answer, headers }
+  headers['cache-control'] = 'no-store'
+  return { ...answer, status: statusOfHead(answer.status), headers }
 }
 
 /**
@@ -50,8 +46,9 @@ function statusOfHead(status: number): number {
 
 /** Hooks write names as they like. Node would send two lines for two spellings. */
 function lowerCaseNames(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
-  const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
-  return Object.fromEntries(entries)
+  const lower: OutgoingHttpHeaders = {}
+  for (const name of Object.keys(headers)) lower[name.toLowerCase()] = headers[name]
+  return lower
 }
 
 async function dispatch(
