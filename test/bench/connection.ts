@@ -1,0 +1,125 @@
+import net from 'node:net'
+import { type Answer, AnswerParser } from './answer-parser.js'
+
+/** Bytes given to the socket at once. */
+const slice = 1024 * 1024
+
+/** Where everything that arrives is put. It is taken from there before anything else can arrive. */
+const arrivals = Buffer.allocUnsafeSlow(256 * 1024)
+
+interface Pending {
+  readonly parser: AnswerParser
+  resolve(answer: Answer): void
+  reject(error: Error): void
+}
+
+/** A connection that is kept, for one request after the other. It does little, so that the server is what is measured. */
+export class Connection {
+  readonly #socket: net.Socket
+  #pending: Pending | undefined
+  #failure: Error | undefined
+  /** Lets a body that waits for room go on. */
+  #wake: (() => void) | undefined
+
+  /** `timeout`: milliseconds without a byte after which a request fails. */
+  static async open(port: number, timeout = 30_000): Promise<Connection> {
+    const connection = new Connection(port, timeout)
+    await new Promise<void>((resolve, reject) => {
+      connection.#socket.once('connect', resolve).once('error', reject)
+    })
+    return connection
+  }
+
+  private constructor(port: number, timeout: number) {
+    this.#socket = net.connect({
+      port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: {
+        buffer: arrivals,
+        callback: (length) => {
+          this.#arrived(arrivals.subarray(0, length))
+          return true
+        },
+      },
+    })
+    this.#socket.setTimeout(timeout, () => {
+      if (this.#pending) this.#fail(new Error(`No answer within ${timeout} ms`))
+    })
+    // Without this the end of the connection would never be read.
+    this.#socket.resume()
+    this.#socket.on('drain', () => this.#wake?.())
+    this.#socket.on('error', (error) => this.#fail(error))
+    this.#socket.on('close', () => this.#fail(new Error('The server closed the connection')))
+  }
+
+  /** Sends a request and resolves with its answer. `head` ends with an empty line. */
+  async request(head: string, body?: Buffer, onBody?: (piece: Buffer) => void): Promise<Answer> {
+    if (this.#failure) throw this.#failure
+    const answered = new Promise<Answer>((resolve, reject) => {
+      this.#pending = {
+        parser: new AnswerParser(head.startsWith('HEAD '), onBody),
+        resolve,
+        reject,
+      }
+    })
+    // Otherwise a failure while the body is under way were reported as not handled.
+    answered.catch(() => {})
+    await this.#send(head, body)
+    return answered
+  }
+
+  /** Sends what is not a whole request, and expects no answer. */
+  stall(head: string, body: Buffer): void {
+    this.#socket.write(Buffer.concat([Buffer.from(head, 'latin1'), body]))
+  }
+
+  /** Whether it is over, whoever ended it. */
+  get closed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  close(): void {
+    this.#failure ??= new Error('Closed')
+    this.#socket.destroy()
+  }
+
+  /** Sends bytes, as fast as they are taken, until the server answers. */
+  async #send(head: string, body: Buffer = Buffer.alloc(0)): Promise<void> {
+    this.#socket.cork()
+    if (head !== '') this.#socket.write(head, 'latin1')
+    if (body.length > 0) this.#socket.write(body.subarray(0, slice))
+    this.#socket.uncork()
+    for (let at = slice; at < body.length && this.#pending; at += slice) {
+      if (this.#socket.writableNeedDrain) await this.#room()
+      if (this.#pending) this.#socket.write(body.subarray(at, at + slice))
+    }
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve))
+  }
+
+  #arrived(data: Buffer): void {
+    if (!this.#pending) return this.#fail(new Error('The server sent what nobody asked for'))
+    try {
+      const answer = this.#pending.parser.push(data)
+      if (answer) this.#settle()?.resolve(answer)
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    this.#socket.destroy()
+    this.#settle()?.reject(this.#failure)
+  }
+
+  #settle(): Pending | undefined {
+    const pending = this.#pending
+    this.#pending = undefined
+    this.#wake?.()
+    return pending
+  }
+}

@@ -1,0 +1,61 @@
+import { createHash, randomFillSync } from 'node:crypto'
+import { open } from 'node:fs/promises'
+
+/** Stored bytes are not those that were sent. */
+export class WrongBytes extends Error {}
+
+/** A slice of the content. */
+export type Slice = readonly [start: number, end: number]
+
+/** Random bytes, made once, that all uploads are slices of. */
+export class Content {
+  readonly #bytes: Buffer
+  readonly #digests = new Map<string, Buffer>()
+
+  constructor(size: number) {
+    this.#bytes = randomFillSync(Buffer.allocUnsafeSlow(size))
+  }
+
+  get size(): number {
+    return this.#bytes.length
+  }
+
+  bytes([start, end]: Slice): Buffer {
+    return this.#bytes.subarray(start, end)
+  }
+
+  /** The digest of a slice, kept so that it costs nothing while something is measured. */
+  digest(slice: Slice, algorithm = 'sha256'): Buffer {
+    const key = `${algorithm} ${slice.join('-')}`
+    let digest = this.#digests.get(key)
+    if (digest === undefined) {
+      digest = createHash(algorithm).update(this.bytes(slice)).digest()
+      this.#digests.set(key, digest)
+    }
+    return digest
+  }
+
+  /** Fails with {@link WrongBytes} unless a file has the bytes of a slice. */
+  async verify(path: string, slice: Slice): Promise<void> {
+    const found = await digestOf(path)
+    if (!found.equals(this.digest(slice))) {
+      throw new WrongBytes(`${path} does not have the bytes that were sent`)
+    }
+  }
+}
+
+async function digestOf(path: string): Promise<Buffer> {
+  const hash = createHash('sha256')
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    const block = Buffer.allocUnsafe(Math.min(size + 1, 1024 * 1024))
+    for (;;) {
+      const { bytesRead } = await file.read(block, 0, block.length, null)
+      if (bytesRead === 0) return hash.digest()
+      hash.update(block.subarray(0, bytesRead))
+    }
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,80 @@
+import { fileURLToPath } from 'node:url'
+
+/** Checksums that a contestant of the options table sends; `none` for those that the others are compared with. */
+export type SentChecksum = 'none' | 'sha1' | 'md5' | 'sha256' | 'sha512' | 'crc32'
+
+/** A server that takes part, and how to start it. */
+export interface Contestant {
+  readonly name: string
+  /** The command that serves from a directory. A program of ours is given no port: it prints the one it chose. */
+  command(directory: string, port: number): readonly [program: string, ...args: string[]]
+  readonly choosesPort: boolean
+  readonly checksum?: SentChecksum
+}
+
+/** Where things are. */
+export interface Places {
+  /** A build of tuskit, the one that is measured. */
+  readonly build: string
+  /** Another build of tuskit, to compare with. */
+  readonly before?: string | undefined
+  readonly tusd?: string | undefined
+  readonly rustus?: string | undefined
+}
+
+/** A server program of this folder. The path is right from the bundle in `test/.dist` too. */
+function program(name: string, file: string, given: object = {}): Contestant {
+  const path = fileURLToPath(new URL(`../bench/servers/${file}.mjs`, import.meta.url))
+  return {
+    name,
+    choosesPort: true,
+    command: (directory) => [process.execPath, path, JSON.stringify({ directory, ...given })],
+  }
+}
+
+/** All servers that can take part, the one that the others are compared with first. */
+export function allContestants({ build, before, tusd, rustus }: Places): Contestant[] {
+  const contestants = [program('limit', 'limit'), program('tuskit', 'tuskit', { build })]
+  if (before !== undefined) contestants.push(program('before', 'tuskit', { build: before }))
+  contestants.push(program('tus-node', 'tus-node'))
+  if (tusd !== undefined) contestants.push({ name: 'tusd', choosesPort: false, command: tusdArgs })
+  if (rustus !== undefined) {
+    contestants.push({ name: 'rustus', choosesPort: false, command: rustusArgs })
+  }
+  return contestants
+
+  // Neither writes a line for each request, as none of the others does.
+  function tusdArgs(directory: string, port: number): [string, ...string[]] {
+    const address = ['-host', '127.0.0.1', '-port', `${port}`, '-base-path', '/files/']
+    return [tusd!, ...address, '-upload-dir', directory, '-verbose=false']
+  }
+
+  function rustusArgs(directory: string, port: number): [string, ...string[]] {
+    const address = ['--host', '127.0.0.1', '--port', `${port}`, '--url', '/files']
+    const folders = ['--data-dir', directory, '--info-dir', directory]
+    // It takes a body into memory as a whole, and refuses larger ones.
+    const limits = ['--max-body-size', `${2 ** 32}`, '--log-level', 'ERROR']
+    return [rustus!, ...address, ...folders, ...limits]
+  }
+}
+
+/** A server that stores wrong bytes, for the tests. */
+export const corrupting: Contestant = program('corrupting', 'corrupting')
+
+/** tuskit with other options than the default. */
+export function optionContestants(build: string): Contestant[] {
+  return [
+    program('tuskit', 'tuskit', { build }),
+    program('durability disk', 'tuskit', { build, durability: 'disk' }),
+    program('FileLocker', 'tuskit', { build, fileLocker: true }),
+  ]
+}
+
+/** tuskit, receiving checksums. */
+export function checksumContestants(build: string): Contestant[] {
+  const checksums = ['none', 'sha1', 'md5', 'sha256', 'sha512', 'crc32'] as const
+  return checksums.map((checksum) => ({
+    ...program(checksum === 'none' ? 'tuskit' : checksum, 'tuskit', { build }),
+    checksum,
+  }))
+}

@@ -1,0 +1,28 @@
+/** What was measured in one round, by key. */
+export type Figures = Readonly<Record<string, number>>
+
+/** A kind of figure. */
+export interface Figure {
+  readonly key: string
+  readonly title: string
+}
+
+const bytes: readonly Figure[] = [
+  { key: 'rate', title: 'MiB/s' },
+  { key: 'cpu', title: 'CPU s/GiB' },
+]
+const requests: readonly Figure[] = [
+  { key: 'rate', title: 'requests/s' },
+  { key: 'cpu', title: 'CPU s/1,000' },
+]
+const rest: readonly Figure[] = [
+  { key: 'peak', title: 'peak MiB' },
+  { key: 'p50', title: 'p50 ms' },
+  { key: 'p99', title: 'p99 ms' },
+]
+
+/** Figures of workloads that move bytes. The latencies are those of other requests meanwhile. */
+export const transferFigures: readonly Figure[] = [...bytes, ...rest]
+
+/** Figures of workloads of many requests, whose latencies they are. */
+export const requestFigures: readonly Figure[] = [...requests, ...rest]

@@ -1,0 +1,73 @@
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { fullSizes, quickSizes, type Sizes } from './sizes.js'
+
+/** What the command line says. */
+export interface BenchOptions {
+  readonly sizes: Sizes
+  readonly rounds: number
+  /** Names of workloads; absent: all. */
+  readonly only: readonly string[] | undefined
+  /** Names of servers; absent: all that are there. */
+  readonly servers: readonly string[] | undefined
+  /** Where the data goes; absent: a temporary directory. */
+  readonly directory: string | undefined
+  readonly tusd: string | undefined
+  readonly rustus: string | undefined
+  /** Another build of tuskit, which takes part as `before`. */
+  readonly before: string | undefined
+  readonly json: string | undefined
+  readonly updateDocs: boolean
+}
+
+/** Reads the command line. `workloads` are the names that there are. A wrong option is a `TypeError`. */
+export function parseOptions(args: readonly string[], workloads: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      only: { type: 'string' },
+      servers: { type: 'string' },
+      directory: { type: 'string' },
+      tusd: { type: 'string' },
+      rustus: { type: 'string' },
+      before: { type: 'string' },
+      json: { type: 'string' },
+      'update-docs': { type: 'boolean', default: false },
+    },
+  })
+  const rounds = Number(values.rounds ?? (values.quick ? 3 : 5))
+  if (!Number.isSafeInteger(rounds) || rounds < 1) {
+    throw new TypeError(`--rounds must be a whole number above 0, not ${values.rounds}`)
+  }
+  const path = (given: string | undefined) => (given === undefined ? undefined : resolve(given))
+  const [before, tusd, rustus] = [path(values.before), path(values.tusd), path(values.rustus)]
+  const servers = [
+    ...['limit', 'tuskit', 'tus-node'],
+    ...Object.entries({ before, tusd, rustus }).flatMap(([name, given]) => (given ? [name] : [])),
+  ]
+  return {
+    sizes: values.quick ? quickSizes : fullSizes,
+    rounds,
+    only: names('only', values.only, workloads),
+    servers: names('servers', values.servers, servers),
+    directory: path(values.directory),
+    tusd,
+    rustus,
+    before,
+    json: path(values.json),
+    updateDocs: values['update-docs'],
+  }
+}
+
+function names(
+  option: string,
+  given: string | undefined,
+  known: readonly string[],
+): readonly string[] | undefined {
+  const chosen = given?.split(',')
+  const unknown = chosen?.find((name) => !known.includes(name))
+  if (unknown === undefined) return chosen
+  throw new TypeError(`--${option} must be of ${known.join(', ')}, not ${unknown}`)
+}

@@ -1,0 +1,88 @@
+/** How much each workload does. */
+export interface Sizes {
+  /** Bytes of the large transfers: one PATCH, sequential chunks, a download. */
+  readonly large: number
+  /** Bytes of each sequential chunk. */
+  readonly chunk: number
+  /** Uploads at a time, and the bytes of each. */
+  readonly parallel: readonly [count: number, bytes: number]
+  /** Small uploads, the bytes of each, and the connections that they come by. */
+  readonly small: readonly [count: number, bytes: number, connections: number]
+  /** HEAD requests, the uploads that they ask for, and the connections. */
+  readonly head: readonly [count: number, uploads: number, connections: number]
+  /** Clients that idle, and the small uploads before them. */
+  readonly slow: readonly [clients: number, warmUp: number]
+  /** Bytes sent with checksums, and those of each chunk. */
+  readonly checksum: readonly [bytes: number, chunk: number]
+  /** Parts of a concatenation, and the bytes of each. */
+  readonly concat: readonly [parts: number, bytes: number]
+  /** Uploads that are stored in the one and in the other directory. */
+  readonly growth: readonly [few: number, many: number]
+  /** Creations with few, creations with many and HEADs of one batch, and the batches of one round. */
+  readonly growthBatch: readonly [few: number, many: number, heads: number, batches: number]
+  /** Uploads that are resumed, the bytes of each, and the milliseconds after which a client gives up. */
+  readonly resume: readonly [count: number, bytes: number, patience: number]
+}
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const fullSizes: Sizes = {
+  large: 1024 * MiB,
+  chunk: 5 * MiB,
+  parallel: [16, 64 * MiB],
+  small: [2_000, 4 * KiB, 8],
+  head: [20_000, 100, 32],
+  slow: [1_000, 200],
+  checksum: [512 * MiB, 8 * MiB],
+  concat: [8, 64 * MiB],
+  growth: [1_000, 100_000],
+  growthBatch: [25, 250, 1_250, 4],
+  resume: [5, 8 * MiB, 5_000],
+}
+
+/** Enough to see large differences. */
+export const quickSizes: Sizes = {
+  large: 64 * MiB,
+  chunk: 5 * MiB,
+  parallel: [16, 8 * MiB],
+  small: [300, 4 * KiB, 8],
+  head: [2_000, 100, 32],
+  slow: [200, 100],
+  checksum: [64 * MiB, 8 * MiB],
+  concat: [8, 16 * MiB],
+  growth: [1_000, 5_000],
+  growthBatch: [25, 50, 200, 2],
+  resume: [1, 8 * MiB, 5_000],
+}
+
+/** Enough to see that it works. */
+export const tinySizes: Sizes = {
+  large: 3 * MiB,
+  chunk: MiB,
+  parallel: [3, 512 * KiB],
+  small: [20, 4 * KiB, 4],
+  head: [40, 5, 4],
+  slow: [10, 5],
+  checksum: [2 * MiB, 512 * KiB],
+  concat: [3, 256 * KiB],
+  growth: [10, 30],
+  growthBatch: [2, 4, 10, 2],
+  resume: [1, MiB, 15_000],
+}
+
+/** The random bytes that every upload is a slice of. */
+export function contentSize({ large, parallel, checksum, concat }: Sizes): number {
+  return Math.max(large, parallel[0] * parallel[1], checksum[0], concat[0] * concat[1])
+}
+
+/** `1,000`, for titles. */
+export function counted(count: number): string {
+  return count.toLocaleString('en')
+}
+
+/** `64 MiB`, for titles. */
+export function inWords(bytes: number): string {
+  if (bytes >= 1024 * MiB) return `${bytes / 1024 / MiB} GiB`
+  return bytes >= MiB ? `${bytes / MiB} MiB` : `${bytes / KiB} KiB`
+}
