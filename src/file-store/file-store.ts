@@ -18,11 +18,11 @@ import { TusError } from '../errors.js'
 import { checkOptions } from '../options.js'
 import type { StoreComposer } from '../store-composer.js'
 import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
-import { batches } from './batches.js'
 import { DataFile } from './data-file.js'
 import type { FileStat } from './data-file.js'
 import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
+import { eachBatch } from './each-batch.js'
 import { mediumError, unlessMissing } from './medium-error.js'
 import { checkPlace, pathLocator } from './place.js'
 import type { LocatePath } from './place.js'
@@ -126,13 +126,13 @@ export class FileStore
   }
 
   append(upload: Upload, from: Stat, body: UploadBody, options: AppendOptions): Promise<FileStat> {
-    return this.#write(upload, from, options, false, async (data) => {
-      for await (const batch of batches(body, options.signal)) {
+    return this.#write(upload, from, options, false, (data) =>
+      eachBatch(body, options.signal, async (batch) => {
         await data.write(batch)
         await data.commit()
         options.progress(data.end)
-      }
-    })
+      }),
+    )
   }
 
   appendVerified(
@@ -143,7 +143,7 @@ export class FileStore
     options: AppendOptions,
   ): Promise<FileStat> {
     return this.#write(upload, from, options, true, async (data) => {
-      for await (const batch of batches(body, options.signal)) await data.write(batch)
+      await eachBatch(body, options.signal, (batch) => data.write(batch))
       if (!(await accept())) return data.discard()
       await data.commit()
       options.progress(data.end)
@@ -190,14 +190,14 @@ export class FileStore
     })
   }
 
-  #write(
+  async #write(
     upload: Upload,
     from: Stat,
     write: WriteOptions,
     unverified: boolean,
     work: (data: DataFile) => Promise<void>,
   ): Promise<FileStat> {
-    return translated(async () => {
+    try {
       const path = this.#pathOf(upload)
       const found = await this.#find(upload, from, write)
       const directory = this.#directory
@@ -208,7 +208,9 @@ export class FileStore
       } finally {
         await data.close()
       }
-    })
+    } catch (cause) {
+      throw translatedError(cause)
+    }
   }
 
   /** `from` as this store returned it; found out again when the caller only knows the offset. */
@@ -259,6 +261,10 @@ async function translated<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    throw mediumError(cause, { ENOENT: 'ERR_DATA_MISSING', EEXIST: 'ERR_DATA_EXISTS' })
+    throw translatedError(cause)
   }
+}
+
+function translatedError(cause: unknown): unknown {
+  return mediumError(cause, { ENOENT: 'ERR_DATA_MISSING', EEXIST: 'ERR_DATA_EXISTS' })
 }

@@ -19,16 +19,12 @@ export class HttpExchange {
    * (pipelining) are worked on one after the other, since they may depend on each other (RFC 9112 section 9.3.2).
    */
   readonly turn: Promise<void> | undefined
-  readonly #bodyOptions: Omit<RequestBodyOptions, 'onStart'>
+  readonly #bodyOptions: RequestBodyOptions
   #body: RequestBody | undefined
   #bodyStarted = false
   #requestId: string | undefined
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    bodyOptions: Omit<RequestBodyOptions, 'onStart'>,
-  ) {
+  constructor(request: IncomingMessage, response: ServerResponse, bodyOptions: RequestBodyOptions) {
     this.request = request
     this.response = response
     this.#bodyOptions = bodyOptions
@@ -56,12 +52,9 @@ export class HttpExchange {
   }
 
   get body(): RequestBody {
-    return (this.#body ??= new RequestBody(this.request, {
-      ...this.#bodyOptions,
-      onStart: () => {
-        if (this.awaitsContinue) this.response.writeContinue()
-        this.#bodyStarted = true
-      },
+    return (this.#body ??= new RequestBody(this.request, this.#bodyOptions, () => {
+      if (this.awaitsContinue) this.response.writeContinue()
+      this.#bodyStarted = true
     }))
   }
 

@@ -10,8 +10,6 @@ export interface RequestBodyOptions {
   readonly budget: BufferBudget
   /** Milliseconds without a byte, while one is waited for, after which the body ends. */
   readonly stallTimeout: number
-  /** Called when the first byte is wanted: the moment to answer `Expect: 100-continue`. */
-  readonly onStart: () => void
 }
 
 /**
@@ -21,6 +19,7 @@ export interface RequestBodyOptions {
 export class RequestBody implements IncomingBody {
   readonly #request: IncomingMessage
   readonly #options: RequestBodyOptions
+  readonly #onStart: () => void
   readonly #resolveEnded: (end: BodyEnd) => void
   #batch = new Batch()
   #end: BodyEnd | undefined
@@ -31,9 +30,11 @@ export class RequestBody implements IncomingBody {
   readonly size: number | undefined
   readonly ended: Promise<BodyEnd>
 
-  constructor(request: IncomingMessage, options: RequestBodyOptions) {
+  /** `onStart` is called when the first byte is wanted: the moment to answer `Expect: 100-continue`. */
+  constructor(request: IncomingMessage, options: RequestBodyOptions, onStart: () => void) {
     this.#request = request
     this.#options = options
+    this.#onStart = onStart
     this.size = bodySize(request)
     let resolveEnded!: (end: BodyEnd) => void
     this.ended = new Promise((resolve) => (resolveEnded = resolve))
@@ -58,24 +59,25 @@ export class RequestBody implements IncomingBody {
     if (reason === 'released') cut(this.#request.socket)
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly Buffer[]> {
+  [Symbol.asyncIterator](): AsyncIterator<readonly Buffer[], undefined> {
     this.#start()
-    try {
-      for (;;) {
-        if (this.#batch.bytes > 0) {
-          const buffers = this.#batch.buffers()
-          this.#batch = new Batch()
-          if (this.#end === undefined) this.#request.resume()
-          yield buffers
-        } else if (this.#end === undefined) {
-          await this.#next()
-        } else {
-          return
-        }
-      }
-    } finally {
-      this.#options.budget.leave(this)
-    }
+    return this
+  }
+
+  /** The next batch, for whoever iterates. */
+  async next(): Promise<IteratorResult<readonly Buffer[], undefined>> {
+    while (this.#batch.bytes === 0 && this.#end === undefined) await this.#wait()
+    if (this.#batch.bytes === 0) return this.return()
+    const value = this.#batch.buffers()
+    this.#batch = new Batch()
+    if (this.#end === undefined) this.#request.resume()
+    return { done: false, value }
+  }
+
+  /** Ends the iteration. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#options.budget.leave(this)
+    return { done: true, value: undefined }
   }
 
   readable(): Readable {
@@ -89,18 +91,24 @@ export class RequestBody implements IncomingBody {
     if (this.#end !== undefined) return this.#collect()
     this.#request.on('data', this.#onData)
     this.#request.once('end', this.#onEnd)
-    this.#options.onStart()
+    this.#onStart()
   }
 
-  async #next(): Promise<void> {
+  #wait(): Promise<void> {
     this.#waitingSince = performance.now()
-    this.#stallTimer = setTimeout(() => this.#finish('stalled'), this.#options.stallTimeout)
-    await new Promise<void>((resolve) => (this.#wake = resolve))
+    if (this.#stallTimer === undefined) this.#watch()
+    return new Promise((resolve) => (this.#wake = resolve))
+  }
+
+  /** One timer for all waits: when it goes off, it looks how much of the time is left. */
+  #watch(): void {
+    const left = this.#options.stallTimeout - this.idleTime()
+    if (left <= 0) return this.#finish('stalled')
+    this.#stallTimer = setTimeout(() => this.#watch(), left)
   }
 
   /** Ends the wait for bytes, if there is one. */
   #resume(): void {
-    clearTimeout(this.#stallTimer)
     this.#waitingSince = undefined
     this.#wake?.()
     this.#wake = undefined
@@ -125,6 +133,7 @@ export class RequestBody implements IncomingBody {
     this.#end = end
     this.#request.off('data', this.#onData)
     this.#request.off('end', this.#onEnd)
+    clearTimeout(this.#stallTimer)
     if (end !== 'complete') this.#request.pause()
     if (this.#started) this.#collect()
     this.#resume()

@@ -139,7 +139,7 @@ export async function establish(
   const incoming =
     size === 0 ? 'nothing' : size !== undefined && size === upload.length ? 'everything' : 'some'
   try {
-    await dataStore.create(upload, { ...writeOptions(engine, holder), incoming })
+    await dataStore.create(upload, writeOptions(engine, holder, incoming))
   } catch (error) {
     await withdraw(engine, holder, error)
     throw error

@@ -92,10 +92,7 @@ async function store(
   const { dataStore, verifiedAppender } = engine.stores
   const started = performance.now()
   const clock = limitFlush(engine, holder, body)
-  const progress = (offset: number) => {
-    holder.durable = offset
-  }
-  const options = { ...writeOptions(engine, holder), progress }
+  const options = writeOptions(engine, holder)
   try {
     if (body.expectsNothing) {
       await body.discard()

@@ -40,21 +40,36 @@ export class TappedBody implements UploadBody {
    * When the size is not known, the batch that fills the room exactly is held until the body has ended: only then is
    * it known not to be the head of an overrun, which is dropped. So nothing ever has to be truncated.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly Buffer[]> {
+  [Symbol.asyncIterator](): AsyncIterator<readonly Buffer[], undefined> {
+    const source = this.#source[Symbol.asyncIterator]()
+    const end = async () => {
+      await source.return?.()
+      return { done: true, value: undefined } as const
+    }
     let room = this.#room
     let held: readonly Buffer[] | undefined
-    for await (const batch of this.#source) {
-      room -= batch.reduce((sum, buffer) => sum + buffer.length, 0)
+
+    const next = async (): Promise<IteratorResult<readonly Buffer[], undefined>> => {
+      const { done, value: batch } = await source.next()
+      if (done) {
+        if (held === undefined) return end()
+        const value = held
+        held = undefined
+        return { done: false, value }
+      }
+      for (const { length } of batch) room -= length
       if (room < 0) {
         this.#overran = true
         this.#source.stop('overrun')
-        return
+        held = undefined
+        return end()
       }
       for (const hasher of this.#hashers) for (const buffer of batch) hasher.update(buffer)
-      if (room === 0 && this.size === undefined) held = batch
-      else yield batch
+      if (room > 0 || this.size !== undefined) return { done: false, value: batch }
+      held = batch
+      return next()
     }
-    if (held !== undefined) yield held
+    return { next, return: end }
   }
 
   readable(): Readable {

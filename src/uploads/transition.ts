@@ -1,4 +1,4 @@
-import type { WriteOptions } from '../capabilities/options.js'
+import type { AppendOptions, CreateOptions } from '../capabilities/options.js'
 import { isTusError, TusError } from '../errors.js'
 import type { HookEvent, HookType } from '../hooks.js'
 import type { FinalResponse, Upload } from '../upload.js'
@@ -52,13 +52,21 @@ export function hookEvent(uploadId: string, type: HookType): HookEvent {
   return { type, id: `${uploadId}/${type}` }
 }
 
-/** What stores get to change things under a lock. */
-export function writeOptions(engine: Engine, holder: Holder): WriteOptions {
+/** What stores get to change things under a lock; one object of one shape for every operation. */
+export function writeOptions(
+  engine: Engine,
+  holder: Holder,
+  incoming: CreateOptions['incoming'] = 'nothing',
+): CreateOptions & AppendOptions {
   return {
     signal: holder.signal,
     fence: holder.lock,
+    incoming,
     saveSecret: (secret) =>
       transition(engine, holder, { storage: { ...holder.upload.storage, secret } }),
+    progress: (offset) => {
+      holder.durable = offset
+    },
   }
 }
 

@@ -18,7 +18,7 @@ async function connect(head: string, stallTimeout = 60_000) {
   const arrived = new Promise<Arrived>((resolve) => (arrive = resolve))
   const server = http.createServer((request, response) => {
     const budget = new BufferBudget(65_536, 65_536)
-    const body = new RequestBody(request, { budget, stallTimeout, onStart: () => {} })
+    const body = new RequestBody(request, { budget, stallTimeout }, () => {})
     arrive({ body, request, response })
   })
   const port = await listen(server)

@@ -1,10 +1,14 @@
 import type { UploadBody } from '../capabilities/upload-body.js'
 
-/** The batches of a body. Rejects with `signal.reason` when the signal aborts while none comes. */
-export async function* batches(
+/**
+ * Gives each batch of a body to `take`, one after the other. Rejects with `signal.reason` when the signal aborts while
+ * none comes.
+ */
+export async function eachBatch(
   body: UploadBody,
   signal: AbortSignal,
-): AsyncGenerator<readonly Buffer[], void> {
+  take: (batch: readonly Buffer[]) => Promise<void>,
+): Promise<void> {
   const iterator = body[Symbol.asyncIterator]()
   let giveUp: ((reason: unknown) => void) | undefined
   const onAbort = () => giveUp?.(signal.reason)
@@ -18,7 +22,7 @@ export async function* batches(
         iterator.next().then(resolve, reject)
       })
       if (next.done) return
-      yield next.value
+      await take(next.value)
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
