@@ -76,12 +76,12 @@ export async function joinPieces(
   const file = await directory.createFile(target, cloned ? 'r+' : 'wx')
   try {
     if (cloned) await cut(file, pieces[0]!.length)
-    const block = Buffer.allocUnsafeSlow(blockSize)
+    const blocks = [Buffer.allocUnsafeSlow(blockSize), Buffer.allocUnsafeSlow(blockSize)] as const
     let position = cloned ? pieces[0]!.length : 0
     for (const piece of pieces.slice(cloned ? 1 : 0)) {
       const source = await directory.medium.open(piece.path, 'r')
       try {
-        await copy(source, piece.length, file, position, block, options)
+        await copy(source, piece.length, file, position, blocks, options)
       } finally {
         await source.close()
       }
@@ -110,20 +110,34 @@ async function cut(file: OpenFile, length: number): Promise<void> {
   if (size > length) await file.truncate(length)
 }
 
+/** Copies the first `length` bytes. While one block is written, the next is read. */
 async function copy(
   source: OpenFile,
   length: number,
   target: OpenFile,
   position: number,
-  block: Buffer,
+  blocks: readonly [Buffer, Buffer],
   options: WriteOptions,
 ): Promise<void> {
-  for (let done = 0; done < length;) {
-    const wanted = Math.min(block.length, length - done)
-    const bytesRead = await source.read(block, 0, wanted, done)
-    if (bytesRead === 0) throw new TusError('ERR_DATA_MISSING')
+  const read = async (block: Buffer, from: number): Promise<Buffer> => {
+    const wanted = Math.min(block.length, length - from)
+    const bytesRead = wanted === 0 ? 0 : await source.read(block, 0, wanted, from)
+    if (bytesRead === 0 && wanted > 0) throw new TusError('ERR_DATA_MISSING')
+    return block.subarray(0, bytesRead)
+  }
+  let [used, free] = blocks
+  let filled = await read(used, 0)
+  for (let done = 0; done < length; [used, free] = [free, used]) {
     mustHold(options)
-    await writeFully(target, [block.subarray(0, bytesRead)], position + done)
-    done += bytesRead
+    const next = done + filled.length
+    // Both to their end: under a write that is under way, the descriptor must not be closed and get another file.
+    const [written, ahead] = await Promise.allSettled([
+      writeFully(target, [filled], position + done),
+      read(free, next),
+    ])
+    if (written.status === 'rejected') throw written.reason
+    if (ahead.status === 'rejected') throw ahead.reason
+    filled = ahead.value
+    done = next
   }
 }
