@@ -59,7 +59,12 @@ export class DataFile {
       if (!from.marked && !unverified) return new DataFile(file, undefined, options)
       const marker = await VerifiedMarker.open(markerPath(path), directory)
       const data = new DataFile(file, marker, options)
-      await data.#move()
+      try {
+        await data.#move()
+      } catch (error) {
+        await marker.close()
+        throw error
+      }
       return data
     } catch (error) {
       await file.close()
@@ -100,8 +105,11 @@ export class DataFile {
   }
 
   async close(): Promise<void> {
-    await this.#file.close()
-    await this.#marker?.close()
+    try {
+      await this.#file.close()
+    } finally {
+      await this.#marker?.close()
+    }
   }
 
   async #move(): Promise<void> {

@@ -7,12 +7,12 @@ import type { ReadOptions } from '../capabilities/options.js'
 import { isTusError, TusError } from '../errors.js'
 import { checkOptions } from '../options.js'
 import type { StoreComposer } from '../store-composer.js'
-import { isUploadId } from '../upload.js'
+import { isUploadId, parseUpload } from '../upload.js'
 import type { Upload } from '../upload.js'
 import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
-import { addState, forAppending, isSame, readLog, readRecord } from './info-file.js'
-import type { Addition, Version } from './info-file.js'
+import { addState, forAppending, isSame, readLog, readRecord, versionOf } from './info-file.js'
+import type { Added, Addition, Version } from './info-file.js'
 import { errorCode, mediumError, unlessMissing } from './medium-error.js'
 import type { OpenFile } from './medium.js'
 
@@ -22,7 +22,8 @@ export type FileInfoStoreOptions = DirectoryOptions
 /** A record as some version of its file had it. */
 interface KnownRecord {
   readonly version: Version
-  readonly upload: Upload | undefined
+  /** As it was read, or the JSON that was written: nobody else's object, which might change. */
+  readonly record: Upload | string | undefined
 }
 
 /** When a record expires, as some version of its file had it: a time in milliseconds, or `Infinity`. */
@@ -71,7 +72,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         await this.#directory.syncName(path)
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
         const addition = { upload, seen, after: undefined, refusal: 'ERR_ID_TAKEN' } as const
-        this.#keep(upload.id, await addState(file, this.#directory, addition), upload)
+        this.#keepAdded(upload.id, await addState(file, this.#directory, addition))
       } catch (error) {
         // Creations of one id exclude each other by its lock, so what was begun here is nobody else's.
         if (isNew && !isTusError(error, 'ERR_ID_TAKEN')) await unlessMissing(unlink(path))
@@ -84,13 +85,17 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
 
   async get(id: string): Promise<Upload | undefined> {
     const path = this.#pathOf(id)
-    const version = await this.#directory.medium.stat(path)
+    const found = await this.#directory.medium.stat(path)
     const known = this.#known.get(id)
-    const fresh = version !== undefined && known !== undefined && isSame(version, known.version)
-    const upload = fresh
-      ? known.upload
-      : version && (await readRecord(path, id, this.#directory, true))
-    this.#keep(id, version, upload)
+    this.#known.delete(id)
+    if (found === undefined) return undefined
+    const version = versionOf(found)
+    const record =
+      known !== undefined && isSame(version, known.version)
+        ? known.record
+        : await readRecord(path, id, this.#directory, true)
+    const upload = typeof record === 'string' ? parseUpload(record) : record
+    this.#keep(id, { version, record: upload })
     return upload
   }
 
@@ -102,8 +107,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       if (file === undefined) throw new TusError(refusal)
       try {
         const addition = { upload, seen: await readLog(file), after: upload.revision - 1, refusal }
-        const version = await addState(file, this.#directory, addition as Addition)
-        this.#keep(upload.id, version, upload)
+        this.#keepAdded(upload.id, await addState(file, this.#directory, addition as Addition))
       } finally {
         await file.close()
       }
@@ -120,8 +124,9 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     const expiries = new Map<string, KnownExpiry>()
     for await (const id of this.#scan(signal)) {
       const path = this.#pathOf(id)
-      const version = await this.#directory.medium.stat(path)
-      if (version === undefined) continue
+      const found = await this.#directory.medium.stat(path)
+      if (found === undefined) continue
+      const version = versionOf(found)
       let known = this.#expiries.get(id)
       if (known === undefined || !isSame(known.version, version)) {
         const record = readRecord(path, id, this.#directory, false)
@@ -144,12 +149,14 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     }
   }
 
-  /** Notes what a version of a log says, as the last one that was read. */
-  #keep(id: string, version: Version | undefined, upload: Upload | undefined): void {
+  #keepAdded(id: string, added: Added | undefined): void {
     this.#known.delete(id)
-    if (version === undefined) return
-    const { ino, size, mtimeMs, ctimeMs } = version
-    this.#known.set(id, { version: { ino, size, mtimeMs, ctimeMs }, upload })
+    if (added !== undefined) this.#keep(id, { version: added.version, record: added.json })
+  }
+
+  /** Notes what a version of a log says, as the last one that was used. */
+  #keep(id: string, known: KnownRecord): void {
+    this.#known.set(id, known)
     if (this.#known.size <= cacheSize) return
     const [oldest] = this.#known.keys()
     this.#known.delete(oldest!)

@@ -54,6 +54,9 @@ export interface FileStoreOptions extends DirectoryOptions {
  * data, names that begin with a dot belong to the store: `.<name>.verified` while chunks with checksums come in, and
  * `.<name>.tmp` while a file is being replaced. When the process is killed just then they may stay as long as the upload.
  *
+ * Small steps are taken in the event loop, as long as the file system answers at once; one that is slow, such as a
+ * network's, is asked through the thread pool. The first step that hangs for ever hangs the process.
+ *
  * Fenced: when an earlier holder of the lock never let go, the data is copied (cloned, where the file system can) into
  * a new file before the next byte, so that whatever the earlier holder still writes goes to a file that is no longer
  * there.
@@ -184,9 +187,15 @@ export class FileStore
     return translated(async () => {
       signal.throwIfAborted()
       const { start, end } = range ?? { start: 0, end: (upload.length ?? 0) - 1 }
-      const { fd } = await this.#directory.medium.open(this.#pathOf(upload), forReading)
       const last = end < start ? undefined : { end }
-      return createReadStream('', { fd, start, ...last, highWaterMark: 1024 * 1024 })
+      const file = await this.#directory.medium.open(this.#pathOf(upload), forReading)
+      try {
+        const { fd } = file
+        return createReadStream('', { fd, start, ...last, highWaterMark: 1024 * 1024 })
+      } catch (error) {
+        await file.close()
+        throw error
+      }
     })
   }
 
@@ -216,7 +225,8 @@ export class FileStore
   /** `from` as this store returned it; found out again when the caller only knows the offset. */
   async #find(upload: Upload, from: Stat, options: ReadOptions): Promise<FileStat> {
     if (isFileStat(from)) return from
-    if (this.#empty.delete(upload)) return { offset: 0, size: 0, marked: false }
+    const isEmpty = this.#empty.delete(upload) && from.offset === 0
+    if (isEmpty) return { offset: 0, size: 0, marked: false }
     const found = await this.stat(upload, options)
     if (found.offset !== from.offset) throw new TusError('ERR_OFFSET_MISMATCH')
     return found

@@ -13,6 +13,11 @@ export const forAppending = constants.O_RDWR | constants.O_APPEND
 /** What differs whenever the content of a log does. */
 export type Version = Pick<Stats, 'ino' | 'size' | 'mtimeMs' | 'ctimeMs'>
 
+/** What of the state of a file tells its version. */
+export function versionOf({ ino, size, mtimeMs, ctimeMs }: Stats): Version {
+  return { ino, size, mtimeMs, ctimeMs }
+}
+
 /** Whether a log has not changed in between. */
 export function isSame(a: Version, b: Version): boolean {
   return a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs
@@ -61,24 +66,30 @@ export interface Addition {
   readonly refusal: ErrorCode
 }
 
+/** What an addition made of a log. */
+export interface Added {
+  readonly version: Version
+  readonly json: string
+}
+
 /**
- * Appends a state to the log of a record, unless somebody else was first. Returns the version of the log that ends with
- * it, if that is known.
+ * Appends a state to the log of a record, unless somebody else was first. Returns the log that ends with it, if that is
+ * known.
  */
 export async function addState(
   file: OpenFile,
   directory: Directory,
   { upload, seen, after, refusal }: Addition,
-): Promise<Version | undefined> {
+): Promise<Added | undefined> {
   for (let log = seen; followLog(log)?.upload.revision === after; log = await readLog(file)) {
-    const { nonce, bytes } = logLine(upload, log)
+    const { nonce, bytes, json } = logLine(upload, log)
     const bytesWritten = await file.write(bytes, null)
     if (bytesWritten < bytes.length) throw new TusError('ERR_STORAGE_FULL')
     await directory.sync(file)
-    const version = await file.stat()
+    const stats = await file.stat()
     // Removed in the meantime, so the line went nowhere.
-    if (version.nlink === 0) break
-    if (version.size === log.length + bytes.length) return version
+    if (stats.nlink === 0) break
+    if (stats.size === log.length + bytes.length) return { version: versionOf(stats), json }
     // Somebody else wrote, too: before or after this line, or into it when theirs was cut off.
     if (followLog(await readLog(file))?.nonces.includes(nonce)) return undefined
   }

@@ -15,6 +15,8 @@ export interface LogEnd {
 export interface LogLine {
   readonly nonce: string
   readonly bytes: Buffer
+  /** The record in it. */
+  readonly json: string
 }
 
 /**
@@ -26,10 +28,12 @@ export interface LogLine {
  */
 export function logLine(upload: Upload, log: Buffer): LogLine {
   const nonce = randomUUID()
-  const content = `${upload.revision} ${nonce} ${serializeUpload(upload)}`
+  const json = serializeUpload(upload)
+  const content = `${upload.revision} ${nonce} ${json}`
   const whole = log.length === 0 || log.at(-1) === 0x0a
   return {
     nonce,
+    json,
     bytes: Buffer.from(`${whole ? '' : `${spoiled}\n`}${checksum(content)} ${content}\n`),
   }
 }

@@ -4,7 +4,7 @@ import { unlessMissing } from './medium-error.js'
 
 /** A step that takes longer than this is a slow one. Milliseconds, as all times here. */
 const slow = 1
-/** For so long slow steps may hold up the event loop in each period. */
+/** For so long slow steps may hold up the event loop in each period; one that does longer makes the period longer. */
 const patience = 50
 const period = 1_000
 
@@ -25,7 +25,9 @@ interface Step<Args extends readonly unknown[], Result> {
  * through the thread pool instead, until the period is over.
  */
 export class Medium {
-  #since = -Infinity
+  /** When the period is over. */
+  #until = -Infinity
+  /** How long slow steps have held up the loop in it. */
   #waited = 0
 
   async open(path: string, flags: string | number, mode?: number): Promise<OpenFile> {
@@ -47,16 +49,17 @@ export class Medium {
     ...args: Args
   ): Promise<Result> {
     const began = performance.now()
-    if (began - this.#since > period) {
-      this.#since = began
+    if (began > this.#until) {
+      this.#until = began + period
       this.#waited = 0
     }
     if (this.#waited > patience) return step.later(...args)
     try {
       return step.now(...args)
     } finally {
-      const took = performance.now() - began
-      if (took > slow) this.#waited += took
+      const ended = performance.now()
+      if (ended - began > slow) this.#waited += ended - began
+      if (this.#waited > patience) this.#until = ended + (this.#waited / patience) * period
     }
   }
 }
@@ -125,7 +128,12 @@ const lstat = promisify(fs.lstat)
 const notThrowing = { throwIfNoEntry: false } as const
 
 const looking: Step<[path: string], Stats | undefined> = {
-  now: (path) => fs.statSync(path, notThrowing),
+  now(path) {
+    const found = fs.statSync(path, notThrowing)
+    // Some versions of Node take whatever keeps `stat` from looking for nothing; `lstat` does not.
+    if (found === undefined) fs.lstatSync(path, notThrowing)
+    return found
+  },
   later: (path) => unlessMissing(stat(path)),
 }
 

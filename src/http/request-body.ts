@@ -24,8 +24,10 @@ export class RequestBody implements IncomingBody {
   #batch = new Batch()
   #end: BodyEnd | undefined
   #started = false
+  /** Whether whoever iterated has had enough. */
+  #over = false
   #waitingSince: number | undefined
-  #wake: (() => void) | undefined
+  readonly #wakes: (() => void)[] = []
   #stallTimer: NodeJS.Timeout | undefined
   readonly size: number | undefined
   readonly ended: Promise<BodyEnd>
@@ -66,8 +68,8 @@ export class RequestBody implements IncomingBody {
 
   /** The next batch, for whoever iterates. */
   async next(): Promise<IteratorResult<readonly Buffer[], undefined>> {
-    while (this.#batch.bytes === 0 && this.#end === undefined) await this.#wait()
-    if (this.#batch.bytes === 0) return this.return()
+    while (this.#batch.bytes === 0 && this.#end === undefined && !this.#over) await this.#wait()
+    if (this.#batch.bytes === 0 || this.#over) return this.return()
     const value = this.#batch.buffers()
     this.#batch = new Batch()
     if (this.#end === undefined) this.#request.resume()
@@ -76,6 +78,7 @@ export class RequestBody implements IncomingBody {
 
   /** Ends the iteration. */
   async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#over = true
     this.#options.budget.leave(this)
     return { done: true, value: undefined }
   }
@@ -97,7 +100,7 @@ export class RequestBody implements IncomingBody {
   #wait(): Promise<void> {
     this.#waitingSince = performance.now()
     if (this.#stallTimer === undefined) this.#watch()
-    return new Promise((resolve) => (this.#wake = resolve))
+    return new Promise((resolve) => void this.#wakes.push(resolve))
   }
 
   /** One timer for all waits: when it goes off, it looks how much of the time is left. */
@@ -110,8 +113,7 @@ export class RequestBody implements IncomingBody {
   /** Ends the wait for bytes, if there is one. */
   #resume(): void {
     this.#waitingSince = undefined
-    this.#wake?.()
-    this.#wake = undefined
+    for (const wake of this.#wakes.splice(0)) wake()
   }
 
   readonly #onData = (chunk: Buffer): void => {

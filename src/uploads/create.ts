@@ -14,6 +14,7 @@ import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { complete } from './complete.js'
+import { readOptions } from './measure.js'
 import { notify } from './notify.js'
 import { receive, type Chunk, type Received } from './receive.js'
 import { hookEvent, writeOptions } from './transition.js'
@@ -96,7 +97,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
 /** What is stored at the place of an upload that does not exist yet; `undefined` if nothing is there. */
 async function storedOffset({ stores }: Engine, upload: Upload): Promise<number | undefined> {
   try {
-    return (await stores.dataStore.stat(upload, new AbortController())).offset
+    return (await stores.dataStore.stat(upload, readOptions(new AbortController()))).offset
   } catch (error) {
     if (isTusError(error, 'ERR_DATA_MISSING')) return undefined
     throw error

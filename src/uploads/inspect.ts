@@ -6,7 +6,7 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type WaitOptions } from './exclusive.js'
 import { load, loadFor } from './load.js'
-import { isFinished, measure, refuseExpired } from './measure.js'
+import { isFinished, measure, readOptions, refuseExpired } from './measure.js'
 import { within } from './within.js'
 import { withoutSecret } from './without-secret.js'
 
@@ -53,7 +53,7 @@ async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
   const waiting = new AbortController()
   const timer = setTimeout(() => waiting.abort(), local ? finishTimeout : settleTimeout)
   try {
-    return await engine.stores.locker.settle(id, waiting)
+    return await engine.stores.locker.settle(id, readOptions(waiting))
   } catch (error) {
     if (!waiting.signal.aborted) throw error
     if (local) throw new TusError('ERR_UPLOAD_BUSY')

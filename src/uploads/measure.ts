@@ -9,12 +9,26 @@ import type { Engine } from './engine.js'
  * Asks the store what is stored. Data that is missing is answered as gone but not recorded as such: it may be back
  * when a disk is.
  */
-export async function measure(engine: Engine, upload: Upload, options: ReadOptions): Promise<Stat> {
+export async function measure(engine: Engine, upload: Upload, source: SignalSource): Promise<Stat> {
   try {
-    return await engine.stores.dataStore.stat(upload, options)
+    return await engine.stores.dataStore.stat(upload, readOptions(source))
   } catch (cause) {
     if (isTusError(cause, 'ERR_DATA_MISSING')) throw new TusError('ERR_UPLOAD_GONE', { cause })
     throw cause
+  }
+}
+
+/** An AbortController, or a holder of the lock. */
+export interface SignalSource {
+  readonly signal: AbortSignal
+}
+
+/** Options whose signal is made when it is asked for: who answers at once needs none. */
+export function readOptions(source: SignalSource): ReadOptions {
+  return {
+    get signal() {
+      return source.signal
+    },
   }
 }
 
@@ -50,10 +64,10 @@ export async function refuseExpired(
 export async function hasExpired(
   engine: Engine,
   upload: Upload,
-  options: ReadOptions,
+  source: SignalSource,
 ): Promise<boolean> {
   if (upload.state.kind !== 'open' || !isExpired(upload, Date.now())) return false
   if (await isKept(engine, upload)) return false
   if (upload.concat?.kind === 'final') return true
-  return (await measure(engine, upload, options)).offset !== upload.length
+  return (await measure(engine, upload, source)).offset !== upload.length
 }

@@ -7,7 +7,7 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { complete } from './complete.js'
-import { tellableOffset } from './measure.js'
+import { readOptions, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { watchProgress } from './progress-watch.js'
 import { TappedBody } from './tapped-body.js'
@@ -134,7 +134,7 @@ function limitFlush(engine: Engine, holder: Holder, body: TappedBody): { stop():
 async function storedOffset(engine: Engine, holder: Holder): Promise<number | undefined> {
   if (holder.signal.aborted || !holder.lock.held()) return undefined
   try {
-    const { offset } = await engine.stores.dataStore.stat(holder.upload, holder)
+    const { offset } = await engine.stores.dataStore.stat(holder.upload, readOptions(holder))
     return tellableOffset(holder.upload, offset)
   } catch {
     return undefined

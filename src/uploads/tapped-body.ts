@@ -42,12 +42,13 @@ export class TappedBody implements UploadBody {
    */
   [Symbol.asyncIterator](): AsyncIterator<readonly Buffer[], undefined> {
     const source = this.#source[Symbol.asyncIterator]()
+    let room = this.#room
+    let held: readonly Buffer[] | undefined
     const end = async () => {
+      held = undefined
       await source.return?.()
       return { done: true, value: undefined } as const
     }
-    let room = this.#room
-    let held: readonly Buffer[] | undefined
 
     const next = async (): Promise<IteratorResult<readonly Buffer[], undefined>> => {
       const { done, value: batch } = await source.next()
@@ -61,7 +62,6 @@ export class TappedBody implements UploadBody {
       if (room < 0) {
         this.#overran = true
         this.#source.stop('overrun')
-        held = undefined
         return end()
       }
       for (const hasher of this.#hashers) for (const buffer of batch) hasher.update(buffer)

@@ -1,10 +1,11 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
+import { Medium } from '../../src/file-store/medium.js'
 
 interface Place {
   readonly directory: string
@@ -33,7 +34,9 @@ function inDirectory(compose: (directory: string, composer: StoreComposer) => vo
   }
 }
 
-describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {
+type Durability = 'os' | 'disk'
+
+function fileStoreSuite(durability: Durability): void {
   describe('FileStore', () => {
     conformanceSuite({
       test,
@@ -45,7 +48,9 @@ describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {
       memory: 8 * 1024 * 1024,
     })
   })
+}
 
+function fileInfoStoreSuite(durability: Durability): void {
   describe('FileInfoStore', () => {
     conformanceSuite({
       test,
@@ -55,7 +60,31 @@ describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {
       }),
     })
   })
+}
+
+describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {
+  fileStoreSuite(durability)
+  fileInfoStoreSuite(durability)
 })
+
+describe.each(['os', 'disk'] as const)(
+  'with durability %s, on a medium that is always slow',
+  (durability) => {
+    const steps = vi.fn()
+    beforeAll(() => {
+      vi.spyOn(Medium.prototype, 'take').mockImplementation(async (step, ...args) => {
+        steps()
+        return step.later(...args)
+      })
+    })
+    afterAll(() => {
+      vi.restoreAllMocks()
+      expect(steps).toHaveBeenCalled()
+    })
+    fileStoreSuite(durability)
+    fileInfoStoreSuite(durability)
+  },
+)
 
 describe('FileLocker', () => {
   const { factory, another } = inDirectory((directory, composer) => {

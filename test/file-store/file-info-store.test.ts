@@ -138,6 +138,75 @@ describe('FileInfoStore', () => {
     for (let i = 0; i < 1100; i++) expect((await store.get(`u${i}`))?.length).toBe(i)
   })
 
+  describe('keeps records in memory, and', () => {
+    it('reads anew what another instance has changed', async () => {
+      const { store, directory } = await newStore()
+      const other = new FileInfoStore({ directory })
+      const upload = uploadOf('a', { length: 1 })
+      await store.create(upload)
+      for (let revision = 1; revision < 10; revision++) {
+        const writer = revision % 2 === 0 ? store : other
+        await writer.update({ ...upload, revision: revision + 1, length: revision })
+        for (const reader of [store, other]) {
+          expect(await reader.get('a')).toMatchObject({ revision: revision + 1, length: revision })
+        }
+      }
+    })
+
+    it('sees what another instance has removed, created again, or put in its place', async () => {
+      const { store, directory } = await newStore()
+      const other = new FileInfoStore({ directory })
+      await store.create(uploadOf('a', { length: 1 }))
+      await other.delete('a')
+      expect(await store.get('a')).toBeUndefined()
+      await other.create(uploadOf('a', { length: 22 }))
+      expect((await store.get('a'))?.length).toBe(22)
+      await writeFile(join(directory, 'new'), await readFile(join(directory, '.a.info')))
+      await store.update(uploadOf('a', { revision: 2, length: 3 }))
+      await rename(join(directory, 'new'), join(directory, '.a.info'))
+      expect(await store.get('a')).toMatchObject({ revision: 1, length: 22 })
+    })
+
+    it('is not misled by a refused change', async () => {
+      const { store } = await newStore()
+      await store.create(uploadOf('a', { length: 1 }))
+      const again = store.create(uploadOf('a', { length: 2 }))
+      await expect(again).rejects.toMatchObject({ code: 'ERR_ID_TAKEN' })
+      const late = store.update(uploadOf('a', { revision: 5, length: 5 }))
+      await expect(late).rejects.toMatchObject(conflict)
+      expect(await store.get('a')).toMatchObject({ revision: 1, length: 1 })
+    })
+
+    it.each(['create', 'update'] as const)(
+      'shares no object with the caller of %s',
+      async (method) => {
+        const { store } = await newStore()
+        if (method === 'update') await store.create(uploadOf('a'))
+        const secret = { parts: [1] }
+        const revision = method === 'update' ? 2 : 1
+        const storage = { kind: 'parts', at: {}, secret }
+        await store[method](uploadOf('a', { revision, storage }))
+        secret.parts.push(2)
+        expect((await store.get('a'))?.storage.secret).toEqual({ parts: [1] })
+      },
+    )
+
+    it.each(['create', 'update'] as const)(
+      'answers after %s as an instance that reads it',
+      async (method) => {
+        const { store, directory } = await newStore()
+        if (method === 'update') await store.create(uploadOf('a'))
+        const revision = method === 'update' ? 2 : 1
+        const metadata = { raw: 'name YQ==', values: { name: 'a' } }
+        await store[method](uploadOf('a', { revision, metadata }))
+        const upload = await store.get('a')
+        expect(upload).toStrictEqual(await new FileInfoStore({ directory }).get('a'))
+        // A key like any other.
+        expect(upload?.metadata.values.constructor).toBeUndefined()
+      },
+    )
+  })
+
   it('lies beside data without a collision, whatever the ids', async () => {
     const directory = await newDirectory()
     const data = new FileStore({ directory })

@@ -168,6 +168,16 @@ describe('FileStore', () => {
     expect(await content(store, upload)).toBe('abc')
   })
 
+  it('never writes over what another instance appended since the creation', async () => {
+    const { store, directory } = await newStore()
+    const upload = uploadOf('a', { length: 11 })
+    await store.create(upload, writing())
+    const other = new FileStore({ directory })
+    await other.append({ ...upload }, { offset: 0 }, text('hello'), writing())
+    await store.append(upload, { offset: 5 }, text(' world'), writing())
+    expect(await content(store, upload)).toBe('hello world')
+  })
+
   it.each(['append', 'appendVerified'] as const)(
     '%s rejects with the reason of its signal while no byte comes',
     async (method) => {

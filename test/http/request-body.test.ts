@@ -13,11 +13,14 @@ interface Arrived {
 }
 
 /** A client that writes what it likes, and the body that the server makes of it. */
-async function connect(head: string, stallTimeout = 60_000) {
+async function connect(
+  head: string,
+  stallTimeout = 60_000,
+  budget = new BufferBudget(65_536, 65_536),
+) {
   let arrive!: (arrived: Arrived) => void
   const arrived = new Promise<Arrived>((resolve) => (arrive = resolve))
   const server = http.createServer((request, response) => {
-    const budget = new BufferBudget(65_536, 65_536)
     const body = new RequestBody(request, { budget, stallTimeout }, () => {})
     arrive({ body, request, response })
   })
@@ -152,4 +155,46 @@ test('a client is paused when its share is used up, and goes on when the store t
     received += next.value.reduce((sum, buffer) => sum + buffer.length, 0)
   }
   expect(received).toBe(data.length)
+})
+
+test('an iteration that was ended stays so, and what comes later is not given to it', async () => {
+  const { client, body } = await connect('Content-Length: 10')
+  client.write('hello')
+  const iterator = body[Symbol.asyncIterator]()
+  await iterator.next()
+  await iterator.return?.()
+  client.write('world')
+  expect((await iterator.next()).done).toBe(true)
+})
+
+test('batches that are asked for before the first has come are given in order', async () => {
+  const { client, body } = await connect('Content-Length: 5')
+  const iterator = body[Symbol.asyncIterator]()
+  const asked = [iterator.next(), iterator.next()]
+  client.write('hello')
+  await body.ended
+  // The order of their ends cannot differ: what hangs is seen as still open when the body is read to its end.
+  const last = iterator.next()
+  expect((await last).done).toBe(true)
+  const open = Symbol('open')
+  const outcomes = await Promise.all(asked.map((next) => Promise.race([next, after(open)])))
+  expect(outcomes.map((outcome) => outcome === open || outcome.done)).toEqual([false, true])
+})
+
+/** Resolves when everything that is due now has happened. */
+function after<Value>(value: Value): Promise<Value> {
+  return new Promise((resolve) => setImmediate(resolve, value))
+}
+
+test('whoever stops iterating leaves the budget to the others', async () => {
+  const budget = new BufferBudget(1_000_000, 400_000)
+  const { client, body } = await connect('Content-Length: 10', 60_000, budget)
+  const others = [{}, {}]
+  others.forEach((other) => budget.join(other))
+  client.write('hello')
+  for await (const _ of body) {
+    expect(budget.share).toBeLessThan(150_000)
+    break
+  }
+  expect(budget.share).toBe(200_000)
 })
