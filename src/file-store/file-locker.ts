@@ -10,6 +10,7 @@ import { isUploadId } from '../upload.js'
 import { beatsAfter, FileLock } from './file-lock.js'
 import { highest, LockDirectory, orIfMissing, type LockView } from './lock-directory.js'
 import { LockFloor } from './lock-floor.js'
+import { Medium } from './medium.js'
 import { DirectoryAlarm } from './watch-directory.js'
 
 /** Options of {@link FileLocker}. */
@@ -42,6 +43,7 @@ export interface FileLockerOptions {
  */
 export class FileLocker implements Locker {
   readonly #path: string
+  readonly #medium = new Medium()
   readonly #lease: number
   readonly #floor: LockFloor
   readonly #turns = new MemoryLocker()
@@ -56,7 +58,7 @@ export class FileLocker implements Locker {
     })
     this.#path = resolve(directory, '.locks')
     this.#lease = lease ?? 10_000
-    this.#floor = new LockFloor(join(this.#path, '.floor'))
+    this.#floor = new LockFloor(join(this.#path, '.floor'), this.#medium)
   }
 
   /** Fills the locker slot. */
@@ -213,7 +215,7 @@ export class FileLocker implements Locker {
 
   #directoryOf(id: string): LockDirectory {
     if (!isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
-    return new LockDirectory(join(this.#path, id))
+    return new LockDirectory(`${this.#path}/${id}`, this.#medium)
   }
 }
 

@@ -1,6 +1,6 @@
 import { constants, createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Concatenator } from '../capabilities/concatenator.js'
 import type { ByteRange, ContentReader } from '../capabilities/content-reader.js'
@@ -238,7 +238,7 @@ export class FileStore
   }
 
   #pathOf({ storage }: Upload): string {
-    return join(this.#directory.path, checkPlace(storage.at.path))
+    return `${this.#directory.path}/${checkPlace(storage.at.path)}`
   }
 
   async #sizeOf(path: string): Promise<number> {

@@ -1,7 +1,9 @@
+import fs from 'node:fs'
 import { mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { LockClaim } from '../capabilities/locker.js'
 import { errorCode } from './medium-error.js'
+import type { Medium, Step } from './medium.js'
 
 /** How an acquisition ended. `abandoned`: free, but an earlier holder never released the lock. */
 export type LockEnd = 'released' | 'abandoned'
@@ -24,13 +26,15 @@ export interface LockView {
  */
 export class LockDirectory {
   readonly path: string
+  readonly #medium: Medium
 
-  constructor(path: string) {
+  constructor(path: string, medium: Medium) {
     this.path = path
+    this.#medium = medium
   }
 
   async list(): Promise<readonly string[]> {
-    return readdir(this.path).catch(orIfMissing([]))
+    return this.#medium.take(listing, this.path).catch(orIfMissing([]))
   }
 
   async look(): Promise<LockView> {
@@ -38,7 +42,8 @@ export class LockDirectory {
       const names = await this.list()
       const number = highest(names)
       if (number === 0) return { number, end: 'released', beat: '', names }
-      const beat = await readFile(this.#fileOf(number), 'latin1').catch(orIfMissing(undefined))
+      const reads = this.#medium.take(reading, this.#fileOf(number))
+      const beat = await reads.catch(orIfMissing(undefined))
       // Missing: removed since the directory was read, because a later number exists or the lock is unused.
       if (beat === undefined) continue
       const view = { number, beat, names }
@@ -50,7 +55,7 @@ export class LockDirectory {
   async create(number: number): Promise<boolean> {
     for (;;) {
       try {
-        await writeFile(this.#fileOf(number), '', { flag: 'wx' })
+        await this.#medium.take(writing, this.#fileOf(number), '', 'wx')
         return true
       } catch (error) {
         if (errorCode(error) === 'EEXIST') return false
@@ -63,22 +68,22 @@ export class LockDirectory {
   /** Changes the file of an acquisition. Rejects with `ENOENT` when it has been removed. */
   async write(number: number, content: string): Promise<void> {
     // Overwritten in place: no content is shorter than the one before it, and closing makes it visible to others.
-    await writeFile(this.#fileOf(number), content, { flag: 'r+' })
+    await this.#medium.take(writing, this.#fileOf(number), content, 'r+')
   }
 
   /** Leaves a request for the holder of `number` and returns its name. */
   async ask(number: number, claim: LockClaim, sender: string): Promise<string> {
     // Writers share a request: one answer serves them all.
     const name = claim === 'writer' ? `${number}.writer` : `${number}.reader.${sender}`
-    await writeFile(join(this.path, name), '').catch(orIfMissing(undefined))
+    const asks = this.#medium.take(writing, `${this.path}/${name}`, '', 'w')
+    await asks.catch(orIfMissing(undefined))
     return name
   }
 
   /** Removes files, absent ones included. */
   async remove(names: readonly string[]): Promise<void> {
-    await Promise.all(
-      names.map((name) => unlink(join(this.path, name)).catch(orIfMissing(undefined))),
-    )
+    const remove = (name: string) => this.#medium.take(removing, `${this.path}/${name}`)
+    await Promise.all(names.map((name) => remove(name).catch(orIfMissing(undefined))))
   }
 
   async #make(): Promise<void> {
@@ -92,9 +97,27 @@ export class LockDirectory {
   }
 
   #fileOf(number: number): string {
-    return join(this.path, String(number))
+    return `${this.path}/${number}`
   }
 }
+
+/** The names in a folder. */
+export const listing: Step<[path: string], string[]> = {
+  now: (path) => fs.readdirSync(path),
+  later: (path) => readdir(path),
+}
+
+const reading: Step<[path: string], string> = {
+  now: (path) => fs.readFileSync(path, 'latin1'),
+  later: (path) => readFile(path, 'latin1'),
+}
+
+const writing: Step<[path: string, content: string, flag: string], void> = {
+  now: (path, content, flag) => fs.writeFileSync(path, content, { flag }),
+  later: (path, content, flag) => writeFile(path, content, { flag }),
+}
+
+const removing: Step<[path: string], void> = { now: fs.unlinkSync, later: unlink }
 
 /** The highest of the names that are numbers, or 0. */
 export function highest(names: readonly string[]): number {

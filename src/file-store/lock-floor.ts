@@ -1,6 +1,7 @@
 import { mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { highest, orIfMissing } from './lock-directory.js'
+import { highest, listing, orIfMissing } from './lock-directory.js'
+import type { Medium } from './medium.js'
 
 /**
  * The number above which all new acquisitions begin. It is raised before the files of unused locks are removed,
@@ -9,13 +10,15 @@ import { highest, orIfMissing } from './lock-directory.js'
  */
 export class LockFloor {
   readonly #path: string
+  readonly #medium: Medium
 
-  constructor(path: string) {
+  constructor(path: string, medium: Medium) {
     this.#path = path
+    this.#medium = medium
   }
 
   async read(): Promise<number> {
-    return highest(await readdir(this.#path).catch(orIfMissing([])))
+    return highest(await this.#medium.take(listing, this.#path).catch(orIfMissing([])))
   }
 
   async raise(number: number): Promise<void> {

@@ -12,7 +12,7 @@ const period = 1_000
 const fewBytes = 8_192
 
 /** A step, taken in the event loop or in the thread pool. */
-interface Step<Args extends readonly unknown[], Result> {
+export interface Step<Args extends readonly unknown[], Result> {
   now(...args: Args): Result
   later(...args: Args): Promise<Result>
 }

@@ -41,8 +41,8 @@ export class RequestBody implements IncomingBody {
     let resolveEnded!: (end: BodyEnd) => void
     this.ended = new Promise((resolve) => (resolveEnded = resolve))
     this.#resolveEnded = resolveEnded
-    request.once('aborted', this.#onGone)
-    request.once('close', this.#onGone)
+    request.on('aborted', this.#onGone)
+    request.on('close', this.#onGone)
     request.on('error', this.#onGone)
     // Middleware before the handler may have taken the body, or its time.
     if (request.readableEnded && this.size !== 0) {
@@ -93,7 +93,7 @@ export class RequestBody implements IncomingBody {
     this.#options.budget.join(this)
     if (this.#end !== undefined) return this.#collect()
     this.#request.on('data', this.#onData)
-    this.#request.once('end', this.#onEnd)
+    this.#request.on('end', this.#onEnd)
     this.#onStart()
   }
 

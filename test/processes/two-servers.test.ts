@@ -188,7 +188,7 @@ test.each([
 test('a process suspended between its last look at the lock and the write does no harm', async () => {
   const directory = await temporaryDirectory()
   const all = { directory, lease: 1_000, stallTimeout: 60_000 }
-  const one = await startServer({ ...all, stop: 'before file.writev' })
+  const one = await startServer({ ...all, stop: 'before fs.write' })
   const two = await startServer(all)
   const data = randomBytes(200_000)
   const url = await createUpload(two, { 'upload-length': '200000' })

@@ -1,10 +1,8 @@
 // Serves uploads from a directory that outlives this process. Argument, as JSON: options of the handler, and
 // `directory`; `lease`: with a FileLocker; `finisher`: with a Finisher that does nothing; `preFinish`: with such a hook;
-// `stop`: `before infoStore.update` and the like, or `before file.writev`, where the process tells its parent and does not
+// `stop`: `before infoStore.update` and the like, or `before fs.write` (of many bytes), where the process tells its parent and does not
 // go on before it is told to.
-import { open } from 'node:fs/promises'
-import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
-import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
+import fs from 'node:fs'
 
 const { directory, lease, finisher, preFinish, stop, ...options } = JSON.parse(process.argv[2])
 
@@ -32,16 +30,17 @@ function stoppable(slot, part) {
   })
 }
 
-if (stop === 'before file.writev') {
-  const handle = await open(process.execPath)
-  const prototype = Object.getPrototypeOf(handle)
-  const { writev } = prototype
-  prototype.writev = async function (...parameters) {
-    await pass(stop)
-    return writev.apply(this, parameters)
-  }
-  await handle.close()
+/** With all that belongs to it: what `promisify` looks at, too. */
+function stoppableWrite(name) {
+  const write = fs[name]
+  const stopped = (...parameters) => void pass('before fs.write').then(() => write(...parameters))
+  fs[name] = Object.defineProperties(stopped, Object.getOwnPropertyDescriptors(write))
 }
+
+stoppableWrite('write')
+stoppableWrite('writev')
+const { createHandler, createServer, StoreComposer } = await import('../.dist/index.js')
+const { FileInfoStore, FileLocker, FileStore } = await import('../.dist/file-store.js')
 
 const filled = new StoreComposer()
 new FileStore({ directory }).useIn(filled)
