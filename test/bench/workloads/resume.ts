@@ -7,9 +7,6 @@ import { median } from '../statistics.js'
 import { type TusClient, UnexpectedAnswer } from '../tus-client.js'
 import type { Workload } from '../workload.js'
 
-/** A client gives up after this time, in milliseconds. */
-const patience = 5_000
-
 /** Until the first half may be expected to be stored, in milliseconds. */
 const settled = 1_000
 
@@ -21,19 +18,25 @@ export const resume: Workload = {
   withoutWarmUp: true,
   async open(stage) {
     const server = await stage.start()
-    const [count, bytes] = stage.sizes.resume
+    const [count, bytes, patience] = stage.sizes.resume
     return async () => {
       const took: number[] = []
       for (let i = 0; i < count; i++) {
         const start = (i * bytes) % (stage.content.size - bytes)
-        took.push(await resumeOne(stage, server, [start, start + bytes]))
+        took.push(await resumeOne(stage, server, [start, start + bytes], patience))
       }
       return { resumed: median(took) }
     }
   },
 }
 
-function resumeOne(stage: Stage, server: RunningServer, slice: Slice): Promise<number> {
+/** Resolves with the milliseconds that it took; fails when it takes longer than `patience`. */
+function resumeOne(
+  stage: Stage,
+  server: RunningServer,
+  slice: Slice,
+  patience: number,
+): Promise<number> {
   return stage.connected(server, 2, async ([first, second]) => {
     const body = stage.content.bytes(slice)
     const half = body.length / 2
@@ -43,14 +46,14 @@ function resumeOne(stage: Stage, server: RunningServer, slice: Slice): Promise<n
     first!.connection.stall(head, body.subarray(0, half))
     await stored(server.fileOf(path), half)
     const started = performance.now()
-    await finish(second!, path, body, started + patience)
+    await finish(second!, path, body, patience)
     const took = performance.now() - started
     await stage.verifyAndRemove(server, path, slice)
     return took
   })
 }
 
-/** Asks for the offset and sends the rest, until that succeeds. */
+/** Asks for the offset and sends the rest, until that succeeds, or for `patience` milliseconds. */
 async function finish(
   client: TusClient,
   path: string,
