@@ -44,6 +44,7 @@ export class Medium {
     return this.take(lookingAtLinks, path)
   }
 
+  /** Takes a step: in the event loop, unless the medium has made it wait for too long. */
   async take<Args extends readonly unknown[], Result>(
     step: Step<Args, Result>,
     ...args: Args
