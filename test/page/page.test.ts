@@ -215,8 +215,9 @@ test('the keyboard suffices, and never loses its place', async () => {
     page.evaluate('document.activeElement.id || document.activeElement.textContent.trim()')
   const held = proxy.holdAfter(some)
   await page.keyboard.press('Tab')
-  expect(await focused()).toBe('files')
   const choosing = page.waitForEvent('filechooser')
+  // The browser answers this after it was told that somebody waits for the dialog.
+  expect(await focused()).toBe('files')
   await page.keyboard.press('Space')
   await (await choosing).setFiles(file('holiday.mp4'))
   await held
