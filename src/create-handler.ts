@@ -93,7 +93,7 @@ export function createHandler(given: HandlerOptions): Handler {
     options.location ?? 'relative',
     options.trustProxy ?? false,
   )
-  const { perUpload = 1_048_576, total = 4_194_304 } = options.bodyBuffer ?? {}
+  const { perUpload = 1_048_576, total = 2_097_152 } = options.bodyBuffer ?? {}
   const bodyOptions = {
     budget: new BufferBudget(perUpload, total),
     stallTimeout: options.stallTimeout ?? 60_000,

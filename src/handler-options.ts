@@ -30,7 +30,7 @@ export interface BodyBufferOptions {
   readonly perUpload?: number
   /**
    * Bytes that all uploads together aim not to gather more than: with many uploads each gets its share, but at least
-   * 64 KiB. Default 4 MiB.
+   * 64 KiB. Default 2 MiB.
    */
   readonly total?: number
 }

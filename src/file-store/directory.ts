@@ -14,7 +14,8 @@ export interface DirectoryOptions {
    * - `os`: the operating system has it. Survives a crash of the process, also `kill -9`; a power failure may
    *   lose what was stored in the last seconds.
    * - `disk`: the disk has it; every write waits for the medium, and so do every new name in a directory, every
-   *   question for an offset and every record that is read. That costs little for large chunks, and dominates everything else for small uploads.
+   *   question for an offset and every record that is read. Chunks and small files came to half of their throughput on a disk
+   *   that takes a quarter of a millisecond for that (docs/performance.md).
    */
   readonly durability?: 'os' | 'disk'
   /** Mode of new files, narrowed by the umask of the process. Default `0o666`. */

@@ -113,7 +113,7 @@ export class FileStore
     })
   }
 
-  /** Answers at once, so that nobody has the time not to want the answer any more. */
+  /** Takes a few steps and is never called off in between: an answer that is not wanted does no harm. */
   stat(upload: Upload, _options: ReadOptions): Promise<FileStat> {
     return translated(async () => {
       const path = this.#pathOf(upload)

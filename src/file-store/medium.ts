@@ -22,7 +22,7 @@ export interface Step<Args extends readonly unknown[], Result> {
  *
  * On a local disk such a step takes microseconds, and to hand it to the thread pool costs ten times as much as the
  * step. So it is taken in the event loop. A medium that makes the loop wait (a network, a disk at its limit) is asked
- * through the thread pool instead, until the period is over.
+ * through the thread pool instead, until the period is over. A step that never ends holds up the loop for ever.
  */
 export class Medium {
   /** When the period is over. */
