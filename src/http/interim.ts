@@ -1,0 +1,56 @@
+import http, { type ServerResponse } from 'node:http'
+import type { HttpExchange } from './http-exchange.js'
+import { http2StreamOf, type ServerHttp2Stream } from './http2-stream.js'
+
+type Headers = Readonly<Record<string, string>>
+
+/** `writeInformation` came with Node 24.19 and 26. */
+type MaybeInforming = Omit<ServerResponse, 'writeInformation'> & {
+  readonly writeInformation?: (status: number, headers: Headers) => void
+}
+
+const phrases: Readonly<Record<number, string>> = { 104: 'Upload Resumption Supported' }
+
+/**
+ * Sends an interim response (1xx) before the final one, and says whether it was sent. It is not when a final head was
+ * sent before, when the client speaks HTTP/1.0 (RFC 9110 section 15.2), is gone, does not read, or waits for the
+ * response to an earlier request on the same connection, and when a header cannot be sent as it is. Never throws.
+ *
+ * It changes nothing about `Expect: 100-continue`, which is answered all the same.
+ */
+export function sendInterim(exchange: HttpExchange, status: number, headers: Headers): boolean {
+  const { request, response } = exchange
+  if (response.headersSent || request.httpVersion === '1.0') return false
+  const stream = http2StreamOf(response)
+  try {
+    for (const [name, value] of Object.entries(headers)) {
+      http.validateHeaderName(name)
+      http.validateHeaderValue(name, value)
+    }
+    if (stream === undefined) return sendOverHttp1(response, status, headers)
+    return sendOverHttp2(stream, status, headers)
+  } catch {
+    return false
+  }
+}
+
+function sendOverHttp1(response: MaybeInforming, status: number, headers: Headers): boolean {
+  const { socket } = response
+  // Without a socket the response waits behind another one (pipelining). Node would put the interim response behind
+  // the final one, and the connection is the other's.
+  if (socket === null || !socket.writable || socket.writableNeedDrain) return false
+  if (response.writeInformation !== undefined) {
+    response.writeInformation(status, headers)
+    return true
+  }
+  const phrase = phrases[status] ?? http.STATUS_CODES[status] ?? 'Unknown'
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join('')}\r\n`, 'latin1')
+  return true
+}
+
+function sendOverHttp2(stream: ServerHttp2Stream, status: number, headers: Headers): boolean {
+  if (stream.destroyed || stream.closed) return false
+  stream.additionalHeaders({ ':status': status, ...headers })
+  return true
+}

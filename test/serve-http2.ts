@@ -1,0 +1,95 @@
+import http2, {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { onTestFinished } from 'vitest'
+import { createCertificate } from './certificate.js'
+
+export const transports = [
+  { transport: 'cleartext', secure: false },
+  { transport: 'TLS', secure: true },
+]
+
+const certificate = createCertificate()
+/** What a client must know to believe the server, which is at an address and not at a name. */
+export const trust = { ca: certificate.cert, servername: 'localhost' }
+
+type Listener = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void
+
+export interface Http2Site {
+  readonly origin: string
+  readonly port: number
+  readonly server: http2.Http2Server | http2.Http2SecureServer
+}
+
+/** An HTTP/2 server on a free port, closed when the test is over. With TLS, it speaks HTTP/1.1 too. */
+export async function serveHttp2(listener: Listener, secure = false): Promise<Http2Site> {
+  const options = { ...certificate, allowHTTP1: true }
+  const server = secure ? http2.createSecureServer(options, listener) : http2.createServer(listener)
+  const sessions = new Set<http2.ServerHttp2Session>()
+  server.on('session', (session) => sessions.add(session))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const session of sessions) session.destroy()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return { origin: `http${secure ? 's' : ''}://127.0.0.1:${port}`, port, server }
+}
+
+/** A session of a client, closed when the test is over. */
+export function connectHttp2({ origin }: Pick<Http2Site, 'origin'>): ClientHttp2Session {
+  const session = http2.connect(origin, trust)
+  session.on('error', () => {})
+  onTestFinished(() => session.destroy())
+  return session
+}
+
+export interface Http2Reply {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+}
+
+export interface OpenStream {
+  readonly stream: ClientHttp2Stream
+  /** Rejects when the stream is reset before the end of the response. */
+  readonly reply: Promise<Http2Reply>
+}
+
+/** A request whose body the test writes piece by piece. */
+export function openStream(session: ClientHttp2Session, headers: OutgoingHttpHeaders): OpenStream {
+  const stream = session.request(headers, { endStream: false })
+  const reply = new Promise<Http2Reply>((resolve, reject) => {
+    const pieces: Buffer[] = []
+    let got: IncomingHttpHeaders | undefined
+    stream.on('response', (response) => (got = response))
+    stream.on('data', (piece: Buffer) => pieces.push(piece))
+    stream.on('error', reject)
+    stream.on('close', () => {
+      if (got === undefined) return reject(new Error(`Closed with ${stream.rstCode}`))
+      resolve({
+        status: Number(got[':status']),
+        headers: got,
+        text: Buffer.concat(pieces).toString(),
+      })
+    })
+  })
+  // A test that expects the reset need not look at the reply.
+  reply.catch(() => {})
+  return { stream, reply }
+}
+
+/** Sends a request and resolves when the whole response is there. */
+export function sendHttp2(
+  session: ClientHttp2Session,
+  headers: OutgoingHttpHeaders,
+  body?: string | Buffer,
+): Promise<Http2Reply> {
+  const { stream, reply } = openStream(session, headers)
+  stream.end(body)
+  return reply
+}
