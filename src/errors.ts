@@ -9,6 +9,10 @@ const brand = Symbol.for('tuskit.error')
 export const errors = {
   // The request
   ERR_UNSUPPORTED_VERSION: [412, 'Send "Tus-Resumable: 1.0.0"; this server speaks that version'],
+  ERR_UNSUPPORTED_INTEROP_VERSION: [
+    400,
+    'Send a part of an upload with "Upload-Draft-Interop-Version" 3 to 9, or the whole at once',
+  ],
   ERR_METHOD_NOT_ALLOWED: [405, 'This URL does not support the method; see the Allow header'],
   ERR_NOT_FOUND: [404, 'There is nothing at this URL'],
   ERR_INVALID_CONTENT_TYPE: [415, 'Send "Content-Type: application/offset+octet-stream"'],
@@ -17,6 +21,14 @@ export const errors = {
   ERR_INVALID_DEFER_LENGTH: [400, 'Upload-Defer-Length must be 1, and only on a creation'],
   ERR_MISSING_LENGTH: [400, 'Send Upload-Length, or "Upload-Defer-Length: 1"'],
   ERR_AMBIGUOUS_LENGTH: [400, 'Send either Upload-Length or Upload-Defer-Length, not both'],
+  ERR_INVALID_COMPLETE: [
+    400,
+    'Send "Upload-Complete: ?1" with the end of the upload, "Upload-Complete: ?0" before',
+  ],
+  ERR_UNEXPECTED_FIELD: [
+    400,
+    'To ask for the offset or to cancel, leave out Upload-Offset and Upload-Complete',
+  ],
   ERR_INVALID_METADATA: [
     400,
     'Upload-Metadata must be comma-separated pairs of key and Base64 value, keys unique',
@@ -33,6 +45,11 @@ export const errors = {
     400,
     'The checksum algorithm is not supported; see Tus-Checksum-Algorithm',
   ],
+  ERR_INVALID_DIGEST: [
+    400,
+    'Content-Digest and Repr-Digest must be dictionaries of byte sequences as long as the digests',
+  ],
+  ERR_UNSUPPORTED_DIGEST: [400, 'None of the digest algorithms is supported'],
   ERR_INVALID_RANGE: [416, 'The requested range lies outside the upload'],
   ERR_EXTENSION_DISABLED: [
     400,
@@ -45,6 +62,11 @@ export const errors = {
   ERR_UPLOAD_GONE: [410, 'The upload has been removed or has expired'],
   ERR_UPLOAD_NOT_FINISHED: [409, 'The upload is not finished'],
   ERR_UPLOAD_REFERENCED: [409, 'An unfinished final upload needs this partial upload'],
+  ERR_UPLOAD_COMPLETE: [409, 'The upload is complete; nothing can be appended to it'],
+  ERR_PROTOCOL_MISMATCH: [
+    409,
+    'The upload was created by another protocol; continue it by that one',
+  ],
   ERR_PARTIAL_NOT_FINISHED: [400, 'A partial upload is not finished'],
   ERR_FINAL_UPLOAD: [403, 'A final upload takes no data of its own'],
   ERR_OFFSET_MISMATCH: [
@@ -57,6 +79,13 @@ export const errors = {
   ],
   ERR_LENGTH_EXCEEDED: [413, 'The body has more bytes than the declared length leaves room for'],
   ERR_MAX_SIZE_EXCEEDED: [413, 'The upload is larger than this server accepts; see Tus-Max-Size'],
+  ERR_UPLOAD_TOO_SMALL: [400, 'So small an upload cannot be made in parts; send it in one request'],
+  ERR_APPEND_TOO_LARGE: [413, 'The body has more bytes than this server takes in one request'],
+  ERR_APPEND_TOO_SMALL: [
+    400,
+    'The body has fewer bytes than this server takes in one request, unless it is the last one',
+  ],
+  ERR_DIGEST_MISMATCH: [400, 'The digest does not match the data'],
   ERR_CHECKSUM_MISMATCH: [
     460,
     'The checksum does not match; the data of this request was discarded',
@@ -100,6 +129,10 @@ export interface TusErrorOptions {
   readonly offset?: number | undefined
   /** An answer that the application chose: replaces status, headers and sentence. */
   readonly response?: FinalResponse
+  /** Whether that answer is the recorded end of the upload. Default `false`. */
+  readonly final?: boolean
+  /** The most bytes that the upload may have, when that is what it says. */
+  readonly maxSize?: number
 }
 
 /**
@@ -116,6 +149,10 @@ export class TusError extends Error {
   readonly offset: number | undefined
   /** The answer that the application chose, when it did. */
   readonly response: FinalResponse | undefined
+  /** Whether that answer is the recorded end of the upload. */
+  readonly final: boolean
+  /** The most bytes that the upload may have, when that is what it says. */
+  readonly maxSize: number | undefined
 
   constructor(code: ErrorCode, options: TusErrorOptions = {}) {
     const [status, message] = errors[code]
@@ -129,6 +166,8 @@ export class TusError extends Error {
     this.headers = response?.headers ?? options.headers ?? {}
     this.offset = options.offset
     this.response = response
+    this.final = options.final ?? false
+    this.maxSize = options.maxSize
     Object.defineProperty(this, brand, { value: true })
   }
 }

@@ -1,6 +1,6 @@
 import type { StoreSlots } from './store-composer.js'
 
-/** What {@link HandlerOptions.disable} can switch off: the tus extensions, and downloads. */
+/** What {@link HandlerOptions.disable} can switch off: the tus extensions, downloads, and the IETF draft. */
 export type Feature =
   | 'creation'
   | 'creation-with-upload'
@@ -12,11 +12,12 @@ export type Feature =
   | 'concatenation'
   | 'concatenation-unfinished'
   | 'download'
+  | 'ietf-draft'
 
 /** A feature, the features it is nothing without, and whether the slots and options provide for it. */
 type Row = readonly [Feature, requires: readonly Feature[], provided: boolean]
 
-/** All there is to switch off. */
+/** All there is to switch off, in the order in which clients are told. */
 export const featureNames: readonly Feature[] = rows({}, false).map(([feature]) => feature)
 
 /** What the handler offers: what the slots allow, less what is disabled and what depends on that. */
@@ -33,7 +34,6 @@ export function featuresOf(
   return features
 }
 
-/** In the order in which clients are told. */
 function rows(slots: Readonly<StoreSlots>, expires: boolean): readonly Row[] {
   return [
     ['creation', [], true],
@@ -46,5 +46,6 @@ function rows(slots: Readonly<StoreSlots>, expires: boolean): readonly Row[] {
     ['concatenation', ['creation'], slots.concatenator !== undefined],
     ['concatenation-unfinished', ['concatenation'], true],
     ['download', [], slots.contentReader !== undefined],
+    ['ietf-draft', [], true],
   ]
 }

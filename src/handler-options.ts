@@ -51,6 +51,21 @@ export interface HandlerOptions {
   readonly maxSize?:
     | number
     | ((request: IncomingMessage, upload: UnplacedUpload | undefined) => number | Promise<number>)
+  /**
+   * The least bytes that are worth more than one request, for clients of the IETF draft. A smaller upload must come whole
+   * with its creation, and cannot be resumed. Default 0.
+   */
+  readonly minSize?: number
+  /**
+   * The most bytes that one request may bring, for example because of a proxy. Larger bodies are refused with 413. Default:
+   * no limit but those of the upload.
+   */
+  readonly maxAppendSize?: number
+  /**
+   * The least bytes that a request must bring unless it creates an empty upload or completes one. Smaller bodies are
+   * refused with 400. Default 0.
+   */
+  readonly minAppendSize?: number
   /** Makes the id of a new upload; see `isUploadId` for the form. Default: a random UUID without its dashes. */
   readonly generateId?: (request: IncomingMessage) => string | Promise<string>
   /**
@@ -64,6 +79,12 @@ export interface HandlerOptions {
    * number: so many proxies, counted from the server. Default `false`.
    */
   readonly trustProxy?: TrustProxy
+  /**
+   * Whether clients of the IETF draft are told by `104` interim responses where an upload is, before its first byte is
+   * read, and how far it is. Clients such as URLSession can resume only then; but there are proxies that take a `104`
+   * for the final response, and break the upload. Default `false`.
+   */
+  readonly interimResponses?: boolean
   /** Access from pages of other origins. `true`: from everywhere, without credentials. Default `false`. */
   readonly cors?: boolean | CorsOptions
   /** When unfinished uploads expire. Absent: never. Needs an info store with an ExpiryIndex. */
@@ -92,7 +113,10 @@ export interface HandlerOptions {
   readonly verdictRetention?: number
   /** Memory for bytes between the network and the store. */
   readonly bodyBuffer?: BodyBufferOptions
-  /** The least time between two `post-receive` hooks of an upload. Default 1,000. */
+  /**
+   * The least time between two `post-receive` hooks of an upload, and between two `104` interim responses that tell how
+   * far it is. Default 1,000.
+   */
   readonly progressInterval?: number
   /** Takes messages. Default: errors and warnings go to the console. */
   readonly logger?: Logger

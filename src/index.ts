@@ -36,6 +36,7 @@ export {
   type FinalResponse,
   type Json,
   type Metadata,
+  type Representation,
   type StorageRef,
   type UnplacedUpload,
   type Upload,

@@ -56,6 +56,10 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
       required: true,
     },
     maxSize: beMaxSize,
+    minSize: must.beSize,
+    minAppendSize: must.beSize,
+    maxAppendSize: must.beBytes,
+    interimResponses: must.beBoolean,
     generateId: must.beFunction,
     location: beLocation,
     trustProxy: beTrustProxy,
@@ -86,6 +90,8 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
       total: beShare,
     })
   }
+  checkOrder(options, 'minSize', 'maxSize')
+  checkOrder(options, 'minAppendSize', 'maxAppendSize')
   const hook = must.beFunction
   checkOptions<Hooks>('hooks', options.hooks ?? {}, {
     access: hook,
@@ -98,6 +104,19 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     postTerminate: hook,
   })
   return options
+}
+
+/** A least size above the most would refuse everything. */
+function checkOrder(
+  options: HandlerOptions,
+  least: 'minSize' | 'minAppendSize',
+  most: 'maxSize' | 'maxAppendSize',
+): void {
+  const { [least]: min = 0, [most]: max = Infinity } = options
+  if (typeof max === 'function' || min <= max) return
+  throw new TypeError(
+    `createHandler: option '${least}' is ${min}, which is more than '${most}', ${max}`,
+  )
 }
 
 function isBooleanOrObject(value: unknown): boolean {
@@ -166,5 +185,8 @@ export function engineSettings(
     finishTimeout: options.finishTimeout ?? 30_000,
     verdictRetention: options.verdictRetention ?? 86_400_000,
     progressInterval: options.progressInterval ?? 1_000,
+    minSize: options.minSize ?? 0,
+    minAppendSize: options.minAppendSize ?? 0,
+    maxAppendSize: options.maxAppendSize ?? Infinity,
   }
 }

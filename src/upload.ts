@@ -18,6 +18,13 @@ export interface Upload {
   /** The most bytes this upload may hold, fixed at its creation. Absent when unlimited. */
   readonly maxSize?: number
   readonly metadata: Metadata
+  /** What the request that created the upload says of its content. Absent in uploads of tus. */
+  readonly representation?: Representation
+  /**
+   * Present while the client's latest request declares that its body is the end of the upload (IETF draft,
+   * `Upload-Complete: ?1`) in such a way that all bytes are stored only when that body came whole.
+   */
+  readonly completes?: true
   /** Present on both kinds of upload that take part in a concatenation. */
   readonly concat?: Concat
   /** Where the data lives, as {@link DataStore.locate} said. Recorded before the medium is touched. */
@@ -51,6 +58,22 @@ export interface Metadata {
   readonly values: Readonly<Record<string, string>>
 }
 
+/**
+ * The request that created an upload of the IETF draft: what is needed to process the content as if that request had
+ * brought all of it (IETF draft, Upload Creation).
+ */
+export interface Representation {
+  readonly method: string
+  /** The request target, as it reached the server. */
+  readonly target: string
+  /** Those of Content-Type, -Encoding, -Language, -Location and -Disposition that were sent; names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Digests that the whole content must have, in Base64, by algorithm (RFC 9530, Repr-Digest). */
+  readonly digests?: Readonly<Record<string, string>>
+  /** The algorithm of the digest that the client wants to be told (RFC 9530, Want-Repr-Digest). */
+  readonly wantedDigest?: string
+}
+
 /** The part of an upload in a concatenation (tus 1.0.0, Concatenation). */
 export type Concat =
   | {
@@ -71,14 +94,21 @@ export type UploadState =
   /** Takes bytes, or waits to be finished. */
   | { readonly kind: 'open' }
   /** All bytes are there and finishing succeeded. */
-  | { readonly kind: 'finished'; readonly at: string; readonly response?: FinalResponse }
+  | {
+      readonly kind: 'finished'
+      readonly at: string
+      readonly response?: FinalResponse
+      /** The digests of the content that were computed, in Base64, by algorithm. */
+      readonly digests?: Readonly<Record<string, string>>
+    }
   /** A hook refused the upload; its verdict is replayed to whoever asks again. */
   | { readonly kind: 'rejected'; readonly at: string; readonly response: FinalResponse }
   /** Removed, or being removed: what remains is the trace by which the removal is completed. */
   | {
       readonly kind: 'gone'
       readonly at: string
-      readonly cause: 'terminated' | 'expired'
+      /** `overrun`: more bytes came than the length allows, which ends uploads of the IETF draft. */
+      readonly cause: 'terminated' | 'expired' | 'overrun'
     }
 
 /** An answer that the application chose. */

@@ -3,7 +3,7 @@ import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import { exclusive, type Holder } from './exclusive.js'
-import { load, loadFor } from './load.js'
+import { load, loadFor, requireProtocol } from './load.js'
 import { measure, refuseExpired, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { receive, type Chunk, type Received } from './receive.js'
@@ -12,45 +12,80 @@ import { transition } from './transition.js'
 /** A chunk for an upload that exists. */
 export interface AppendRequest extends Chunk {
   readonly id: string
+  readonly protocol: Upload['protocol']
   /** Where the client believes that the upload stands. */
   readonly offset: number
   /** The total length, when the request declares it. Called when the offset is found to be right; may throw. */
   readonly length: () => number | undefined
+  /**
+   * Whether a request that only repeats the end of a complete upload gets its answer again (IETF draft). Default: it is
+   * refused.
+   */
+  readonly replays?: boolean
   /** Called once it is known that the upload is there, with its offset: also a refusal may tell of it. */
   readonly announce?: (upload: Upload, offset: number) => void
 }
 
 /** Appends a chunk, and finishes the upload when that was the last one. */
 export async function append(engine: Engine, request: AppendRequest): Promise<Received> {
-  const { concat } = await loadFor(engine, 'append', request.id, request.exchange)
-  // That never changes, so it is answered without the lock, which a concatenation may hold for long.
-  if (concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
+  const found = await loadFor(engine, 'append', request.id, request.exchange)
+  // These never change, so they are answered without the lock, which a concatenation may hold for long.
+  requireProtocol(found, request.protocol)
+  if (found.concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
   return exclusive(engine, request.id, async (holder) => {
     holder.upload = await load(engine, request.id)
     const from = await measure(engine, holder.upload, holder)
     await refuseExpired(engine, holder.upload, from.offset)
     request.announce?.(holder.upload, from.offset)
+    if (request.protocol === 'ietf' && holder.upload.state.kind === 'finished') {
+      return repeated(holder.upload, from.offset, request)
+    }
     if (request.offset !== from.offset) {
       const offset = tellableOffset(holder.upload, from.offset)
       throw new TusError('ERR_OFFSET_MISMATCH', { offset })
     }
-    const length = request.length()
-    if (length !== undefined) await declareLength(engine, holder, from, length)
-    await postponeExpiry(engine, holder, from)
+    await declare(engine, holder, from, request)
+    // Requests that bring nothing could keep an upload for ever.
+    if (request.body.size !== 0) await postponeExpiry(engine, holder, from)
     return receive(engine, holder, from, request)
   })
 }
 
-/** Records the length that a request declares (Creation With Deferred Length), before its body is looked at. */
-async function declareLength(
+/** What a complete upload answers: it is never appended to, but whoever missed the answer may ask for it again. */
+function repeated(upload: Upload, offset: number, request: AppendRequest): Received {
+  const { completes, replays, body } = request
+  if (replays && completes && body.size === 0 && request.offset === offset)
+    return { upload, offset }
+  throw new TusError('ERR_UPLOAD_COMPLETE', { offset })
+}
+
+/**
+ * Records what a request declares before its body is looked at: the length (Creation With Deferred Length), and whether
+ * the body is the end. When the body is empty or its size unknown, only its end tells that all of it came.
+ */
+async function declare(
   engine: Engine,
   holder: Holder,
-  from: Stat,
-  length: number,
+  { offset }: Stat,
+  { length: lengthOf, completes, body }: AppendRequest,
 ): Promise<void> {
   const { upload } = holder
-  if (length === upload.length) return
-  if (upload.length !== undefined || length < from.offset) throw new TusError('ERR_LENGTH_MISMATCH')
-  if (length > (upload.maxSize ?? Infinity)) throw new TusError('ERR_MAX_SIZE_EXCEEDED')
-  await transition(engine, holder, { length })
+  const length = lengthOf()
+  const ends = completes && body.size ? true : undefined
+  if (length !== undefined && length !== upload.length) {
+    const { maxSize = Infinity } = upload
+    const tellable = tellableOffset(upload, offset)
+    if (upload.length !== undefined || length < offset) {
+      throw new TusError('ERR_LENGTH_MISMATCH', { offset: tellable })
+    }
+    if (length > maxSize) {
+      throw new TusError('ERR_MAX_SIZE_EXCEEDED', { offset: tellable, maxSize })
+    }
+    await transition(engine, holder, {
+      length,
+      ...(completes !== undefined && { completes: ends }),
+    })
+  } else if (completes !== undefined && ends !== upload.completes) {
+    await transition(engine, holder, { completes: ends })
+  }
 }

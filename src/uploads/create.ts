@@ -6,6 +6,7 @@ import {
   isUploadId,
   type Concat,
   type Metadata,
+  type Representation,
   type UnplacedUpload,
   type Upload,
 } from '../upload.js'
@@ -14,9 +15,10 @@ import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { complete } from './complete.js'
-import { readOptions } from './measure.js'
+import { isComplete, readOptions } from './measure.js'
 import { notify } from './notify.js'
 import { receive, type Chunk, type Received } from './receive.js'
+import { checkBodySize } from './room.js'
 import { hookEvent, writeOptions } from './transition.js'
 
 /** What a client asks to be created. */
@@ -25,6 +27,7 @@ export interface CreateRequest {
   /** Absent: declared later. */
   readonly length: number | undefined
   readonly metadata: Metadata
+  readonly representation?: Representation
   readonly concat?: Concat
   /** Bytes that come with the creation. */
   readonly chunk?: Chunk
@@ -38,10 +41,11 @@ export async function create(engine: Engine, request: CreateRequest): Promise<Re
   const { exchange, chunk } = request
   await authorize(engine, 'create', undefined, exchange)
   const upload = await prepare(engine, request)
+  if (chunk !== undefined) checkBodySize(engine.settings, upload, undefined, chunk)
   return exclusive(engine, upload.id, async (holder) => {
     await establish(engine, holder, upload, request)
     if (chunk !== undefined) return receive(engine, holder, { offset: 0 }, chunk)
-    if (upload.length === 0) await complete(engine, holder, { offset: 0 }, exchange)
+    if (isComplete(upload, 0)) await complete(engine, holder, { offset: 0 }, exchange)
     return { upload: holder.upload, offset: 0 }
   })
 }
@@ -49,7 +53,7 @@ export async function create(engine: Engine, request: CreateRequest): Promise<Re
 /** The record as it will be: with the limits checked, the pre-create hook heard, an id and a place. */
 export async function prepare(engine: Engine, request: CreateRequest): Promise<Upload> {
   const { settings, stores, hooks } = engine
-  const { exchange, concat, length } = request
+  const { exchange, concat, length, representation, chunk } = request
   const generated = await settings.generateId(exchange)
   const draft: UnplacedUpload = {
     id: generated.id,
@@ -57,6 +61,8 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
     protocol: request.protocol,
     ...(length !== undefined && { length }),
     metadata: request.metadata,
+    ...(representation && { representation }),
+    ...(chunk?.completes && chunk.body.size && { completes: true }),
     ...(concat && { concat }),
     createdAt: isoTime(0),
     ...(settings.expireAfter !== undefined && { expiresAt: isoTime(settings.expireAfter) }),
@@ -75,6 +81,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   const { metadata, place } = verdict
   const recorded =
     concat?.kind === 'final' ||
+    request.protocol === 'ietf' ||
     stores.finisher !== undefined ||
     (concat === undefined && (hooks.preFinish !== undefined || hooks.postFinish !== undefined))
   const unplaced: UnplacedUpload = {
@@ -84,7 +91,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
     ...(Number.isFinite(maxSize) && { maxSize }),
     finish: recorded ? 'recorded' : 'implied',
   }
-  if ((length ?? 0) > maxSize) throw new TusError('ERR_MAX_SIZE_EXCEEDED')
+  if ((length ?? 0) > maxSize) throw new TusError('ERR_MAX_SIZE_EXCEEDED', { maxSize })
   const storage = stores.dataStore.locate(place ? { ...unplaced, place } : unplaced)
   const upload = { ...unplaced, storage }
   // Asked before there is a record, which a crash could leave: it would name the data of another upload.

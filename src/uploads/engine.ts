@@ -40,6 +40,9 @@ export interface EngineSettings {
   readonly finishTimeout: number
   readonly verdictRetention: number
   readonly progressInterval: number
+  readonly minSize: number
+  readonly minAppendSize: number
+  readonly maxAppendSize: number
 }
 
 /** Lets `work` go on by itself. Its failure is logged; a verdict is none. */

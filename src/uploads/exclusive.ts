@@ -70,6 +70,7 @@ export class Holder {
   #body: IncomingBody | undefined
   #wanted = false
   #upload: Upload | undefined
+  #tell: ((offset: number) => void) | undefined
   /** The last offset that counts, while bytes come in. */
   durable: number | undefined
   /** What the holder does decides what readers are told: see {@link Holder.requestRelease}. */
@@ -129,9 +130,13 @@ export class Holder {
     return true
   }
 
-  /** From now on the holder takes bytes from `body`, which whoever wants the lock may end. */
-  receive(body: IncomingBody, offset: number): void {
+  /**
+   * From now on the holder takes bytes from `body`, which whoever wants the lock may end. `tell` hears of each offset that
+   * counts.
+   */
+  receive(body: IncomingBody, offset: number, tell?: (offset: number) => void): void {
     this.#body = body
+    this.#tell = tell
     this.durable = offset
     this.phase = 'receiving'
     if (this.#wanted) body.stop('released')
@@ -139,6 +144,12 @@ export class Holder {
     void body.ended.then(() => {
       this.phase = 'working'
     })
+  }
+
+  /** More bytes count. */
+  advance(offset: number): void {
+    this.durable = offset
+    this.#tell?.(offset)
   }
 
   /** Ends what comes in, for the shutdown of the server. */

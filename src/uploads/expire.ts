@@ -7,13 +7,13 @@ import { isKept } from './reference.js'
 import { isoTime, type Engine } from './engine.js'
 import { noExchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
-import { isFinished } from './measure.js'
+import { isComplete, isFinished } from './measure.js'
 import { remove } from './terminate.js'
 import { transition } from './transition.js'
 
 /**
- * Removes unfinished uploads whose time is over, completes removals that were cut off, and finishes what is full but
- * was not finished. Skips uploads that are in use. Returns how many were removed.
+ * Removes unfinished uploads whose time is over, completes removals that were cut off, and finishes what is complete
+ * but was not finished. Skips uploads that are in use. Returns how many were removed.
  */
 export async function removeExpired(engine: Engine, signal: AbortSignal): Promise<number> {
   let removed = 0
@@ -29,7 +29,7 @@ export async function removeExpired(engine: Engine, signal: AbortSignal): Promis
 }
 
 /**
- * Finishes every upload that is full but not recorded as finished, because the server was killed or a finisher or hook
+ * Finishes every upload that is complete but not recorded as finished, because the server was killed or a finisher or hook
  * failed, and its client did not return. For the start of a server. Returns how many were finished.
  */
 export async function finishPending(engine: Engine, signal: AbortSignal): Promise<number> {
@@ -45,7 +45,7 @@ export async function finishPending(engine: Engine, signal: AbortSignal): Promis
       const current = await infoStore.get(id)
       if (current === undefined) return
       holder.upload = current
-      if (await finishIfFull(engine, holder)) finished++
+      if (await finishIfComplete(engine, holder)) finished++
     })
   }
   return finished
@@ -80,7 +80,7 @@ async function expire(engine: Engine, holder: Holder, id: string): Promise<boole
   if (upload.state.kind === 'finished') return false
   holder.upload = upload
   if (upload.state.kind === 'open') {
-    if (await finishIfFull(engine, holder)) return false
+    if (await finishIfComplete(engine, holder)) return false
     if (await isKept(engine, upload)) return false
   }
   if (engine.stores.terminator === undefined) return false
@@ -92,14 +92,14 @@ async function expire(engine: Engine, holder: Holder, id: string): Promise<boole
   return true
 }
 
-/** An upload that is full never expires: it is recorded as finished, once, so that it is not looked at again. */
-async function finishIfFull(engine: Engine, holder: Holder): Promise<boolean> {
+/** An upload that is complete never expires: it is recorded as finished, once, so that it is not looked at again. */
+async function finishIfComplete(engine: Engine, holder: Holder): Promise<boolean> {
   if (holder.upload.concat?.kind === 'final') {
     await join(engine, holder, noExchange)
     return holder.upload.state.kind === 'finished'
   }
   const stored = await stat(engine, holder)
-  if (stored === undefined || stored.offset !== holder.upload.length) return false
+  if (stored === undefined || !isComplete(holder.upload, stored.offset)) return false
   if (isFinished(holder.upload, stored.offset)) {
     const state = { kind: 'finished', at: isoTime(0) } as const
     await transition(engine, holder, { state, expiresAt: undefined })

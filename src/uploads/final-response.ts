@@ -1,4 +1,4 @@
-import { TusError } from '../errors.js'
+import { TusError, type ErrorCode } from '../errors.js'
 import type { HookResponse } from '../hooks.js'
 import { checkOptions, type OptionRule } from '../options.js'
 import type { FinalResponse } from '../upload.js'
@@ -39,4 +39,10 @@ export function finalResponse(
   } catch (cause) {
     throw new TusError('ERR_HOOK_FAILED', { cause })
   }
+}
+
+/** The verdict that an upload has come to for a reason of ours. */
+export function verdictOf(code: ErrorCode): FinalResponse {
+  const { status, headers, message } = new TusError(code)
+  return { status, headers, body: `${code}: ${message}\n` }
 }

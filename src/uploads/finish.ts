@@ -9,12 +9,13 @@ import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { finalResponse } from './final-response.js'
 import { hookEvent, reject, transition, writeOptions } from './transition.js'
+import { verifyContent } from './verify-content.js'
 import { withoutSecret } from './without-secret.js'
 
 const finishChannel = diagnostics.channel('tuskit:finish')
 
 /**
- * Finishes an upload whose bytes are all stored: finisher, pre-finish, record. After a failure or a crash it is done
+ * Finishes an upload whose bytes are all stored: finisher, digests, pre-finish, record. After a failure or a crash it is done
  * again from the start, until the record says that it succeeded.
  */
 export async function finish(
@@ -25,9 +26,15 @@ export async function finish(
 ): Promise<void> {
   const started = performance.now()
   await engine.stores.finisher?.finish(holder.upload, from, writeOptions(engine, holder))
+  const digests = await verifyContent(engine, holder)
   const partial = holder.upload.concat?.kind === 'partial'
   const response = partial ? undefined : await askPreFinish(engine, holder, exchange)
-  const state = { kind: 'finished', at: isoTime(0), ...(response && { response }) } as const
+  const state = {
+    kind: 'finished',
+    at: isoTime(0),
+    ...(response && { response }),
+    ...(digests && { digests }),
+  } as const
   const events = partial ? [] : (['post-finish'] as const)
   await transition(engine, holder, { state, expiresAt: undefined }, events, exchange)
   if (finishChannel.hasSubscribers) {

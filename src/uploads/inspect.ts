@@ -5,8 +5,8 @@ import { joinWithin } from './join.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type WaitOptions } from './exclusive.js'
-import { load, loadFor } from './load.js'
-import { isFinished, measure, readOptions, refuseExpired } from './measure.js'
+import { load, loadFor, requireProtocol } from './load.js'
+import { isComplete, isFinished, measure, readOptions, refuseExpired } from './measure.js'
 import { within } from './within.js'
 import { withoutSecret } from './without-secret.js'
 
@@ -20,10 +20,16 @@ export interface Inspection {
 
 /**
  * Tells where an upload stands, by the reading rule: without the lock, and without disturbing a writer that makes
- * progress. An upload that is full but not finished is finished first.
+ * progress. An upload that is complete but not finished is finished first. `protocol`: the one that asks, if it is one.
  */
-export async function inspect(engine: Engine, id: string, exchange: Exchange): Promise<Inspection> {
+export async function inspect(
+  engine: Engine,
+  id: string,
+  exchange: Exchange,
+  protocol?: Upload['protocol'],
+): Promise<Inspection> {
   const upload = await loadFor(engine, 'inspect', id, exchange)
+  if (protocol !== undefined) requireProtocol(upload, protocol)
   if (upload.state.kind === 'finished') return inspection(upload, upload.length!)
   if (upload.concat?.kind === 'final') return inspectFinal(engine, upload, exchange)
 
@@ -31,7 +37,7 @@ export async function inspect(engine: Engine, id: string, exchange: Exchange): P
     const holder = engine.holders.get(id)
     if (holder?.durable !== undefined) {
       const { upload: held, durable } = holder
-      if (durable !== held.length || isFinished(held, durable)) return inspection(held, durable)
+      if (!isComplete(held, durable) || isFinished(held, durable)) return inspection(held, durable)
       // It declined, and got its last byte since: clients take a full offset for done.
       const late = () => new TusError('ERR_UPLOAD_BUSY')
       await within(engine.settings.finishTimeout, holder.released, late)
@@ -39,8 +45,12 @@ export async function inspect(engine: Engine, id: string, exchange: Exchange): P
   }
   const current = await load(engine, id)
   const { offset } = await measure(engine, current, new AbortController())
-  if (offset === current.length && !isFinished(current, offset)) {
-    return finishFirst(engine, id, exchange)
+  if (isComplete(current, offset) && !isFinished(current, offset)) {
+    const { finishTimeout } = engine.settings
+    return inspectAlone(engine, id, exchange, {
+      milliseconds: finishTimeout,
+      late: 'ERR_UPLOAD_BUSY',
+    })
   }
   await refuseExpired(engine, current, offset)
   return inspection(current, offset)
@@ -63,16 +73,39 @@ async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
   }
 }
 
-async function finishFirst(engine: Engine, id: string, exchange: Exchange): Promise<Inspection> {
-  const wait = { milliseconds: engine.settings.finishTimeout, late: 'ERR_UPLOAD_BUSY' } as const
+/**
+ * Tells where an upload stands after ending whoever writes it: the offset that is told can be resumed from at once (IETF
+ * draft, Concurrency). A finished upload is not locked for it.
+ */
+export async function takeOver(
+  engine: Engine,
+  id: string,
+  exchange: Exchange,
+  protocol: Upload['protocol'],
+): Promise<Inspection> {
+  const upload = await loadFor(engine, 'inspect', id, exchange)
+  requireProtocol(upload, protocol)
+  if (upload.state.kind === 'finished') return inspection(upload, upload.length!)
+  return inspectAlone(engine, id, exchange)
+}
+
+/** Inspects under the lock, and finishes what is complete but not finished. */
+async function inspectAlone(
+  engine: Engine,
+  id: string,
+  exchange: Exchange,
+  wait?: WaitOptions,
+): Promise<Inspection> {
   return exclusive(
     engine,
     id,
     async (holder) => {
       holder.upload = await load(engine, id)
       const stored = await measure(engine, holder.upload, holder)
-      if (stored.offset === holder.upload.length) await complete(engine, holder, stored, exchange)
-      return inspection(holder.upload, stored.offset)
+      const { offset } = stored
+      if (isComplete(holder.upload, offset)) await complete(engine, holder, stored, exchange)
+      else await refuseExpired(engine, holder.upload, offset)
+      return inspection(holder.upload, offset)
     },
     wait,
   )

@@ -1,8 +1,9 @@
 import { isTusError, TusError } from '../errors.js'
-import type { FinalResponse, Upload } from '../upload.js'
+import type { Upload } from '../upload.js'
 import { inBackground, type Engine } from './engine.js'
 import { noExchange, type Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
+import { verdictOf } from './final-response.js'
 import { finish } from './finish.js'
 import { load } from './load.js'
 import { isFinished, measure } from './measure.js'
@@ -100,9 +101,4 @@ export function sumOfLengths(partials: readonly Upload[]): number | undefined {
     (sum, { length }) => (sum === undefined || length === undefined ? undefined : sum + length),
     0,
   )
-}
-
-function verdictOf(code: 'ERR_UPLOAD_GONE' | 'ERR_MAX_SIZE_EXCEEDED'): FinalResponse {
-  const { status, headers, message } = new TusError(code)
-  return { status, headers, body: `${code}: ${message}\n` }
 }

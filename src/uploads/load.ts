@@ -32,7 +32,12 @@ export async function loadFor(
 function existing(upload: Upload): Upload {
   if (upload.state.kind === 'gone') throw new TusError('ERR_UPLOAD_GONE')
   if (upload.state.kind === 'rejected') {
-    throw new TusError('ERR_REJECTED', { response: upload.state.response })
+    throw new TusError('ERR_REJECTED', { response: upload.state.response, final: true })
   }
   return upload
+}
+
+/** Refuses to go on with an upload by another protocol than made it: they differ in when an upload is complete. */
+export function requireProtocol(upload: Upload, protocol: Upload['protocol']): void {
+  if (upload.protocol !== protocol) throw new TusError('ERR_PROTOCOL_MISMATCH')
 }

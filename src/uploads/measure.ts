@@ -32,6 +32,15 @@ export function readOptions(source: SignalSource): ReadOptions {
   }
 }
 
+/**
+ * Whether the client has sent all there is: every byte and, where the protocol asks for it, its word that this is the end
+ * (IETF draft, `Upload-Complete: ?1`).
+ */
+export function isComplete(upload: Upload, offset: number | undefined): boolean {
+  if (offset === undefined || offset !== upload.length) return false
+  return upload.protocol === 'tus' || upload.completes === true
+}
+
 /** Whether finishing is done: recorded as such, or implied by full bytes. */
 export function isFinished(upload: Upload, offset: number): boolean {
   return (
@@ -40,11 +49,12 @@ export function isFinished(upload: Upload, offset: number): boolean {
 }
 
 /**
- * The offset for an error to tell. Clients take one that equals the length for the end of the upload, so it is not told
- * before finishing succeeded.
+ * The offset for an error to tell. Clients of tus take one that equals the length for the end of the upload, so it is not
+ * told before finishing succeeded.
  */
 export function tellableOffset(upload: Upload, offset: number): number | undefined {
-  return offset === upload.length && !isFinished(upload, offset) ? undefined : offset
+  const misleads = upload.protocol === 'tus' && offset === upload.length
+  return misleads && !isFinished(upload, offset) ? undefined : offset
 }
 
 /**
@@ -55,7 +65,7 @@ export async function refuseExpired(
   upload: Upload,
   offset: number | undefined,
 ): Promise<void> {
-  if (offset !== undefined && offset === upload.length) return
+  if (isComplete(upload, offset)) return
   if (!isExpired(upload, Date.now()) || (await isKept(engine, upload))) return
   throw new TusError('ERR_UPLOAD_GONE')
 }
@@ -69,5 +79,5 @@ export async function hasExpired(
   if (upload.state.kind !== 'open' || !isExpired(upload, Date.now())) return false
   if (await isKept(engine, upload)) return false
   if (upload.concat?.kind === 'final') return true
-  return (await measure(engine, upload, source)).offset !== upload.length
+  return !isComplete(upload, (await measure(engine, upload, source)).offset)
 }

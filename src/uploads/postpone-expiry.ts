@@ -1,6 +1,7 @@
 import type { Stat } from '../capabilities/data-store.js'
 import { isoTime, type Engine } from './engine.js'
 import type { Holder } from './exclusive.js'
+import { isComplete } from './measure.js'
 import { transition } from './transition.js'
 
 /**
@@ -9,8 +10,9 @@ import { transition } from './transition.js'
  */
 export async function postponeExpiry(engine: Engine, holder: Holder, stored: Stat): Promise<void> {
   const { expireAfter } = engine.settings
-  const { expiresAt, length } = holder.upload
-  if (expireAfter === undefined || expiresAt === undefined || stored.offset === length) return
+  const { expiresAt } = holder.upload
+  if (expireAfter === undefined || expiresAt === undefined) return
+  if (isComplete(holder.upload, stored.offset)) return
   if (Date.parse(expiresAt) - Date.now() > expireAfter / 2) return
   await transition(engine, holder, { expiresAt: isoTime(expireAfter) })
 }

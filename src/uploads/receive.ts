@@ -7,11 +7,13 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { complete } from './complete.js'
-import { readOptions, tellableOffset } from './measure.js'
+import { isComplete, readOptions, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { watchProgress } from './progress-watch.js'
+import { checkBodySize, isTooSmall, refusal, roomFor } from './room.js'
 import { TappedBody } from './tapped-body.js'
-import { reject, writeOptions } from './transition.js'
+import { invalidate } from './terminate.js'
+import { reject, transition, writeOptions } from './transition.js'
 import { Verifier, type ChunkDigest } from './verifier.js'
 
 const appendChannel = diagnostics.channel('tuskit:append')
@@ -19,6 +21,12 @@ const appendChannel = diagnostics.channel('tuskit:append')
 /** The bytes that a request brings. */
 export interface Chunk {
   readonly body: IncomingBody
+  /** Whether the body is declared to be the end of the upload (IETF draft). Absent where the length alone tells. */
+  readonly completes?: boolean
+  /** Whether more bytes than the length allows end the upload for good (IETF draft). Default: it goes on. */
+  readonly overrunEnds?: boolean
+  /** Called with each offset that counts, while bytes come in. */
+  readonly progress?: (offset: number) => void
   /** The digest to verify. Called when all else is found to be right; may throw. */
   readonly digest: () => ChunkDigest | undefined
   readonly exchange: Exchange
@@ -41,25 +49,25 @@ const endings: Readonly<Record<Exclude<BodyEnd, 'complete' | 'overrun'>, ErrorCo
 
 /**
  * Takes a chunk into the upload of a holder, for creations and appends alike, and finishes the upload when it is
- * full. What was stored stays stored when the chunk is not whole.
+ * complete. What was stored stays stored when the chunk is not whole.
  */
 export async function receive(
   engine: Engine,
   holder: Holder,
   from: Stat,
-  { body, digest, exchange }: Chunk,
+  chunk: Chunk,
 ): Promise<Received> {
-  const { length, maxSize } = holder.upload
+  const { body, completes, exchange } = chunk
+  const { settings } = engine
   const tell = (offset: number) => tellableOffset(holder.upload, offset)
-  const room = (length ?? maxSize ?? Infinity) - from.offset
-  const tooMuch = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_LENGTH_EXCEEDED'
-  if ((body.size ?? 0) > room) throw new TusError(tooMuch, { offset: tell(from.offset) })
+  checkBodySize(settings, holder.upload, from, chunk)
+  const room = roomFor(settings, holder.upload, from)
 
-  const claimed = digest()
+  const claimed = chunk.digest()
   const verifier = claimed && new Verifier(claimed, body)
-  holder.receive(body, from.offset)
+  holder.receive(body, from.offset, chunk.progress)
   const watch = watchProgress(engine, holder, exchange, () => body.stop('stopped'))
-  const tapped = new TappedBody(body, room, verifier)
+  const tapped = new TappedBody(body, room.bytes, verifier)
   let stored: Stat
   try {
     stored = await store(engine, holder, from, tapped, verifier)
@@ -73,11 +81,29 @@ export async function receive(
 
   const { offset } = stored
   const end = await body.ended
-  if (end === 'overrun' || tapped.overran) throw new TusError(tooMuch, { offset: tell(offset) })
+  if (end === 'overrun' || tapped.overran) {
+    const ends = room.tooMuch === 'ERR_LENGTH_EXCEEDED' && chunk.overrunEnds
+    if (ends) await invalidate(engine, holder)
+    throw ends ? new TusError(room.tooMuch) : refusal(holder.upload, room.tooMuch, offset)
+  }
   if (verifier?.failure !== undefined) throw at(tell(offset), verifier.failure)
-  if (offset === holder.upload.length) await complete(engine, holder, stored, exchange)
+  if (completes && end === 'complete') await recordEnd(engine, holder, offset)
+  if (isComplete(holder.upload, offset)) await complete(engine, holder, stored, exchange)
   else if (end !== 'complete') throw new TusError(endings[end], { offset })
+  else if (isTooSmall(settings, holder.upload, from, chunk, offset)) {
+    throw refusal(holder.upload, 'ERR_APPEND_TOO_SMALL', offset)
+  }
   return { upload: holder.upload, offset }
+}
+
+/**
+ * Records that the client said that this is the end, and thereby the length. Done before already when the size of the
+ * body was known, see {@link Upload.completes}.
+ */
+async function recordEnd(engine: Engine, holder: Holder, offset: number): Promise<void> {
+  const { length = offset, completes } = holder.upload
+  if (length !== offset) throw new TusError('ERR_LENGTH_MISMATCH', { offset })
+  if (!completes) await transition(engine, holder, { length, completes: true })
 }
 
 /** Hands the body to the store. When the store fails, the error says what is stored nevertheless. */

@@ -37,6 +37,14 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
   })
 }
 
+/** Ends an upload that received what it must not. Its record stays for a while, to say that it is gone. */
+export async function invalidate(engine: Engine, holder: Holder): Promise<void> {
+  const { terminator } = engine.stores
+  const state = { kind: 'gone', at: isoTime(0), cause: 'overrun' } as const
+  await transition(engine, holder, { state, expiresAt: isoTime(engine.settings.verdictRetention) })
+  await terminator?.terminate(holder.upload, writeOptions(engine, holder))
+}
+
 /** The last two steps of every removal: the data, then the record. */
 export async function remove(engine: Engine, holder: Holder): Promise<void> {
   await engine.stores.terminator!.terminate(holder.upload, writeOptions(engine, holder))

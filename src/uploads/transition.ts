@@ -9,7 +9,7 @@ import { notify } from './notify.js'
 
 /** What changes in a record; `undefined` removes a member. */
 export type Change = {
-  readonly [Key in 'length' | 'expiresAt' | 'state' | 'concat' | 'storage']?:
+  readonly [Key in 'length' | 'completes' | 'expiresAt' | 'state' | 'concat' | 'storage']?:
     Upload[Key] | undefined
 }
 
@@ -44,7 +44,7 @@ export async function reject(
 ): Promise<never> {
   const state = { kind: 'rejected', at: isoTime(0), response } as const
   await transition(engine, holder, { state, expiresAt: isoTime(engine.settings.verdictRetention) })
-  throw new TusError('ERR_REJECTED', { response })
+  throw new TusError('ERR_REJECTED', { response, final: true })
 }
 
 /** The event of a moment in the life of an upload. Its id is derived, so that it is the same after a crash. */
@@ -64,9 +64,7 @@ export function writeOptions(
     incoming,
     saveSecret: (secret) =>
       transition(engine, holder, { storage: { ...holder.upload.storage, secret } }),
-    progress: (offset) => {
-      holder.durable = offset
-    },
+    progress: (offset) => holder.advance(offset),
   }
 }
 

@@ -3,12 +3,18 @@ import type { IncomingBody } from '../capabilities/incoming-body.js'
 import { isTusError, TusError, type ErrorCode } from '../errors.js'
 import { createHasher, type ChecksumAlgorithm, type Hasher } from './checksum.js'
 
-/** The digest that a chunk must have. */
+/** What the client says the bytes of a chunk amount to. */
+export interface ClaimedDigest {
+  readonly algorithm: ChecksumAlgorithm
+  readonly digest: Buffer
+}
+
+/** The digests that a chunk must have. */
 export interface ChunkDigest {
-  /** What {@link ChunkDigest.claim} may turn out to name; each of them is computed. */
+  /** What {@link ChunkDigest.claims} may turn out to name; each of them is computed. */
   readonly algorithms: readonly ChecksumAlgorithm[]
-  /** Called after the end of the body, for a digest may come in a trailer. Throws when there is no valid one. */
-  claim(): { readonly algorithm: ChecksumAlgorithm; readonly digest: Buffer }
+  /** Called after the end of the body, for digests may come in a trailer. Throws when there is no valid one. */
+  claims(): readonly ClaimedDigest[]
   /** What a digest that differs is answered with. */
   readonly mismatch: ErrorCode
 }
@@ -39,8 +45,11 @@ export class Verifier {
   readonly accept = async (): Promise<boolean> => {
     if ((await this.#body.ended) !== 'complete') return false
     try {
-      const { algorithm, digest } = this.#digest.claim()
-      const same = timingSafeEqual(this.#hashers.get(algorithm)!.digest(), digest)
+      const same = this.#digest
+        .claims()
+        .every(({ algorithm, digest }) =>
+          timingSafeEqual(this.#hashers.get(algorithm)!.digest(), digest),
+        )
       if (!same) this.#failure = new TusError(this.#digest.mismatch)
     } catch (error) {
       if (!isTusError(error)) throw error

@@ -1,0 +1,39 @@
+import { TusError } from '../errors.js'
+import { checksumAlgorithms, createHasher } from './checksum.js'
+import type { Engine } from './engine.js'
+import type { Holder } from './exclusive.js'
+import { verdictOf } from './final-response.js'
+import { reject } from './transition.js'
+
+/**
+ * Compares the content of an upload whose bytes are all stored with the digests that its client gave for the whole of it
+ * (RFC 9530, Repr-Digest). When one differs, that is recorded as the verdict on the upload. Returns the digests, in Base64,
+ * by algorithm; `undefined` when there was nothing to compute.
+ */
+export async function verifyContent(
+  engine: Engine,
+  holder: Holder,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const { digests: expected = {}, wantedDigest } = holder.upload.representation ?? {}
+  const names = checksumAlgorithms.filter((name) => name in expected || name === wantedDigest)
+  if (names.length === 0) return undefined
+  const hashers = names.map((name) => [name, createHasher(name)] as const)
+  for await (const piece of await contentOf(engine, holder)) {
+    for (const [, hasher] of hashers) hasher.update(piece as Buffer)
+  }
+  const found = Object.fromEntries(
+    hashers.map(([name, hasher]) => [name, hasher.digest().toString('base64')]),
+  )
+  const differs = Object.entries(expected).some(([name, digest]) => found[name] !== digest)
+  if (differs) await reject(engine, holder, verdictOf('ERR_DIGEST_MISMATCH'))
+  return found
+}
+
+async function contentOf(engine: Engine, { upload, signal }: Holder) {
+  const content = await engine.stores.contentReader?.read(upload, undefined, { signal })
+  if (content === undefined || 'redirect' in content) {
+    const cause = new Error('The ContentReader does not read, so Repr-Digest cannot be verified')
+    throw new TusError('ERR_INTERNAL', { cause })
+  }
+  return content
+}
