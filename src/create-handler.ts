@@ -14,7 +14,7 @@ import { respond, type Answer } from './http/respond.js'
 import { normalizeBasePath, route, type Route } from './http/route.js'
 import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
-import { answerTus } from './protocols/tus/tus.js'
+import { answer } from './protocols/answer.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
 import type { Engine } from './uploads/engine.js'
 import { EventQueue } from './uploads/event-queue.js'
@@ -98,7 +98,7 @@ export function createHandler(given: HandlerOptions): Handler {
     budget: new BufferBudget(perUpload, total),
     stallTimeout: options.stallTimeout ?? 60_000,
   }
-  const context = { engine, locations }
+  const context = { engine, locations, interimResponses: options.interimResponses ?? false }
 
   async function tuskitHandler(
     request: IncomingMessage,
@@ -112,17 +112,17 @@ export function createHandler(given: HandlerOptions): Handler {
     warnOfRequestTimeout(request)
     const answering = answerTo(exchange, found)
     engine.background.add(answering)
-    const answer = await answering
+    const answered = await answering
     engine.background.delete(answering)
     if (engine.stopping && !response.headersSent) response.setHeader('connection', 'close')
-    await respond(exchange, answer, engine.log)
+    await respond(exchange, answered, engine.log)
   }
 
   async function answerTo(exchange: HttpExchange, found: Route): Promise<Answer> {
     try {
       if (exchange.turn !== undefined) await exchange.turn
       applyCors(cors, exchange)
-      return await answerTus(context, exchange, found, engine.stopping)
+      return await answer(context, exchange, found, engine.stopping)
     } catch (error) {
       // The application's own function for origins, or middleware that has answered already.
       return errorAnswer(error, exchange, engine.log)

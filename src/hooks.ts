@@ -95,8 +95,8 @@ export interface PreFinishVerdict {
   /** Refuses the finished upload for good. Default status 400. Recorded, and replayed to whoever asks again. */
   readonly reject?: boolean | HookResponse
   /**
-   * The answer to the finishing request: a 2xx status (default 200 with a body, else that of the request), headers, body.
-   * Recorded, and replayed.
+   * The answer to the finishing request: a 2xx status (default that of the request, but 200 for a PATCH of tus with a body),
+   * headers, body. Recorded, and replayed.
    */
   readonly response?: HookResponse
 }

@@ -39,13 +39,14 @@ export interface Cors {
   ): Readonly<Record<string, string>>
 }
 
-const methods = 'POST, HEAD, PATCH, OPTIONS, GET, DELETE'
+const methods = 'POST, PUT, HEAD, PATCH, OPTIONS, GET, DELETE'
 
 const allowedHeaders = [
   ...['Authorization', 'Content-Type', 'Tus-Resumable', 'Upload-Length', 'Upload-Offset'],
   ...['Upload-Metadata', 'Upload-Defer-Length', 'Upload-Concat', 'Upload-Checksum'],
-  ...['Upload-Complete', 'Upload-Draft-Interop-Version', 'X-HTTP-Method-Override'],
-  ...['X-Request-ID', 'X-Requested-With'],
+  ...['Upload-Complete', 'Upload-Draft-Interop-Version', 'Content-Disposition'],
+  ...['Content-Encoding', 'Content-Digest', 'Repr-Digest', 'Want-Repr-Digest'],
+  ...['X-HTTP-Method-Override', 'X-Request-ID', 'X-Requested-With'],
 ]
 
 const exposedHeaders = [
@@ -53,7 +54,7 @@ const exposedHeaders = [
   ...['Upload-Concat', 'Upload-Expires', 'Tus-Version', 'Tus-Resumable', 'Tus-Max-Size'],
   ...['Tus-Extension', 'Tus-Checksum-Algorithm', 'Upload-Complete', 'Upload-Limit'],
   ...['Upload-Draft-Interop-Version', 'Content-Disposition', 'Content-Range', 'Accept-Ranges'],
-  ...['ETag', 'Retry-After'],
+  ...['Repr-Digest', 'Accept-Patch', 'ETag', 'Retry-After'],
 ]
 
 /**

@@ -6,37 +6,58 @@ import type { Answer } from './respond.js'
 /** Seconds after which a client may try again. */
 const retryAfter = '1'
 
+/** How a protocol tells of an error, in a sentence that may be shown. */
+export type ErrorForm = (
+  error: TusError,
+  sentence: string,
+) => { readonly status: number; readonly contentType: string; readonly body: string }
+
+/** One line of text, the code first. */
+const plainText: ErrorForm = ({ code, status }, sentence) => ({
+  status,
+  contentType: 'text/plain; charset=utf-8',
+  body: `${code}: ${sentence}\n`,
+})
+
+/** The error as one with a code: what is none of ours is an internal one. */
+export function asTusError(error: unknown): TusError {
+  return isTusError(error) ? error : new TusError('ERR_INTERNAL', { cause: error })
+}
+
 /**
  * The answer to an error. A {@link TusError} is told as it is; anything else stays in the log, and the client gets a
  * fixed text with the id of the request.
  */
-export function errorAnswer(error: unknown, exchange: HttpExchange, log: Logger): Answer {
-  const known = isTusError(error) ? error : new TusError('ERR_INTERNAL', { cause: error })
-  if (known.status >= 500 && known.response === undefined) {
-    const { requestId } = exchange
-    const fields = {
-      requestId,
-      code: known.code,
-      method: exchange.method,
-      error: known.cause ?? known,
-    }
-    if (known.status === 503) log.info(known.message, fields)
-    else log.error(known.message, fields)
-  }
+export function errorAnswer(
+  error: unknown,
+  exchange: HttpExchange,
+  log: Logger,
+  form = plainText,
+): Answer {
+  const known = asTusError(error)
   if (known.response !== undefined) {
     return { status: known.status, headers: known.headers, body: known.response.body }
   }
+  if (known.status >= 500) logFailure(known, exchange, log)
   const request = known.status === 500 ? ` (request ${exchange.requestId})` : ''
+  const { status, contentType, body } = form(known, known.message + request)
   return {
-    status: known.status,
+    status,
     headers: {
-      'content-type': 'text/plain; charset=utf-8',
-      ...(known.status === 503 && { 'retry-after': retryAfter }),
+      'content-type': contentType,
+      ...(status === 503 && { 'retry-after': retryAfter }),
       // Who stays on the line would wait for the rest of the body for long.
       ...(known.code === 'ERR_BODY_STALLED' && { connection: 'close' }),
       ...(known.offset !== undefined && { 'upload-offset': String(known.offset) }),
       ...known.headers,
     },
-    body: `${known.code}: ${known.message}${request}\n`,
+    body,
   }
+}
+
+function logFailure(known: TusError, exchange: HttpExchange, log: Logger): void {
+  const { requestId, method } = exchange
+  const fields = { requestId, code: known.code, method, error: known.cause ?? known }
+  if (known.status === 503) log.info(known.message, fields)
+  else log.error(known.message, fields)
 }

@@ -116,7 +116,7 @@ describe('T-011 T-025 preflight', () => {
       'access-control-max-age': '86400',
     })
     expect(list(answer['access-control-allow-methods'])).toEqual([
-      ...['POST', 'HEAD', 'PATCH', 'OPTIONS', 'GET', 'DELETE'],
+      ...['POST', 'PUT', 'HEAD', 'PATCH', 'OPTIONS', 'GET', 'DELETE'],
     ])
     expect(list(answer['access-control-allow-headers'])).toEqual(
       expect.arrayContaining([

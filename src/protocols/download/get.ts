@@ -42,11 +42,19 @@ export async function handleGet(
     headers: {
       ...shared,
       ...contentHeaders(upload.metadata),
+      ...codingHeaders(upload),
       'content-length': whole ? length : range.end - range.start + 1,
       ...(!whole && { 'content-range': `bytes ${range.start}-${range.end}/${length}` }),
     },
     body: content,
   }
+}
+
+/** What is stored is the content as it was sent, codings included (IETF draft, Content Codings). */
+function codingHeaders({ representation }: Upload) {
+  const names = ['content-encoding', 'content-language'] as const
+  const { headers = {} } = representation ?? {}
+  return Object.fromEntries(names.flatMap((name) => (headers[name] ? [[name, headers[name]]] : [])))
 }
 
 /** Finished content never changes; an id that is used again belongs to an upload that was created later. */

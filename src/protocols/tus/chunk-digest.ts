@@ -2,7 +2,8 @@ import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { checksumAlgorithms } from '../../uploads/checksum.js'
 import type { ChunkDigest } from '../../uploads/verifier.js'
-import { header, requireFeature, type TusContext } from './context.js'
+import { header, type ProtocolContext } from '../context.js'
+import { requireFeature } from './require-feature.js'
 import { parseChecksum } from './parse-checksum.js'
 
 const mismatch = 'ERR_CHECKSUM_MISMATCH'
@@ -12,7 +13,7 @@ const mismatch = 'ERR_CHECKSUM_MISMATCH'
  * `Trailer` announces. A trailer that is not announced is ignored, as RFC 9110 allows.
  */
 export function chunkDigest(
-  context: TusContext,
+  context: ProtocolContext,
   { request }: HttpExchange,
 ): ChunkDigest | undefined {
   const inHeader = header(request.headers, 'upload-checksum')
@@ -26,17 +27,17 @@ export function chunkDigest(
     // Which algorithm it will be is known at the end only, so all are computed.
     const algorithms =
       inHeader === undefined ? checksumAlgorithms : [parseChecksum(inHeader).algorithm]
-    const claim = () => {
+    const claims = () => {
       const inTrailer = header(request.trailers, 'upload-checksum')
       if (inTrailer === undefined) throw new TusError('ERR_INVALID_CHECKSUM')
       if (inHeader !== undefined && inHeader !== inTrailer)
         throw new TusError('ERR_INVALID_CHECKSUM')
-      return parseChecksum(inTrailer)
+      return [parseChecksum(inTrailer)]
     }
-    return { algorithms, claim, mismatch }
+    return { algorithms, claims, mismatch }
   }
   if (inHeader === undefined) return undefined
   requireFeature(context, 'checksum', 'Upload-Checksum')
   const claimed = parseChecksum(inHeader)
-  return { algorithms: [claimed.algorithm], claim: () => claimed, mismatch }
+  return { algorithms: [claimed.algorithm], claims: () => [claimed], mismatch }
 }

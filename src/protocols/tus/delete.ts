@@ -1,11 +1,11 @@
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import { terminate } from '../../uploads/terminate.js'
-import type { TusContext } from './context.js'
+import type { ProtocolContext } from '../context.js'
 
 /** Removes an upload. */
 export async function handleDelete(
-  { engine }: TusContext,
+  { engine }: ProtocolContext,
   exchange: HttpExchange,
   id: string,
 ): Promise<Answer> {

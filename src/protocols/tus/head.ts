@@ -2,16 +2,16 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import { inspect } from '../../uploads/inspect.js'
-import type { TusContext } from './context.js'
+import type { ProtocolContext } from '../context.js'
 import { expiresHeader } from './expires-header.js'
 
 /** Says where an upload stands. */
 export async function handleHead(
-  { engine }: TusContext,
+  { engine }: ProtocolContext,
   exchange: HttpExchange,
   id: string,
 ): Promise<Answer> {
-  const { upload, offset } = await inspect(engine, id, exchange)
+  const { upload, offset } = await inspect(engine, id, exchange, 'tus')
   const { length, metadata, concat } = upload
   const headers: OutgoingHttpHeaders = expiresHeader(upload, offset)
   if (offset !== undefined) headers['upload-offset'] = offset

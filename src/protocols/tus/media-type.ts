@@ -1,5 +1,6 @@
-/** Whether a Content-Type says that the body is bytes for an upload. Case and parameters do not matter. */
+import { hasMediaType } from '../media-type.js'
+
+/** Whether a Content-Type says that the body is bytes for an upload. */
 export function isOffsetOctetStream(contentType: string | undefined): boolean {
-  const [type = ''] = (contentType ?? '').split(';', 1)
-  return type.trim().toLowerCase() === 'application/offset+octet-stream'
+  return hasMediaType(contentType, 'application/offset+octet-stream')
 }

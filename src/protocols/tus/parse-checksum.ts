@@ -1,16 +1,7 @@
 import { TusError } from '../../errors.js'
-import {
-  checksumAlgorithms,
-  digestLengths,
-  type ChecksumAlgorithm,
-} from '../../uploads/checksum.js'
+import { checksumAlgorithms, digestLengths } from '../../uploads/checksum.js'
+import type { ClaimedDigest } from '../../uploads/verifier.js'
 import { parseBase64 } from '../../parse-base64.js'
-
-/** What the client says the bytes of a chunk amount to. */
-export interface ClaimedChecksum {
-  readonly algorithm: ChecksumAlgorithm
-  readonly digest: Buffer
-}
 
 /**
  * Reads an `Upload-Checksum` header or trailer: the name of an algorithm, a space, the digest in Base64.
@@ -18,7 +9,7 @@ export interface ClaimedChecksum {
  * Throws `ERR_UNSUPPORTED_CHECKSUM` when the algorithm is unknown (names are lower-case), and
  * `ERR_INVALID_CHECKSUM` when the value is malformed, repeated, or not as long as the algorithm's digest.
  */
-export function parseChecksum(header: string): ClaimedChecksum {
+export function parseChecksum(header: string): ClaimedDigest {
   const [, name, encoded] = /^([^\s,]+) ([^\s,]+)$/.exec(header) ?? []
   if (name === undefined || encoded === undefined) throw new TusError('ERR_INVALID_CHECKSUM')
   const algorithm = checksumAlgorithms.find((known) => known === name)

@@ -5,14 +5,14 @@ import type { Answer } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import { append } from '../../uploads/append.js'
 import { chunkDigest } from './chunk-digest.js'
-import { header, type TusContext } from './context.js'
+import { header, type ProtocolContext } from '../context.js'
 import { expiresHeader } from './expires-header.js'
 import { isOffsetOctetStream } from './media-type.js'
 import { parseInteger } from './parse-integer.js'
 
 /** Appends a chunk. */
 export async function handlePatch(
-  context: TusContext,
+  context: ProtocolContext,
   exchange: HttpExchange,
   id: string,
 ): Promise<Answer> {
@@ -29,7 +29,8 @@ export async function handlePatch(
     }
   }
   const { body } = exchange
-  const request = { id, offset, length, body, digest, exchange, announce }
+  const protocol = 'tus' as const
+  const request = { id, protocol, offset, length, body, digest, exchange, announce }
   const result = await append(context.engine, request)
   exchange.response.removeHeader('upload-expires')
   const { upload, offset: stored } = result

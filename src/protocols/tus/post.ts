@@ -6,7 +6,8 @@ import { create } from '../../uploads/create.js'
 import { createFinal } from '../../uploads/create-final.js'
 import type { Chunk } from '../../uploads/receive.js'
 import { chunkDigest } from './chunk-digest.js'
-import { header, requireFeature, type TusContext } from './context.js'
+import { header, type ProtocolContext } from '../context.js'
+import { requireFeature } from './require-feature.js'
 import { expiresHeader } from './expires-header.js'
 import { isOffsetOctetStream } from './media-type.js'
 import { parseConcat, type ConcatHeader } from './parse-concat.js'
@@ -14,7 +15,10 @@ import { parseInteger } from './parse-integer.js'
 import { parseMetadata } from '../../metadata.js'
 
 /** Creates an upload, with bytes when they come along. */
-export async function handlePost(context: TusContext, exchange: HttpExchange): Promise<Answer> {
+export async function handlePost(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+): Promise<Answer> {
   const { headers } = exchange.request
   if (!context.engine.features.has('creation')) throw new TusError('ERR_METHOD_NOT_ALLOWED')
   if (headers['upload-checksum'] !== undefined) {
@@ -50,7 +54,10 @@ export async function handlePost(context: TusContext, exchange: HttpExchange): P
   return created(upload, chunk || upload.length === 0 ? offset : undefined)
 }
 
-function concatHeader(context: TusContext, { request }: HttpExchange): ConcatHeader | undefined {
+function concatHeader(
+  context: ProtocolContext,
+  { request }: HttpExchange,
+): ConcatHeader | undefined {
   const { headers } = request
   const value = header(headers, 'upload-concat')
   if (value === undefined) return undefined
@@ -71,7 +78,7 @@ function concatHeader(context: TusContext, { request }: HttpExchange): ConcatHea
 }
 
 /** Host and scheme of a URL are neither compared nor ever asked. */
-function partialId({ locations }: TusContext, { request }: HttpExchange, url: string): string {
+function partialId({ locations }: ProtocolContext, { request }: HttpExchange, url: string): string {
   const id = locations.idOf(request, url)
   if (id === undefined) {
     throw new TusError('ERR_INVALID_CONCAT', {
@@ -81,7 +88,7 @@ function partialId({ locations }: TusContext, { request }: HttpExchange, url: st
   return id
 }
 
-function lengthOf(context: TusContext, { request }: HttpExchange): number | undefined {
+function lengthOf(context: ProtocolContext, { request }: HttpExchange): number | undefined {
   const value = header(request.headers, 'upload-length')
   const deferred = header(request.headers, 'upload-defer-length')
   if (deferred !== undefined) {
@@ -97,13 +104,13 @@ function lengthOf(context: TusContext, { request }: HttpExchange): number | unde
 }
 
 /** A body of another type is none of ours: some HTTP stacks send one by default. */
-function takesChunk(context: TusContext, { request }: HttpExchange): boolean {
+function takesChunk(context: ProtocolContext, { request }: HttpExchange): boolean {
   if (!isOffsetOctetStream(request.headers['content-type'])) return false
   requireFeature(context, 'creation-with-upload', 'The body of a creation')
   return true
 }
 
-function takeChunk(context: TusContext, exchange: HttpExchange): Chunk {
+function takeChunk(context: ProtocolContext, exchange: HttpExchange): Chunk {
   // Judged now, so that a request that is refused for it creates nothing.
   const digest = chunkDigest(context, exchange)
   return { body: exchange.body, digest: () => digest, exchange }

@@ -1,15 +1,15 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import { TusError } from '../../errors.js'
 import { errorAnswer } from '../../http/error-answer.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import type { Route } from '../../http/route.js'
 import { handleGet } from '../download/get.js'
-import type { TusContext } from './context.js'
-import { header } from './context.js'
+import { withOwnHeaders } from '../own-headers.js'
+import type { ProtocolContext } from '../context.js'
+import { header } from '../context.js'
 import { handleDelete } from './delete.js'
 import { handleHead } from './head.js'
-import { handleOptions } from './options.js'
+import { handleOptions } from '../options.js'
 import { handlePatch } from './patch.js'
 import { handlePost } from './post.js'
 
@@ -20,7 +20,7 @@ const version = '1.0.0'
  * What the protocol says in headers, no hook can say otherwise.
  */
 export async function answerTus(
-  context: TusContext,
+  context: ProtocolContext,
   exchange: HttpExchange,
   route: Route,
   stopping: boolean,
@@ -28,12 +28,11 @@ export async function answerTus(
   const answer = await dispatch(context, exchange, route, stopping).catch((error: unknown) =>
     errorAnswer(error, exchange, context.engine.log),
   )
-  const headers = lowerCaseNames(answer.headers)
-  if (exchange.method !== 'OPTIONS') headers['tus-resumable'] = version
-  headers['x-content-type-options'] = 'nosniff'
-  if (exchange.method !== 'HEAD') return { ...answer, headers }
-  headers['cache-control'] = 'no-store'
-  return { ...answer, status: statusOfHead(answer.status), headers }
+  if (exchange.method === 'OPTIONS') return withOwnHeaders(answer, {})
+  const own = { 'tus-resumable': version }
+  if (exchange.method !== 'HEAD') return withOwnHeaders(answer, own)
+  const status = statusOfHead(answer.status)
+  return withOwnHeaders({ ...answer, status }, { ...own, 'cache-control': 'no-store' })
 }
 
 /**
@@ -44,15 +43,8 @@ function statusOfHead(status: number): number {
   return status === 503 ? 423 : status
 }
 
-/** Hooks write names as they like. Node would send two lines for two spellings. */
-function lowerCaseNames(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
-  const lower: OutgoingHttpHeaders = {}
-  for (const name of Object.keys(headers)) lower[name.toLowerCase()] = headers[name]
-  return lower
-}
-
 async function dispatch(
-  context: TusContext,
+  context: ProtocolContext,
   exchange: HttpExchange,
   route: Route,
   stopping: boolean,
@@ -60,7 +52,7 @@ async function dispatch(
   // HEAD brings no data, and a client that learns its offset can wait for the server to come back.
   if (stopping && exchange.method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
   if (route === undefined) throw new TusError('ERR_NOT_FOUND')
-  if (exchange.method === 'OPTIONS') return handleOptions(context, exchange)
+  if (exchange.method === 'OPTIONS') return handleOptions(context, exchange, route)
   checkVersion(exchange)
   if (route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
   const allowed = methodsOf(context, route)
@@ -88,7 +80,7 @@ function checkVersion({ method, request }: HttpExchange): void {
   throw new TusError('ERR_UNSUPPORTED_VERSION', { headers: { 'tus-version': version } })
 }
 
-function methodsOf({ engine }: TusContext, route: NonNullable<Route>): string[] {
+function methodsOf({ engine }: ProtocolContext, route: NonNullable<Route>): string[] {
   const { features } = engine
   if (route.kind === 'creation') return features.has('creation') ? ['POST', 'OPTIONS'] : ['OPTIONS']
   return [

@@ -1,0 +1,49 @@
+import type { HttpExchange } from '../http/http-exchange.js'
+import type { Answer } from '../http/respond.js'
+import type { Route } from '../http/route.js'
+import type { Upload } from '../upload.js'
+import { header, type ProtocolContext } from './context.js'
+import { completenessOf, dialectOf } from './ietf/dialect.js'
+import { answerIetf } from './ietf/ietf.js'
+import { isPartialUpload } from './ietf/media-type.js'
+import { isOffsetOctetStream } from './tus/media-type.js'
+import { answerTus } from './tus/tus.js'
+
+/** The answer to a request, by the protocol that it speaks. `stopping`: nothing but HEAD is served any more. */
+export async function answer(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+  route: Route,
+  stopping: boolean,
+): Promise<Answer> {
+  const protocol = await protocolOf(context, exchange, route)
+  const answerBy = protocol === 'ietf' ? answerIetf : answerTus
+  return answerBy(context, exchange, route, stopping)
+}
+
+/**
+ * The protocol that a request speaks. `Tus-Resumable` decides before all else: operating systems add the headers of the
+ * draft to uploads of applications that speak tus. A request that could be of both is answered by the protocol that created
+ * the upload.
+ */
+async function protocolOf(
+  { engine }: ProtocolContext,
+  { request, method }: HttpExchange,
+  route: Route,
+): Promise<Upload['protocol']> {
+  const { headers } = request
+  // What OPTIONS tells is for clients of both.
+  if (headers['tus-resumable'] !== undefined || method === 'OPTIONS') return 'tus'
+  if (!engine.features.has('ietf-draft')) return 'tus'
+  if (method === 'PATCH') {
+    if (isPartialUpload(headers['content-type'])) return 'ietf'
+    if (isOffsetOctetStream(headers['content-type'])) return 'tus'
+  }
+  if (completenessOf(dialectOf(headers), headers) !== undefined) return 'ietf'
+  if (route?.kind !== 'upload') return 'tus'
+  if (header(headers, 'upload-draft-interop-version') !== undefined) return 'ietf'
+  if (method === 'PATCH') return 'tus'
+  // Whatever keeps the record from being read is told when the request is answered.
+  const upload = await engine.stores.infoStore.get(route.id).catch(() => undefined)
+  return upload?.protocol ?? 'tus'
+}

@@ -1,0 +1,17 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Locations } from '../http/location.js'
+import type { Engine } from '../uploads/engine.js'
+
+/** What the protocols need. */
+export interface ProtocolContext {
+  readonly engine: Engine
+  readonly locations: Locations
+  /** Whether `104` interim responses may be sent. */
+  readonly interimResponses: boolean
+}
+
+/** The value of a header; an empty one counts as there. Node joins repeated lines by a comma and a space. */
+export function header(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}

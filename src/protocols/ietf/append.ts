@@ -1,0 +1,51 @@
+import { TusError } from '../../errors.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import { append } from '../../uploads/append.js'
+import { header, type ProtocolContext } from '../context.js'
+import { completedAnswer } from './completed-answer.js'
+import { contentDigest } from './content-digest.js'
+import { declaredLength } from './declared-length.js'
+import { completenessOf, type Dialect } from './dialect.js'
+import { progressTeller } from './interim.js'
+import { isPartialUpload, partialUpload } from './media-type.js'
+import { parseIntegerItem } from './structured-field.js'
+import { uploadHeaders } from './upload-headers.js'
+
+/** Appends to an upload (IETF draft, Upload Append). */
+export async function handleAppend(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+  dialect: Dialect,
+  id: string,
+): Promise<Answer> {
+  const { body, request } = exchange
+  const { headers } = request
+  if (dialect.typedAppends && !isPartialUpload(headers['content-type'])) {
+    throw new TusError('ERR_INVALID_CONTENT_TYPE', {
+      message: `Send "Content-Type: ${partialUpload}"`,
+      headers: { 'accept-patch': partialUpload },
+    })
+  }
+  const offset = parseIntegerItem(header(headers, 'upload-offset'))
+  if (offset === undefined) throw new TusError('ERR_INVALID_OFFSET')
+  const completes = completenessOf(dialect, headers) ?? (dialect.absentCompletes || undefined)
+  if (completes === undefined) throw new TusError('ERR_INVALID_COMPLETE')
+
+  const { upload, offset: stored } = await append(context.engine, {
+    id,
+    protocol: 'ietf',
+    offset,
+    length: () => declaredLength(headers, { offset, size: body.size, completes }),
+    body,
+    completes,
+    overrunEnds: dialect.overrunEnds,
+    replays: dialect.replays,
+    digest: () => contentDigest(context, exchange),
+    exchange,
+    ...progressTeller(context, exchange, dialect, offset),
+  })
+  if (upload.state.kind === 'finished') return completedAnswer(context, exchange, dialect, upload)
+  const status = dialect.appendStatus
+  return { status, headers: uploadHeaders(context, dialect, upload, stored) }
+}

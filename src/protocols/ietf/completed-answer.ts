@@ -1,0 +1,34 @@
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import type { Upload } from '../../upload.js'
+import type { ChecksumAlgorithm } from '../../uploads/checksum.js'
+import type { ProtocolContext } from '../context.js'
+import type { Dialect } from './dialect.js'
+import { formatDigest } from './parse-digest.js'
+import { uploadHeaders } from './upload-headers.js'
+
+/**
+ * The answer to the request that completed an upload, or asks again for that answer: what the creation would have been
+ * answered had it brought the whole (IETF draft, Upload Append).
+ */
+export function completedAnswer(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+  dialect: Dialect,
+  upload: Upload,
+): Answer {
+  const { state, length, representation } = upload
+  const { response, digests } = state.kind === 'finished' ? state : {}
+  const wanted = representation?.wantedDigest as ChecksumAlgorithm | undefined
+  const digest = wanted && digests?.[wanted]
+  return {
+    status: response?.status || 201,
+    headers: {
+      location: context.locations.locate(exchange.request, upload.id),
+      ...(digest && { 'repr-digest': formatDigest(wanted, Buffer.from(digest, 'base64')) }),
+      ...response?.headers,
+      ...uploadHeaders(context, dialect, upload, length!),
+    },
+    ...(response && { body: response.body }),
+  }
+}

@@ -1,0 +1,67 @@
+import { TusError } from '../../errors.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import type { Upload } from '../../upload.js'
+import { create } from '../../uploads/create.js'
+import { header, type ProtocolContext } from '../context.js'
+import { completedAnswer } from './completed-answer.js'
+import { contentDigest } from './content-digest.js'
+import { declaredLength } from './declared-length.js'
+import { completenessOf, type Dialect } from './dialect.js'
+import { progressTeller, sendResumption } from './interim.js'
+import { representationOf } from './representation.js'
+import { parseIntegerItem } from './structured-field.js'
+import { limitOf, uploadHeaders } from './upload-headers.js'
+
+/** Creates an upload with the bytes that come along (IETF draft, Upload Creation). */
+export async function handleCreation(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+  dialect: Dialect,
+): Promise<Answer> {
+  const { engine, locations } = context
+  const { request, response, body } = exchange
+  const completes = completenessOf(dialect, request.headers)
+  if (completes === undefined) throw new TusError('ERR_INVALID_COMPLETE')
+  // Whoever appends to the wrong URL must not find an upload made of the rest of the bytes.
+  if (parseIntegerItem(header(request.headers, 'upload-offset'))) {
+    const message = 'A creation has no Upload-Offset; append to the URL of the upload'
+    throw new TusError('ERR_UNEXPECTED_FIELD', { message })
+  }
+  const length = declaredLength(request.headers, { size: body.size, completes })
+  const isSmall = length !== undefined && length < engine.settings.minSize
+  if (!completes && dialect.foreign) throw new TusError('ERR_UNSUPPORTED_INTEROP_VERSION')
+  if (!completes && isSmall) {
+    const maxSize = await engine.settings.maxSize(exchange, undefined)
+    throw new TusError('ERR_UPLOAD_TOO_SMALL', { maxSize })
+  }
+  // Otherwise the body is the whole upload, or nothing.
+  const resumable = !dialect.foreign && !isSmall
+  const digest = contentDigest(context, exchange)
+
+  const announce = (upload: Upload) => {
+    if (!resumable) return
+    const location = locations.locate(request, upload.id)
+    // Kept whatever happens from here on, so that the client can resume.
+    response.setHeader('location', location)
+    const limit = limitOf(engine.settings, dialect, upload)
+    sendResumption(context, exchange, dialect, { location, ...limit })
+  }
+  const { upload, offset } = await create(engine, {
+    protocol: 'ietf',
+    length,
+    ...representationOf(context, exchange),
+    exchange,
+    announce,
+    chunk: {
+      body,
+      completes,
+      overrunEnds: dialect.overrunEnds,
+      digest: () => digest,
+      exchange,
+      ...(resumable && progressTeller(context, exchange, dialect, 0)),
+    },
+  })
+  if (upload.state.kind === 'finished') return completedAnswer(context, exchange, dialect, upload)
+  return { status: 201, headers: uploadHeaders(context, dialect, upload, offset) }
+}

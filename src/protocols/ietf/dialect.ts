@@ -1,0 +1,72 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { header } from '../context.js'
+import { parseBooleanItem, parseIntegerItem } from './structured-field.js'
+
+/** The interop versions that are spoken, from draft -01 on (IETF draft, Draft Version Identification). */
+export const interopVersions = [3, 4, 5, 6, 7, 8, 9] as const
+
+/** What differs between the interop versions of the draft. */
+export interface Dialect {
+  /** The version of the request, which interim responses name back. Absent when there is none, or an unknown one. */
+  readonly interopVersion: number | undefined
+  /** Whether the request names a version that is not spoken here. */
+  readonly foreign: boolean
+  /** Version 3: `Upload-Incomplete`, with the opposite meaning, instead of `Upload-Complete`. */
+  readonly inverted: boolean
+  /** Up to version 4 interim responses tell the location only, later ones progress too. */
+  readonly tellsProgress: boolean
+  /** From version 6 on a body that is appended has a media type of its own. */
+  readonly typedAppends: boolean
+  /** Up to version 6 an append that does not say whether it is the end is the end. */
+  readonly absentCompletes: boolean
+  /** Up to version 6 requests for the offset, and cancellations, that carry fields of an append are refused. */
+  readonly strictQueries: boolean
+  /** The status of an append after which more follows. */
+  readonly appendStatus: 201 | 204
+  /** What the remaining lifetime is called in `Upload-Limit`. */
+  readonly ageKey: 'expires' | 'max-age'
+  /** From version 7 on a body that is longer than the upload ends the upload. */
+  readonly overrunEnds: boolean
+  /** Up to version 8 whoever appends to a complete upload is refused; later the answer may be given again. */
+  readonly replays: boolean
+}
+
+/** How a request is to be understood: by the version that it names, else by the latest. */
+export function dialectOf(headers: IncomingHttpHeaders): Dialect {
+  const named = parseIntegerItem(header(headers, 'upload-draft-interop-version'))
+  const interopVersion = interopVersions.find((known) => known === named)
+  const version = interopVersion ?? Infinity
+  return {
+    interopVersion,
+    foreign: named !== undefined && interopVersion === undefined,
+    inverted: version === 3,
+    tellsProgress: version >= 5,
+    typedAppends: version >= 6,
+    absentCompletes: version <= 6,
+    strictQueries: version <= 6,
+    appendStatus: version <= 6 ? 201 : 204,
+    ageKey: version <= 6 ? 'expires' : 'max-age',
+    overrunEnds: version >= 7,
+    replays: version >= 9,
+  }
+}
+
+/** Whether a request says that its body is the end of the upload; `undefined` when it does not say. */
+export function completenessOf(
+  { inverted }: Dialect,
+  headers: IncomingHttpHeaders,
+): boolean | undefined {
+  if (!inverted) return parseBooleanItem(header(headers, 'upload-complete'))
+  const incomplete = parseBooleanItem(header(headers, 'upload-incomplete'))
+  return incomplete === undefined ? undefined : !incomplete
+}
+
+/** The header by which a response says whether the upload is complete. */
+export function completenessHeader(
+  { inverted }: Dialect,
+  complete: boolean,
+): Readonly<Record<string, string>> {
+  return inverted
+    ? { 'upload-incomplete': complete ? '?0' : '?1' }
+    : { 'upload-complete': complete ? '?1' : '?0' }
+}

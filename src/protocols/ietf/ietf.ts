@@ -1,0 +1,104 @@
+import { TusError, type ErrorCode } from '../../errors.js'
+import { asTusError, errorAnswer } from '../../http/error-answer.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import type { Route } from '../../http/route.js'
+import { terminate } from '../../uploads/terminate.js'
+import type { ProtocolContext } from '../context.js'
+import { withOwnHeaders } from '../own-headers.js'
+import { handleAppend } from './append.js'
+import { handleCreation } from './creation.js'
+import { completenessHeader, dialectOf, type Dialect } from './dialect.js'
+import { problem } from './problem.js'
+import { handleGetOrRetrieval, handleRetrieval } from './retrieval.js'
+import { uploadLimit } from './upload-limit.js'
+
+/** The answer of the IETF draft to a request; also when there is an error. `stopping`: nothing but HEAD is served. */
+export async function answerIetf(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+  route: Route,
+  stopping: boolean,
+): Promise<Answer> {
+  const dialect = dialectOf(exchange.request.headers)
+  const answer = await dispatch(context, exchange, dialect, route, stopping).catch(
+    (error: unknown) => refusalOf(context, exchange, dialect, error),
+  )
+  const noStore = exchange.method === 'HEAD' && { 'cache-control': 'no-store' }
+  return withOwnHeaders(answer, { ...noStore })
+}
+
+async function dispatch(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+  dialect: Dialect,
+  route: Route,
+  stopping: boolean,
+): Promise<Answer> {
+  const { method } = exchange
+  if (stopping && method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
+  if (route === undefined || route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
+  const allowed = methodsOf(context, route)
+  if (!allowed.includes(method)) {
+    throw new TusError('ERR_METHOD_NOT_ALLOWED', { headers: { allow: allowed.join(', ') } })
+  }
+  if (route.kind === 'creation') return handleCreation(context, exchange, dialect)
+  if (method === 'PATCH') return handleAppend(context, exchange, dialect, route.id)
+  if (dialect.strictQueries) refuseAppendFields(exchange)
+  if (method === 'HEAD') return handleRetrieval(context, exchange, dialect, route.id)
+  if (method === 'GET') return handleGetOrRetrieval(context, exchange, dialect, route.id)
+  await terminate(context.engine, route.id, exchange)
+  return { status: 204, headers: {} }
+}
+
+function methodsOf({ engine }: ProtocolContext, { kind }: NonNullable<Route>): string[] {
+  const { features } = engine
+  if (kind === 'creation') {
+    return features.has('creation') ? ['POST', 'PUT', 'PATCH', 'OPTIONS'] : ['OPTIONS']
+  }
+  const termination = features.has('termination') ? ['DELETE'] : []
+  return ['HEAD', 'GET', 'PATCH', ...termination, 'OPTIONS']
+}
+
+function refuseAppendFields({ request }: HttpExchange): void {
+  const names = ['upload-offset', 'upload-complete', 'upload-incomplete']
+  if (names.some((name) => request.headers[name] !== undefined)) {
+    throw new TusError('ERR_UNEXPECTED_FIELD')
+  }
+}
+
+/** What comes of the limits that the client should know (IETF draft, Limits). */
+const limitErrors = new Set<ErrorCode>([
+  ...(['ERR_MAX_SIZE_EXCEEDED', 'ERR_UPLOAD_TOO_SMALL'] as const),
+  ...(['ERR_APPEND_TOO_LARGE', 'ERR_APPEND_TOO_SMALL'] as const),
+])
+
+function refusalOf(
+  { engine }: ProtocolContext,
+  exchange: HttpExchange,
+  dialect: Dialect,
+  error: unknown,
+): Answer {
+  const { code, final, maxSize } = asTusError(error)
+  const answer = errorAnswer(error, exchange, engine.log, (known, sentence) => {
+    const status = statusOf(known, dialect)
+    const body = problem(known, sentence, status, exchange)
+    return { status, contentType: 'application/problem+json', body }
+  })
+  return {
+    ...answer,
+    headers: {
+      ...answer.headers,
+      ...(limitErrors.has(code) && uploadLimit(engine.settings, dialect, { maxSize })),
+      ...completenessHeader(dialect, final),
+    },
+  }
+}
+
+/** Where the draft has another status than tus for the same. */
+function statusOf({ code, status }: TusError, { replays }: Dialect): number {
+  // Clients give up on 4xx, and this is over in a moment.
+  if (code === 'ERR_UPLOAD_LOCKED') return 503
+  if (code === 'ERR_LENGTH_EXCEEDED') return 400
+  return code === 'ERR_UPLOAD_COMPLETE' && !replays ? 400 : status
+}

@@ -1,0 +1,39 @@
+import { STATUS_CODES } from 'node:http'
+import type { ErrorCode, TusError } from '../../errors.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import { header } from '../context.js'
+import { parseIntegerItem } from './structured-field.js'
+
+const registry = 'https://iana.org/assignments/http-problem-types#'
+
+/** The problem types that the draft and RFC 9530's companion define. */
+const types: { readonly [Code in ErrorCode]?: readonly [name: string, title: string] } = {
+  ERR_OFFSET_MISMATCH: ['mismatching-upload-offset', 'Mismatching Upload Offset'],
+  ERR_LENGTH_MISMATCH: ['inconsistent-upload-length', 'Inconsistent Upload Length Values'],
+  ERR_LENGTH_EXCEEDED: ['inconsistent-upload-length', 'Inconsistent Upload Length Values'],
+  ERR_UPLOAD_COMPLETE: ['completed-upload', 'Upload Is Completed'],
+}
+
+/** The body of an error as a problem (RFC 9457). `code` is the one of this server. */
+export function problem(
+  error: TusError,
+  sentence: string,
+  status: number,
+  { request }: HttpExchange,
+): string {
+  const [name, title] = types[error.code] ?? []
+  const provided = parseIntegerItem(header(request.headers, 'upload-offset'))
+  const offsets = error.code === 'ERR_OFFSET_MISMATCH' && {
+    'expected-offset': error.offset,
+    'provided-offset': provided,
+  }
+  const members = {
+    type: name === undefined ? 'about:blank' : registry + name,
+    title: title ?? STATUS_CODES[status] ?? 'Error',
+    status,
+    detail: sentence,
+    code: error.code,
+    ...offsets,
+  }
+  return `${JSON.stringify(members)}\n`
+}

@@ -1,0 +1,93 @@
+import { isTusError, TusError } from '../../errors.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import { parseMetadata } from '../../metadata.js'
+import type { Metadata, Representation } from '../../upload.js'
+import { header, type ProtocolContext } from '../context.js'
+import { readDigest, requireDigests } from './content-digest.js'
+import { isPartialUpload } from './media-type.js'
+import { parseWantDigest } from './parse-digest.js'
+import { parseFilename } from './parse-disposition.js'
+
+const fields = [
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-location',
+  'content-disposition',
+]
+
+/** What a creation says of the content: as it is, and in the form in which clients of tus say it. */
+export function representationOf(
+  context: ProtocolContext,
+  { request, method }: HttpExchange,
+): { readonly metadata: Metadata; readonly representation: Representation } {
+  const { originalUrl: target = request.url! } = request as { originalUrl?: string }
+  const given = (name: string) => header(request.headers, name)
+  const entries = fields.flatMap((name) => {
+    const value = given(name)
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  const wantedDigest = wanted(context, given('want-repr-digest'))
+  return {
+    metadata: metadataOf(given),
+    representation: {
+      method,
+      target,
+      headers: Object.fromEntries(entries),
+      ...digestsOf(context, given('repr-digest')),
+      ...(wantedDigest && { wantedDigest }),
+    },
+  }
+}
+
+/** File name and type under the keys that tus has for them. What `Upload-Metadata` says, which some send, comes first. */
+function metadataOf(given: (name: string) => string | undefined): Metadata {
+  const type = given('content-type')
+  const filename = parseFilename(given('content-disposition'))
+  const { raw, values } = uploadMetadata(given('upload-metadata'))
+  return {
+    raw,
+    values: Object.freeze(
+      Object.assign(Object.create(null) as Record<string, string>, {
+        ...(filename !== undefined && { filename }),
+        ...(type !== undefined && !isPartialUpload(type) && { filetype: type }),
+        ...values,
+      }),
+    ),
+  }
+}
+
+/** The draft does not know the header, so a malformed one counts as absent. */
+function uploadMetadata(value: string | undefined): Metadata {
+  try {
+    return parseMetadata(value)
+  } catch (error) {
+    if (!isTusError(error, 'ERR_INVALID_METADATA')) throw error
+    return parseMetadata(undefined)
+  }
+}
+
+function digestsOf(
+  context: ProtocolContext,
+  value: string | undefined,
+): Pick<Representation, 'digests'> {
+  if (value === undefined) return {}
+  requireDigests(context, 'Repr-Digest')
+  if (context.engine.stores.contentReader === undefined) {
+    throw new TusError('ERR_UNSUPPORTED_DIGEST', {
+      message: 'This server cannot read uploads, so it cannot verify Repr-Digest',
+    })
+  }
+  const claims = readDigest(value)
+  return {
+    digests: Object.fromEntries(
+      claims.map(({ algorithm, digest }) => [algorithm, digest.toString('base64')]),
+    ),
+  }
+}
+
+/** A wish, which is not fulfilled where that is not possible. */
+function wanted({ engine }: ProtocolContext, value: string | undefined): string | undefined {
+  if (value === undefined || !engine.features.has('checksum')) return undefined
+  return engine.stores.contentReader && parseWantDigest(value)
+}

@@ -1,0 +1,40 @@
+import { featureNames, type Feature } from '../features.js'
+import type { HttpExchange } from '../http/http-exchange.js'
+import type { Answer } from '../http/respond.js'
+import type { Route } from '../http/route.js'
+import { checksumAlgorithms } from '../uploads/checksum.js'
+import type { ProtocolContext } from './context.js'
+import { dialectOf } from './ietf/dialect.js'
+import { partialUpload } from './ietf/media-type.js'
+import { uploadLimit } from './ietf/upload-limit.js'
+
+/** What {@link HandlerOptions.disable} can switch off that is no extension of tus. */
+const others: readonly Feature[] = ['download', 'ietf-draft']
+
+/** Says what the server can do, to clients of both protocols. Nothing is looked up. */
+export async function handleOptions(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+  { kind }: NonNullable<Route>,
+): Promise<Answer> {
+  const { features, settings } = context.engine
+  const extensions = featureNames.filter((name) => features.has(name) && !others.includes(name))
+  const maxSize = await settings.maxSize(exchange, undefined)
+  const offersDraft = kind === 'creation' && features.has('creation') && features.has('ietf-draft')
+  return {
+    status: 200,
+    headers: {
+      'tus-version': '1.0.0',
+      ...(extensions.length > 0 && { 'tus-extension': extensions.join() }),
+      ...(Number.isFinite(maxSize) && { 'tus-max-size': String(maxSize) }),
+      ...(features.has('checksum') && { 'tus-checksum-algorithm': checksumAlgorithms.join() }),
+      ...(offersDraft && {
+        'accept-patch': partialUpload,
+        ...uploadLimit(settings, dialectOf(exchange.request.headers), {
+          maxSize,
+          age: settings.expireAfter,
+        }),
+      }),
+    },
+  }
+}

@@ -1,0 +1,11 @@
+import { TusError } from '../../errors.js'
+import type { Feature } from '../../features.js'
+import type { ProtocolContext } from '../context.js'
+
+/** Refuses a header of an extension that is not offered: to ignore it would change what the request means. */
+export function requireFeature({ engine }: ProtocolContext, feature: Feature, name: string): void {
+  if (engine.features.has(feature)) return
+  throw new TusError('ERR_EXTENSION_DISABLED', {
+    message: `${name} belongs to ${feature}, which this server does not offer; see Tus-Extension`,
+  })
+}
