@@ -5,12 +5,14 @@ import { servePage } from './page/serve-page.mjs'
 
 const directory = process.env.UPLOADS || './uploads'
 const port = Number(process.env.PORT || 1080)
+// Clients such as URLSession resume only with them, but there are proxies that break on them: docs/behind-proxies.md.
+const interimResponses = process.env.INTERIM_RESPONSES === 'true'
 
 const composer = new StoreComposer()
 new FileStore({ directory }).useIn(composer)
 new FileInfoStore({ directory }).useIn(composer)
 
-const handler = createHandler({ basePath: '/files', composer })
+const handler = createHandler({ basePath: '/files', composer, interimResponses })
 /** @type {import('node:http').RequestListener} */
 const listener = (request, response) => {
   void handler(request, response, () => servePage(request, response))

@@ -33,7 +33,8 @@ export async function respond(exchange: HttpExchange, answer: Answer, log: Logge
   const text = silent ? '' : (body ?? '')
   const linger = bodyIsComing(exchange)
   const head = { ...headers }
-  if (!silent || exchange.method === 'HEAD') head['content-length'] = Buffer.byteLength(text)
+  // A 204 must not have one, and that of a 304 would be that of the content (RFC 9110 section 8.6).
+  if (status !== 204 && status !== 304) head['content-length'] = Buffer.byteLength(text)
   if (linger) head.connection = 'close'
   writeHead(response, status, head)
   if (linger) {

@@ -16,7 +16,7 @@ export interface AppendRequest extends Chunk {
   /** Where the client believes that the upload stands. */
   readonly offset: number
   /** The total length, when the request declares it. Called when the offset is found to be right; may throw. */
-  readonly length: () => number | undefined
+  readonly length: (upload: Upload) => number | undefined
   /**
    * Whether a request that only repeats the end of a complete upload gets its answer again (IETF draft). Default: it is
    * refused.
@@ -45,8 +45,8 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
       throw new TusError('ERR_OFFSET_MISMATCH', { offset })
     }
     await declare(engine, holder, from, request)
-    // Requests that bring nothing could keep an upload for ever.
-    if (request.body.size !== 0) await postponeExpiry(engine, holder, from)
+    // When the size is not known, bytes have to come first: see receive.
+    if (request.body.size) await postponeExpiry(engine, holder, from)
     return receive(engine, holder, from, request)
   })
 }
@@ -70,7 +70,7 @@ async function declare(
   { length: lengthOf, completes, body }: AppendRequest,
 ): Promise<void> {
   const { upload } = holder
-  const length = lengthOf()
+  const length = lengthOf(upload)
   const ends = completes && body.size ? true : undefined
   if (length !== undefined && length !== upload.length) {
     const { maxSize = Infinity } = upload

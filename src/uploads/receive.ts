@@ -77,7 +77,8 @@ export async function receive(
   }
   if (watch.verdict !== undefined) await reject(engine, holder, watch.verdict)
 
-  await postponeExpiry(engine, holder, stored)
+  // Requests that bring nothing could keep an upload for ever.
+  if (stored.offset > from.offset) await postponeExpiry(engine, holder, stored)
 
   const { offset } = stored
   const end = await body.ended

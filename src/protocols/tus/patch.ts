@@ -20,7 +20,7 @@ export async function handlePatch(
   if (!isOffsetOctetStream(headers['content-type'])) throw new TusError('ERR_INVALID_CONTENT_TYPE')
   const offset = parseInteger(header(headers, 'upload-offset') ?? '')
   if (offset === undefined) throw new TusError('ERR_INVALID_OFFSET')
-  const length = () => declaredLength(headers)
+  const length = (found: Upload) => declaredLength(headers, found)
   const digest = () => chunkDigest(context, exchange)
   const announce = (found: Upload, at: number) => {
     // Every response tells when an unfinished upload expires (Expiration), also one to an error.
@@ -47,8 +47,14 @@ export async function handlePatch(
 }
 
 /** Only the creation defers the length; a chunk may declare it (Creation With Deferred Length). */
-function declaredLength(headers: IncomingHttpHeaders): number | undefined {
+function declaredLength(
+  headers: IncomingHttpHeaders,
+  { length: known }: Upload,
+): number | undefined {
   if (headers['upload-defer-length'] !== undefined) throw new TusError('ERR_INVALID_DEFER_LENGTH')
+  // Apple's systems take each chunk for an upload of the IETF draft, and add what they think is its length.
+  const isMixed = headers['upload-draft-interop-version'] !== undefined
+  if (isMixed && known !== undefined) return undefined
   const declared = header(headers, 'upload-length')
   const length = declared === undefined ? undefined : parseInteger(declared)
   if (declared !== undefined && length === undefined) throw new TusError('ERR_INVALID_LENGTH')
