@@ -1,4 +1,5 @@
 import type { Metadata } from '../../upload.js'
+import { baseName } from '../base-name.js'
 
 /** The only types that browsers may show in place: none of them can carry a script. */
 const inlineTypes = new Set([
@@ -36,18 +37,6 @@ export function contentHeaders(metadata: Metadata): {
 function parseMediaType(text = ''): { text: string; essence: string } | undefined {
   const essence = text.length > 255 ? undefined : mediaTypePattern.exec(text)?.[1]
   return essence === undefined ? undefined : { text, essence: essence.toLowerCase() }
-}
-
-/** The last segment of a path, without what could mislead: control characters, and such as turn text around. */
-function baseName(path = ''): string {
-  // Half of a surrogate pair could not be encoded.
-  const names = path
-    .replace(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, '')
-    .split(/[/\\]/)
-    .map((segment) => segment.trim())
-  const name = names.findLast((candidate) => candidate !== '') ?? ''
-  // Long enough for every file system, short enough for every proxy's header buffer.
-  return /^\.+$/.test(name) ? '' : [...name].slice(0, 255).join('')
 }
 
 /** RFC 6266: a name in ASCII that everybody reads and, where that is not the whole name, the whole in UTF-8. */
