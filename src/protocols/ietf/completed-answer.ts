@@ -1,10 +1,9 @@
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
-import type { ChecksumAlgorithm } from '../../uploads/checksum.js'
 import type { ProtocolContext } from '../context.js'
 import type { Dialect } from './dialect.js'
-import { formatDigest } from './parse-digest.js'
+import { formatDigest, type DigestAlgorithm } from './parse-digest.js'
 import { uploadHeaders } from './upload-headers.js'
 
 /**
@@ -19,7 +18,7 @@ export function completedAnswer(
 ): Answer {
   const { state, length, representation } = upload
   const { response, digests } = state.kind === 'finished' ? state : {}
-  const wanted = representation?.wantedDigest as ChecksumAlgorithm | undefined
+  const wanted = representation?.wantedDigest as DigestAlgorithm | undefined
   const digest = wanted && digests?.[wanted]
   return {
     status: response?.status || 201,

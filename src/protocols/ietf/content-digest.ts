@@ -1,10 +1,11 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { ChunkDigest, ClaimedDigest } from '../../uploads/verifier.js'
+import type { ChunkDigest } from '../../uploads/verifier.js'
 import { header, type ProtocolContext } from '../context.js'
-import { digestAlgorithms, parseDigest } from './parse-digest.js'
+import { digestNames, parseDigest, type DigestAlgorithm, type DigestClaim } from './parse-digest.js'
 
 const mismatch = 'ERR_DIGEST_MISMATCH'
+const everyAlgorithm = Object.keys(digestNames) as DigestAlgorithm[]
 
 /**
  * The digests that the client claims for the body of its request (RFC 9530, Content-Digest): in a header, or in a trailer
@@ -34,14 +35,14 @@ export function contentDigest(
     if (inTrailer === undefined) throw new TusError('ERR_INVALID_DIGEST')
     return [...claimed, ...readDigest(inTrailer)]
   }
-  return { algorithms: digestAlgorithms, claims, mismatch }
+  return { algorithms: everyAlgorithm, claims, mismatch }
 }
 
 /**
  * The digests of a field. Algorithms that are not known are passed over as long as there is a known one: whoever sends a
  * digest relies on its being looked at. Throws `ERR_INVALID_DIGEST` or `ERR_UNSUPPORTED_DIGEST`.
  */
-export function readDigest(value: string): readonly ClaimedDigest[] {
+export function readDigest(value: string): readonly DigestClaim[] {
   const field = parseDigest(value)
   if (field === undefined || field.invalid.length > 0) throw new TusError('ERR_INVALID_DIGEST')
   if (field.claims.length === 0) throw new TusError('ERR_UNSUPPORTED_DIGEST')

@@ -2,16 +2,20 @@ import { STATUS_CODES } from 'node:http'
 import type { ErrorCode, TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { header } from '../context.js'
+import { digestMembers } from './digest-problem.js'
 import { parseIntegerItem } from './structured-field.js'
 
 const registry = 'https://iana.org/assignments/http-problem-types#'
 
-/** The problem types that the draft and RFC 9530's companion define. */
+/** The problem types of the draft, and those of draft-ietf-httpapi-digest-fields-problem-types. */
 const types: { readonly [Code in ErrorCode]?: readonly [name: string, title: string] } = {
   ERR_OFFSET_MISMATCH: ['mismatching-upload-offset', 'Mismatching Upload Offset'],
   ERR_LENGTH_MISMATCH: ['inconsistent-upload-length', 'Inconsistent Upload Length Values'],
   ERR_LENGTH_EXCEEDED: ['inconsistent-upload-length', 'Inconsistent Upload Length Values'],
   ERR_UPLOAD_COMPLETE: ['completed-upload', 'Upload Is Completed'],
+  ERR_UNSUPPORTED_DIGEST: ['digest-unsupported-algorithms', 'Unsupported Hashing Algorithms'],
+  ERR_INVALID_DIGEST: ['digest-invalid-values', 'Invalid Digest Values'],
+  ERR_DIGEST_MISMATCH: ['digest-mismatched-values', 'Mismatched Digest Values'],
 }
 
 /** The body of an error as a problem (RFC 9457). `code` is the one of this server. */
@@ -22,18 +26,17 @@ export function problem(
   { request }: HttpExchange,
 ): string {
   const [name, title] = types[error.code] ?? []
-  const provided = parseIntegerItem(header(request.headers, 'upload-offset'))
-  const offsets = error.code === 'ERR_OFFSET_MISMATCH' && {
-    'expected-offset': error.offset,
-    'provided-offset': provided,
-  }
   const members = {
     type: name === undefined ? 'about:blank' : registry + name,
     title: title ?? STATUS_CODES[status] ?? 'Error',
     status,
     detail: sentence,
     code: error.code,
-    ...offsets,
+    ...(error.code === 'ERR_OFFSET_MISMATCH' && {
+      'expected-offset': error.offset,
+      'provided-offset': parseIntegerItem(header(request.headers, 'upload-offset')),
+    }),
+    ...(name?.startsWith('digest-') && digestMembers(error.code, request)),
   }
   return `${JSON.stringify(members)}\n`
 }
