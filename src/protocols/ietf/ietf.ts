@@ -90,7 +90,8 @@ function refusalOf(
     headers: {
       ...answer.headers,
       ...(limitErrors.has(code) && uploadLimit(engine.settings, dialect, { maxSize })),
-      ...completenessHeader(dialect, final),
+      // A download that asks for too much says nothing of the upload, which is complete.
+      ...(code !== 'ERR_INVALID_RANGE' && completenessHeader(dialect, final)),
     },
   }
 }
