@@ -1,4 +1,5 @@
 import type { Stat } from '../capabilities/data-store.js'
+import type { IncomingBody } from '../capabilities/incoming-body.js'
 import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
@@ -38,7 +39,7 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
     await refuseExpired(engine, holder.upload, from.offset)
     request.announce?.(holder.upload, from.offset)
     if (request.protocol === 'ietf' && holder.upload.state.kind === 'finished') {
-      return repeated(holder.upload, from.offset, request)
+      return repeat(holder, from, request)
     }
     if (request.offset !== from.offset) {
       const offset = tellableOffset(holder.upload, from.offset)
@@ -52,11 +53,24 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
 }
 
 /** What a complete upload answers: it is never appended to, but whoever missed the answer may ask for it again. */
-function repeated(upload: Upload, offset: number, request: AppendRequest): Received {
-  const { completes, replays, body } = request
-  if (replays && completes && body.size === 0 && request.offset === offset)
-    return { upload, offset }
+async function repeat(holder: Holder, from: Stat, request: AppendRequest): Promise<Received> {
+  const { upload } = holder
+  const { offset } = from
+  const isValid = request.replays && request.completes && request.offset === offset
+  if (isValid && (await bringsNothing(holder, from, request.body))) return { upload, offset }
   throw new TusError('ERR_UPLOAD_COMPLETE', { offset })
+}
+
+/** Whether a body is empty. When its size is not known, only its end tells. */
+async function bringsNothing(
+  holder: Holder,
+  { offset }: Stat,
+  body: IncomingBody,
+): Promise<boolean> {
+  if (body.size !== undefined) return body.size === 0
+  holder.receive(body, offset)
+  for await (const _ of body) body.stop('unread')
+  return (await body.ended) === 'complete'
 }
 
 /**

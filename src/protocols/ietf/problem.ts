@@ -25,7 +25,9 @@ export function problem(
   status: number,
   { request }: HttpExchange,
 ): string {
-  const [name, title] = types[error.code] ?? []
+  // Drafts from -12 on, in which the answer may be given again, know no type for that.
+  const isUntyped = error.code === 'ERR_UPLOAD_COMPLETE' && status !== 400
+  const [name, title] = (!isUntyped && types[error.code]) || []
   const members = {
     type: name === undefined ? 'about:blank' : registry + name,
     title: title ?? STATUS_CODES[status] ?? 'Error',
