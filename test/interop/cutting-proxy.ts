@@ -1,0 +1,55 @@
+import { once } from 'node:events'
+import net, { type AddressInfo, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
+
+/**
+ * A way to a server that breaks. Of each connection only so many bytes arrive there as `limits` says, in the order of the
+ * connections; those beyond the list are whole. When that many have been passed on and `ready` resolves, the server sees
+ * the end of the connection; and when it has closed its side, so does the client. Returns the port.
+ */
+export async function cuttingProxy(
+  target: number,
+  limits: readonly number[],
+  ready: () => Promise<unknown> = async () => {},
+): Promise<number> {
+  const sockets = new Set<Socket>()
+  let connections = 0
+  const server = net.createServer((client) => {
+    let left = limits[connections++] ?? Infinity
+    const upstream = net.connect(target, '127.0.0.1')
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => sockets.delete(socket))
+    }
+    upstream.on('close', () => client.destroySoon())
+    client.on('close', () => upstream.destroy())
+    upstream.on('data', (piece) => client.write(piece))
+    client.on('data', (piece: Buffer) => {
+      const passed = piece.subarray(0, left)
+      left -= passed.length
+      if (!upstream.write(passed)) {
+        client.pause()
+        upstream.once('drain', () => client.resume())
+      }
+      if (left === 0) void cut()
+    })
+
+    async function cut(): Promise<void> {
+      client.removeAllListeners('data').pause()
+      upstream.removeAllListeners('drain')
+      await ready()
+      // What the server says to a body that is cut short is not heard.
+      upstream.removeAllListeners('data').resume()
+      upstream.end()
+    }
+  })
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+    await once(server, 'close')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
