@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import { http2StreamOf } from './http2-stream.js'
 import { RequestBody, type RequestBodyOptions } from './request-body.js'
 
 /** The last exchange of each connection. */
@@ -10,6 +12,8 @@ const last = new WeakMap<Socket, HttpExchange>()
 export class HttpExchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** What carries both over HTTP/2; `undefined` over HTTP/1. */
+  readonly stream: ServerHttp2Stream | undefined
   /** The method that counts, whatever the one on the wire (X-HTTP-Method-Override). */
   readonly method: string
   /** Resolves when the response is sent or cannot be sent any more. */
@@ -24,31 +28,36 @@ export class HttpExchange {
   #bodyStarted = false
   #requestId: string | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse, bodyOptions: RequestBodyOptions) {
-    this.request = request
-    this.response = response
+  /** The messages of HTTP/2 are typed as those of HTTP/1: Node's compatibility API offers what is used of them. */
+  constructor(
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+    bodyOptions: RequestBodyOptions,
+  ) {
+    this.request = request as IncomingMessage
+    this.response = response as ServerResponse
+    this.stream = http2StreamOf(request)
     this.#bodyOptions = bodyOptions
-    this.method = effectiveMethod(request)
-    const { socket } = request
-    const turn = response.socket === null ? last.get(socket)?.answered : undefined
-    this.turn = turn
-    this.answered = new Promise((resolve) => {
-      const done = () => {
-        socket.off('close', done)
-        resolve()
-      }
-      if (response.destroyed || socket.destroyed) return resolve()
-      response.on('close', done)
-      // A response that waits behind another (pipelining) is not told that the connection is gone. It listens only when
-      // its turn has come, or there would be as many listeners as requests that wait.
-      const listen = () => {
-        if (socket.destroyed) resolve()
-        else if (response.socket === null) socket.on('close', done)
-      }
-      if (turn !== undefined) void turn.then(listen)
-      else listen()
-    })
-    last.set(socket, this)
+    this.method = effectiveMethod(this.request)
+    if (this.stream === undefined) {
+      this.turn = this.response.socket === null ? last.get(request.socket)?.answered : undefined
+      this.answered = answeredOnSocket(this.response, this.request.socket, this.turn)
+      last.set(this.request.socket, this)
+    } else {
+      this.answered = closed(this.stream)
+    }
+  }
+
+  /** Whether nothing can be sent to the client any more. */
+  get gone(): boolean {
+    if (this.stream === undefined) return this.response.destroyed
+    return this.stream.destroyed || this.stream.closed
+  }
+
+  /** Asks the client to send further requests on another connection. To be called before the head is sent. */
+  endConnection(): void {
+    if (this.stream === undefined) this.response.setHeader('connection', 'close')
+    else this.stream.session?.close()
   }
 
   get body(): RequestBody {
@@ -78,6 +87,37 @@ export class HttpExchange {
       typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID()
     return this.#requestId
   }
+}
+
+function answeredOnSocket(
+  response: ServerResponse,
+  socket: Socket,
+  turn: Promise<void> | undefined,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      socket.off('close', done)
+      resolve()
+    }
+    if (response.destroyed || socket.destroyed) return resolve()
+    response.on('close', done)
+    // A response that waits behind another (pipelining) is not told that the connection is gone. It listens only when
+    // its turn has come, or there would be as many listeners as requests that wait.
+    const listen = () => {
+      if (socket.destroyed) resolve()
+      else if (response.socket === null) socket.on('close', done)
+    }
+    if (turn !== undefined) void turn.then(listen)
+    else listen()
+  })
+}
+
+/** A response to HEAD is not told when its stream is closed early. */
+function closed(stream: ServerHttp2Stream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve()
+    else stream.once('close', resolve)
+  })
 }
 
 /** X-HTTP-Method-Override replaces whatever method is on the wire; what it may not name is left to be refused. */

@@ -1,6 +1,6 @@
 import http, { type ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { HttpExchange } from './http-exchange.js'
-import { http2StreamOf, type ServerHttp2Stream } from './http2-stream.js'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -19,9 +19,8 @@ const phrases: Readonly<Record<number, string>> = { 104: 'Upload Resumption Supp
  * It changes nothing about `Expect: 100-continue`, which is answered all the same.
  */
 export function sendInterim(exchange: HttpExchange, status: number, headers: Headers): boolean {
-  const { request, response } = exchange
+  const { request, response, stream } = exchange
   if (response.headersSent || request.httpVersion === '1.0') return false
-  const stream = http2StreamOf(response)
   try {
     for (const [name, value] of Object.entries(headers)) {
       http.validateHeaderName(name)

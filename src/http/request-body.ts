@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { BodyEnd, IncomingBody, StopReason } from '../capabilities/incoming-body.js'
 import { Batch } from './batch.js'
 import type { BufferBudget } from './buffer-budget.js'
+import { cancel, http2StreamOf, roundTrip } from './http2-stream.js'
 
 /** Settings of a {@link RequestBody}. */
 export interface RequestBodyOptions {
@@ -18,10 +20,14 @@ export interface RequestBodyOptions {
  */
 export class RequestBody implements IncomingBody {
   readonly #request: IncomingMessage
+  readonly #stream: ServerHttp2Stream | undefined
+  /** Where the bytes come from. */
+  readonly #source: Readable
   readonly #options: RequestBodyOptions
   readonly #onStart: () => void
   readonly #resolveEnded: (end: BodyEnd) => void
   #batch = new Batch()
+  #received = 0
   #end: BodyEnd | undefined
   #started = false
   /** Whether whoever iterated has had enough. */
@@ -35,20 +41,24 @@ export class RequestBody implements IncomingBody {
   /** `onStart` is called when the first byte is wanted: the moment to answer `Expect: 100-continue`. */
   constructor(request: IncomingMessage, options: RequestBodyOptions, onStart: () => void) {
     this.#request = request
+    this.#stream = http2StreamOf(request)
+    this.#source = this.#stream ?? request
     this.#options = options
     this.#onStart = onStart
     this.size = bodySize(request)
     let resolveEnded!: (end: BodyEnd) => void
     this.ended = new Promise((resolve) => (resolveEnded = resolve))
     this.#resolveEnded = resolveEnded
-    request.on('aborted', this.#onGone)
-    request.on('close', this.#onGone)
-    request.on('error', this.#onGone)
+    for (const source of new Set([this.#source, request])) {
+      source.on('aborted', this.#onGone)
+      source.on('close', this.#onGone)
+      source.on('error', this.#onGone)
+    }
     // Middleware before the handler may have taken the body, or its time.
-    if (request.readableEnded && this.size !== 0) {
+    if (this.#source.readableEnded && this.size !== 0) {
       throw new Error('Something has read the body before: mount the handler before body parsers')
     }
-    if (request.destroyed) this.#onGone()
+    if (this.#source.destroyed || request.destroyed) this.#onGone()
   }
 
   idleTime(): number {
@@ -58,7 +68,7 @@ export class RequestBody implements IncomingBody {
   stop(reason: StopReason): void {
     if (this.#end !== undefined) return
     this.#finish(reason)
-    if (reason === 'released') cut(this.#request.socket)
+    if (reason === 'released') this.#cut()
   }
 
   [Symbol.asyncIterator](): AsyncIterator<readonly Buffer[], undefined> {
@@ -72,7 +82,7 @@ export class RequestBody implements IncomingBody {
     if (this.#batch.bytes === 0 || this.#over) return this.return()
     const value = this.#batch.buffers()
     this.#batch = new Batch()
-    if (this.#end === undefined) this.#request.resume()
+    if (this.#end === undefined) this.#source.resume()
     return { done: false, value }
   }
 
@@ -92,8 +102,8 @@ export class RequestBody implements IncomingBody {
     this.#started = true
     this.#options.budget.join(this)
     if (this.#end !== undefined) return this.#collect()
-    this.#request.on('data', this.#onData)
-    this.#request.on('end', this.#onEnd)
+    this.#source.on('data', this.#onData)
+    this.#source.on('end', this.#onEnd)
     this.#onStart()
   }
 
@@ -117,27 +127,35 @@ export class RequestBody implements IncomingBody {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#received += chunk.length
     this.#batch.add(chunk)
-    if (this.#batch.bytes >= this.#options.budget.share) this.#request.pause()
+    if (this.#batch.bytes >= this.#options.budget.share) this.#source.pause()
     this.#resume()
   }
 
   readonly #onEnd = (): void => {
-    this.#finish(this.#request.complete ? 'complete' : 'disconnected')
+    if (this.#stream === undefined) return this.#onGone()
+    if (this.size !== undefined) {
+      return this.#finish(this.#received === this.size ? 'complete' : 'disconnected')
+    }
+    // A client of Node's that cancels ends the body, and resets the stream a moment later.
+    void roundTrip(this.#stream.session).then(() => this.#finish('complete'))
   }
 
   readonly #onGone = (): void => {
-    this.#finish(this.#request.complete ? 'complete' : 'disconnected')
+    const complete = this.#stream === undefined ? this.#request.complete : this.size === 0
+    this.#finish(complete ? 'complete' : 'disconnected')
   }
 
   #finish(end: BodyEnd): void {
     if (this.#end !== undefined) return
     this.#end = end
-    this.#request.off('data', this.#onData)
-    this.#request.off('end', this.#onEnd)
+    this.#source.off('data', this.#onData)
+    this.#source.off('end', this.#onEnd)
     clearTimeout(this.#stallTimer)
-    if (end !== 'complete') this.#request.pause()
-    if (this.#started) this.#collect()
+    if (end !== 'complete') this.#source.pause()
+    // A stream keeps nothing when it is closed, a request of HTTP/1 what nobody has asked for yet.
+    if (this.#started || this.#stream !== undefined) this.#collect()
     this.#resume()
     this.#resolveEnded(end)
   }
@@ -145,7 +163,14 @@ export class RequestBody implements IncomingBody {
   /** Takes what Node has read and nobody has asked for yet. Without a `data` listener, which would get it too. */
   #collect(): void {
     if (this.#end === 'overrun') return
-    for (let chunk; (chunk = this.#request.read()) !== null;) this.#batch.add(chunk)
+    for (let chunk; (chunk = this.#source.read()) !== null;) this.#batch.add(chunk)
+  }
+
+  /** Tells the client at once. */
+  #cut(): void {
+    if (this.#stream === undefined) cut(this.#request.socket)
+    // The connection carries other requests too.
+    else this.#stream.close(cancel)
   }
 }
 
@@ -159,8 +184,11 @@ function cut(socket: Socket): void {
   else socket.resetAndDestroy()
 }
 
-/** `Content-Length`, which Node has checked; 0 when the request has no body at all, which HTTP/2 tells by its end only. */
-function bodySize({ headers, httpVersionMajor }: IncomingMessage): number | undefined {
+/** `Content-Length`, which Node has checked; 0 when the request has no body at all. */
+function bodySize(request: IncomingMessage): number | undefined {
+  const { headers } = request
   if (headers['content-length'] !== undefined) return Number(headers['content-length'])
-  return headers['transfer-encoding'] === undefined && httpVersionMajor < 2 ? 0 : undefined
+  const stream = http2StreamOf(request)
+  if (stream !== undefined) return stream.endAfterHeaders ? 0 : undefined
+  return headers['transfer-encoding'] === undefined ? 0 : undefined
 }

@@ -218,8 +218,7 @@ test('writeInformation is used where Node has it', async () => {
 
 test.each(transports)('over HTTP/2, $transport', async ({ secure }) => {
   const sent: boolean[] = []
-  const site = await serveHttp2(async (...pair) => {
-    const [request, response] = pair as unknown as [IncomingMessage, ServerResponse]
+  const site = await serveHttp2(async (request, response) => {
     const exchange = new HttpExchange(request, response, bodyOptions)
     sent.push(sendInterim(exchange, 104, { Location: '/files/a' }))
     sent.push(sendInterim(exchange, 104, { Location: 'a\r\nb' }))
@@ -244,8 +243,7 @@ test.each(transports)('over HTTP/2, $transport', async ({ secure }) => {
 test('over HTTP/2 there is none when the stream is reset', async () => {
   let tell!: (sent: boolean) => void
   const sent = new Promise<boolean>((resolve) => (tell = resolve))
-  const site = await serveHttp2(async (...pair) => {
-    const [request, response] = pair as unknown as [IncomingMessage, ServerResponse]
+  const site = await serveHttp2(async (request, response) => {
     const exchange = new HttpExchange(request, response, bodyOptions)
     stream.destroy()
     await exchange.answered
