@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { ByteRange } from './capabilities/content-reader.js'
 import type { DataStore } from './capabilities/data-store.js'
 import type { Locker } from './capabilities/locker.js'
@@ -25,8 +26,14 @@ import { openContent, type Content } from './uploads/read.js'
 import { shutdown } from './uploads/shutdown.js'
 import { terminate } from './uploads/terminate.js'
 
-/** A listener for `http.createServer`, and middleware for what is mounted on one. */
+/** A listener for the servers of `node:http`, `node:https` and `node:http2`, and middleware for what is mounted on one. */
 export interface Handler {
+  /** Over HTTP/2: a listener for `http2.createSecureServer` and `http2.createServer`. */
+  (
+    request: Http2ServerRequest,
+    response: Http2ServerResponse,
+    next?: (error?: unknown) => void,
+  ): Promise<void>
   /**
    * Resolves when the response is done. A URL outside `basePath` is passed to `next`, and without one answered 404.
    * Never rejects.
@@ -101,20 +108,20 @@ export function createHandler(given: HandlerOptions): Handler {
   const context = { engine, locations, interimResponses: options.interimResponses ?? false }
 
   async function tuskitHandler(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
     next?: (error?: unknown) => void,
   ): Promise<void> {
-    const { originalUrl = request.url! } = request as { originalUrl?: string }
+    const { originalUrl = request.url! } = request as { url?: string; originalUrl?: string }
     const found = route(originalUrl, basePath)
     if (found === undefined && next !== undefined) return next()
     const exchange = new HttpExchange(request, response, bodyOptions)
-    warnOfRequestTimeout(request)
+    warnOfRequestTimeout(exchange.request)
     const answering = answerTo(exchange, found)
     engine.background.add(answering)
     const answered = await answering
     engine.background.delete(answering)
-    if (engine.stopping && !response.headersSent) response.setHeader('connection', 'close')
+    if (engine.stopping && !response.headersSent) exchange.endConnection()
     await respond(exchange, answered, engine.log)
   }
 

@@ -6,7 +6,9 @@ import http2, {
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { createHandler, type Handler, type HandlerOptions } from 'tuskit'
 import { createCertificate } from './certificate.js'
+import { chunk, memoryComposer, tus } from './serve.js'
 
 export const transports = [
   { transport: 'cleartext', secure: false },
@@ -29,6 +31,8 @@ export interface Http2Site {
 export async function serveHttp2(listener: Listener, secure = false): Promise<Http2Site> {
   const options = { ...certificate, allowHTTP1: true }
   const server = secure ? http2.createSecureServer(options, listener) : http2.createServer(listener)
+  // For the requests over HTTP/1.1: the server has no such option, only the property.
+  Object.assign(server, { requestTimeout: 0 })
   const sessions = new Set<http2.ServerHttp2Session>()
   server.on('session', (session) => sessions.add(session))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -38,6 +42,21 @@ export async function serveHttp2(listener: Listener, secure = false): Promise<Ht
   })
   const { port } = server.address() as AddressInfo
   return { origin: `http${secure ? 's' : ''}://127.0.0.1:${port}`, port, server }
+}
+
+export interface Http2Uploads extends Http2Site {
+  readonly handler: Handler
+  readonly session: ClientHttp2Session
+}
+
+/** A server with a handler under /files, in memory unless told otherwise, and a session of a client. */
+export async function serveUploads(
+  options: Partial<HandlerOptions> = {},
+  secure = false,
+): Promise<Http2Uploads> {
+  const handler = createHandler({ basePath: '/files', composer: memoryComposer(), ...options })
+  const site = await serveHttp2(handler, secure)
+  return { ...site, handler, session: connectHttp2(site) }
 }
 
 /** A session of a client, closed when the test is over. */
@@ -92,4 +111,31 @@ export function sendHttp2(
   const { stream, reply } = openStream(session, headers)
   stream.end(body)
   return reply
+}
+
+/** Creates an upload and returns its path. */
+export async function createOverHttp2(
+  { session }: Pick<Http2Uploads, 'session'>,
+  length: number,
+): Promise<string> {
+  const headers = { ...tus, 'upload-length': String(length) }
+  const reply = await sendHttp2(session, { ':method': 'POST', ':path': '/files', ...headers })
+  if (reply.status !== 201) throw new Error(`${reply.status} ${reply.text}`)
+  return reply.headers.location!
+}
+
+/** The head of a PATCH. */
+export function patchHead(
+  path: string,
+  offset: number,
+  headers: OutgoingHttpHeaders = {},
+): OutgoingHttpHeaders {
+  const always = { ...chunk, 'upload-offset': String(offset) }
+  return { ':method': 'PATCH', ':path': path, ...always, ...headers }
+}
+
+/** The offset that HEAD tells. */
+export async function offsetOverHttp2(session: ClientHttp2Session, path: string): Promise<number> {
+  const { headers } = await sendHttp2(session, { ':method': 'HEAD', ':path': path, ...tus })
+  return Number(headers['upload-offset'])
 }

@@ -1,8 +1,10 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import http, { type OutgoingHttpHeaders } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import { pipeline } from 'node:stream/promises'
 import type { Readable } from 'node:stream'
 import type { Logger } from '../logger.js'
 import type { HttpExchange } from './http-exchange.js'
+import { internalError, noError } from './http2-stream.js'
 
 /** What a request is answered with. */
 export interface Answer {
@@ -20,24 +22,41 @@ const drainMilliseconds = 2_000
 
 const phrases: Readonly<Record<number, string>> = { 460: 'Checksum Mismatch' }
 
+/** Headers about the connection (RFC 9110 section 7.6.1), which HTTP/2 has no use for and Node warns of or refuses. */
+const connectionHeaders = [
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+] as const
+
 /** Writes the response; the only place that does. Resolves when it is done. Never rejects. */
 export async function respond(exchange: HttpExchange, answer: Answer, log: Logger): Promise<void> {
   const { request, response } = exchange
   const { status, headers, body } = answer
-  if (response.headersSent || response.destroyed) {
+  if (response.headersSent || exchange.gone) {
     if (typeof body === 'object') discard(body)
+    // A stream that was closed is over when it is read.
+    exchange.stream?.resume()
     return
   }
   if (typeof body === 'object') return stream(exchange, answer, body, log)
   const silent = exchange.method === 'HEAD' || status === 204 || status === 304
-  const text = silent ? '' : (body ?? '')
+  // 205 has a length, but of nothing.
+  const text = silent || status === 205 ? '' : (body ?? '')
   const linger = bodyIsComing(exchange)
   const head = { ...headers }
   // A 204 must not have one, and that of a 304 would be that of the content (RFC 9110 section 8.6).
   if (status !== 204 && status !== 304) head['content-length'] = Buffer.byteLength(text)
   if (linger) head.connection = 'close'
-  writeHead(response, status, head)
-  if (linger) {
+  writeHead(exchange, status, head)
+  if (exchange.stream !== undefined) {
+    // Node has ended the stream already when nothing may follow the head.
+    if (text === '') response.end()
+    else response.end(text)
+    await endStream(exchange.stream)
+  } else if (linger) {
     if (text !== '') response.write(text)
     else response.flushHeaders()
     await drain(request)
@@ -51,30 +70,34 @@ export async function respond(exchange: HttpExchange, answer: Answer, log: Logge
 }
 
 async function stream(
-  { method, requestId, response }: HttpExchange,
+  exchange: HttpExchange,
   { status, headers }: Answer,
   body: Readable,
   log: Logger,
 ): Promise<void> {
-  writeHead(response, status, headers)
+  const { method, requestId, response } = exchange
+  writeHead(exchange, status, headers)
   try {
     if (method === 'HEAD') {
       discard(body)
       response.end()
     } else {
       let missing = Number(headers['content-length'])
-      const sending = pipeline(body, response, { end: false })
+      // The response of the compatibility API calls itself finished when the client resets the stream.
+      const sending = pipeline(body, exchange.stream ?? response, { end: false })
       body.on('data', (piece: Buffer) => (missing -= piece.length))
       await sending
       // On a connection that is kept, the next response would be taken for what is missing.
       if (missing !== 0) throw new Error(`The store sent ${missing} bytes less than it said`)
       response.end()
     }
+    if (exchange.stream !== undefined) await endStream(exchange.stream)
   } catch (error) {
     // The client went away, or the store failed when the head was sent: the cut connection tells either.
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'ERR_STREAM_PREMATURE_CLOSE') log.error('A download failed', { requestId, error })
-    response.destroy()
+    if (exchange.stream === undefined) response.destroy()
+    else exchange.stream.close(internalError)
   }
 }
 
@@ -84,39 +107,64 @@ function discard(body: Readable): void {
 }
 
 /** Whether more of the request's body is on its way than is worth reading to keep the connection. */
-function bodyIsComing({ request, awaitsContinue }: HttpExchange): boolean {
+function bodyIsComing({ request, stream, awaitsContinue }: HttpExchange): boolean {
+  if (stream !== undefined) return false
   if (request.complete || request.destroyed || awaitsContinue) return false
   if (request.headers['transfer-encoding'] !== undefined) return true
   return Number(request.headers['content-length'] ?? 0) > smallRest
 }
 
-function writeHead(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): void {
+function writeHead(
+  { response, stream }: HttpExchange,
+  status: number,
+  headers: OutgoingHttpHeaders,
+): void {
   const phrase = phrases[status]
   try {
-    if (phrase === undefined) response.writeHead(status, headers)
+    if (stream !== undefined) response.writeHead(status, headersOfHttp2(headers))
+    else if (phrase === undefined) response.writeHead(status, headers)
     else response.writeHead(status, phrase, headers)
   } catch {
     // An application's own error or store can ask for what cannot be sent.
-    response.writeHead(500, { connection: 'close' })
+    response.writeHead(500, stream === undefined ? { connection: 'close' } : {})
   }
 }
 
-/** Throws bytes of the request away until they end, or there were enough of them, or for long enough. */
-function drain(request: IncomingMessage): Promise<void> {
+/** Throws when one cannot be sent. Node would reset the stream for a bad name, and send a bad value. */
+function headersOfHttp2(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  const head = { ...headers }
+  for (const name of connectionHeaders) delete head[name]
+  for (const [name, value] of Object.entries(head)) {
+    http.validateHeaderName(name)
+    http.validateHeaderValue(name, value as string)
+  }
+  return head
+}
+
+/** The client may go on with a body that nobody wants when it has the response; not for ever. */
+async function endStream(stream: ServerHttp2Stream): Promise<void> {
+  if (stream.destroyed) return
+  if (stream.state.remoteClose !== 1 && !(await drain(stream))) stream.close(noError)
+  stream.resume()
+}
+
+/** Throws bytes of the request away until they end, which it tells, or there were enough of them, or for long enough. */
+function drain(request: Readable): Promise<boolean> {
   return new Promise((resolve) => {
     let left = drainBytes
     const onData = (chunk: Buffer) => {
       left -= chunk.length
-      if (left < 0) done()
+      if (left < 0) done(false)
     }
-    const done = () => {
+    const done = (ended: boolean) => {
       clearTimeout(timer)
-      request.off('data', onData).off('end', done).off('close', done)
-      request.pause()
-      resolve()
+      request.off('data', onData).off('end', onEnd).off('close', onEnd)
+      if (!ended) request.pause()
+      resolve(ended)
     }
-    const timer = setTimeout(done, drainMilliseconds)
-    request.on('data', onData).once('end', done).once('close', done)
+    const onEnd = () => done(true)
+    const timer = setTimeout(done, drainMilliseconds, false)
+    request.on('data', onData).once('end', onEnd).once('close', onEnd)
     request.resume()
   })
 }
