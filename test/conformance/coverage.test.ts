@@ -2,18 +2,16 @@ import ts from 'typescript'
 import { expect, test } from 'vitest'
 import { codeFiles, read } from '../house/source-files.js'
 
-/** Requirements are numbered T-001 and so on. */
-const numberPattern = /\bT-\d{3}\b/g
+/** Requirements of tus are numbered T-001 and so on, those of the IETF draft R-001, the rules of dispatch D1. */
+const numberPattern = /\b(?:[TR]-\d{3}|D\d{1,2})\b/g
 
 /** The rows of docs/conformance.md: a number, and the files that the last cell names. */
-const rows = [...read('docs/conformance.md').matchAll(/^\| (T-\d{3}) \|.*\| ([^|]+) \|$/gm)].map(
-  ([, number = '', files = '']) => ({
-    number,
-    files: files
-      .split(', ')
-      .map((file) => (file.includes('/') ? file : `test/conformance/${file}`)),
-  }),
-)
+const rows = [
+  ...read('docs/conformance.md').matchAll(/^\| ([TR]-\d{3}|D\d{1,2}) \|.*\| ([^|]+) \|$/gm),
+].map(([, number = '', files = '']) => ({
+  number,
+  files: files.split(', ').map((file) => (file.includes('/') ? file : `test/conformance/${file}`)),
+}))
 
 /** The numbers in the titles of tests, by file. */
 const tested = new Map(
@@ -47,10 +45,18 @@ function isTest(callee: ts.Expression): boolean {
   return !['skip', 'todo', 'fails'].includes(callee.name.text) && isTest(callee.expression)
 }
 
+function valueOf(number: string): number {
+  return Number(/\d+/.exec(number)![0])
+}
+
 test('docs/conformance.md lists every requirement once, in order', () => {
   const numbers = rows.map(({ number }) => number)
   expect(numbers.length).toBeGreaterThan(0)
-  expect(numbers).toEqual([...new Set(numbers)].toSorted())
+  for (const letter of ['T', 'R', 'D']) {
+    const own = numbers.filter((number) => number.startsWith(letter))
+    expect(own.length).toBeGreaterThan(0)
+    expect(own).toEqual([...new Set(own)].toSorted((a, b) => valueOf(a) - valueOf(b)))
+  }
   const rest = read('docs/conformance.md').match(numberPattern) ?? []
   expect(rest.filter((number) => !numbers.includes(number))).toEqual([])
 })
