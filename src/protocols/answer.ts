@@ -45,5 +45,6 @@ async function protocolOf(
   if (method === 'PATCH') return 'tus'
   // Whatever keeps the record from being read is told when the request is answered.
   const upload = await engine.stores.infoStore.get(route.id).catch(() => undefined)
-  return upload?.protocol ?? 'tus'
+  // tus asks for its version even to say that there is nothing, which a client of the draft never sends.
+  return upload?.protocol ?? (method === 'DELETE' ? 'ietf' : 'tus')
 }

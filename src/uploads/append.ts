@@ -57,7 +57,13 @@ async function repeat(holder: Holder, from: Stat, request: AppendRequest): Promi
   const { upload } = holder
   const { offset } = from
   const isValid = request.replays && request.completes && request.offset === offset
-  if (isValid && (await bringsNothing(holder, from, request.body))) return { upload, offset }
+  if (isValid && (await bringsNothing(holder, from, request.body))) {
+    const { length = offset } = upload
+    if ((request.length(upload) ?? length) !== length) {
+      throw new TusError('ERR_LENGTH_MISMATCH', { offset })
+    }
+    return { upload, offset }
+  }
   throw new TusError('ERR_UPLOAD_COMPLETE', { offset })
 }
 

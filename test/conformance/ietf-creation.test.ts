@@ -1,18 +1,35 @@
+import { basename } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { HandlerOptions } from 'tuskit'
-import { download, openRequest, send, serve, stores } from '../serve.js'
+import {
+  download,
+  fileComposer,
+  memoryComposer,
+  openRequest,
+  type Reply,
+  send,
+  serve,
+  type Site,
+  stores,
+  temporaryDirectory,
+  until,
+} from '../serve.js'
 import {
   append,
   ask,
   chunked,
+  completes,
   create,
   creation,
   end,
+  type Fields,
+  limitIn,
   more,
-  named,
   problemIn,
+  started,
   stateOf,
   urlIn,
+  type Version,
   versions,
 } from './draft.js'
 import { silent } from './silent.js'
@@ -87,88 +104,183 @@ test.each(['HEAD', 'GET', 'DELETE', 'OPTIONS'])(
   async (method) => {
     const asked: string[] = []
     const site = await serve({ hooks: { access: ({ action }) => void asked.push(action) } })
-    const reply = await send({ ...creation(site, 9, 'hello', end(9)), method })
-    expect(reply.status).toBe(method === 'OPTIONS' ? 200 : 405)
-    if (method !== 'OPTIONS') expect(reply.headers.allow).toBe('POST, PUT, PATCH, OPTIONS')
+    for (const version of versions) {
+      for (const says of [end(version), more(version)]) {
+        const reply = await send({ ...creation(site, version, 'hello', says), method })
+        expect(reply.status).toBe(method === 'OPTIONS' ? 200 : 405)
+        if (method !== 'OPTIONS') expect(reply.headers.allow).toBe('POST, PUT, PATCH, OPTIONS')
+        expect(reply.headers).not.toHaveProperty('location')
+      }
+    }
     expect(asked).toEqual([])
   },
 )
 
-test('R-021 the upload exists, and is told, before the first byte of the body is read', async () => {
-  const site = await serve({ interimResponses: true })
-  const sent = creation(site, 9, '', { ...end(9), 'content-length': '5' })
-  const { request, reply } = openRequest({ ...sent, body: undefined as never })
-  const told = await new Promise<{ headers: Record<string, unknown> }>((resolve) => {
-    request.on('information', (information) => resolve(information as never))
-  })
-  const id = String(told.headers.location).split('/').at(-1)!
-  expect(await site.handler.uploads.inspect(id)).toMatchObject({ offset: 0, finished: false })
-  request.end('hello')
-  expect((await reply).status).toBe(201)
+test('R-020 other methods and other resources are declined, and no bytes are taken', async () => {
+  const asked: string[] = []
+  const hooks = { access: ({ action }: { action: string }) => void asked.push(action) }
+  const site = await serve({ hooks })
+  const url = await started(site, 9, '')
+  asked.splice(0)
+  const sent = creation(site, 9, 'hello', end(9))
+  const report = await send({ ...sent, method: 'REPORT' })
+  expect([report.status, report.headers.allow]).toEqual([405, 'POST, PUT, PATCH, OPTIONS'])
+  for (const method of ['POST', 'PUT']) {
+    const there = await send({ ...sent, method, url })
+    expect([there.status, there.headers.allow]).toEqual([405, 'HEAD, GET, PATCH, DELETE, OPTIONS'])
+    expect((await send({ ...sent, method, url: `${site.origin}/elsewhere` })).status).toBe(404)
+  }
+  expect(asked).toEqual([])
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '0', 'upload-complete': '?0' })
 })
 
-test('R-022 the answer to the whole is what the application answers, Location included', async () => {
-  const response = { status: 202, headers: { Location: '/photos/7', 'X-Photo': '7' }, body: 'ok' }
-  const site = await serve({ hooks: { preFinish: () => ({ response }) } })
-  const reply = await create(site, 9, 'hello', end(9))
-  expect([reply.status, reply.text]).toEqual([202, 'ok'])
-  expect(reply.headers).toMatchObject({ ...end(9), location: '/photos/7', 'x-photo': '7' })
-})
-
-test('R-023 Upload-Limit of a part tells the time that is left', async () => {
-  const site = await serve({ expiration: { after: 60_000 } })
-  const reply = await create(site, 9, 'hello', more(9))
-  expect(reply.headers['upload-limit']).toMatch(/^max-age=(60|59)$/)
-})
-
-test.each([true, false])(
-  'R-024 interim and final responses name the same Location, complete: %s',
-  async (isEnd) => {
-    const site = await serve({ interimResponses: true, location: 'absolute' })
-    const { request, reply } = openRequest({
-      ...creation(site, 9, 'hello', isEnd ? end(9) : more(9)),
+describe.each(stores)('$store store', ({ compose }) => {
+  test('R-021 the upload exists, and is told, before the body is read', async () => {
+    const site = await serve({ composer: await compose(), interimResponses: true })
+    const { request, reply, url } = await announced(site, 9, '', {
+      ...end(9),
+      'content-length': '5',
     })
-    const locations: unknown[] = []
-    request.on('information', ({ headers }) => locations.push(headers.location))
+    const { offset, finished } = await site.handler.uploads.inspect(idIn(url))
+    expect([offset, finished]).toEqual([0, false])
+    request.end('hello')
+    expect((await reply).status).toBe(201)
+    expect(await download(url)).toBe('hello')
+  })
+})
+
+/** A creation that is told where its upload is, and whose body the test goes on with. */
+async function announced(site: Site, version: Version, body: string, fields: Fields) {
+  const { body: first, ...sent } = creation(site, version, body, fields)
+  const { request, reply } = openRequest({ ...sent, ...(body !== '' && { body: first! }) })
+  const url = await new Promise<string>((resolve) => {
+    request.on('information', ({ headers }) => {
+      resolve(new URL(String(headers.location), site.origin).href)
+    })
+  })
+  return { request, reply, url }
+}
+
+function idIn(url: string): string {
+  return url.split('/').at(-1)!
+}
+
+test.each(versions)(
+  'R-022 the answer to the whole is what the application answers, Location included, version %s',
+  async (version) => {
+    const response = { status: 202, headers: { Location: '/photos/7', 'X-Photo': '7' }, body: 'ok' }
+    const site = await serve({ hooks: { preFinish: () => ({ response }) } })
+    const reply = await create(site, version, 'hello', end(version))
+    expect([reply.status, reply.text]).toEqual([202, 'ok'])
+    expect(reply.headers).toMatchObject({
+      ...end(version),
+      location: '/photos/7',
+      'x-photo': '7',
+      'upload-offset': '5',
+    })
+  },
+)
+
+test.each(versions)('R-023 a part is told the time that is left, version %s', async (version) => {
+  const site = await serve({ expiration: { after: 60_000 } })
+  const reply = await create(site, version, 'hello', more(version))
+  const key = (version ?? 9) <= 6 ? 'expires' : 'max-age'
+  expect(limitIn(reply, key)).toBeOneOf([60, 59])
+})
+
+test('R-023 without limits a part is told that min-size is 0', async () => {
+  const reply = await create(await serve(), 9, 'hello', more(9))
+  expect(reply.headers['upload-limit']).toBe('min-size=0')
+})
+
+const naming = versions.filter((version) => version !== undefined)
+
+test.each(naming.flatMap((version) => [true, false].map((isEnd) => ({ version, isEnd }))))(
+  'R-024 interim and final responses name the same Location, version $version, the end: $isEnd',
+  async ({ version, isEnd }) => {
+    const site = await serve({
+      interimResponses: true,
+      progressInterval: 1,
+      location: 'absolute',
+    })
+    const body = Buffer.alloc(8_000_000, 'x')
+    const { request, reply } = openRequest(creation(site, version, body, completes(version, isEnd)))
+    const told: unknown[] = []
+    request.on('information', ({ headers }) => told.push(headers.location))
     request.end()
     const final = await reply
-    expect(locations).toEqual([final.headers.location])
+    expect(told[0]).toBe(final.headers.location)
+    // Those that tell progress may leave it out.
+    expect([...new Set(told)].filter((location) => location !== undefined)).toEqual([told[0]])
     expect(final.headers.location).toMatch(`${site.origin}/files/`)
   },
 )
 
-describe('R-025 the length is', () => {
+test('R-024 the Location of the application, once it is complete, may be another', async () => {
+  const response = { headers: { location: '/photos/7' } }
+  const site = await serve({ interimResponses: true, hooks: { preFinish: () => ({ response }) } })
+  const { request, reply, url } = await announced(site, 9, 'hello', end(9))
+  request.end()
+  expect((await reply).headers).toMatchObject({ location: '/photos/7', 'upload-complete': '?1' })
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?1' })
+})
+
+test.each(['a failure of the storage', 'a refusal by a hook'])(
+  'R-024 R-031 the Location of the interim response stands in that of %s, too',
+  async (failure) => {
+    const { composer } = await failingStore()
+    const stop = { status: 422 }
+    const site = await serve({
+      interimResponses: true,
+      progressInterval: 1,
+      logger: silent,
+      ...(failure.startsWith('a failure')
+        ? { composer }
+        : { hooks: { postReceive: ({ offset }) => (offset > 0 ? { stop } : undefined) } }),
+    })
+    const fields = { ...end(9), 'content-length': '11' }
+    const { request, reply, url } = await announced(site, 9, 'hello', fields)
+    const final = await reply
+    request.destroy()
+    expect(final.status).toBe(failure.startsWith('a failure') ? 500 : 422)
+    expect(urlIn(final, site)).toBe(url)
+  },
+)
+
+describe.each(versions)('version %s: the length is', (version) => {
   const cases = [
-    ['that of Upload-Length', { ...more(9), 'upload-length': '11' }, '11'],
-    ['that of the body that is the end', end(9), '5'],
-    ['not known of a part without Upload-Length', more(9), undefined],
+    ['that of Upload-Length', { ...more(version), 'upload-length': '11' }, '11'],
+    ['that of the body that is the end', end(version), '5'],
+    ['that of both, when they agree', { ...end(version), 'upload-length': '5' }, '5'],
+    ['not known of a part without Upload-Length', more(version), undefined],
     [
       'that of Upload-Length when the body is chunked',
-      { ...more(9), ...chunked, 'upload-length': '11' },
+      { ...more(version), ...chunked, 'upload-length': '11' },
       '11',
     ],
-    ['not known of a chunked part', { ...more(9), ...chunked }, undefined],
-    ['known at the end of a chunked body that is the end', { ...end(9), ...chunked }, '5'],
+    ['not known of a chunked part', { ...more(version), ...chunked }, undefined],
+    ['known at the end of a chunked body that is the end', { ...end(version), ...chunked }, '5'],
   ] as const
   test.each(cases)('R-025 %s', async (_, fields, length) => {
     const site = await serve()
-    const reply = await create(site, 9, 'hello', fields)
+    const reply = await create(site, version, 'hello', fields)
     expect(reply.status).toBe(201)
-    expect((await stateOf(urlIn(reply, site), 9))['upload-length']).toBe(length)
+    expect((await stateOf(urlIn(reply, site), version))['upload-length']).toBe(length)
   })
+})
 
-  test('R-025 not known while a chunked body that is the end still comes', async () => {
-    const site = await serve({ interimResponses: true })
-    const { request, reply } = openRequest(creation(site, 9, 'hello', { ...end(9), ...chunked }))
-    const location = await new Promise<string>((resolve) => {
-      request.on('information', ({ headers }) => resolve(String(headers.location)))
-    })
-    // Inspects without taking over.
-    const { upload } = await site.handler.uploads.inspect(location.split('/').at(-1)!)
-    expect(upload.length).toBeUndefined()
-    request.end(' world')
-    expect((await reply).headers).toMatchObject({ ...end(9), 'upload-offset': '11' })
-  })
+test.each([
+  ['told by the size of a body that is the end', { 'content-length': '11' }, 11],
+  ['told by Upload-Length', { ...chunked, 'upload-length': '11' }, 11],
+  ['not known while a chunked body that is the end still comes', chunked, undefined],
+] as const)('R-025 the length is recorded before the body: %s', async (_, fields, length) => {
+  const site = await serve({ interimResponses: true })
+  const open = await announced(site, 9, 'hello', { ...end(9), ...fields })
+  // Inspects without taking over.
+  const { upload } = await site.handler.uploads.inspect(idIn(open.url))
+  expect(upload.length).toBe(length)
+  open.request.end(' world')
+  expect((await open.reply).headers).toMatchObject({ ...end(9), 'upload-offset': '11' })
 })
 
 describe.each(versions)('version %s: a creation that contradicts itself is refused', (version) => {
@@ -181,7 +293,7 @@ describe.each(versions)('version %s: a creation that contradicts itself is refus
     const asked: string[] = []
     const site = await serve({ hooks: { access: ({ action }) => void asked.push(action) } })
     const reply = await create(site, version, 'hello', fields)
-    expect(reply.status).toBe(400)
+    expect([reply.status, reply.headers['upload-offset']]).toEqual([400, undefined])
     expect(reply.headers).toMatchObject(more(version))
     expect(reply.headers).not.toHaveProperty('location')
     expect(problemIn(reply)).toMatchObject({
@@ -205,51 +317,108 @@ test.each(versions)(
   },
 )
 
-test('R-029 a creation whose connection breaks keeps what came, and is not complete', async () => {
-  const site = await serve({ interimResponses: true })
-  const sent = creation(site, 9, 'hello', { ...end(9), 'content-length': '11' })
-  const { request } = openRequest(sent)
-  const location = await new Promise<string>((resolve) => {
-    request.on('information', ({ headers }) => resolve(String(headers.location)))
-  })
-  const url = new URL(location, site.origin).href
-  request.destroy()
-  // HEAD ends the request if it is still there, so what was sent before counts or was lost with the connection.
-  const state = await stateOf(url, 9)
-  expect(state).toMatchObject({ 'upload-complete': '?0', 'upload-length': '11' })
-  const offset = Number(state['upload-offset'])
-  const rest = await append(url, 9, offset, 'hello world'.slice(offset), end(9))
-  expect(rest.headers['upload-complete']).toBe('?1')
-  expect(await download(url)).toBe('hello world')
-})
+const framings = [{ 'content-length': '11' }, { ...chunked, 'upload-length': '11' }, chunked]
 
-test('R-030 a refusal that ends the upload says so, and is the answer from then on', async () => {
-  const reject = { status: 422, headers: { 'x-why': 'virus' }, body: 'no' }
-  const site = await serve({ hooks: { preFinish: () => ({ reject }) } })
-  const reply = await create(site, 9, 'hello', end(9))
-  const told = { status: 422, text: 'no' }
-  expect(reply).toMatchObject(told)
-  expect(reply.headers).toMatchObject({ 'upload-complete': '?1', 'x-why': 'virus' })
-  const url = urlIn(reply, site)
-  const again = await append(url, 9, 5, '', end(9))
-  expect(again).toMatchObject(told)
-  expect(again.headers['upload-complete']).toBe('?1')
-  const head = await ask('HEAD', url, 9)
-  expect([head.status, head.headers['upload-complete']]).toEqual([422, '?1'])
-})
+test.each(naming.flatMap((version) => framings.map((framing) => ({ version, framing }))))(
+  'R-029 a creation whose connection breaks keeps what came, not complete: $version, $framing',
+  async ({ version, framing }) => {
+    const site = await serve({ interimResponses: true })
+    const fields = { ...end(version), ...framing }
+    const { request, reply, url } = await announced(site, version, 'hello', fields)
+    await until(
+      () => site.handler.uploads.inspect(idIn(url)),
+      ({ offset }) => offset === 5,
+    )
+    request.destroy()
+    await expect(reply).rejects.toThrow()
+    const state = await stateOf(url, version)
+    expect(state).toMatchObject({ ...more(version), 'upload-offset': '5' })
+    expect(state['upload-length']).toBe(framing === chunked ? undefined : '11')
+    const rest = await append(url, version, 5, ' world', end(version))
+    expect(rest.headers).toMatchObject(end(version))
+    expect(await download(url)).toBe('hello world')
+  },
+)
 
-test('R-031 a failure of the storage is answered 5xx, without a word of completeness but ?0', async () => {
-  const { composer, fails } = await failingStore()
-  const site = await serve({ composer, logger: silent })
-  const reply = await create(site, 9, 'hello', end(9))
-  expect(fails()).toBe(1)
-  expect([reply.status, reply.headers['upload-complete']]).toEqual([500, '?0'])
-  // 5xx tells the client to resume, so it is told where.
-  const url = urlIn(reply, site)
-  const state = await stateOf(url, 9)
-  expect(state).toMatchObject({ 'upload-offset': '0', 'upload-complete': '?0' })
-  expect((await append(url, 9, 0, 'hello', end(9))).headers['upload-complete']).toBe('?1')
-})
+const final = { status: 422, headers: { 'x-why': 'virus' }, body: 'no' }
+
+/** Whoever asks gets the refusal, which is final. */
+async function expectFinal(replies: readonly Reply[], version: Version) {
+  for (const { status, headers } of replies) {
+    expect(status).toBe(422)
+    expect(headers).toMatchObject({ ...end(version), 'x-why': 'virus' })
+  }
+}
+
+test.each(versions)(
+  'R-030 a refusal of the whole ends the upload, and is the answer from then on, version %s',
+  async (version) => {
+    const site = await serve({ hooks: { preFinish: () => ({ reject: final }) } })
+    const reply = await create(site, version, 'hello', end(version))
+    expect(reply.text).toBe('no')
+    const url = urlIn(reply, site)
+    const again = await append(url, version, 5, '', end(version))
+    expect(again.text).toBe('no')
+    await expectFinal([reply, again, await ask('HEAD', url, version)], version)
+  },
+)
+
+test.each(versions)(
+  'R-030 an upload may be refused for good before all of it came, version %s',
+  async (version) => {
+    const composer = memoryComposer()
+    const site = await serve({
+      composer,
+      progressInterval: 1,
+      hooks: { postReceive: ({ offset }) => (offset > 0 ? { stop: final } : undefined) },
+    })
+    const fields = { ...end(version), 'content-length': '11' }
+    const { request, reply } = openRequest(creation(site, version, 'hello', fields))
+    const refused = await reply
+    request.destroy()
+    const url = urlIn(refused, site)
+    const rest = await append(url, version, 5, ' world', end(version))
+    await expectFinal([refused, rest, await ask('HEAD', url, version)], version)
+    const { dataStore, infoStore } = composer.slots()
+    const upload = (await infoStore!.get(idIn(url)))!
+    const { offset } = await dataStore!.stat(upload, { signal: new AbortController().signal })
+    expect([offset, upload.length, upload.state.kind]).toEqual([5, 11, 'rejected'])
+  },
+)
+
+test.each(versions)(
+  'R-031 a failure of the storage is answered 5xx, not complete, with Location, version %s',
+  async (version) => {
+    const { composer, fails } = await failingStore()
+    const site = await serve({ composer, logger: silent })
+    const reply = await create(site, version, 'hello', end(version))
+    expect([fails(), reply.status]).toEqual([1, 500])
+    expect(reply.headers).toMatchObject(more(version))
+    // 5xx tells the client to resume, so it is told where.
+    const url = urlIn(reply, site)
+    expect(await stateOf(url, version)).toMatchObject({ ...more(version), 'upload-offset': '0' })
+    const resumed = await append(url, version, 0, 'hello', end(version))
+    expect(resumed.headers).toMatchObject(end(version))
+  },
+)
+
+test.each(versions)(
+  'R-031 what is refused before there is an upload is 4xx, without Location, version %s',
+  async (version) => {
+    const reject = { status: 403, body: 'not you' }
+    for (const hooks of [{ access: () => ({ reject }) }, { preCreate: () => ({ reject }) }]) {
+      const site = await serve({ interimResponses: true, hooks })
+      const { request, reply } = openRequest(creation(site, version, 'hello', end(version)))
+      let interims = 0
+      request.on('information', () => interims++)
+      request.end()
+      const { status, text, headers } = await reply
+      expect([status, text, interims]).toEqual([403, 'not you', 0])
+      expect(headers).toMatchObject(more(version))
+      expect(headers).not.toHaveProperty('location')
+    }
+  },
+)
 
 /** A store whose first append fails. */
 async function failingStore() {
@@ -290,20 +459,49 @@ test('R-033 a part is never taken for the whole', async () => {
   expect(none.headers).toMatchObject({ 'upload-complete': '?0', 'upload-offset': '5' })
 })
 
-test('R-034 below min-size an upload comes whole, and is not offered to be resumed', async () => {
-  const options: Partial<HandlerOptions> = { interimResponses: true, minSize: 10 }
-  const site = await serve(options)
-  const { request, reply } = openRequest(creation(site, 9, 'hello', end(9)))
-  let interims = 0
-  request.on('information', () => interims++)
-  request.end()
-  expect((await reply).headers).toMatchObject({ 'upload-complete': '?1' })
-  expect(interims).toBe(0)
-  const parts = await create(site, 9, 'hello', { ...more(9), 'upload-length': '9' })
-  expect([parts.status, problemIn(parts).code]).toEqual([400, 'ERR_UPLOAD_TOO_SMALL'])
-  expect(parts.headers).toMatchObject({ 'upload-limit': 'min-size=10', 'upload-complete': '?0' })
-  const large = await create(site, 9, 'hello', { ...more(9), 'upload-length': '10' })
-  expect(large.status).toBe(201)
+test.each(versions)(
+  'R-034 below min-size an upload comes whole, and is not offered to be resumed, version %s',
+  async (version) => {
+    const options: Partial<HandlerOptions> = { interimResponses: true, minSize: 10 }
+    const site = await serve(options)
+    const { request, reply } = openRequest(creation(site, version, 'hello', end(version)))
+    let interims = 0
+    request.on('information', () => interims++)
+    request.end()
+    const whole = await reply
+    expect(whole.headers).toMatchObject(end(version))
+    expect(interims).toBe(0)
+    expect(await download(urlIn(whole, site))).toBe('hello')
+    const fields = { ...more(version), 'upload-length': '9' }
+    const part = await create(site, version, 'hello', fields)
+    expect([part.status, problemIn(part).code]).toEqual([400, 'ERR_UPLOAD_TOO_SMALL'])
+    expect(part.headers).toMatchObject({ 'upload-limit': 'min-size=10', ...more(version) })
+    expect(part.headers).not.toHaveProperty('location')
+    const large = { ...more(version), 'upload-length': '10' }
+    expect((await create(site, version, 'hello', large)).status).toBe(201)
+    // How much it will be is not known yet.
+    expect((await create(site, version, 'hello', more(version))).status).toBe(201)
+  },
+)
+
+test('R-029 R-034 a small upload that is lost is not complete either', async () => {
+  const created: string[] = []
+  const site = await serve({
+    interimResponses: true,
+    minSize: 20,
+    hooks: { postCreate: ({ upload }) => void created.push(upload.id) },
+  })
+  const fields = { ...end(9), 'content-length': '11' }
+  const { request, reply } = openRequest(creation(site, 9, 'hello', fields))
+  await until(
+    async () => created.length,
+    (count) => count === 1,
+  )
+  request.destroy()
+  await expect(reply).rejects.toThrow()
+  expect((await ask('HEAD', `${site.origin}/files/${created[0]}`, 9)).headers).toMatchObject({
+    'upload-complete': '?0',
+  })
 })
 
 test('R-035 URLs are unique and tell nothing of the storage', async () => {
@@ -314,11 +512,31 @@ test('R-035 URLs are unique and tell nothing of the storage', async () => {
   for (const url of urls) expect(url).toMatch(/\/files\/[0-9a-f]{32}$/)
 })
 
-test('R-035 the URL of an upload that is gone is not used again', async () => {
+test('R-035 no response tells where the data lies', async () => {
+  const directory = await temporaryDirectory()
+  const site = await serve({ composer: fileComposer(directory) })
+  const part = await create(site, 9, 'hello', more(9))
+  const url = urlIn(part, site)
+  const replies = [
+    part,
+    await ask('HEAD', url, 9),
+    await append(url, 9, 4, 'o', end(9)),
+    await append(url, 9, 5, ' world', end(9)),
+    await send({ method: 'GET', url }),
+    await create(site, 9, 'hello', end(9)),
+  ]
+  expect(replies.map(({ status }) => status)).toEqual([201, 204, 409, 201, 200, 201])
+  for (const { headers, text } of replies) {
+    expect(JSON.stringify(headers) + text).not.toContain(basename(directory))
+  }
+})
+
+test('R-035 the URL of an upload is not given to another', async () => {
   const site = await serve({ generateId: () => 'one' })
   const url = urlIn(await create(site, 9, '', more(9)), site)
   const second = await create(site, 9, '', more(9))
   expect([second.status, problemIn(second).code]).toEqual([409, 'ERR_ID_TAKEN'])
+  expect(second.headers).not.toHaveProperty('location')
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '0' })
 })
 
@@ -327,5 +545,4 @@ test('R-020 an append that missed its URL creates nothing', async () => {
   const reply = await create(site, 9, ' world', { ...end(9), 'upload-offset': '5' })
   expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_UNEXPECTED_FIELD'])
   expect(reply.headers).not.toHaveProperty('location')
-  expect(named(9)).toEqual({ 'upload-draft-interop-version': '9' })
 })

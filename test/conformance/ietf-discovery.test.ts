@@ -1,6 +1,8 @@
-import { expect, test } from 'vitest'
-import { send, sendRaw, serve } from '../serve.js'
-import { create, end, limitIn, more, named, urlIn, versions } from './draft.js'
+import http from 'node:http'
+import { expect, onTestFinished, test } from 'vitest'
+import { createHandler } from 'tuskit'
+import { listen, memoryComposer, send, sendRaw, serve } from '../serve.js'
+import { append, create, end, limitIn, more, named, problemIn, urlIn, versions } from './draft.js'
 
 test.each(versions)(
   'R-010 OPTIONS of the creation URL tells the limits, version %s',
@@ -16,11 +18,16 @@ test.each(versions)(
   },
 )
 
-test('R-010 without limits OPTIONS tells that min-size is 0', async () => {
-  const { origin } = await serve()
-  const { headers } = await send({ method: 'OPTIONS', url: `${origin}/files/` })
-  expect(headers['upload-limit']).toBe('min-size=0')
-})
+test.each(versions)(
+  'R-010 without limits OPTIONS tells that min-size is 0, version %s',
+  async (version) => {
+    const { origin } = await serve()
+    for (const url of [`${origin}/files`, `${origin}/files/`]) {
+      const { headers } = await send({ method: 'OPTIONS', url, headers: named(version) })
+      expect(headers['upload-limit']).toBe('min-size=0')
+    }
+  },
+)
 
 test('R-011 OPTIONS * is left to others', async () => {
   const { port } = await serve()
@@ -29,13 +36,32 @@ test('R-011 OPTIONS * is left to others', async () => {
   expect(reply.toLowerCase()).not.toContain('upload-limit')
 })
 
+test('R-011 as middleware, OPTIONS * goes to the next handler', async () => {
+  const handler = createHandler({ basePath: '/files', composer: memoryComposer() })
+  const server = http.createServer((request, response) => {
+    void handler(request, response, () => response.writeHead(299).end('next'))
+  })
+  const port = await listen(server)
+  onTestFinished(() => void server.close())
+  const reply = await sendRaw(port, 'OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  expect(reply).toMatch(/^HTTP\/1\.1 299 /)
+})
+
 test('R-012 the limits of an upload are those that OPTIONS tells', async () => {
   const site = await serve({ maxSize: 1000, maxAppendSize: 500, minAppendSize: 3 })
   const { headers } = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
   const reply = await create(site, 9, '', more(9))
   expect(reply.headers['upload-limit']).toBe(headers['upload-limit'])
-  const state = await send({ method: 'HEAD', url: urlIn(reply, site) })
+  const url = urlIn(reply, site)
+  const state = await send({ method: 'HEAD', url })
   expect(state.headers['upload-limit']).toBe(headers['upload-limit'])
+  // What they allow is taken, and no more.
+  const long = await append(url, 9, 0, 'x'.repeat(501), more(9))
+  expect([long.status, problemIn(long).code]).toEqual([413, 'ERR_APPEND_TOO_LARGE'])
+  expect((await append(url, 9, 0, 'x'.repeat(500), more(9))).status).toBe(204)
+  expect((await append(url, 9, 500, 'x'.repeat(500), end(9))).status).toBe(201)
+  const large = await create(site, 9, '', { ...more(9), 'upload-length': '1001' })
+  expect([large.status, problemIn(large).code]).toEqual([413, 'ERR_MAX_SIZE_EXCEEDED'])
 })
 
 test('R-012 what is known of a creation only may change its limits', async () => {
@@ -48,17 +74,26 @@ test('R-012 what is known of a creation only may change its limits', async () =>
   expect(limitIn(image, 'max-size')).toBe(10)
 })
 
-test('R-013 OPTIONS with Upload-Complete is answered as without, and creates nothing', async () => {
-  let created = 0
-  const { origin } = await serve({ hooks: { postCreate: () => void created++ } })
-  const url = `${origin}/files`
-  const plain = await send({ method: 'OPTIONS', url })
-  const headers = { ...named(8), ...end(8), 'content-length': '5' }
-  const reply = await send({ method: 'OPTIONS', url, headers, body: 'hello' })
-  const { date: _, connection: __, ...rest } = reply.headers
-  expect(plain.headers).toMatchObject(rest)
-  expect([reply.status, created]).toEqual([200, 0])
-})
+test.each(versions)(
+  'R-013 OPTIONS with Upload-Complete is answered as any other, creates nothing, version %s',
+  async (version) => {
+    let created = 0
+    const { origin } = await serve({ hooks: { postCreate: () => void created++ } })
+    const url = `${origin}/files`
+    const plain = await send({ method: 'OPTIONS', url, headers: named(version) })
+    for (const says of [end(version), more(version)]) {
+      const headers = { ...named(version), ...says, 'content-length': '5' }
+      const reply = await send({ method: 'OPTIONS', url, headers, body: 'hello' })
+      expect(reply.status).toBe(200)
+      const { date: _, connection: __, ...told } = plain.headers
+      expect(reply.headers).toMatchObject(told)
+      for (const name of ['location', 'upload-offset', 'upload-complete', 'upload-incomplete']) {
+        expect(reply.headers).not.toHaveProperty(name)
+      }
+    }
+    expect(created).toBe(0)
+  },
+)
 
 test('R-014 OPTIONS of the creation URL tells the media type of appends', async () => {
   const { origin } = await serve()

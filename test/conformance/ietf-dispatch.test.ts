@@ -12,20 +12,24 @@ import {
   send,
   serve,
   tus,
+  until,
 } from '../serve.js'
 import {
   append,
+  appending,
   ask,
   create,
   creation,
   end,
   more,
+  named,
   problemIn,
   started,
   stateOf,
   urlIn,
   versions,
 } from './draft.js'
+import { silent } from './silent.js'
 
 const partial = { 'content-type': 'application/partial-upload' }
 
@@ -40,8 +44,20 @@ test('D1 X-HTTP-Method-Override decides before all else', async () => {
   }
   const reply = await send({ method: 'POST', url, headers, body: ' world' })
   expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
+  const asked = { method: 'POST', url, headers: { 'x-http-method-override': 'HEAD' } }
+  const state = await send(asked)
+  expect([state.status, state.headers['upload-complete']]).toEqual([204, '?1'])
   const removed = { method: 'POST', url, headers: { 'x-http-method-override': 'DELETE' } }
   expect((await send(removed)).status).toBe(204)
+})
+
+test('D1 X-HTTP-Method-Override of a creation', async () => {
+  const site = await serve()
+  const override = (method: string) => ({ ...end(9), 'x-http-method-override': method })
+  const put = await create(site, 9, 'hello', override('PUT'))
+  expect([put.status, put.headers['upload-complete']]).toEqual([201, '?1'])
+  const none = await create(site, 9, 'hello', override('DELETE'))
+  expect(none.status).toBe(405)
 })
 
 describe('D2 a request with Tus-Resumable is of tus, whatever else it says', () => {
@@ -68,6 +84,26 @@ describe('D2 a request with Tus-Resumable is of tus, whatever else it says', () 
     const reply = await patch(url, 0, 'hello', system)
     expect([reply.status, reply.headers['upload-offset']]).toEqual([204, '5'])
     expect(reply.headers).not.toHaveProperty('upload-complete')
+  })
+
+  test('D2 a chunk whose media type is that of the draft', async () => {
+    const site = await serve()
+    const url = await createUpload(site)
+    const reply = await patch(url, 0, 'hello', { ...system, ...partial })
+    expect([reply.status, reply.headers['tus-resumable']]).toEqual([415, '1.0.0'])
+    expect(await offsetOf(url)).toBe('0')
+  })
+
+  test.each(versions)('D2 a request for the offset, and a removal, version %s', async (version) => {
+    const site = await serve()
+    const url = await createUpload(site)
+    const headers = { ...tus, ...named(version), ...end(version) }
+    const state = await send({ method: 'HEAD', url, headers })
+    expect([state.status, state.headers['upload-offset']]).toEqual([200, '0'])
+    expect(state.headers).toHaveProperty('tus-resumable')
+    expect(state.headers).not.toHaveProperty('upload-complete')
+    const removed = await send({ method: 'DELETE', url, headers })
+    expect([removed.status, removed.headers['tus-resumable']]).toEqual([204, '1.0.0'])
   })
 
   test('D2 also with a version of tus that is not spoken', async () => {
@@ -102,6 +138,15 @@ describe('D4 the media type of a PATCH decides', () => {
     const reply = await send({ method: 'PATCH', url, headers, body: ' world' })
     expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_INVALID_COMPLETE'])
   })
+
+  test.each(['Application/Partial-Upload', 'application/partial-upload; a="b"'])(
+    'D4 so is %s',
+    async (type) => {
+      const url = await started(await serve(), 9, 'hello')
+      const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-type': type })
+      expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
+    },
+  )
 
   test('D4 application/offset+octet-stream without Tus-Resumable: 412', async () => {
     const url = await createUpload(await serve())
@@ -138,6 +183,35 @@ test.each(versions)(
   },
 )
 
+test.each(versions)(
+  'D5 D6 an append of version %s is of the draft; 104 only where a version is named',
+  async (version) => {
+    const site = await serve({ interimResponses: true, progressInterval: 1 })
+    const url = await started(site, version, 'hello')
+    const body = Buffer.alloc(8_000_000)
+    const { request, reply } = openRequest(appending(url, version, 5, body, end(version)))
+    const told: unknown[] = []
+    request.on('information', ({ headers }) => told.push(headers['upload-draft-interop-version']))
+    request.end()
+    const { status, headers } = await reply
+    expect(status).toBe(201)
+    expect(headers).toMatchObject({ ...end(version), 'upload-offset': '8000005' })
+    // How many there are depends on time.
+    if (version === undefined) expect(told).toEqual([])
+    for (const name of told) expect(name).toBe(String(version))
+  },
+)
+
+test.each(['abc', '?1', '9, 9'])(
+  'D6 a malformed version (%s) is none: of the draft, without interim responses',
+  async (version) => {
+    for (const says of ['?1', '?0']) {
+      const { interims, reply } = await createCounting(version, { 'upload-complete': says })
+      expect([reply.status, interims, reply.headers['upload-complete']]).toEqual([201, 0, says])
+    }
+  },
+)
+
 test('D5 version 3 has Upload-Incomplete only, the others have Upload-Complete only', async () => {
   const site = await serve()
   for (const [version, fields] of [
@@ -156,6 +230,51 @@ test.each(['2', '10', '99'])(
     const { interims, reply, site } = await createCounting(version, { 'upload-complete': '?1' })
     expect([reply.status, interims, reply.headers['upload-complete']]).toEqual([201, 0, '?1'])
     expect(await download(urlIn(reply, site))).toBe('hello')
+  },
+)
+
+test.each(['2', '10', '99'])(
+  'D7 version %s: a lost representation is not complete, and no Location was promised',
+  async (version) => {
+    const created: string[] = []
+    const site = await serve({
+      interimResponses: true,
+      hooks: { postCreate: ({ upload }) => void created.push(upload.id) },
+    })
+    const headers = {
+      'upload-draft-interop-version': version,
+      'upload-complete': '?1',
+      'content-length': '11',
+    }
+    const { request, reply } = openRequest({ ...creation(site, undefined, 'hello'), headers })
+    let interims = 0
+    request.on('information', () => interims++)
+    await until(
+      async () => created.length,
+      (count) => count === 1,
+    )
+    request.destroy()
+    await expect(reply).rejects.toThrow()
+    expect(interims).toBe(0)
+    expect(await stateOf(`${site.origin}/files/${created[0]}`, 9)).toMatchObject({
+      'upload-complete': '?0',
+    })
+  },
+)
+
+test.each(['2', '10', '99'])(
+  'D7 version %s: when it fails, there is nothing to resume',
+  async (version) => {
+    const preFinish = () => {
+      throw new Error('The application is down')
+    }
+    const site = await serve({ hooks: { preFinish }, logger: silent })
+    const fields = { 'upload-draft-interop-version': version, 'upload-complete': '?1' }
+    const reply = await create(site, undefined, 'hello', fields)
+    expect([reply.status, reply.headers['upload-complete']]).toEqual([500, '?0'])
+    expect(reply.headers).not.toHaveProperty('location')
+    // Unlike that of a version that is spoken.
+    expect((await create(site, 9, 'hello', end(9))).headers).toHaveProperty('location')
   },
 )
 
@@ -182,6 +301,28 @@ describe('D8 without a mark of either, the protocol that created the upload answ
     expect(other.headers).not.toHaveProperty('upload-complete')
   })
 
+  test('D8 of a finished upload', async () => {
+    const site = await serve()
+    const draft = urlIn(await create(site, 9, 'hello', end(9)), site)
+    const state = await send({ method: 'HEAD', url: draft })
+    expect(state.headers).toMatchObject({ 'upload-offset': '5', 'upload-length': '5', ...end(9) })
+    const content = await send({ method: 'GET', url: draft })
+    expect([content.status, content.text]).toEqual([200, 'hello'])
+    expect(content.headers).toMatchObject({ 'upload-offset': '5', ...end(9) })
+    const other = urlIn(await post(site, { 'upload-length': '5' }, 'hello'), site)
+    expect((await send({ method: 'HEAD', url: other })).headers).toMatchObject({
+      'upload-offset': '5',
+      'tus-resumable': '1.0.0',
+    })
+    const download = await send({ method: 'GET', url: other })
+    expect([download.status, download.text, download.headers['tus-resumable']]).toEqual([
+      200,
+      'hello',
+      '1.0.0',
+    ])
+    expect(download.headers).not.toHaveProperty('upload-complete')
+  })
+
   test('D8 GET', async () => {
     const site = await serve()
     const draft = await send({ method: 'GET', url: await started(site, 9, 'hello') })
@@ -199,18 +340,30 @@ describe('D8 without a mark of either, the protocol that created the upload answ
     expect(other.status).toBe(412)
   })
 
-  test('D8 of an upload that does not exist, tus answers', async () => {
+  test('D8 DELETE again: what is gone is gone, whatever protocol it had', async () => {
+    const url = await started(await serve(), undefined, 'hello')
+    expect((await send({ method: 'DELETE', url })).status).toBe(204)
+    expect((await send({ method: 'DELETE', url })).status).toBe(404)
+  })
+
+  test('D8 HEAD of an upload that does not exist, tus answers', async () => {
     const { origin } = await serve()
     const reply = await send({ method: 'HEAD', url: `${origin}/files/nobody` })
     expect([reply.status, reply.headers['tus-resumable']]).toEqual([404, '1.0.0'])
   })
 })
 
-test('D9 a POST with Upload-Length only: 412', async () => {
-  const { origin } = await serve()
-  const sent = { method: 'POST', url: `${origin}/files`, headers: { 'upload-length': '5' } }
-  const reply = await send(sent)
-  expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
+test('D9 a POST with Upload-Length only: 412, and nothing is created', async () => {
+  let created = 0
+  const { origin } = await serve({ hooks: { postCreate: () => void created++ } })
+  for (const body of ['', 'hello']) {
+    for (const extra of [{}, { 'upload-draft-interop-version': '9' }]) {
+      const headers = { 'upload-length': '5', ...extra }
+      const reply = await send({ method: 'POST', url: `${origin}/files`, headers, body })
+      expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
+    }
+  }
+  expect(created).toBe(0)
 })
 
 describe('D10 an upload made by one protocol cannot be continued by the other', () => {
@@ -220,10 +373,12 @@ describe('D10 an upload made by one protocol cannot be continued by the other', 
     const reply = await append(url, version, 0, 'hello world', end(version))
     expect([reply.status, problemIn(reply).code]).toEqual([409, 'ERR_PROTOCOL_MISMATCH'])
     expect(reply.headers).not.toHaveProperty('upload-offset')
-    // Without a version, HEAD has no mark of the draft.
-    const head = await ask('HEAD', url, version, end(version))
-    const forbids = version !== undefined && version <= 6
-    expect(head.status).toBe(forbids ? 400 : 409)
+    // Without a version, HEAD and GET need another mark of the draft.
+    const mark = version === undefined ? end(version) : {}
+    for (const method of ['HEAD', 'GET'] as const) {
+      const state = await ask(method, url, version, mark)
+      expect([state.status, state.headers['upload-offset']]).toEqual([409, undefined])
+    }
     expect(await offsetOf(url)).toBe('0')
     expect((await patch(url, 0, 'hello world')).status).toBe(204)
   })
@@ -232,6 +387,7 @@ describe('D10 an upload made by one protocol cannot be continued by the other', 
     const url = await started(await serve(), 9, 'hello', { 'upload-length': '11' })
     const reply = await patch(url, 5, ' world')
     expect([reply.status, reply.text.split(':')[0]]).toEqual([409, 'ERR_PROTOCOL_MISMATCH'])
+    expect(reply.headers['tus-resumable']).toBe('1.0.0')
     expect(reply.headers).not.toHaveProperty('upload-offset')
     const head = await send({ method: 'HEAD', url, headers: tus })
     expect([head.status, head.headers['upload-offset']]).toEqual([409, undefined])

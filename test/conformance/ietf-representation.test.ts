@@ -1,30 +1,35 @@
 import { describe, expect, test } from 'vitest'
 import type { Upload } from 'tuskit'
-import { download, send, serve, type Site } from '../serve.js'
+import { download, send, serve, type Site, stores } from '../serve.js'
 import { append, create, creation, end, more, urlIn } from './draft.js'
 
 function recordOf({ handler }: Site, url: string): Promise<Upload> {
   return handler.uploads.inspect(url.split('/').at(-1)!).then(({ upload }) => upload)
 }
 
-test('R-032 the creation says what the content is, whatever brings the rest', async () => {
-  const seen: Upload[] = []
-  const site = await serve({ hooks: { preFinish: ({ upload }) => void seen.push(upload) } })
-  const headers = {
-    'content-type': 'image/svg+xml; charset=utf-8',
-    'content-encoding': 'gzip',
-    'content-language': 'de',
-    'content-disposition': 'inline; filename="plan.svg"',
-    authorization: 'Bearer secret',
-  }
-  const sent = creation(site, 9, 'hello', { ...more(9), ...headers })
-  const reply = await send({ ...sent, method: 'PUT', url: `${site.origin}/files?album=7` })
-  const url = urlIn(reply, site)
-  await append(url, 9, 5, ' world', { ...end(9), 'content-language': 'fr' })
-  const { authorization: _, ...kept } = headers
-  const representation = { method: 'PUT', target: '/files?album=7', headers: kept }
-  expect(seen.map((upload) => upload.representation)).toEqual([representation])
-  expect((await recordOf(site, url)).representation).toEqual(representation)
+describe.each(stores)('$store store', ({ compose }) => {
+  test('R-032 the creation says what the content is, whatever brings the rest', async () => {
+    const seen: Upload[] = []
+    const site = await serve({
+      composer: await compose(),
+      hooks: { preFinish: ({ upload }) => void seen.push(upload) },
+    })
+    const headers = {
+      'content-type': 'image/svg+xml; charset=utf-8',
+      'content-encoding': 'gzip',
+      'content-language': 'de',
+      'content-disposition': 'inline; filename="plan.svg"',
+      authorization: 'Bearer secret',
+    }
+    const sent = creation(site, 9, 'hello', { ...more(9), ...headers })
+    const reply = await send({ ...sent, method: 'PUT', url: `${site.origin}/files?album=7` })
+    const url = urlIn(reply, site)
+    await append(url, 9, 5, ' world', { ...end(9), 'content-language': 'fr' })
+    const { authorization: _, ...kept } = headers
+    const representation = { method: 'PUT', target: '/files?album=7', headers: kept }
+    expect(seen.map((upload) => upload.representation)).toEqual([representation])
+    expect((await recordOf(site, url)).representation).toEqual(representation)
+  })
 })
 
 test('R-032 a download has the type, name, coding and language of the creation', async () => {
