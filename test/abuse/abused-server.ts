@@ -110,7 +110,9 @@ export function answersIn(text: string): RawAnswer[] {
 /** A refusal says why: by a code and a sentence, or by its status alone when Node has refused before tuskit was asked. */
 export function expectReason({ body, head, status }: RawAnswer): void {
   if (/^tus-resumable: /im.test(head)) expect(body).toMatch(/^ERR_[A-Z_]+: [^\n]+\n$/)
-  else expect([400, 408, 413, 417, 431]).toContain(status)
+  else if (/^content-type: application\/problem\+json/im.test(head)) {
+    expect(JSON.parse(body)).toMatchObject({ status, code: expect.stringMatching(/^ERR_/) })
+  } else expect([400, 408, 413, 417, 431]).toContain(status)
 }
 
 export async function openSocket({ port }: AbusedServer): Promise<Socket> {
