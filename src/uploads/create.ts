@@ -41,7 +41,8 @@ export async function create(engine: Engine, request: CreateRequest): Promise<Re
   const { exchange, chunk } = request
   await authorize(engine, 'create', undefined, exchange)
   const upload = await prepare(engine, request)
-  if (chunk !== undefined) checkBodySize(engine.settings, upload, undefined, chunk)
+  // Clients of tus are told the place of an upload although its first bytes are refused.
+  if (chunk && request.protocol === 'ietf') checkBodySize(engine.settings, upload, undefined, chunk)
   return exclusive(engine, upload.id, async (holder) => {
     await establish(engine, holder, upload, request)
     if (chunk !== undefined) return receive(engine, holder, { offset: 0 }, chunk)
