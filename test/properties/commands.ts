@@ -3,30 +3,19 @@ import { expect } from 'vitest'
 import {
   createFinalOutcome,
   createOutcome,
-  deleteOutcome,
-  getOutcome,
   maxPartial,
   maxSize,
-  patchOutcome,
-  type Chunk,
+  maxUploads,
   type CreateRequest,
   type Model,
   type ModelUpload,
-  type Outcome,
-  type PatchRequest,
-  type RangeRequest,
 } from './model.js'
-import { adopt, agreed, checksumHeaders, expectedHead, head, preparePatch, tus } from './send.js'
+import { describe, flawed, subject, targetOf, type Target, type UploadRequest } from './requests.js'
+import { adopt, agreed, checksumHeaders, tus } from './send.js'
 import type { Reply, Site } from './site.js'
 
 /** A step that several clients can take. Its text is one line of a counterexample. */
 export type Step = AsyncCommand<Model, Site>
-
-/** What a step on an upload that exists begins with. */
-export interface Target {
-  readonly client: number
-  readonly number: number
-}
 
 export class Create implements Step {
   readonly client: number
@@ -40,7 +29,7 @@ export class Create implements Step {
   check({ uploads }: Readonly<Model>): boolean {
     const { chunk, length, partial } = this.request
     const size = Math.max(chunk?.size ?? 0, length === 'deferred' ? 0 : length)
-    return uploads.length < 5 && (!partial || size <= maxPartial)
+    return uploads.length < maxUploads && (!partial || size <= maxPartial)
   }
 
   async run(model: Model, site: Site): Promise<void> {
@@ -77,7 +66,7 @@ export class Create implements Step {
 }
 
 /** Notes the path of an upload, which must have been told exactly when there is one. */
-async function created(
+export async function created(
   model: Model,
   site: Site,
   reply: Reply,
@@ -93,14 +82,21 @@ async function created(
 export class CreateFinal implements Step {
   readonly client: number
   readonly parts: readonly number[]
+  /** Whether they may be something else than partial uploads. */
+  readonly strays: boolean
 
-  constructor(client: number, parts: readonly number[]) {
+  constructor(client: number, parts: readonly number[], strays: boolean) {
     this.client = client
     this.parts = parts
+    this.strays = strays
   }
 
   check({ uploads }: Readonly<Model>): boolean {
-    return this.parts.every((part) => part < uploads.length)
+    return this.parts.every((part) => {
+      const upload = uploads[part]
+      if (upload === undefined) return false
+      return this.strays || (upload.kind === 'partial' && !upload.gone)
+    })
   }
 
   async run(model: Model, site: Site): Promise<void> {
@@ -115,136 +111,31 @@ export class CreateFinal implements Step {
   }
 }
 
-export class Patch implements Step {
+/** One request to an upload, while nobody else asks for it. */
+export class Ask implements Step {
   readonly target: Target
-  readonly request: PatchRequest
+  readonly request: UploadRequest
 
-  constructor(target: Target, request: PatchRequest) {
+  constructor(target: Target, request: UploadRequest) {
     this.target = target
     this.request = request
   }
 
-  check({ uploads }: Readonly<Model>): boolean {
-    return mayGrow(uploads[this.target.number], this.request)
+  check(model: Readonly<Model>): boolean {
+    return targetOf(model, this.target, [this.request]) !== undefined
   }
 
   async run(model: Model, site: Site): Promise<void> {
     const { client, number } = this.target
-    const prepared = preparePatch(model, site, number, this.request)
-    const expected = patchOutcome(model.uploads[number]!, this.request, prepared)
-    const reply = await site.send(client, prepared.sent)
-    await adopt(model, site, number, agreed(reply, expected, prepared.bytes)!)
+    const { bytes, outcome, sent } = this.request.prepare(subject(model, site, number))
+    const expected = outcome(model.uploads[number]!, model.isNeeded(number))
+    const reply = await site.send(client, sent)
+    await adopt(model, site, number, agreed(reply, expected, bytes)!)
   }
 
   toString(): string {
-    return line(this.target.client, patchText(this.target.number, this.request))
+    return line(this.target.client, this.request.text(this.target.number))
   }
-}
-
-/** Whether a partial upload of unknown length stays small enough. */
-export function mayGrow(upload: ModelUpload | undefined, request: PatchRequest): boolean {
-  if (upload === undefined) return false
-  if (upload.kind !== 'partial' || upload.length !== undefined) return true
-  const { chunk, declares = 0, shift } = request
-  return upload.bytes.length + chunk.size + Math.max(0, declares) + Math.max(0, shift) <= maxPartial
-}
-
-export class Head implements Step {
-  readonly target: Target
-
-  constructor(target: Target) {
-    this.target = target
-  }
-
-  check({ uploads }: Readonly<Model>): boolean {
-    return this.target.number < uploads.length
-  }
-
-  async run(model: Model, site: Site): Promise<void> {
-    const { client, number } = this.target
-    agreed(await head(site, number, client), expectedHead(model, site, number))
-  }
-
-  toString(): string {
-    return line(this.target.client, `HEAD ${this.target.number}`)
-  }
-}
-
-export class Delete implements Step {
-  readonly target: Target
-
-  constructor(target: Target) {
-    this.target = target
-  }
-
-  check({ uploads }: Readonly<Model>): boolean {
-    return this.target.number < uploads.length
-  }
-
-  async run(model: Model, site: Site): Promise<void> {
-    const { client, number } = this.target
-    const reply = await site.send(client, deletion(site, number))
-    await adopt(model, site, number, agreed(reply, expectedDelete(model, number))!)
-  }
-
-  toString(): string {
-    return line(this.target.client, `DELETE ${this.target.number}`)
-  }
-}
-
-export function deletion(site: Site, number: number) {
-  return { method: 'DELETE', path: site.paths[number]!, headers: tus }
-}
-
-export function expectedDelete(model: Model, number: number): Outcome {
-  return deleteOutcome(model.uploads[number]!, model.isNeeded(number))
-}
-
-export class Get implements Step {
-  readonly target: Target
-  readonly range: RangeRequest | undefined
-
-  constructor(target: Target, range: RangeRequest | undefined) {
-    this.target = target
-    this.range = range
-  }
-
-  check({ uploads }: Readonly<Model>): boolean {
-    return this.target.number < uploads.length
-  }
-
-  async run(model: Model, site: Site): Promise<void> {
-    const { client, number } = this.target
-    const headers = { ...tus, ...(this.range && { range: `bytes=${rangeText(this.range)}` }) }
-    const reply = await site.send(client, { method: 'GET', path: site.paths[number]!, headers })
-    agreed(reply, getOutcome(model.uploads[number]!, this.range))
-  }
-
-  toString(): string {
-    const range = this.range === undefined ? '' : `, bytes ${rangeText(this.range)}`
-    return line(this.target.client, `GET ${this.target.number}${range}`)
-  }
-}
-
-function rangeText({ first, last }: RangeRequest): string {
-  return `${first ?? ''}-${last ?? ''}`
-}
-
-export function patchText(number: number, request: PatchRequest): string {
-  const { chunk, declares, fills, flaw, shift } = request
-  const offset = shift === 0 ? '' : ` at its offset ${shift > 0 ? '+' : '-'} ${Math.abs(shift)}`
-  const rest = fills ? 'all that is missing, or ' : ''
-  const end = declares === undefined ? '' : `, declaring the length as its end + ${declares}`
-  return `PATCH ${number}${offset} with ${rest}${describe(chunk)}${end}${flawed(flaw)}`
-}
-
-function describe({ checksum, chunked, size }: Chunk): string {
-  const digest = checksum === 'none' ? '' : `, checksum ${checksum}`
-  return `${size} bytes${chunked ? ' (chunked)' : ''}${digest}`
-}
-
-function flawed(flaw: string): string {
-  return flaw === 'none' ? '' : `, flaw: ${flaw}`
 }
 
 /** One step a line, so that a counterexample reads from top to bottom. */

@@ -2,16 +2,22 @@
 export const maxSize = 220_000
 /** No partial upload grows beyond this, so that a final upload of three is never too large later on. */
 export const maxPartial = 70_000
+/** No history has more uploads than this. */
+export const maxUploads = 6
 
-/** What an upload is by the protocol, whatever keeps it. */
+/** What an upload is by its protocol, whatever keeps it. Those of tus are plain, partial or final. */
 export interface ModelUpload {
-  readonly kind: 'plain' | 'partial' | 'final'
+  readonly kind: 'plain' | 'partial' | 'final' | 'draft'
   readonly length: number | undefined
   readonly bytes: Buffer
   readonly metadata: string
   /** The partial uploads of a final one, by number. */
   readonly parts: readonly number[]
   readonly gone: boolean
+  /** What has become of one of the draft when its end was told. Absent: that was not told. */
+  readonly end?: 'complete' | 'rejected'
+  /** The digest that one of the draft must have in the end. */
+  readonly digest?: string
 }
 
 /** A body, and what is said about it. */
@@ -43,7 +49,11 @@ export interface PatchRequest {
 
 /** What the answer must be, and the upload after it. */
 export interface Outcome {
+  /** The protocol that the answer speaks. Default: tus. */
+  readonly by?: 'draft' | 'either'
   readonly statuses: readonly number[]
+  /** The headers of a `104` that comes before. Absent: none comes. */
+  readonly interim?: Readonly<Record<string, string>>
   /** `undefined`: the header is absent. */
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly body?: Buffer
@@ -70,7 +80,7 @@ export class Model {
   }
 
   #waits(final: ModelUpload): boolean {
-    return final.kind === 'final' && !final.gone && !isFull(final)
+    return final.kind === 'final' && !final.gone && !isFinished(final)
   }
 
   /** Joins the final uploads that can be joined, and tells which. */
@@ -80,7 +90,7 @@ export class Model {
       if (!this.#waits(final)) return false
       const joined = { ...final, ...this.joined(final.parts) }
       this.uploads[number] = joined
-      return isFull(joined)
+      return isFinished(joined)
     })
   }
 
@@ -92,14 +102,14 @@ export class Model {
         sum === undefined || part.length === undefined ? undefined : sum + part.length,
       0,
     )
-    const bytes = Buffer.concat(uploads.every(isFull) ? uploads.map((part) => part.bytes) : [])
+    const bytes = Buffer.concat(uploads.every(isFinished) ? uploads.map((part) => part.bytes) : [])
     return { length, bytes }
   }
 }
 
-/** A final upload of nothing is full from the start. */
-export function isFull({ bytes, length }: ModelUpload): boolean {
-  return bytes.length === length
+/** In tus full bytes are all it takes, so a final upload of nothing is finished from the start. */
+export function isFinished({ bytes, end, kind, length }: ModelUpload): boolean {
+  return kind === 'draft' ? end === 'complete' : bytes.length === length
 }
 
 const refused = (status: number, upload?: ModelUpload): Outcome => ({
@@ -108,8 +118,15 @@ const refused = (status: number, upload?: ModelUpload): Outcome => ({
   ...(upload && { upload }),
 })
 
-const missing = (upload: ModelUpload): Outcome => ({
+export const missing = (upload: ModelUpload): Outcome => ({
   statuses: [404, 410],
+  headers: { 'upload-offset': undefined },
+  upload,
+})
+
+/** An upload of the draft is neither continued by tus nor told of. */
+const foreign = (upload: ModelUpload): Outcome => ({
+  statuses: [upload.end === 'rejected' ? 400 : 409],
   headers: { 'upload-offset': undefined },
   upload,
 })
@@ -140,7 +157,7 @@ export function createFinalOutcome(model: Model, parts: readonly number[]): Outc
   const joined = model.joined(parts)
   if ((joined.length ?? 0) > maxSize) return refused(413)
   const upload: ModelUpload = { kind: 'final', ...joined, metadata: '', parts, gone: false }
-  const offset = isFull(upload) ? String(upload.length) : undefined
+  const offset = isFinished(upload) ? String(upload.length) : undefined
   return { statuses: [201], headers: { 'upload-offset': offset }, upload }
 }
 
@@ -153,6 +170,7 @@ export function patchOutcome(
   if (request.flaw === 'type') return refused(415, upload)
   if (request.flaw === 'offset') return refused(400, upload)
   if (upload.gone) return missing(upload)
+  if (upload.kind === 'draft') return foreign(upload)
   if (upload.kind === 'final') return refused(403, upload)
   const offset = upload.bytes.length
   if (sent.offset !== offset) {
@@ -184,8 +202,9 @@ function takeChunk(upload: ModelUpload, chunk: Chunk, bytes: Buffer): Outcome {
 
 export function headOutcome(upload: ModelUpload, concat: string | undefined): Outcome {
   if (upload.gone) return missing(upload)
+  if (upload.kind === 'draft') return foreign(upload)
   const { length, metadata, kind } = upload
-  const known = kind !== 'final' || isFull(upload)
+  const known = kind !== 'final' || isFinished(upload)
   return {
     statuses: [200],
     headers: {
@@ -212,7 +231,8 @@ export interface RangeRequest {
 
 export function getOutcome(upload: ModelUpload, range: RangeRequest | undefined): Outcome {
   if (upload.gone) return missing(upload)
-  if (!isFull(upload)) return refused(409, upload)
+  if (upload.end === 'rejected') return refused(400, upload)
+  if (!isFinished(upload)) return refused(409, upload)
   const { bytes } = upload
   const whole = { statuses: [200], headers: {}, body: bytes, upload }
   if (range === undefined || bytes.length === 0) return whole

@@ -7,8 +7,8 @@ import { agreesWithModel } from './property.js'
 const seed = Number(process.env.PROPERTY_SEED ?? Date.now() % 2 ** 31)
 
 describe.each([
-  ['memory', 150, async () => memoryComposer()],
-  ['files', 30, async () => fileComposer(await temporaryDirectory())],
+  ['memory', 600, async () => memoryComposer()],
+  ['files', 120, async () => fileComposer(await temporaryDirectory())],
 ] as const)('several clients and a server on %s', (_, numRuns, compose) => {
   test(`agree with the model in ${numRuns} histories`, { timeout: 120_000 }, async () => {
     const details = await fc.check(agreesWithModel(compose), {

@@ -1,71 +1,58 @@
 import { expect } from 'vitest'
-import {
-  deletion,
-  expectedDelete,
-  line,
-  mayGrow,
-  patchText,
-  type Step,
-  type Target,
-} from './commands.js'
-import {
-  deleteOutcome,
-  isFull,
-  maxPartial,
-  maxSize,
-  patchOutcome,
-  type Model,
-  type ModelUpload,
-  type Outcome,
-  type PatchRequest,
-} from './model.js'
-import {
-  adopt,
-  agreed,
-  checksumHeaders,
-  grown,
-  head,
-  preparePatch,
-  toldOffset,
-  untilTold,
-  type PreparedPatch,
-} from './send.js'
-import { difference, type Reply, type Sent, type Site } from './site.js'
+import { line, type Step } from './commands.js'
+import type { Model, ModelUpload } from './model.js'
+import { subject, targetOf, type Prepared, type Target, type UploadRequest } from './requests.js'
+import { adopt, agreed, expectedHead, grown, head, untilTaken } from './send.js'
+import type { Open, Site } from './site.js'
 
-/** A PATCH of which the server gets the beginning only. */
+/** An append of which the server gets the beginning only. */
 export interface Beginning {
-  readonly size: number
+  readonly request: UploadRequest
   readonly sent: number
-  readonly checksum: 'none' | 'right'
 }
 
-/** Whether the upload has room for it, so that nothing but the interruption ends it. */
-function takes(upload: ModelUpload | undefined, { sent, size }: Beginning): boolean {
-  if (upload === undefined || upload.gone || upload.kind === 'final' || sent >= size) return false
-  const limit = upload.kind === 'partial' ? maxPartial : maxSize
-  return upload.bytes.length + size <= (upload.length ?? limit)
+/** What has begun, and how far it has come. */
+interface Begun {
+  readonly open: Open
+  readonly prepared: Prepared
+  /** What the body lacks. */
+  readonly rest: Buffer
+  /** The upload with those bytes that count already. */
+  readonly upload: ModelUpload
 }
 
-async function begin(model: Model, site: Site, number: number, beginning: Beginning) {
-  const { size, sent, checksum } = beginning
-  const chunk = { size, chunked: false, checksum }
-  const bytes = model.fill(size)
-  const offset = model.uploads[number]!.bytes.length
-  const headers = {
-    'tus-resumable': '1.0.0',
-    'content-type': 'application/offset+octet-stream',
-    'content-length': size,
-    'upload-offset': String(offset),
-    ...checksumHeaders(chunk, bytes),
-  }
-  const path = site.paths[number]!
-  const body = bytes.subarray(0, sent)
-  const open = await site.begin({ method: 'PATCH', path, headers, body })
-  return {
-    ...open,
-    rest: bytes.subarray(sent),
-    stored: checksum === 'none' ? body : bytes.subarray(0, 0),
-  }
+/** What an append would be, when the upload has room for it, so that nothing but the interruption ends it. */
+function rehearse(
+  model: Readonly<Model>,
+  target: Target,
+  { request, sent }: Beginning,
+): Prepared | undefined {
+  const upload = targetOf(model, target, [request])
+  if (upload === undefined) return undefined
+  const fill = (size: number) => Buffer.alloc(size)
+  const prepared = request.prepare({ upload, path: '', concat: undefined, fill })
+  const isTaken = sent < prepared.bytes.length && prepared.receives(upload) !== undefined
+  return isTaken ? prepared : undefined
+}
+
+async function begin(
+  model: Model,
+  site: Site,
+  number: number,
+  { request, sent }: Beginning,
+): Promise<Begun> {
+  const prepared = request.prepare(subject(model, site, number))
+  const { bytes, receives, verified } = prepared
+  const declared = receives(model.uploads[number]!)!
+  const open = await site.begin(prepared.sent, sent)
+  const upload = verified ? declared : grown(declared, bytes.subarray(0, sent))
+  return { open, prepared, rest: bytes.subarray(sent), upload }
+}
+
+/** Sees that a request is over of which the body will not come to its end. */
+export async function ended({ reply }: Open): Promise<void> {
+  const first = await reply
+  if (first !== 'cut') expect(first.status, 'the one that was ended').toBe(503)
 }
 
 /** A client that vanishes in the middle: what the server got counts, unless it cannot be verified. */
@@ -80,203 +67,78 @@ export class Cut implements Step {
     this.ending = ending
   }
 
-  check({ uploads }: Readonly<Model>): boolean {
-    return takes(uploads[this.target.number], this.beginning)
+  check(model: Readonly<Model>): boolean {
+    return rehearse(model, this.target, this.beginning) !== undefined
   }
 
   async run(model: Model, site: Site): Promise<void> {
     const { number } = this.target
-    const upload = model.uploads[number]!
-    const { request, reply, stored } = await begin(model, site, number, this.beginning)
-    const after = grown(upload, stored)
+    const { open, upload } = await begin(model, site, number, this.beginning)
     if (this.ending === 'reset') {
-      // A reset overtakes bytes that are on their way, so they must have arrived.
-      await untilTold(site, number, (offset) => offset === after.bytes.length)
-      request.socket!.resetAndDestroy()
+      // A reset overtakes what is on its way.
+      await open.arrived
+      await untilTaken(site, number, upload, upload.bytes.length)
+      open.request.socket!.resetAndDestroy()
     } else {
-      request.socket!.end()
+      open.request.socket!.end()
     }
-    await reply
+    await open.reply
     await site.idle()
-    expect(await toldOffset(site, number), 'the offset after the cut').toBe(after.bytes.length)
-    await adopt(model, site, number, after)
+    agreed(await head(site, number, upload), expectedHead(site, upload))
+    await adopt(model, site, number, upload)
   }
 
   toString(): string {
-    const { checksum, sent, size } = this.beginning
-    const digest = checksum === 'none' ? '' : ' with a checksum'
+    const { request, sent } = this.beginning
     const { client, number } = this.target
-    return line(client, `PATCH ${number}${digest}, ${this.ending} after ${sent} of ${size} bytes`)
+    return line(client, `${request.text(number)}, ${this.ending} after ${sent} bytes`)
   }
 }
 
-/** A client that takes over from another that is in the middle of its body. */
-export class TakeOver implements Step {
+/** A request that comes while another client is in the middle of its body. Either it ends that one, or it changes nothing. */
+export class Meet implements Step {
   readonly target: Target
   readonly beginning: Beginning
-  readonly rival: PatchRequest | 'delete'
+  readonly rival: UploadRequest
 
-  constructor(target: Target, beginning: Beginning, rival: PatchRequest | 'delete') {
+  constructor(target: Target, beginning: Beginning, rival: UploadRequest) {
     this.target = target
-    this.beginning = { ...beginning, checksum: 'none' }
+    this.beginning = beginning
     this.rival = rival
   }
 
-  check({ uploads }: Readonly<Model>): boolean {
-    const upload = uploads[this.target.number]
-    if (!takes(upload, this.beginning) || this.beginning.sent === 0) return false
-    return this.rival === 'delete' || this.rival.flaw === 'none'
+  check(model: Readonly<Model>): boolean {
+    const first = rehearse(model, this.target, this.beginning)
+    // Bytes that count only together show no sign that they have arrived.
+    if (first === undefined || first.verified || this.beginning.sent === 0) return false
+    return targetOf(model, this.target, [this.rival]) !== undefined
   }
 
   async run(model: Model, site: Site): Promise<void> {
+    const { rival } = this
     const { client, number } = this.target
-    const { reply, request, rest, stored } = await begin(model, site, number, this.beginning)
-    const upload = grown(model.uploads[number]!, stored)
-    await untilTold(site, number, (offset) => offset === upload.bytes.length)
-    model.uploads[number] = upload
-    const rival =
-      this.rival === 'delete'
-        ? { sent: deletion(site, number), expected: expectedDelete(model, number), bytes: rest }
-        : rivalPatch(preparePatch(model, site, number, this.rival), upload)
-    const after = agreed(await site.send(client, rival.sent), rival.expected, rival.bytes)!
-    // One that has been cut does not get through any more.
-    request.end(rest)
-    const first = await reply
-    if (first !== 'cut') expect(first.status, 'the one that was taken over').toBe(503)
-    await adopt(model, site, number, after)
-  }
-
-  toString(): string {
-    const { sent, size } = this.beginning
-    const { client, number } = this.target
-    const rival = this.rival === 'delete' ? `DELETE ${number}` : patchText(number, this.rival)
-    return line(client, `${rival}, while somebody has sent ${sent} of ${size} bytes`)
-  }
-}
-
-function rivalPatch(prepared: PreparedPatch, upload: ModelUpload) {
-  const { bytes, request, sent } = prepared
-  return { sent, expected: patchOutcome(upload, request, prepared), bytes }
-}
-
-/** One of two requests that are sent at the same time. */
-interface Contender {
-  readonly reply: Reply
-  readonly bytes: Buffer
-  readonly request: PatchRequest | 'delete'
-  outcomes(upload: ModelUpload): Outcome[]
-}
-
-/** Two clients at once. One comes first; if that is a PATCH, the other may interrupt it. */
-export class Together implements Step {
-  readonly number: number
-  readonly requests: readonly [PatchRequest | 'delete', PatchRequest | 'delete' | 'head']
-
-  constructor(number: number, requests: Together['requests']) {
-    this.number = number
-    this.requests = requests
-  }
-
-  check({ uploads }: Readonly<Model>): boolean {
-    const upload = uploads[this.number]
-    // Two declarations and a body without a size at once have more outcomes than are worth telling apart.
-    return (
-      this.requests.every(
-        (request) =>
-          typeof request === 'string' || (!request.chunk.chunked && mayGrow(upload, request)),
-      ) &&
-      upload !== undefined &&
-      (upload.kind !== 'partial' || upload.length !== undefined)
-    )
-  }
-
-  async run(model: Model, site: Site): Promise<void> {
-    const { number } = this
     const before = model.uploads[number]!
-    const needed = model.isNeeded(number)
-    const [first, second] = (await Promise.all(
-      this.requests.map(async (request, client) => {
-        if (request === 'head') return { reply: await head(site, number, client) }
-        const prepared =
-          request === 'delete' ? undefined : preparePatch(model, site, number, request)
-        const sent: Sent = prepared?.sent ?? deletion(site, number)
-        const reply = await site.send(client, sent)
-        const bytes = prepared?.bytes ?? Buffer.alloc(0)
-        const outcomes = (upload: ModelUpload) =>
-          prepared === undefined
-            ? deletions(upload, needed)
-            : [patchOutcome(upload, prepared.request, prepared)]
-        return { reply, bytes, request, outcomes }
-      }),
-    )) as [Contender, Contender | { reply: Reply }]
-    await site.idle()
-    const told = await toldOffset(site, number)
-    const candidates =
-      'outcomes' in second
-        ? [...inOrder(before, first, second, told), ...inOrder(before, second, first, told)]
-        : whole(before, first)
-    const after = candidates.find(
-      (upload) => upload.gone || upload.kind === 'final' || upload.bytes.length === told,
-    )
-    const summary = [first.reply, second.reply].map((reply) =>
-      reply === 'cut' ? reply : reply.status,
-    )
-    if (after === undefined) {
-      expect.fail(`No order explains ${summary.join(' and ')} and then the offset ${told}`)
+    const { open, prepared, rest, upload } = await begin(model, site, number, this.beginning)
+    await untilTaken(site, number, upload, upload.bytes.length)
+    model.uploads[number] = upload
+    const second = rival.prepare(subject(model, site, number))
+    const outcome = second.outcome(upload, model.isNeeded(number))
+    const after = agreed(await site.send(client, second.sent), outcome, second.bytes)!
+    // What has been ended does not get through any more.
+    open.request.end(rest)
+    if (rival.disturbs(upload)) {
+      await ended(open)
+      await adopt(model, site, number, after)
+    } else {
+      const whole = prepared.outcome(before, model.isNeeded(number))
+      await adopt(model, site, number, agreed(await open.reply, whole, prepared.bytes)!)
     }
-    await adopt(model, site, number, after)
   }
 
   toString(): string {
-    const texts = this.requests.map((request) =>
-      typeof request === 'string'
-        ? `${request.toUpperCase()} ${this.number}`
-        : patchText(this.number, request),
-    )
-    return `\n  at once: ${texts.join('\n      and: ')}`
+    const { request, sent } = this.beginning
+    const { client, number } = this.target
+    const first = `${request.text(number)}, of which it has sent ${sent} bytes`
+    return line(client, `${this.rival.text(number)}, while somebody does ${first}`)
   }
-}
-
-/** A final upload does not need a part any more as soon as it is joined, which may be before or after. */
-function deletions(upload: ModelUpload, needed: boolean): Outcome[] {
-  const joined = needed && isFull(upload)
-  return (joined ? [true, false] : [needed]).map((still) => deleteOutcome(upload, still))
-}
-
-/** The upload after one request that nothing interrupted; empty when the answer is not one for that. */
-function whole(before: ModelUpload, { outcomes, reply }: Contender): ModelUpload[] {
-  const fitting = outcomes(before).filter((outcome) => difference(reply, outcome) === undefined)
-  return fitting.map(({ upload }) => upload!)
-}
-
-/** What the upload may be after two requests in this order. */
-function inOrder(
-  before: ModelUpload,
-  first: Contender,
-  second: Contender,
-  told: number | undefined,
-): ModelUpload[] {
-  const between = [...whole(before, first), ...interrupted(before, first, second, told)]
-  return between.flatMap((upload) => whole(upload, second))
-}
-
-/** What the upload may be after a PATCH that was cut or answered 503 because another request came. */
-function interrupted(
-  before: ModelUpload,
-  { bytes, outcomes, reply, request }: Contender,
-  second: Contender,
-  told: number | undefined,
-): ModelUpload[] {
-  if (request === 'delete' || (reply !== 'cut' && reply.status !== 503)) return []
-  const [expected] = outcomes(before)
-  // One that takes the lock; a wrong checksum is not found out when the body does not come to its end.
-  const status = expected?.statuses[0]
-  if (expected === undefined || (status !== 204 && status !== 460)) return []
-  const declared = { ...before, length: expected.upload!.length }
-  if (request.chunk.checksum !== 'none') return [declared]
-  const brought =
-    second.request === 'delete' || second.reply === 'cut' || second.reply.status !== 204
-  const kept = (told ?? 0) - before.bytes.length - (brought ? 0 : second.bytes.length)
-  if (told !== undefined && (kept < 0 || kept > bytes.length)) return []
-  return [grown(declared, bytes.subarray(0, Math.max(0, kept)))]
 }

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { OutgoingHttpHeaders } from 'node:http'
 import { expect } from 'vitest'
+import { retrievalOutcome } from './draft-queries.js'
 import {
   headOutcome,
-  isFull,
+  isFinished,
   type Chunk,
   type Model,
   type ModelUpload,
   type Outcome,
-  type PatchRequest,
 } from './model.js'
-import { difference, type Reply, type Sent, type Site } from './site.js'
+import { difference, type Reply, type Site } from './site.js'
 
 export const tus = { 'tus-resumable': '1.0.0' }
 
@@ -28,42 +28,6 @@ export function checksumHeaders({ checksum }: Chunk, bytes: Buffer): OutgoingHtt
     case 'malformed':
       return { 'upload-checksum': 'sha1 !' }
   }
-}
-
-/** A PATCH as it goes over the wire, and what it claims. */
-export interface PreparedPatch {
-  readonly request: PatchRequest
-  readonly sent: Sent
-  readonly offset: number
-  readonly length: number | undefined
-  readonly bytes: Buffer
-}
-
-export function preparePatch(
-  model: Model,
-  site: Site,
-  number: number,
-  request: PatchRequest,
-): PreparedPatch {
-  const { chunk, flaw } = request
-  const upload = model.uploads[number]!
-  const missing = (upload.length ?? NaN) - upload.bytes.length
-  const bytes = model.fill(request.fills && missing >= 0 ? missing : chunk.size)
-  const offset = Math.max(0, upload.bytes.length + request.shift)
-  const length =
-    request.declares === undefined
-      ? undefined
-      : Math.max(0, offset + bytes.length + request.declares)
-  const headers = {
-    'tus-resumable': flaw === 'version' ? '0.2.2' : '1.0.0',
-    'content-type': flaw === 'type' ? 'text/plain' : 'application/offset+octet-stream',
-    'upload-offset': flaw === 'offset' ? '0x0' : String(offset),
-    ...(length !== undefined && { 'upload-length': String(length) }),
-    ...checksumHeaders(chunk, bytes),
-  }
-  const path = site.paths[number]!
-  const sent = { method: 'PATCH', path, headers, body: bytes, chunked: chunk.chunked }
-  return { request, sent, offset, length, bytes }
 }
 
 /** The upload after an answer, which must be the expected one. `bytes` are those that were sent. */
@@ -86,38 +50,53 @@ export function grown(upload: ModelUpload, bytes: Buffer): ModelUpload {
   return { ...upload, bytes: Buffer.concat([upload.bytes, bytes]) }
 }
 
-export function head(site: Site, number: number, client = 0): Promise<Reply> {
-  return site.send(client, { method: 'HEAD', path: site.paths[number]!, headers: tus })
+export function head(site: Site, number: number, { kind }: ModelUpload): Promise<Reply> {
+  const headers = kind === 'draft' ? {} : tus
+  return site.send(0, { method: 'HEAD', path: site.paths[number]!, headers })
 }
 
-export function expectedHead(model: Model, site: Site, number: number): Outcome {
-  const upload = model.uploads[number]!
-  const concat = {
-    plain: undefined,
-    partial: 'partial',
-    final: `final;${upload.parts.map((part) => site.paths[part]).join(' ')}`,
-  }
-  return headOutcome(upload, concat[upload.kind])
+/** What HEAD by its own protocol says of an upload. */
+export function expectedHead(site: Site, upload: ModelUpload): Outcome {
+  if (upload.kind === 'draft') return retrievalOutcome(upload, undefined)
+  return headOutcome(upload, concatHeader(site, upload))
 }
 
-/** The offset that HEAD tells; `undefined` when it tells none. */
-export async function toldOffset(site: Site, number: number): Promise<number | undefined> {
-  const reply = await head(site, number)
+export function concatHeader(site: Site, { kind, parts }: ModelUpload): string | undefined {
+  if (kind !== 'final') return kind === 'partial' ? 'partial' : undefined
+  return `final;${parts.map((part) => site.paths[part]).join(' ')}`
+}
+
+/** The offset that an answer tells; `undefined` when it tells none. */
+export function offsetOf(reply: Reply): number | undefined {
   const offset = reply === 'cut' ? undefined : reply.headers['upload-offset']
   return offset === undefined ? undefined : Number(offset)
 }
 
-/** Asks HEAD again and again, until it tells an offset that `holds`, or the patience of the site is over. */
-export async function untilTold(
+/**
+ * Waits until the server has taken the first `offset` bytes of an upload that is being written, as long as the patience of
+ * the site lasts. HEAD of the draft would end the writer.
+ */
+export async function untilTaken(
   site: Site,
   number: number,
+  upload: ModelUpload,
+  offset: number,
+): Promise<void> {
+  const ask = async () =>
+    upload.kind === 'draft' ? site.stored(number) : offsetOf(await head(site, number, upload))
+  await until(site, ask, (taken) => taken === offset)
+}
+
+async function until(
+  site: Site,
+  ask: () => Promise<number | undefined>,
   holds: (offset: number | undefined) => boolean,
 ): Promise<void> {
   const deadline = performance.now() + site.patience
   for (;;) {
-    const offset = await toldOffset(site, number)
+    const offset = await ask()
     if (holds(offset)) return
-    if (performance.now() > deadline) expect.fail(`HEAD of upload ${number} stays at ${offset}`)
+    if (performance.now() > deadline) expect.fail(`The offset of an upload stays at ${offset}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
@@ -132,16 +111,17 @@ export async function adopt(
   model.uploads[number] = upload
   for (const final of model.join()) {
     // They are joined after the answer. A joined upload of another length is left to be found by the comparison.
-    await untilTold(site, final, (offset) => offset !== undefined)
+    const ask = async () => offsetOf(await head(site, final, model.uploads[final]!))
+    await until(site, ask, (offset) => offset !== undefined)
   }
 }
 
 /** Compares everything there is with the model. */
 export async function compare(model: Model, site: Site): Promise<void> {
   for (const [number, upload] of model.uploads.entries()) {
-    const wrong = difference(await head(site, number), expectedHead(model, site, number))
+    const wrong = difference(await head(site, number, upload), expectedHead(site, upload))
     if (wrong !== undefined) expect.fail(`In the end, HEAD of upload ${number}: ${wrong}`)
-    if (upload.gone || !isFull(upload)) continue
+    if (upload.gone || !isFinished(upload)) continue
     const sent = { method: 'GET', path: site.paths[number]!, headers: tus }
     const content = { statuses: [200], headers: {}, body: upload.bytes }
     const differs = difference(await site.send(0, sent), content)

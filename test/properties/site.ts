@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createHandler, createServer, type StoreComposer, type UploadServer } from 'tuskit'
@@ -12,6 +12,8 @@ export interface Answered {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
+  /** The headers of each `104` that came before. */
+  readonly interims: readonly IncomingHttpHeaders[]
 }
 
 export interface Sent {
@@ -26,37 +28,58 @@ export interface Sent {
 export interface Open {
   readonly request: http.ClientRequest
   readonly reply: Promise<Reply>
+  /** Resolves when the server has the head of the request. */
+  readonly arrived: Promise<unknown>
+  /** The headers of the first `104`; `undefined` when an end comes without one. */
+  readonly announced: Promise<IncomingHttpHeaders | undefined>
+}
+
+export interface SiteOptions {
+  /** Milliseconds after which something that should happen never will. Default: 5,000. */
+  readonly patience?: number
+  /** What every request passes before the server has it. */
+  readonly before?: (request: http.IncomingMessage, response: http.ServerResponse) => void
 }
 
 /** A server and its clients, each of which keeps its connection. */
 export class Site {
   /** The paths of the uploads, by number. */
   readonly paths: string[] = []
-  /** Milliseconds after which something that should happen never will. */
   readonly patience: number
   readonly #server: UploadServer
+  readonly #composer: StoreComposer
   readonly #clients = Array.from(
     { length: 3 },
     () => new http.Agent({ keepAlive: true, maxSockets: 1 }),
   )
   readonly #handled = new Set<Promise<void>>()
+  /** Emits the port of the client when a request has arrived. */
+  readonly #arrivals = new EventEmitter()
 
-  private constructor(composer: StoreComposer, patience: number) {
+  private constructor(composer: StoreComposer, { patience = 5_000, before }: SiteOptions) {
     this.patience = patience
-    const logger = { error() {}, warn() {}, info() {}, debug() {} }
-    // A machine that stands still for a moment must not pass for a client that does.
-    const options = { basePath: '/files', composer, maxSize, stalledAfter: 60_000, logger }
-    const handler = createHandler(options)
+    this.#composer = composer
+    const handler = createHandler({
+      basePath: '/files',
+      composer,
+      maxSize,
+      interimResponses: true,
+      // A machine that stands still for a moment must not pass for a client that does.
+      stalledAfter: 60_000,
+      logger: { error() {}, warn() {}, info() {}, debug() {} },
+    })
     const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
+      before?.(request, response)
       const handled = handler(request, response)
       this.#handled.add(handled)
+      this.#arrivals.emit(String(request.socket.remotePort))
       void handled.then(() => this.#handled.delete(handled))
     }
     this.#server = createServer(Object.assign(handle, { shutdown: handler.shutdown }))
   }
 
-  static async open(composer: StoreComposer, patience: number): Promise<Site> {
-    const site = new Site(composer, patience)
+  static async open(composer: StoreComposer, options: SiteOptions): Promise<Site> {
+    const site = new Site(composer, options)
     await new Promise<void>((resolve) => site.#server.listen(0, '127.0.0.1', resolve))
     return site
   }
@@ -71,13 +94,17 @@ export class Site {
     while (this.#handled.size > 0) await Promise.all(this.#handled)
   }
 
-  send(client: number, { body, chunked = false, ...sent }: Sent): Promise<Reply> {
-    const headers = {
-      ...sent.headers,
-      ...(body && !chunked && { 'content-length': body.length }),
-      ...(chunked && { 'transfer-encoding': 'chunked' }),
-    }
-    const request = this.#request({ ...sent, headers }, this.#clients[client])
+  /** How much the data store holds of an upload, asked without disturbing whoever writes it. */
+  async stored(number: number): Promise<number | undefined> {
+    const { dataStore, infoStore } = this.#composer.slots()
+    const upload = await infoStore!.get(this.paths[number]!.split('/').at(-1)!)
+    if (upload === undefined) return undefined
+    return (await dataStore!.stat(upload, { signal: AbortSignal.timeout(this.patience) })).offset
+  }
+
+  send(client: number, sent: Sent): Promise<Reply> {
+    const request = this.#request(sent, this.#clients[client])
+    let { body, chunked } = sent
     const reply = replyTo(request)
     if (chunked && body !== undefined && body.length > 1) {
       request.write(body.subarray(0, body.length >> 1))
@@ -87,23 +114,38 @@ export class Site {
     return reply
   }
 
-  /** Begins a request on a connection of its own; `body` is how much of it is sent for now. */
-  async begin({ body, ...sent }: Sent): Promise<Open> {
+  /** Begins a request on a connection of its own, of whose body `count` bytes are sent for now. */
+  async begin(sent: Sent, count: number): Promise<Open> {
     const request = this.#request(sent, false)
+    const body = sent.body?.subarray(0, count)
     const reply = replyTo(request)
+    const announced = new Promise<IncomingHttpHeaders | undefined>((resolve) => {
+      request.once('information', ({ headers }) => resolve(headers))
+      void reply.then(() => resolve(undefined))
+    })
+    const arrived = new Promise<void>((resolve) => {
+      request.once('socket', (socket) =>
+        socket.once('connect', () => this.#arrivals.once(String(socket.localPort), resolve)),
+      )
+    })
     request.flushHeaders()
     if (body !== undefined && body.length > 0) {
       await new Promise((resolve) => request.write(body, resolve))
     } else {
       await once(request, 'socket')
     }
-    return { request, reply }
+    return { request, reply, arrived, announced }
   }
 
   #request(
-    { method, path, headers }: Sent,
+    { body, chunked = false, method, path, ...sent }: Sent,
     agent: http.Agent | false | undefined,
   ): http.ClientRequest {
+    const headers = {
+      ...sent.headers,
+      ...(body && !chunked && { 'content-length': body.length }),
+      ...(chunked && { 'transfer-encoding': 'chunked' }),
+    }
     const { port } = this.#server.address() as AddressInfo
     const host = '127.0.0.1'
     return http.request({
@@ -120,13 +162,15 @@ export class Site {
 function replyTo(request: http.ClientRequest): Promise<Reply> {
   return new Promise((resolve) => {
     const pieces: Buffer[] = []
+    const interims: IncomingHttpHeaders[] = []
     request.on('error', () => resolve('cut'))
+    request.on('information', ({ headers }) => interims.push(headers))
     request.on('response', (response) => {
       const { statusCode, headers } = response
       response.on('data', (piece: Buffer) => pieces.push(piece))
       response.on('error', () => resolve('cut'))
       response.on('end', () =>
-        resolve({ status: statusCode!, headers, body: Buffer.concat(pieces) }),
+        resolve({ status: statusCode!, headers, body: Buffer.concat(pieces), interims }),
       )
     })
   })
@@ -136,16 +180,28 @@ function replyTo(request: http.ClientRequest): Promise<Reply> {
 export function difference(reply: Reply, expected: Outcome): string | undefined {
   const statuses = expected.statuses.join(' or ')
   if (reply === 'cut') return `The connection was cut; the model says ${statuses}`
-  const { status, headers, body } = reply
+  const { status, headers, body, interims } = reply
   if (!expected.statuses.includes(status)) {
     return `${status} ${body.subarray(0, 200)}; the model says ${statuses}`
   }
-  if (headers['tus-resumable'] !== '1.0.0') return `${status} without Tus-Resumable`
-  for (const [name, value] of Object.entries(expected.headers)) {
-    if (headers[name] !== value) return `${name}: ${headers[name]}; the model says ${value}`
-  }
+  const isTus = headers['tus-resumable'] === '1.0.0'
+  if (!isTus && expected.by === undefined) return `${status} without Tus-Resumable`
+  if (isTus && expected.by === 'draft') return `${status} with Tus-Resumable`
+  const wrong = wrongHeader(headers, expected.headers)
+  if (wrong !== undefined) return wrong
+  const { interim } = expected
+  if (interims.length !== (interim ? 1 : 0)) return `${status} after ${interims.length} times 104`
+  const wrongBefore = interim && wrongHeader(interims[0]!, interim)
+  if (wrongBefore !== undefined) return `104 with ${wrongBefore}`
   if (expected.body !== undefined && !expected.body.equals(body)) {
     return `${body.length} bytes that are not the ${expected.body.length} of the model`
+  }
+  return undefined
+}
+
+function wrongHeader(headers: IncomingHttpHeaders, expected: Outcome['headers']) {
+  for (const [name, value] of Object.entries(expected)) {
+    if (headers[name] !== value) return `${name}: ${headers[name]}; the model says ${value}`
   }
   return undefined
 }
