@@ -40,9 +40,10 @@ async function protocolOf(
     if (isOffsetOctetStream(headers['content-type'])) return 'tus'
   }
   if (completenessOf(dialectOf(headers), headers) !== undefined) return 'ietf'
-  if (route?.kind !== 'upload') return 'tus'
+  // A creation that is none of the draft's is an ordinary request, and those are of tus.
+  if (route?.kind === 'creation') return 'tus'
   if (header(headers, 'upload-draft-interop-version') !== undefined) return 'ietf'
-  if (method === 'PATCH') return 'tus'
+  if (route?.kind !== 'upload' || method === 'PATCH') return 'tus'
   // Whatever keeps the record from being read is told when the request is answered.
   const upload = await engine.stores.infoStore.get(route.id).catch(() => undefined)
   // tus asks for its version even to say that there is nothing, which a client of the draft never sends.
