@@ -36,7 +36,8 @@ export function more(version: Version): Record<string, string> {
   return completes(version, false)
 }
 
-function defined(fields: Fields): OutgoingHttpHeaders {
+/** Without the headers that are left out. */
+export function defined(fields: Fields): OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 

@@ -1,13 +1,9 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import type { AccessContext, HandlerOptions, HookContext } from 'tuskit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Reply, send, serve, type Site, stores } from '../serve.js'
 import { silent } from './silent.js'
+import { chunked, completes, end, more, named, stateOf, type Version, versions } from './draft.js'
 
-type Version = number | undefined
-
-/** The interop versions that are spoken, and none. */
-const versions: Version[] = [3, 4, 5, 6, 7, 8, 9, undefined]
 const untyped = [3, 4, 5]
 const typed: Version[] = [6, 7, 8, 9, undefined]
 const old = [3, 4, 5, 6]
@@ -16,17 +12,6 @@ const recent: Version[] = [7, 8, 9, undefined]
 const hour = 3_600_000
 
 afterEach(() => void vi.useRealTimers())
-
-function named(version: Version): OutgoingHttpHeaders {
-  return version === undefined ? {} : { 'upload-draft-interop-version': String(version) }
-}
-
-/** The header that says whether a body is the end, or the upload complete. */
-function completes(version: Version, end: boolean): OutgoingHttpHeaders {
-  return version === 3
-    ? { 'upload-incomplete': end ? '?0' : '?1' }
-    : { 'upload-complete': end ? '?1' : '?0' }
-}
 
 /** The URL of a new upload of 11 bytes, of which there are 5. */
 async function started({ origin }: Site, version: Version): Promise<string> {
@@ -56,16 +41,6 @@ function append(
   return send({ method: 'PATCH', url, headers: Object.fromEntries(sent), body })
 }
 
-const end = (version: Version) => completes(version, true) as Record<string, string>
-const more = (version: Version) => completes(version, false) as Record<string, string>
-
-/** What HEAD tells. */
-async function stateOf(url: string, version: Version): Promise<Reply['headers']> {
-  const { status, headers } = await send({ method: 'HEAD', url, headers: named(version) })
-  expect(status).toBe(204)
-  return headers
-}
-
 async function expectUntouched(url: string, version: Version): Promise<void> {
   expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
   const reply = await append(url, version, 5, ' world', end(version))
@@ -86,7 +61,6 @@ describe.each(stores)('$store store', ({ compose }) => {
       expect(first.status).toBe((version ?? 9) <= 6 ? 201 : 204)
       expect(first.headers).toMatchObject({ 'upload-offset': '8', ...more(version) })
       expect(first.text).toBe('')
-      const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
       const second = await append(url, version, 8, 'r', { ...more(version), ...chunked })
       expect(second.status).toBe(first.status)
       expect(second.headers).toMatchObject({ 'upload-offset': '9', ...more(version) })

@@ -16,34 +16,12 @@ import { connectHttp2, sendHttp2, serveHttp2 } from '../serve-http2.js'
 import { startServer } from '../server-process.js'
 import { newGate } from './gate.js'
 import { silent } from './silent.js'
+import { chunked, defined, end, more, named, type Version, versions } from './draft.js'
 
-type Version = number | undefined
 type Sent = Readonly<Record<string, string | undefined>>
 
-/** The interop versions that are spoken, and none. */
-const versions: Version[] = [3, 4, 5, 6, 7, 8, 9, undefined]
 const refusing = [3, 4, 5, 6, 7, 8]
 const replaying: Version[] = [9, undefined]
-
-const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
-
-function named(version: Version): Record<string, string> {
-  return version === undefined ? {} : { 'upload-draft-interop-version': String(version) }
-}
-
-/** The header that says whether a body is the end, or the upload complete. */
-function completes(version: Version, end: boolean): Record<string, string> {
-  return version === 3
-    ? { 'upload-incomplete': end ? '?0' : '?1' }
-    : { 'upload-complete': end ? '?1' : '?0' }
-}
-
-const end = (version: Version) => completes(version, true)
-const more = (version: Version) => completes(version, false)
-
-function defined(headers: Sent): OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
-}
 
 type Origin = Pick<Site, 'origin'>
 

@@ -19,6 +19,7 @@ import { connectHttp2, openStream, serveHttp2, transports } from '../serve-http2
 import { slowStore } from '../stages.js'
 import { newGate } from './gate.js'
 import { silent } from './silent.js'
+import { completes, named } from './draft.js'
 
 const versions = [3, 4, 5, 6, 7, 8, 9]
 const telling = [5, 6, 7, 8, 9]
@@ -26,17 +27,6 @@ const mebibyte = 1_048_576
 
 /** As often as it is allowed. */
 const often = { interimResponses: true, progressInterval: 0.001 }
-
-function named(version: number): OutgoingHttpHeaders {
-  return { 'upload-draft-interop-version': String(version) }
-}
-
-/** The header that says whether a body is the end. */
-function completes(version: number, end: boolean): OutgoingHttpHeaders {
-  return version === 3
-    ? { 'upload-incomplete': end ? '?0' : '?1' }
-    : { 'upload-complete': end ? '?1' : '?0' }
-}
 
 interface Told extends OpenRequest {
   /** The interim responses up to now, those of `100` aside. */

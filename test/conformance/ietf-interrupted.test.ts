@@ -29,34 +29,12 @@ import { startServer } from '../server-process.js'
 import { slowStore, storeWith } from '../stages.js'
 import { newGate } from './gate.js'
 import { silent } from './silent.js'
+import { chunked, defined, end, more, named, stateOf, type Version, versions } from './draft.js'
 
-type Version = number | undefined
 type Sent = Readonly<Record<string, string | undefined>>
 
-/** The interop versions that are spoken, and none. */
-const versions: Version[] = [3, 4, 5, 6, 7, 8, 9, undefined]
 const { NGHTTP2_CANCEL } = http2.constants
 const mebibyte = 1_048_576
-
-const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
-
-function named(version: Version): Record<string, string> {
-  return version === undefined ? {} : { 'upload-draft-interop-version': String(version) }
-}
-
-/** The header that says whether a body is the end, or the upload complete. */
-function completes(version: Version, end: boolean): Record<string, string> {
-  return version === 3
-    ? { 'upload-incomplete': end ? '?0' : '?1' }
-    : { 'upload-complete': end ? '?1' : '?0' }
-}
-
-const end = (version: Version) => completes(version, true)
-const more = (version: Version) => completes(version, false)
-
-function defined(headers: Sent): OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
-}
 
 /** A request without its body. */
 interface Prepared {
@@ -113,13 +91,6 @@ async function arrived({ handler }: Site, url: string, offset: number): Promise<
     () => handler.uploads.inspect(idOf(url)),
     (found) => found.offset === offset,
   )
-}
-
-/** What HEAD tells. */
-async function stateOf(url: string, version: Version): Promise<Reply['headers']> {
-  const { status, headers } = await send({ method: 'HEAD', url, headers: named(version) })
-  expect(status).toBe(204)
-  return headers
 }
 
 /** The upload is not complete, has these bytes, and goes on. */

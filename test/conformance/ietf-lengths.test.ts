@@ -1,37 +1,13 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import type { HandlerOptions, HookContext } from 'tuskit'
 import { describe, expect, test } from 'vitest'
 import { openRequest, type Reply, send, serve, type Site, stores, until } from '../serve.js'
 import { silent } from './silent.js'
+import { chunked, defined, end, more, named, stateOf, type Version, versions } from './draft.js'
 
-type Version = number | undefined
 type Sent = Readonly<Record<string, string | undefined>>
 
-/** The interop versions that are spoken, and none. */
-const versions: Version[] = [3, 4, 5, 6, 7, 8, 9, undefined]
 const surviving = [3, 4, 5, 6]
 const ending: Version[] = [7, 8, 9, undefined]
-
-/** The size of the body is not told before its end. */
-const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
-
-function named(version: Version): Record<string, string> {
-  return version === undefined ? {} : { 'upload-draft-interop-version': String(version) }
-}
-
-/** The header that says whether a body is the end, or the upload complete. */
-function completes(version: Version, end: boolean): Record<string, string> {
-  return version === 3
-    ? { 'upload-incomplete': end ? '?0' : '?1' }
-    : { 'upload-complete': end ? '?1' : '?0' }
-}
-
-const end = (version: Version) => completes(version, true)
-const more = (version: Version) => completes(version, false)
-
-function defined(headers: Sent): OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
-}
 
 function create({ origin }: Site, version: Version, body: string, headers: Sent): Promise<Reply> {
   const all = { ...named(version), 'content-length': String(body.length), ...headers }
@@ -59,13 +35,6 @@ function append(url: string, version: Version, body: string, headers: Sent): Pro
     ...headers,
   }
   return send({ method: 'PATCH', url, headers: defined(all), body })
-}
-
-/** What HEAD tells. */
-async function stateOf(url: string, version: Version): Promise<Reply['headers']> {
-  const { status, headers } = await send({ method: 'HEAD', url, headers: named(version) })
-  expect(status).toBe(204)
-  return headers
 }
 
 function expectInconsistent({ status, headers, text }: Reply, version: Version): void {

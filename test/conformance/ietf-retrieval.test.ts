@@ -3,11 +3,8 @@ import type { HandlerOptions } from 'tuskit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openRequest, type Reply, send, serve, type Site, stores, until } from '../serve.js'
 import { silent } from './silent.js'
+import { completes, named, type Version, versions } from './draft.js'
 
-type Version = number | undefined
-
-/** The interop versions that are spoken, and none. */
-const versions: Version[] = [3, 4, 5, 6, 7, 8, 9, undefined]
 const strict = [3, 4, 5, 6]
 const lenient: Version[] = [7, 8, 9, undefined]
 const methods = ['HEAD', 'GET']
@@ -16,17 +13,6 @@ const each = methods.flatMap((method) => versions.map((version) => ({ method, ve
 const hour = 3_600_000
 
 afterEach(() => void vi.useRealTimers())
-
-function named(version: Version): OutgoingHttpHeaders {
-  return version === undefined ? {} : { 'upload-draft-interop-version': String(version) }
-}
-
-/** The header that says whether a body is the end. */
-function completes(version: Version, end: boolean): OutgoingHttpHeaders {
-  return version === 3
-    ? { 'upload-incomplete': end ? '?0' : '?1' }
-    : { 'upload-complete': end ? '?1' : '?0' }
-}
 
 function creation(version: Version, end: boolean, headers: OutgoingHttpHeaders = {}) {
   return { ...named(version), ...completes(version, end), ...headers }
