@@ -15,3 +15,9 @@ export function header(headers: IncomingHttpHeaders, name: string): string | und
   const value = headers[name]
   return Array.isArray(value) ? value.join(', ') : value
 }
+
+/** Whether `Trailer` says that such a trailer follows the body. Others are ignored, as RFC 9110 allows. */
+export function announcesTrailer(headers: IncomingHttpHeaders, name: string): boolean {
+  const names = (header(headers, 'trailer') ?? '').split(',')
+  return names.some((announced) => announced.trim().toLowerCase() === name)
+}

@@ -7,7 +7,7 @@ import { exclusive, type Holder } from './exclusive.js'
 import { load, loadFor, requireProtocol } from './load.js'
 import { measure, refuseExpired, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
-import { receive, type Chunk, type Received } from './receive.js'
+import { declaresEnd, receive, type Chunk, type Received } from './receive.js'
 import { transition } from './transition.js'
 
 /** A chunk for an upload that exists. */
@@ -81,17 +81,17 @@ async function bringsNothing(
 
 /**
  * Records what a request declares before its body is looked at: the length (Creation With Deferred Length), and whether
- * the body is the end. When the body is empty or its size unknown, only its end tells that all of it came.
+ * the body is the end.
  */
 async function declare(
   engine: Engine,
   holder: Holder,
   { offset }: Stat,
-  { length: lengthOf, completes, body }: AppendRequest,
+  request: AppendRequest,
 ): Promise<void> {
   const { upload } = holder
-  const length = lengthOf(upload)
-  const ends = completes && body.size ? true : undefined
+  const length = request.length(upload)
+  const completes = declaresEnd(request) || undefined
   if (length !== undefined && length !== upload.length) {
     const { maxSize = Infinity } = upload
     const tellable = tellableOffset(upload, offset)
@@ -101,11 +101,8 @@ async function declare(
     if (length > maxSize) {
       throw new TusError('ERR_MAX_SIZE_EXCEEDED', { offset: tellable, maxSize })
     }
-    await transition(engine, holder, {
-      length,
-      ...(completes !== undefined && { completes: ends }),
-    })
-  } else if (completes !== undefined && ends !== upload.completes) {
-    await transition(engine, holder, { completes: ends })
+    await transition(engine, holder, { length, completes })
+  } else if (completes !== upload.completes) {
+    await transition(engine, holder, { completes })
   }
 }

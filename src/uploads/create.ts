@@ -17,7 +17,7 @@ import { exclusive, type Holder } from './exclusive.js'
 import { complete } from './complete.js'
 import { isComplete, readOptions } from './measure.js'
 import { notify } from './notify.js'
-import { receive, type Chunk, type Received } from './receive.js'
+import { declaresEnd, receive, type Chunk, type Received } from './receive.js'
 import { checkBodySize } from './room.js'
 import { hookEvent, writeOptions } from './transition.js'
 
@@ -63,7 +63,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
     ...(length !== undefined && { length }),
     metadata: request.metadata,
     ...(representation && { representation }),
-    ...(chunk?.completes && chunk.body.size && { completes: true }),
+    ...(chunk && declaresEnd(chunk) && { completes: true }),
     ...(concat && { concat }),
     createdAt: isoTime(0),
     ...(settings.expireAfter !== undefined && { expiresAt: isoTime(settings.expireAfter) }),

@@ -48,6 +48,14 @@ const endings: Readonly<Record<Exclude<BodyEnd, 'complete' | 'overrun'>, ErrorCo
 }
 
 /**
+ * Whether a chunk is recorded as the end before it comes, see {@link Upload.completes}. That an empty body, or one whose
+ * size is unknown, came whole shows only at its end.
+ */
+export function declaresEnd({ completes = false, body }: Chunk): boolean {
+  return completes && (body.size ?? 0) > 0
+}
+
+/**
  * Takes a chunk into the upload of a holder, for creations and appends alike, and finishes the upload when it is
  * complete. What was stored stays stored when the chunk is not whole.
  */

@@ -1,7 +1,7 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { ChunkDigest } from '../../uploads/verifier.js'
-import { header, type ProtocolContext } from '../context.js'
+import { announcesTrailer, header, type ProtocolContext } from '../context.js'
 import { digestNames, parseDigest, type DigestAlgorithm, type DigestClaim } from './parse-digest.js'
 
 const mismatch = 'ERR_DIGEST_MISMATCH'
@@ -9,16 +9,14 @@ const everyAlgorithm = Object.keys(digestNames) as DigestAlgorithm[]
 
 /**
  * The digests that the client claims for the body of its request (RFC 9530, Content-Digest): in a header, or in a trailer
- * that `Trailer` announces.
+ * that is announced.
  */
 export function contentDigest(
   context: ProtocolContext,
   { request }: HttpExchange,
 ): ChunkDigest | undefined {
   const inHeader = header(request.headers, 'content-digest')
-  const announced = (header(request.headers, 'trailer') ?? '')
-    .split(',')
-    .some((name) => name.trim().toLowerCase() === 'content-digest')
+  const announced = announcesTrailer(request.headers, 'content-digest')
   if (inHeader === undefined && !announced) return undefined
   requireDigests(context, 'Content-Digest')
   const claimed = inHeader === undefined ? [] : readDigest(inHeader)

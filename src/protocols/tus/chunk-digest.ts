@@ -2,26 +2,21 @@ import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { checksumAlgorithms } from '../../uploads/checksum.js'
 import type { ChunkDigest } from '../../uploads/verifier.js'
-import { header, type ProtocolContext } from '../context.js'
+import { announcesTrailer, header, type ProtocolContext } from '../context.js'
 import { requireFeature } from './require-feature.js'
 import { parseChecksum } from './parse-checksum.js'
 
 const mismatch = 'ERR_CHECKSUM_MISMATCH'
 
 /**
- * The digest that the client claims for the body of its request (Checksum): in a header, or in a trailer that
- * `Trailer` announces. A trailer that is not announced is ignored, as RFC 9110 allows.
+ * The digest that the client claims for the body of its request (Checksum): in a header, or in a trailer that is announced.
  */
 export function chunkDigest(
   context: ProtocolContext,
   { request }: HttpExchange,
 ): ChunkDigest | undefined {
   const inHeader = header(request.headers, 'upload-checksum')
-  const announced = (header(request.headers, 'trailer') ?? '')
-    .split(',')
-    .some((name) => name.trim().toLowerCase() === 'upload-checksum')
-
-  if (announced) {
+  if (announcesTrailer(request.headers, 'upload-checksum')) {
     requireFeature(context, 'checksum-trailer', 'An Upload-Checksum trailer')
     if (inHeader !== undefined) requireFeature(context, 'checksum', 'Upload-Checksum')
     // Which algorithm it will be is known at the end only, so all are computed.
