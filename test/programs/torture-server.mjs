@@ -60,6 +60,7 @@ new FileInfoStore({ directory, durability: plan.durability }).useIn(composer)
 const handler = createHandler({
   basePath: '/files',
   composer,
+  interimResponses: true,
   expiration: { after: plan.expireAfter, sweepEvery: 1_000 },
   ...(plan.hooks && { hooks: { preFinish: witness, postFinish: witness } }),
 })

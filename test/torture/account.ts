@@ -1,6 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { now } from './clock.js'
 import type { Referee } from './referee.js'
 import { isReply, type Outcome, type Reply } from './send.js'
+import { offsetIn, type Speech } from './speech.js'
 
 /** What is known when a request for an upload begins; its answer may not tell of less. */
 export interface Question {
@@ -9,9 +11,17 @@ export interface Question {
   /** The highest offset that was announced before. */
   readonly floor: number
   readonly gone: boolean
-  /** Whether it tells the length. */
+  readonly finished: boolean
   readonly declares: boolean
   readonly patience: number
+}
+
+/** What a request claims. */
+export interface Claims {
+  /** The length is told. Default false. */
+  readonly declares?: boolean
+  /** The body is said to be the last. Default false. */
+  readonly ends?: boolean
 }
 
 /** What is known about an upload before it exists. */
@@ -23,18 +33,22 @@ export interface Subject {
   readonly declared: boolean
   /** Partial uploads have no finish hooks. */
   readonly partial: boolean
+  readonly speech: Speech
   /** What it is joined from: without them it may end although nobody removes it. */
   readonly parts?: readonly Account[]
 }
+
+const creationPath = '/files'
 
 /** What the referee knows about one upload. */
 export class Account {
   readonly name: string
   readonly partial: boolean
+  readonly speech: Speech
   readonly #size: number
   readonly #parts: readonly Account[]
   readonly #referee: Referee
-  #path = '/files'
+  #path = creationPath
   /** The highest offset that was announced. */
   #acknowledged = 0
   /** The bytes that may count: they were sent, and are what they should be. */
@@ -43,15 +57,18 @@ export class Account {
   #touched = now()
   #removal: 'none' | 'asked' | 'done' = 'none'
   #declared: boolean
+  /** Whether its client ever said that a body is the last. */
+  #ended = false
   /** Whether it waits for bytes that never come. */
   doomed = false
   /** When it was first known that the upload is finished. */
   finishedAt: number | undefined
 
-  constructor(referee: Referee, { name, size, declared, partial, parts = [] }: Subject) {
+  constructor(referee: Referee, { name, size, declared, partial, speech, parts = [] }: Subject) {
     this.#referee = referee
     this.name = name
     this.partial = partial
+    this.speech = speech
     this.#size = size
     this.#declared = declared
     this.#parts = parts
@@ -68,9 +85,9 @@ export class Account {
     return this.#path.split('/').at(-1)!
   }
 
-  place(path: string): void {
-    this.#path = path
-    this.#referee.accounts.push(this)
+  /** Whether it is known where it is. */
+  get placed(): boolean {
+    return this.#path !== creationPath
   }
 
   /** Whether it must be there at the end. */
@@ -99,10 +116,28 @@ export class Account {
     this.#ceiling = Math.max(this.#ceiling, end)
   }
 
-  ask(method: string, patience: number, declares: boolean): Question {
+  ask(method: string, patience: number, { declares = false, ends = false }: Claims): Question {
     if (method === 'DELETE' && this.#removal === 'none') this.#removal = 'asked'
-    const known = { floor: this.#acknowledged, gone: this.gone }
+    this.#ended ||= ends
+    const finished = this.finishedAt !== undefined
+    const known = { floor: this.#acknowledged, gone: this.gone, finished }
     return { method, since: now(), patience, declares, ...known }
+  }
+
+  /** Judges what a response says of the upload; so may interim ones, and refusals. */
+  hear({ method, floor }: Question, headers: IncomingHttpHeaders): void {
+    const { location } = headers
+    if (location !== undefined && !this.placed) {
+      this.#path = location
+      this.#referee.accounts.push(this)
+    }
+    const offset = offsetIn(headers)
+    if (offset === undefined) return
+    if (offset < floor) this.blame(`${method} says ${offset}, but ${floor} had been acknowledged`)
+    if (offset > this.#ceiling) {
+      this.blame(`${method} says ${offset}, but only ${this.#ceiling} bytes can count`)
+    }
+    this.#acknowledged = Math.max(this.#acknowledged, offset)
   }
 
   /** Judges an answer, and returns it when it came. */
@@ -125,7 +160,9 @@ export class Account {
     if (outcome.status < 300 && (question.declares || outcome.headers['upload-length'])) {
       this.#declared = true
     }
-    if (offset !== undefined) this.#judgeOffset(question, outcome.status, Number(offset))
+    this.hear(question, outcome.headers)
+    // A download speaks no protocol.
+    if (method !== 'GET') this.#judgeEnd(question, outcome)
     return outcome
   }
 
@@ -133,7 +170,8 @@ export class Account {
     this.#referee.blame(`${this.name} at ${this.path}: ${text}`)
   }
 
-  #judgeStatus({ method, since, gone }: Question, { status, text }: Reply): void {
+  #judgeStatus({ method, since, gone }: Question, reply: Reply): void {
+    const { status, text } = reply
     if (status < 300) {
       if (gone) this.blame(`${method} found it after it was gone`)
       if (method === 'DELETE') this.#removal = 'done'
@@ -148,7 +186,7 @@ export class Account {
       this.blame(`${method} got ${status} although the disk is well: ${text}`)
     } else if (status === 400 && this.#lacksParts) {
       this.doomed = true
-    } else if (![409, 423, 460, 503].includes(status)) {
+    } else if (![409, 423, 503].includes(status) && !this.speech.deserved(reply)) {
       this.blame(`${method} got ${status}: ${text}`)
     }
   }
@@ -157,13 +195,17 @@ export class Account {
     return this.#parts.some((part) => part.gone || part.mayHaveExpired)
   }
 
-  #judgeOffset({ method, floor }: Question, status: number, offset: number): void {
-    if (offset < floor) this.blame(`${method} says ${offset}, but ${floor} had been acknowledged`)
-    if (offset > this.#ceiling) {
-      this.blame(`${method} says ${offset}, but only ${this.#ceiling} bytes can count`)
+  #judgeEnd({ method, finished }: Question, reply: Reply): void {
+    const size = this.#declared ? this.#size : undefined
+    const offset = offsetIn(reply.headers)
+    if (offset === undefined) return
+    if (this.speech.saysComplete(reply, size)) {
+      if (offset !== this.#size) this.blame(`${method} says complete at ${offset}`)
+      if (this.speech.protocol === 'ietf' && !this.#ended)
+        this.blame(`${method} says complete; nobody did`)
+      this.finishedAt ??= now()
+    } else if (finished && reply.status < 300) {
+      this.blame(`${method} says incomplete after it was complete`)
     }
-    this.#acknowledged = Math.max(this.#acknowledged, offset)
-    // An error that tells a full offset does not say that the upload is finished.
-    if (status < 300 && offset === this.#size && this.#declared) this.finishedAt ??= now()
   }
 }

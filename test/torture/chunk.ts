@@ -2,6 +2,7 @@ import type { Account } from './account.js'
 import type { Content } from './content.js'
 import type { AttemptPlan } from './plan.js'
 import type { Sending } from './send.js'
+import type { Speech } from './speech.js'
 
 /** What a chunk adds to a request. */
 export type Chunk = Required<Pick<Sending, 'headers' | 'body' | 'onPiece'>> &
@@ -16,26 +17,26 @@ export type Chunk = Required<Pick<Sending, 'headers' | 'body' | 'onPiece'>> &
 export function chunkOf(
   content: Content,
   account: Account,
+  speech: Speech,
   offset: number,
   { size, framing, checksum, corrupt, cut }: AttemptPlan,
 ): Chunk {
   const end = Math.min(offset + size, content.size)
   const wrong = corrupt && end > offset
   const claim = (algorithm: string) => {
-    const digest = content.digest(algorithm, offset, end).toString('base64')
-    return { 'upload-checksum': `${algorithm} ${digest}` }
+    const digest = content.digest(algorithm, offset, end)
+    return { [speech.digestField]: speech.digest(algorithm, digest) }
   }
   const inTrailer = checksum?.in === 'trailer'
   const pieces = content.pieces(offset, end)
   let sent = offset
   return {
     headers: {
-      'content-type': 'application/offset+octet-stream',
       ...(framing === 'sized'
         ? { 'content-length': String(end - offset) }
         : { 'transfer-encoding': 'chunked' }),
       ...(checksum?.in === 'header' && claim(checksum.algorithm)),
-      ...(inTrailer && { trailer: 'Upload-Checksum' }),
+      ...(inTrailer && { trailer: speech.digestField }),
     },
     body: wrong ? spoiled(pieces) : pieces,
     ...(inTrailer && { trailers: () => claim(checksum.algorithm) }),

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Account } from './account.js'
 import { chunkOf } from './chunk.js'
 import { Content, fingerprint } from './content.js'
-import { askOffset, exchange, pause, remove, tus, type World } from './exchange.js'
+import { askOffset, exchange, pause, remove, type World } from './exchange.js'
 import { planAttempt, type AttemptPlan, type FilePlan } from './plan.js'
+import { draft, offsetIn, tus, type Speech } from './speech.js'
 
 /** What an upload is for. */
 export interface ClientOptions {
@@ -19,6 +20,7 @@ export class Client {
   readonly #world: World
   readonly #file: FilePlan
   readonly #options: ClientOptions
+  readonly #speech: Speech
   #attempt = 0
   #account: Account | undefined
   #offset: number | undefined
@@ -28,6 +30,7 @@ export class Client {
     this.#world = world
     this.#file = file
     this.#options = options
+    this.#speech = file.interopVersion === undefined ? tus : draft(file.interopVersion)
     world.referee.files.set(file.name, fingerprint([this.content]))
   }
 
@@ -40,7 +43,7 @@ export class Client {
   /** Resolves when the upload is full; `undefined` when it never will be. */
   async complete(): Promise<Account | undefined> {
     const account = await this.create()
-    const { size, abandonAt = Infinity } = this.#file
+    const { abandonAt = Infinity } = this.#file
     for (;;) {
       const step = this.#next()
       const offset = this.#offset
@@ -49,7 +52,7 @@ export class Client {
         this.#offset = await askOffset(this.#world, account, step)
       } else if (offset >= abandonAt) {
         return undefined
-      } else if (offset === size && account.declared) {
+      } else if (account.finishedAt !== undefined) {
         return account
       } else {
         this.#offset = await this.#append(account, offset, step)
@@ -65,22 +68,23 @@ export class Client {
   async #create(step: AttemptPlan): Promise<void> {
     const { name, size, declareAt } = this.#file
     const { partial = false } = this.#options
+    const speech = this.#speech
     const declared = declareAt === undefined
-    const account = new Account(this.#world.referee, { name, size, declared, partial })
-    const chunk = step.brings ? chunkOf(this.content, account, 0, step) : { headers: {} }
+    const account = new Account(this.#world.referee, { name, size, declared, partial, speech })
+    const chunk = step.brings ? chunkOf(this.content, account, speech, 0, step) : { headers: {} }
+    const ends = step.ends && 'end' in chunk && chunk.end === size
+    const length = declared ? size : undefined
     const headers = {
-      ...tus,
+      ...speech.marks,
+      ...speech.create({ name, length, partial, ends }),
       ...chunk.headers,
-      ...(declared ? { 'upload-length': String(size) } : { 'upload-defer-length': '1' }),
-      ...(partial && { 'upload-concat': 'partial' }),
-      'upload-metadata': `filename ${Buffer.from(name).toString('base64')}`,
     }
-    const reply = await exchange(this.#world, account, { method: 'POST', ...chunk, headers }, step)
+    const request = { method: 'POST', ...chunk, headers }
+    const reply = await exchange(this.#world, account, request, step, { ends })
     // An error tells the place, too, once the upload exists.
-    if (reply?.headers.location === undefined) return void (await sleep(pause))
-    account.place(reply.headers.location)
+    if (!account.placed) return void (await sleep(pause))
     this.#account = account
-    if (reply.status === 201) this.#offset = Number(reply.headers['upload-offset'] ?? 0)
+    if (reply && reply.status < 300) this.#offset = offsetIn(reply.headers) ?? 0
   }
 
   /** Sends a chunk while others are interested in the same upload. Returns the offset when it is known then. */
@@ -114,13 +118,15 @@ export class Client {
     beforePiece: () => void,
   ): Promise<number | undefined> {
     const { size, declareAt = 0 } = this.#file
-    const chunk = chunkOf(this.content, account, offset, step)
+    const speech = this.#speech
+    const chunk = chunkOf(this.content, account, speech, offset, step)
     const declares = !account.declared && (chunk.end >= declareAt || chunk.end === size)
+    const ends = chunk.end === size && (step.ends || offset === size)
+    const length = declares ? size : undefined
     const headers = {
-      ...tus,
+      ...speech.marks,
+      ...speech.append({ offset, length, ends }),
       ...chunk.headers,
-      'upload-offset': String(offset),
-      ...(declares && { 'upload-length': String(size) }),
     }
     const onPiece = (bytes: number) => {
       beforePiece()
@@ -129,11 +135,12 @@ export class Client {
       chunk.onPiece(bytes)
     }
     const request = { method: 'PATCH', ...chunk, headers, onPiece }
-    const reply = await exchange(this.#world, account, request, step, declares)
-    if (reply?.status !== 204) return undefined
-    const stored = Number(reply.headers['upload-offset'])
-    if (chunk.wrong) account.blame('bytes were accepted against their checksum')
+    const reply = await exchange(this.#world, account, request, step, { declares, ends })
+    if (reply === undefined || reply.status >= 300) return undefined
+    const stored = offsetIn(reply.headers)
+    if (chunk.wrong) account.blame('bytes were accepted against their digest')
     else if (stored !== chunk.end) account.blame(`${chunk.end} was answered with ${stored}`)
+    else if (ends && account.finishedAt === undefined) account.blame('the end is not the end')
     return stored
   }
 }

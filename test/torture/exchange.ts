@@ -1,8 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Account } from './account.js'
+import type { Account, Claims } from './account.js'
 import type { Meter } from './meter.js'
 import type { Referee } from './referee.js'
 import { send, type Reply, type Sending } from './send.js'
+import { offsetIn } from './speech.js'
 import type { ServerFarm } from './server-farm.js'
 
 /** What clients live in. */
@@ -22,25 +24,26 @@ export interface Where {
 
 /** Between two attempts of which the first got nothing, in milliseconds. */
 export const pause = 50
-export const tus = { 'tus-resumable': '1.0.0' }
 const insistent = 45_000
 
 /** Sends a request about an upload and has the answer judged. */
 export async function exchange(
-  { farm, meter, end }: World,
+  { farm, meter, referee, end }: World,
   account: Account,
-  request: Omit<Sending, 'origin' | 'path' | 'patience'>,
+  request: Omit<Sending, 'origin' | 'path' | 'patience' | 'onInterim'>,
   { server, patience }: Where,
-  declares = false,
+  claims: Claims = {},
 ): Promise<Reply | undefined> {
   end.throwIfAborted()
   meter.tick()
-  const question = account.ask(request.method, patience, declares)
+  const question = account.ask(request.method, patience, claims)
   const { path } = account
-  return account.answer(
-    question,
-    await send({ ...request, path, patience, origin: farm.origin(server) }),
-  )
+  const onInterim = (headers: IncomingHttpHeaders) => {
+    referee.count('interim response')
+    account.hear(question, headers)
+  }
+  const sending = { ...request, path, patience, origin: farm.origin(server), onInterim }
+  return account.answer(question, await send(sending))
 }
 
 /** Where the upload stands, if that can be learned now. */
@@ -49,16 +52,21 @@ export async function askOffset(
   account: Account,
   where: Where,
 ): Promise<number | undefined> {
-  const reply = await exchange(world, account, { method: 'HEAD', headers: tus }, where)
-  const offset = reply?.status === 200 ? reply.headers['upload-offset'] : undefined
-  return offset === undefined ? undefined : Number(offset)
+  const { marks } = account.speech
+  const reply = await exchange(world, account, { method: 'HEAD', headers: marks }, where)
+  return reply && reply.status < 300 ? offsetIn(reply.headers) : undefined
 }
 
 /** Resolves when the upload is gone, or cannot be removed because another one needs it. */
 export async function remove(world: World, account: Account): Promise<void> {
   for (let server = 0; ; server = 1 - server) {
     const where = { server, patience: insistent }
-    const reply = await exchange(world, account, { method: 'DELETE', headers: tus }, where)
+    const reply = await exchange(
+      world,
+      account,
+      { method: 'DELETE', headers: account.speech.marks },
+      where,
+    )
     if (account.gone || reply?.status === 409) return
     await sleep(pause)
   }

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Account } from './account.js'
 import { Client } from './client.js'
 import { fingerprint } from './content.js'
-import { askOffset, download, exchange, pause, remove, tus, type World } from './exchange.js'
+import { askOffset, download, exchange, pause, remove, type World } from './exchange.js'
 import type { JobPlan } from './plan.js'
+import { metadata, tus } from './speech.js'
 
 const patience = 45_000
 
@@ -11,7 +12,7 @@ const patience = 45_000
 export async function doJob(world: World, plan: JobPlan): Promise<void> {
   for (const account of await uploadsOf(world, plan)) {
     if (account === undefined || account.gone || account.finishedAt === undefined) continue
-    world.referee.count('finished')
+    world.referee.count(`finished ${account.speech.protocol}`)
     await download(world, account)
     if (plan.fate !== 'keep') await remove(world, account)
   }
@@ -52,20 +53,16 @@ async function createFinal(
   world.referee.files.set(name, fingerprint(contents))
   const size = contents.reduce((sum, content) => sum + content.size, 0)
   for (let server = 0; ; server = 1 - server) {
-    const subject = { name, size, declared: true, partial: false, parts: partials }
+    const subject = { name, size, declared: true, partial: false, speech: tus, parts: partials }
     const final = new Account(world.referee, subject)
     const headers = {
-      ...tus,
+      ...tus.marks,
       'upload-concat': `final;${partials.map(({ path }) => path).join(' ')}`,
-      'upload-metadata': `filename ${Buffer.from(name).toString('base64')}`,
+      'upload-metadata': metadata(name),
     }
     const where = { server, patience }
-    const reply = await exchange(world, final, { method: 'POST', headers }, where)
-    if (reply?.headers.location !== undefined) {
-      final.place(reply.headers.location)
-      return final
-    }
-    if (final.doomed) return final
+    await exchange(world, final, { method: 'POST', headers }, where)
+    if (final.placed || final.doomed) return final
     await sleep(pause)
   }
 }

@@ -1,10 +1,5 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { isReply, send } from './send.js'
-import { tus } from './exchange.js'
 import type { Referee } from './referee.js'
 
 /**
@@ -25,7 +20,7 @@ export async function judgeLeftovers(
     if (!names.delete(`.${id}.info`)) referee.blame(`${id} is left without a record`)
     // Stays when the process was killed between the last verified byte and its removal.
     names.delete(`.${id}.verified`)
-    await judgeFile(id, join(directory, id), origin, referee)
+    await judgeFile(id, origin, referee)
   }
   for (const name of names) referee.blame(`${name} is left behind`)
   for (const { id, name, stays } of referee.accounts) {
@@ -34,29 +29,13 @@ export async function judgeLeftovers(
   referee.counts['kept files'] = files.length
 }
 
-async function judgeFile(
-  id: string,
-  path: string,
-  origin: string,
-  referee: Referee,
-): Promise<void> {
-  const head = { origin, method: 'HEAD', path: `/files/${id}`, headers: tus, patience: 45_000 }
-  const reply = await send(head)
+async function judgeFile(id: string, origin: string, referee: Referee): Promise<void> {
+  const get = { origin, method: 'GET', path: `/files/${id}`, headers: {}, patience: 45_000 }
+  const reply = await send(get)
   if (!isReply(reply) || reply.status !== 200) {
-    return referee.blame(
-      `${id} is left, and HEAD says ${isReply(reply) ? reply.status : reply.lost}`,
-    )
+    const said = isReply(reply) ? `${reply.status} ${reply.text}` : reply.lost
+    return referee.blame(`${id} is left, and cannot be read: ${said}`)
   }
-  const { headers } = reply
-  const [, encoded = ''] = String(headers['upload-metadata']).split(' ')
-  const name = Buffer.from(encoded, 'base64').toString()
-  if (
-    headers['upload-offset'] === undefined ||
-    headers['upload-offset'] !== headers['upload-length']
-  ) {
-    return referee.blame(`${name} ${id} is left unfinished`)
-  }
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
-  if (hash.digest('hex') !== referee.files.get(name)) referee.blame(`${name} ${id} differs on disk`)
+  const [, name = ''] = /filename="(.*)"/.exec(reply.headers['content-disposition'] ?? '') ?? []
+  if (reply.sha256 !== referee.files.get(name)) referee.blame(`${name} ${id} differs on disk`)
 }

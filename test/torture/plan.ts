@@ -31,6 +31,8 @@ export interface FilePlan {
   readonly declareAt?: number
   /** Bytes stored, after which the client never returns; absent: it does until the end. */
   readonly abandonAt?: number
+  /** The interop version of the IETF draft in which the client speaks; absent: it speaks tus. */
+  readonly interopVersion?: number
 }
 
 /** One thing that a client does from beginning to end. */
@@ -56,6 +58,7 @@ export function planJob(seed: number, job: number): JobPlan {
       size,
       ...(random.chance(0.2) && { declareAt: random.integer(0, size) }),
       ...(random.chance(0.1) && { abandonAt: random.integer(0, size) }),
+      ...(!joined && random.chance(0.5) && { interopVersion: random.integer(3, 9) }),
     }
   })
   const large = files.reduce((sum, { size }) => sum + size, 0) > 262_144
@@ -78,6 +81,8 @@ export interface AttemptPlan {
   readonly cut?: { readonly after: number; readonly kind: CutKind }
   /** Whether a creation brings bytes. */
   readonly brings: boolean
+  /** Whether the client says of bytes that reach the end that they are the last; else it says so later. */
+  readonly ends: boolean
   /** Whether the client asks for the offset first although it knows one. */
   readonly ask: boolean
   /** Pieces of the body after which somebody else asks for the offset. */
@@ -108,6 +113,7 @@ export function planAttempt(name: string, attempt: number): AttemptPlan {
       },
     }),
     brings: random.chance(0.5),
+    ends: random.chance(0.7),
     ask: random.chance(0.3),
     ...(random.chance(0.2) && { spectateAt: random.integer(0, 20) }),
     ...(random.chance(0.15) && { rivalAt: random.integer(0, 20) }),

@@ -14,6 +14,8 @@ export interface Sending {
   readonly trailers?: () => Readonly<Record<string, string>>
   /** Called before each piece of the body, with its size. */
   readonly onPiece?: (size: number) => void
+  /** Called with the headers of each interim response. */
+  readonly onInterim?: (headers: IncomingHttpHeaders) => void
   /** Bytes after which the client breaks the connection, and how. */
   readonly cut?: { readonly after: number; readonly kind: CutKind }
   /** Milliseconds without anything happening after which the client gives up. */
@@ -54,6 +56,10 @@ export async function send(sending: Sending): Promise<Outcome> {
   }, patience)
   request.on('error', (error: NodeJS.ErrnoException) => settle({ lost: error.code ?? 'error' }))
   request.on('close', () => settle({ lost: 'closed' }))
+  request.on('information', ({ headers }) => {
+    silence.refresh()
+    sending.onInterim?.(headers)
+  })
   request.on('response', (response) => void receive(response, () => silence.refresh()).then(settle))
 
   let sent = 0

@@ -9,7 +9,8 @@ test('a minute of torture breaks no promise', { timeout: 5 * minute }, async () 
   console.log(`torture with TORTURE_SEED=${seed}`)
   const { violations, counts, home } = await torture(seed, AbortSignal.timeout(minute))
   expect(violations, `seed ${seed}, logs in ${home}`).toEqual([])
-  for (const what of ['kill', 'suspend', 'full', 'broken', 'rival', 'finished']) {
+  const happened = ['kill', 'suspend', 'full', 'broken', 'rival', 'interim response']
+  for (const what of [...happened, 'finished tus', 'finished ietf']) {
     expect(counts[what], what).toBeGreaterThan(0)
   }
 })
