@@ -61,6 +61,7 @@ const handler = createHandler({
   basePath: '/files',
   composer,
   interimResponses: true,
+  progressInterval: 10,
   expiration: { after: plan.expireAfter, sweepEvery: 1_000 },
   ...(plan.hooks && { hooks: { preFinish: witness, postFinish: witness } }),
 })

@@ -120,7 +120,7 @@ export class Client {
     const { size, declareAt = 0 } = this.#file
     const speech = this.#speech
     const chunk = chunkOf(this.content, account, speech, offset, step)
-    const declares = !account.declared && (chunk.end >= declareAt || chunk.end === size)
+    const declares = !account.declared && chunk.end >= declareAt
     const ends = chunk.end === size && (step.ends || offset === size)
     const length = declares ? size : undefined
     const headers = {

@@ -27,7 +27,7 @@ export interface FilePlan {
   readonly name: string
   /** Bytes. */
   readonly size: number
-  /** Bytes stored, after which the client tells the length; absent: at once. */
+  /** Bytes stored, after which the client tells the length; absent: at once. `Infinity`: never. */
   readonly declareAt?: number
   /** Bytes stored, after which the client never returns; absent: it does until the end. */
   readonly abandonAt?: number
@@ -53,12 +53,16 @@ export function planJob(seed: number, job: number): JobPlan {
   const count = joined ? random.integer(2, 4) : 1
   const files = Array.from({ length: count }, (_, part): FilePlan => {
     const size = random.integer(0, random.pick(joined ? sizes.slice(0, -1) : sizes))
+    const speaksDraft = !joined && random.chance(0.5)
+    // In tus the end of an upload shows only by its length.
+    const isSilent = speaksDraft && random.chance(0.5)
     return {
       name: `${seed}-${job}-${part}`,
       size,
       ...(random.chance(0.2) && { declareAt: random.integer(0, size) }),
+      ...(isSilent && { declareAt: Infinity }),
       ...(random.chance(0.1) && { abandonAt: random.integer(0, size) }),
-      ...(!joined && random.chance(0.5) && { interopVersion: random.integer(3, 9) }),
+      ...(speaksDraft && { interopVersion: random.integer(3, 9) }),
     }
   })
   const large = files.reduce((sum, { size }) => sum + size, 0) > 262_144
