@@ -1,9 +1,10 @@
 import type { HandlerOptions } from 'tuskit'
 import { describe, expect, test } from 'vitest'
-import { download, serve, stores } from '../serve.js'
+import { download, openRequest, serve, stores } from '../serve.js'
 import { algorithms, base64Of, digest, digestProblem } from './digest-fields.js'
 import {
   append,
+  appending,
   chunked,
   create,
   end,
@@ -152,6 +153,32 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     expect((await append(url, 9, 5, body, right)).headers['upload-offset']).toBe('3000005')
     expect((await append(url, 9, 3_000_005, '!', end(9))).status).toBe(201)
     expect((await download(url)) === `hello${body}!`).toBe(true)
+  })
+
+  test('R-130 no interim response tells of bytes that are not verified', async () => {
+    const body = Buffer.alloc(3_000_000, 'x')
+    const at = await site({ interimResponses: true, progressInterval: 0.001 })
+    for (const [text, status, offset] of [
+      ['', 400, '5'],
+      [body, 204, '3000005'],
+    ] as const) {
+      const url = await started(at, 9, 'hello')
+      const sent = { ...more(9), 'content-digest': digest(text) }
+      const { request, reply } = openRequest({
+        ...appending(url, 9, 5, '', { ...sent, ...chunked }),
+      })
+      const told: unknown[] = []
+      request.on('information', ({ headers }) => told.push(headers['upload-offset']))
+      for (let from = 0; from < body.length; from += 100_000) {
+        const piece = body.subarray(from, from + 100_000)
+        await new Promise((resolve) => request.write(piece, resolve))
+      }
+      expect(told).not.toContainEqual(expect.stringMatching(/^(?!5$)/))
+      request.end()
+      const { status: got, headers } = await reply
+      expect([got, headers['upload-offset']]).toEqual([status, offset])
+      if (status === 400) expect(told).not.toContainEqual(expect.stringMatching(/^(?!5$)/))
+    }
   })
 
   test('R-130 of bytes beyond the length that match: none of them counts', async () => {

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
-import { download, send, serve, stores } from '../serve.js'
-import { append, ask, create, end, more, problemIn, started, stateOf, urlIn } from './draft.js'
+import { expect, test } from 'vitest'
+import { send, serve } from '../serve.js'
+import { append, ask, create, end, more, problemIn, started, urlIn } from './draft.js'
 
 const registry = 'https://iana.org/assignments/http-problem-types#'
-const sha256 = (text: string) => `sha-256=:${createHash('sha256').update(text).digest('base64')}:`
 
 test('R-110 an offset that does not match', async () => {
   const url = await started(await serve(), 9, 'hello')
@@ -27,66 +25,6 @@ test('R-110 HEAD has no problem', async () => {
   const { origin } = await serve()
   const reply = await ask('HEAD', `${origin}/files/nobody`, 9)
   expect([reply.status, reply.text]).toEqual([404, ''])
-})
-
-describe.each(stores)('$store store', ({ compose }) => {
-  test('R-130 a Content-Digest that differs: 400, and nothing is stored', async () => {
-    const url = await started(await serve({ composer: await compose() }), 9, 'hello')
-    const wrong = { ...end(9), 'content-digest': sha256('other') }
-    const reply = await append(url, 9, 5, ' world', wrong)
-    expect([reply.status, reply.headers['upload-complete']]).toEqual([400, '?0'])
-    expect(problemIn(reply)).toMatchObject({
-      type: `${registry}digest-mismatched-values`,
-      mismatched_digests: [{ algorithm: 'sha-256', header: 'Content-Digest' }],
-    })
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
-    const right = { ...end(9), 'content-digest': sha256(' world') }
-    expect((await append(url, 9, 5, ' world', right)).status).toBe(201)
-    expect(await download(url)).toBe('hello world')
-  })
-
-  test('R-131 a Repr-Digest of the creation is verified at the end', async () => {
-    const site = await serve({ composer: await compose() })
-    const right = await started(site, 9, 'hello', { 'repr-digest': sha256('hello world') })
-    expect((await append(right, 9, 5, ' world', end(9))).headers['upload-complete']).toBe('?1')
-    const wrong = await started(site, 9, 'hello', { 'repr-digest': sha256('hello there') })
-    const reply = await append(wrong, 9, 5, ' world', end(9))
-    expect([reply.status, reply.headers['upload-complete']]).toEqual([400, '?1'])
-    const head = await ask('HEAD', wrong, 9)
-    expect([head.status, head.headers['upload-complete']]).toEqual([400, '?1'])
-  })
-
-  test('R-132 Want-Repr-Digest is answered when the upload is complete', async () => {
-    const site = await serve({ composer: await compose() })
-    const url = await started(site, 9, 'hello', { 'want-repr-digest': 'sha-256=3, sha-512=0' })
-    const reply = await append(url, 9, 5, ' world', end(9))
-    expect(reply.headers['repr-digest']).toBe(sha256('hello world'))
-  })
-})
-
-test('R-131 a Repr-Digest of an append is none of the whole', async () => {
-  const url = await started(await serve(), 9, 'hello')
-  const fields = { ...end(9), 'repr-digest': sha256('patch document') }
-  expect((await append(url, 9, 5, ' world', fields)).headers['upload-complete']).toBe('?1')
-})
-
-describe('R-133 R-134 digests that cannot be verified', () => {
-  const cases = [
-    ['unknown algorithms only', 'crc32c=:AAAAAA==:', 'digest-unsupported-algorithms'],
-    ['a digest of the wrong length', 'sha-256=:AAAA:', 'digest-invalid-values'],
-    ['a value of the wrong type', 'sha-256=1', 'digest-invalid-values'],
-  ] as const
-  test.each(cases)('R-133 R-134 %s: 400', async (_, value, type) => {
-    for (const name of ['content-digest', 'repr-digest']) {
-      const reply = await create(await serve(), 9, 'hello', { ...end(9), [name]: value })
-      expect([reply.status, problemIn(reply).type]).toEqual([400, registry + type])
-    }
-  })
-
-  test('R-133 unknown algorithms beside a known one are ignored', async () => {
-    const fields = { ...end(9), 'content-digest': `crc32c=:AAAAAA==:, ${sha256('hello')}` }
-    expect((await create(await serve(), 9, 'hello', fields)).status).toBe(201)
-  })
 })
 
 test('R-140 R-072 the access hook is asked for each request', async () => {
