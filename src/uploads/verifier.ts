@@ -45,11 +45,12 @@ export class Verifier {
   readonly accept = async (): Promise<boolean> => {
     if ((await this.#body.ended) !== 'complete') return false
     try {
-      const same = this.#digest
-        .claims()
-        .every(({ algorithm, digest }) =>
-          timingSafeEqual(this.#hashers.get(algorithm)!.digest(), digest),
-        )
+      const claims = this.#digest.claims()
+      // A header and a trailer may claim digests of the same algorithm, and a hasher tells its own once.
+      const found = new Map([...this.#hashers].map(([name, hasher]) => [name, hasher.digest()]))
+      const same = claims.every(({ algorithm, digest }) =>
+        timingSafeEqual(found.get(algorithm)!, digest),
+      )
       if (!same) this.#failure = new TusError(this.#digest.mismatch)
     } catch (error) {
       if (!isTusError(error)) throw error
