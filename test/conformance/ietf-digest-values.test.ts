@@ -46,7 +46,7 @@ const unreadable = [
   `sha-256=:${base64Of('hello', 'sha-256')}`,
   'sha-256=:!!!:',
   `${digest('hello')},`,
-  `${digest('hello')}; ${digest('hello', 'md5')}`,
+  `${digest('hello')} ${digest('hello', 'md5')}`,
 ]
 
 /** Expects the same refusal of a creation, of which nothing is made, and of an append, of which nothing counts. */
