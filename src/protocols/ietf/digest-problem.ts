@@ -10,7 +10,7 @@ const fields = ['Content-Digest', 'Repr-Digest'] as const
  * What a problem of digests tells beside its type (draft-ietf-httpapi-digest-fields-problem-types, sections 3 to 5): never
  * the right digest, which is for the client to know.
  */
-export function digestMembers(code: ErrorCode, request: IncomingMessage): object {
+export function digestMembers(code: ErrorCode, request: IncomingMessage) {
   const given = fields.flatMap((name) => {
     const lower = name.toLowerCase()
     const value = header(request.headers, lower) ?? header(request.trailers, lower)

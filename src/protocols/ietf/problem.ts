@@ -27,7 +27,10 @@ export function problem(
 ): string {
   // Drafts from -12 on, in which the answer may be given again, know no type for that.
   const isUntyped = error.code === 'ERR_UPLOAD_COMPLETE' && status !== 400
-  const [name, title] = (!isUntyped && types[error.code]) || []
+  const digests = digestMembers(error.code, request)
+  // The type for invalid digests is not for fields that cannot be read, nor for those that did not come.
+  const isUnread = 'invalid_digests' in digests && digests.invalid_digests.length === 0
+  const [name, title] = (!isUntyped && !isUnread && types[error.code]) || []
   const members = {
     type: name === undefined ? 'about:blank' : registry + name,
     title: title ?? STATUS_CODES[status] ?? 'Error',
@@ -38,7 +41,7 @@ export function problem(
       'expected-offset': error.offset,
       'provided-offset': parseIntegerItem(header(request.headers, 'upload-offset')),
     }),
-    ...(name?.startsWith('digest-') && digestMembers(error.code, request)),
+    ...(name?.startsWith('digest-') && digests),
   }
   return `${JSON.stringify(members)}\n`
 }
