@@ -1,0 +1,240 @@
+import { describe, expect, test } from 'vitest'
+import type { HandlerOptions } from 'tuskit'
+import type { Shortage } from 'tuskit/limited-store'
+import {
+  append,
+  appending,
+  ask,
+  chunked,
+  create,
+  creation,
+  end,
+  limitIn,
+  more,
+  problemIn,
+  started,
+  stateOf,
+  urlIn,
+  versions,
+} from '../conformance/draft.js'
+import { createUpload, download, openRequest, patch, type Reply, until } from '../serve.js'
+import { createOf, deferred, idOf, inMemory, inners, type LimitedSite } from './limited.js'
+import { recordsOf, serveLimited, tryToCreate } from './limited.js'
+
+/** There is no room: the request failed, the upload did not, and no limit of the protocol is to blame. */
+function expectFull(reply: Reply, version: Parameters<typeof more>[0]) {
+  expect([reply.status, problemIn(reply).code]).toEqual([507, 'ERR_STORAGE_FULL'])
+  expect(reply.headers).toMatchObject(more(version))
+}
+
+function untilStored({ handler }: LimitedSite, url: string, offset: number) {
+  return until(
+    () => handler.uploads.inspect(idOf(url)),
+    (inspection) => inspection.offset === offset,
+  )
+}
+
+describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
+  const site = async (options: Partial<HandlerOptions> = {}) => serveLimited(await open(), options)
+
+  test.each(versions)('take their length from the creation on, version %s', async (version) => {
+    const at = await site()
+    const url = await started(at, version, 'he', { 'upload-length': '6' })
+    expect(at.counter.used).toBe(6)
+    const refused = await create(at, version, '', { ...more(version), 'upload-length': '6' })
+    expectFull(refused, version)
+    expect(refused.headers).not.toHaveProperty('location')
+    const whole = await create(at, version, '123456', end(version))
+    expectFull(whole, version)
+    expect(whole.headers).not.toHaveProperty('location')
+    expect(await recordsOf(at.composer)).toHaveLength(1)
+    expect(at.counter.used).toBe(6)
+    // What fits is taken, and the upload has the room that it was promised.
+    expect((await create(at, version, '12345', end(version))).headers).toMatchObject(end(version))
+    expect((await append(url, version, 2, 'llo!', end(version))).headers).toMatchObject(
+      end(version),
+    )
+    expect(at.counter.used).toBe(11)
+    expect((await ask('DELETE', url, version)).status).toBe(204)
+    expect(at.counter.used).toBe(5)
+  })
+
+  test.each(versions)('without a length take what came, version %s', async (version) => {
+    const at = await site()
+    const url = await started(at, version, 'hello')
+    expect(at.counter.used).toBe(5)
+    const other = await createOf(at, 5)
+    const refused = await append(url, version, 5, ' world', more(version))
+    expectFull(refused, version)
+    expect(refused.headers['upload-offset']).toBe('5')
+    expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+    expect(at.counter.used).toBe(10)
+    await at.handler.uploads.terminate(idOf(other))
+    const last = await append(url, version, 5, ' world', end(version))
+    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+    expect(at.counter.used).toBe(11)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test.each(versions)(
+    'whose end does not fit are not complete, and go on when there is room, version %s',
+    async (version) => {
+      const at = await site()
+      const url = await started(at, version, 'hello')
+      const other = await createOf(at, 2)
+      const refused = await append(url, version, 5, ' world', end(version))
+      expectFull(refused, version)
+      expect(refused.headers['upload-offset']).toBe('5')
+      expect(await at.handler.uploads.finishPending()).toBe(0)
+      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+      expect(at.counter.used).toBe(7)
+      await at.handler.uploads.terminate(idOf(other))
+      const again = await append(url, version, 5, ' world', end(version))
+      expect(again.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+    },
+  )
+
+  test.each(versions)(
+    'with a chunked body keep what came before there was no more room, version %s',
+    async (version) => {
+      const at = await site()
+      const url = await started(at, version, '')
+      const sent = appending(url, version, 0, '12345', { ...end(version), ...chunked })
+      const { request, reply } = openRequest(sent)
+      await untilStored(at, url, 5)
+      request.write('12345')
+      await untilStored(at, url, 10)
+      request.write('12345')
+      const refused = await reply
+      request.destroy()
+      expectFull(refused, version)
+      expect(refused.headers['upload-offset']).toBe('10')
+      expect(at.counter.used).toBe(10)
+      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '10', ...more(version) })
+      expect((await append(url, version, 10, '1', end(version))).headers).toMatchObject(
+        end(version),
+      )
+    },
+  )
+
+  test('created by a chunked body that does not fit can be resumed', async () => {
+    const at = await site()
+    const sent = creation(at, 9, '12345', { ...end(9), ...chunked })
+    const { request, reply } = openRequest(sent)
+    const records = await until(
+      () => recordsOf(at.composer),
+      ({ length }) => length === 1,
+    )
+    await untilStored(at, records[0]!.id, 5)
+    request.write('1234567')
+    const refused = await reply
+    request.destroy()
+    expectFull(refused, 9)
+    expect(refused.headers['upload-offset']).toBe('5')
+    const url = urlIn(refused, at)
+    expect(at.counter.used).toBe(5)
+    expect((await append(url, 9, 5, ' world', end(9))).headers).toMatchObject(end(9))
+  })
+
+  test('give their room back when an overrun ends them', async () => {
+    const at = await site()
+    const url = await started(at, 9, 'hello', { 'upload-length': '6' })
+    const reply = await append(url, 9, 5, ' world', { ...end(9), ...chunked })
+    expect([reply.status, at.counter.used]).toEqual([400, 0])
+    await started(at, 9, '', { 'upload-length': '11' })
+  })
+
+  test('that are refused for good need no more than they have', async () => {
+    const at = await site({
+      progressInterval: 1,
+      hooks: { postReceive: () => ({ stop: { status: 422 } }) },
+    })
+    const url = await started(at, 9, '', { 'upload-length': '11' })
+    const sent = appending(url, 9, 0, 'hello', { ...end(9), 'content-length': '11' })
+    const { request, reply } = openRequest(sent)
+    expect((await reply).status).toBe(422)
+    request.destroy()
+    expect(at.counter.used).toBe(5)
+    expect((await tryToCreate(at, 6)).status).toBe(201)
+  })
+
+  test('share the room with those of tus', async () => {
+    const at = await site()
+    const draft = await started(at, 9, 'hello')
+    const other = await createUpload(at, deferred)
+    expect((await patch(other, 0, '12345')).status).toBe(204)
+    expectFull(await append(draft, 9, 5, '12', more(9)), 9)
+    const refused = await patch(other, 5, '12')
+    expect([refused.status, refused.headers['upload-offset']]).toEqual([507, '5'])
+    expectFull(await create(at, 9, '12', end(9)), 9)
+    expect((await tryToCreate(at, 2)).status).toBe(507)
+    expect((await append(draft, 9, 5, '1', end(9))).headers).toMatchObject(end(9))
+    expect((await patch(other, 5, '1')).status).toBe(507)
+    expect(at.counter.used).toBe(11)
+    expect((await ask('DELETE', draft, 9)).status).toBe(204)
+    expect((await patch(other, 5, '123456')).status).toBe(204)
+    expect(at.counter.used).toBe(11)
+  })
+
+  test('take no more together with those of tus that are created at the same moment', async () => {
+    const at = await serveLimited({ ...(await open()), limit: 100 })
+    const replies = await Promise.all(
+      Array.from({ length: 30 }, (_, i) =>
+        i % 2 === 0 ? tryToCreate(at, 9) : create(at, 9, '', { ...more(9), 'upload-length': '9' }),
+      ),
+    )
+    const statuses = replies.map(({ status }) => status)
+    expect(statuses.filter((status) => status === 201)).toHaveLength(11)
+    expect(statuses.filter((status) => status === 507)).toHaveLength(19)
+    expect(at.counter.used).toBe(99)
+  })
+
+  test('are counted with what they have, or are promised, by the next server', async () => {
+    const stores = await open()
+    const first = await serveLimited(stores)
+    const known = await started(first, 9, 'he', { 'upload-length': '5' })
+    const unknown = await started(first, 9, 'hel')
+    const next = await serveLimited(stores)
+    expect((await tryToCreate(next, 4)).status).toBe(507)
+    expect(next.counter.used).toBe(8)
+    const there = (url: string) => url.replace(first.origin, next.origin)
+    expectFull(await append(there(unknown), 9, 3, '1234', more(9)), 9)
+    expect((await append(there(unknown), 9, 3, 'lo!', end(9))).headers).toMatchObject(end(9))
+    expect((await append(there(known), 9, 2, 'llo', end(9))).headers).toMatchObject(end(9))
+    expect(next.counter.used).toBe(11)
+  })
+
+  test('evict others, and are evicted', async () => {
+    const calls: Shortage[] = []
+    const victims: string[] = []
+    const evict = async (shortage: Shortage) => {
+      calls.push(shortage)
+      await at.handler.uploads.terminate(victims.shift()!)
+    }
+    const at: LimitedSite = await serveLimited({ ...(await open()), evict })
+    const tus = await createOf(at, 11)
+    victims.push(idOf(tus))
+    const url = await started(at, 9, '', { 'upload-length': '6' })
+    expect(calls).toEqual([{ id: idOf(url), missing: 6 }])
+    const unknown = await started(at, 9, 'hello')
+    victims.push(idOf(url))
+    const last = await append(unknown, 9, 5, ' world', { ...end(9), ...chunked })
+    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+    expect(calls.at(-1)).toEqual({ id: idOf(unknown), missing: 6 })
+    expect((await ask('HEAD', url, 9)).status).toBe(404)
+    // A complete one makes room as well.
+    victims.push(idOf(unknown))
+    expect((await tryToCreate(at, 11)).status).toBe(201)
+    expect((await ask('HEAD', unknown, 9)).status).toBe(404)
+    expect(at.counter.used).toBe(11)
+  })
+})
+
+test('the limit of all uploads is not told as that of one', async () => {
+  const at = await serveLimited(inMemory(), { maxSize: 8 })
+  const url = await started(at, 9, 'hello')
+  expect(limitIn({ headers: await stateOf(url, 9) }, 'max-size')).toBe(8)
+  const unlimited = await serveLimited(inMemory())
+  const reply = await create(unlimited, 9, '', more(9))
+  expect(reply.headers['upload-limit']).toBe('min-size=0')
+})
