@@ -23,6 +23,10 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     ['basePath', ['', 7, null, 'files', '/files?a', '/a//b', '/../a', '/a b']],
     ['composer', [null, {}, 'memory', new MemoryStore()]],
     ['maxSize', [0, -1, 1.5, Number.NaN, '10', null, {}]],
+    ['minSize', [-1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
+    ['minAppendSize', [-1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
+    ['maxAppendSize', [0, -1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
+    ['interimResponses', ['yes', 1, 104, null, {}]],
     ['generateId', ['id', 7, null]],
     ['location', ['', 'host', 'ftp://a', 'https://a/?b', 'https://a/#b', '/files', 7, true]],
     ['trustProxy', ['yes', -1, 1.5, null]],
@@ -66,6 +70,8 @@ describe('an option that is wrong is refused by name, expectation and value', ()
 
   test.each([
     [{ maxSise: 1 }, 'maxSise', 'maxSize'],
+    [{ minAppendsize: 1 }, 'minAppendsize', 'minAppendSize'],
+    [{ interimResponse: true }, 'interimResponse', 'interimResponses'],
     [{ stores: 1 }, 'stores', undefined],
     [{ expiration: { after: 1, sweepsEvery: 1 } }, 'sweepsEvery', 'sweepEvery'],
     [{ bodyBuffer: { perupload: 65_536 } }, 'perupload', 'perUpload'],
@@ -108,6 +114,34 @@ describe('options that contradict each other or the stores', () => {
     new MemoryStore({ maximumSize: 10 }).useIn(composer)
     expect(refusalOf({ composer, maxSize: 11 })).toMatch(/maxSize.+11.+10/)
     expect(refusalOf({ composer, maxSize: 10 })).toBe('accepted')
+  })
+
+  test.each([
+    [{ minSize: 11, maxSize: 10 }, /minSize.+11.+maxSize.+10/],
+    [{ minAppendSize: 11, maxAppendSize: 10 }, /minAppendSize.+11.+maxAppendSize.+10/],
+    // What is smaller has to come in one request, which may not bring as much.
+    [{ minSize: 12, maxAppendSize: 10 }, /minSize.+12.+maxAppendSize.+10/],
+  ])('a least that is more than the most: %j', (options, message) => {
+    expect(refusalOf(options)).toMatch(message)
+  })
+
+  test.each([
+    { minSize: 10, maxSize: 10 },
+    { minAppendSize: 10, maxAppendSize: 10 },
+    { minSize: 10, maxAppendSize: 10 },
+    { minSize: 0, minAppendSize: 0, maxAppendSize: 1, maxSize: 1 },
+    { minSize: 10, maxSize: () => 5 },
+    { minSize: 10, minAppendSize: 20 },
+    { maxSize: 10, minAppendSize: 20 },
+  ])('but not %j', (options) => {
+    expect(refusalOf(options)).toBe('accepted')
+  })
+
+  test('a minSize that the store cannot hold', () => {
+    const composer = memoryComposer()
+    new MemoryStore({ maximumSize: 10 }).useIn(composer)
+    expect(refusalOf({ composer, minSize: 11 })).toMatch(/minSize.+11.+10/)
+    expect(refusalOf({ composer, minSize: 10 })).toBe('accepted')
   })
 })
 

@@ -42,13 +42,14 @@ describe('disable', () => {
       ],
     ],
     ['download', []],
+    ['ietf-draft', []],
   ])('%s', async (feature, gone) => {
     const left = all.split(',').filter((name) => name !== 'expiration' && !gone.includes(name))
     expect(await extensionsOf({ disable: [feature] })).toBe(left.join())
   })
 
   test('everything', async () => {
-    const disable = [...all.split(','), 'download'] as Feature[]
+    const disable = [...all.split(','), 'download', 'ietf-draft'] as Feature[]
     const site = await serve({ disable })
     const reply = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
     expect(reply.headers['tus-extension']).toBeUndefined()

@@ -1,0 +1,178 @@
+import { describe, expect, test } from 'vitest'
+import type { Feature } from 'tuskit'
+import {
+  append,
+  ask,
+  create,
+  creation,
+  end,
+  more,
+  problemIn,
+  started,
+  stateOf,
+  urlIn,
+  versions,
+} from '../conformance/draft.js'
+import {
+  createUpload,
+  download,
+  head,
+  memoryComposer,
+  openRequest,
+  patch,
+  post,
+  remove,
+  type Reply,
+  send,
+  serve,
+} from '../serve.js'
+
+function expectNothingOfTheDraft({ headers }: Reply) {
+  for (const name of ['upload-complete', 'upload-incomplete', 'upload-limit', 'accept-patch']) {
+    expect(headers).not.toHaveProperty(name)
+  }
+  expect(headers['content-type']).not.toBe('application/problem+json')
+}
+
+describe("disable: ['ietf-draft']", () => {
+  const disable: Feature[] = ['ietf-draft']
+
+  test.each(versions)('a creation of the draft is refused by tus, version %s', async (version) => {
+    let created = 0
+    const hooks = { postCreate: () => void created++ }
+    const site = await serve({ disable, hooks, interimResponses: true })
+    for (const says of [end(version), more(version)]) {
+      for (const method of ['POST', 'PUT', 'PATCH']) {
+        const { request, reply } = openRequest({
+          ...creation(site, version, 'hello', says),
+          method,
+        })
+        let interims = 0
+        request.on('information', () => interims++)
+        request.end()
+        const refused = await reply
+        expect(refused.status).toBeOneOf(method === 'POST' ? [412] : [405, 412])
+        expect([interims, refused.headers['tus-resumable']]).toEqual([0, '1.0.0'])
+        expectNothingOfTheDraft(refused)
+        expect(refused.headers).not.toHaveProperty('location')
+      }
+    }
+    await site.server.stop()
+    expect(created).toBe(0)
+  })
+
+  test.each(versions)('so is all else that the draft asks, version %s', async (version) => {
+    const composer = memoryComposer()
+    const full = await serve({ composer })
+    const site = await serve({ composer, disable })
+    const there = (url: string) => url.replace(full.origin, site.origin)
+    const url = await started(full, version, 'hello')
+    const whole = urlIn(await create(full, version, 'hello', end(version)), full)
+
+    const appended = await append(there(url), version, 5, ' world', end(version))
+    expect([appended.status, appended.headers['tus-version']]).toEqual([412, '1.0.0'])
+    const state = await ask('HEAD', there(url), version)
+    expect([state.status, state.headers['upload-offset']]).toEqual([409, undefined])
+    const removed = await ask('DELETE', there(url), version)
+    expect([removed.status, removed.headers['tus-version']]).toEqual([412, '1.0.0'])
+    const content = await ask('GET', there(whole), version)
+    expect([content.status, content.text]).toEqual([200, 'hello'])
+    for (const reply of [appended, state, removed, content]) expectNothingOfTheDraft(reply)
+
+    // The upload is as it was, and goes on where the draft is spoken.
+    expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+    const last = await append(url, version, 5, ' world', end(version))
+    expect(last.headers).toMatchObject(end(version))
+  })
+
+  test('OPTIONS tells nothing of it, and of tus all that it told before', async () => {
+    const options = { maxSize: 1000, minSize: 10, maxAppendSize: 500, interimResponses: true }
+    const before = await serve(options)
+    const site = await serve({ ...options, disable })
+    const asked = { method: 'OPTIONS', headers: { 'upload-draft-interop-version': '9', ...end(9) } }
+    const reply = await send({ ...asked, url: `${site.origin}/files` })
+    expect(reply.status).toBe(200)
+    expectNothingOfTheDraft(reply)
+    const told = (await send({ ...asked, url: `${before.origin}/files` })).headers
+    const { 'upload-limit': _, 'accept-patch': __, date: ___, ...rest } = told
+    expect(reply.headers).toMatchObject(rest)
+    expect(reply.headers['tus-max-size']).toBe('1000')
+  })
+
+  test('tus works, also for a client whose system adds headers of the draft', async () => {
+    const site = await serve({ disable })
+    const system = { 'upload-draft-interop-version': '8', ...end(8) }
+    const url = await createUpload(site, { 'upload-length': '11', ...system })
+    const first = await patch(url, 0, 'hello', system)
+    expect([first.status, first.headers['upload-offset']]).toEqual([204, '5'])
+    expect((await head(url)).headers).toMatchObject({ 'upload-offset': '5', 'upload-length': '11' })
+    expect((await patch(url, 5, ' world')).status).toBe(204)
+    expect(await download(url)).toBe('hello world')
+    expect((await remove(url)).status).toBe(204)
+    expect((await post(site, { 'upload-length': '5' }, 'hello')).status).toBe(201)
+    // HEAD needs no mark of tus.
+    const other = await createUpload(site)
+    expect((await ask('HEAD', other, 9)).headers).toMatchObject({ 'upload-offset': '0' })
+  })
+
+  test('an upload of the draft can still be removed and downloaded', async () => {
+    const composer = memoryComposer()
+    const full = await serve({ composer })
+    const site = await serve({ composer, disable })
+    const url = urlIn(await create(full, 9, 'hello', end(9)), full)
+    const there = url.replace(full.origin, site.origin)
+    expect(await download(there)).toBe('hello')
+    expect((await remove(there)).status).toBe(204)
+    expect((await ask('HEAD', url, 9)).status).toBe(404)
+  })
+})
+
+describe.each(versions)('extensions of tus that count for the draft, version %s', (version) => {
+  test('creation', async () => {
+    const site = await serve({ disable: ['creation'] })
+    const reply = await create(site, version, 'hello', end(version))
+    expect([reply.status, reply.headers.allow]).toEqual([405, 'OPTIONS'])
+    expect(problemIn(reply).code).toBe('ERR_METHOD_NOT_ALLOWED')
+  })
+
+  test('termination', async () => {
+    const site = await serve({ disable: ['termination'] })
+    const url = await started(site, version, 'hello')
+    const reply = await ask('DELETE', url, version)
+    expect([reply.status, problemIn(reply).code]).toEqual([405, 'ERR_METHOD_NOT_ALLOWED'])
+    expect(reply.headers.allow).not.toContain('DELETE')
+    expect((await append(url, version, 5, ' world', end(version))).headers).toMatchObject(
+      end(version),
+    )
+  })
+
+  test('checksum', async () => {
+    const site = await serve({ disable: ['checksum'] })
+    const digest = { 'content-digest': 'sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:' }
+    const refused = await create(site, version, 'hello', { ...end(version), ...digest })
+    expect([refused.status, problemIn(refused).code]).toEqual([400, 'ERR_UNSUPPORTED_DIGEST'])
+    expect((await create(site, version, 'hello', end(version))).status).toBe(201)
+  })
+
+  test('others do not', async () => {
+    const disable: Feature[] = [
+      ...(['creation-with-upload', 'creation-defer-length', 'concatenation'] as const),
+      'checksum-trailer',
+    ]
+    const site = await serve({ disable })
+    const url = await started(site, version, 'hello')
+    expect((await append(url, version, 5, ' world', end(version))).headers).toMatchObject(
+      end(version),
+    )
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('without download GET tells the state, of a complete upload too', async () => {
+    const site = await serve({ disable: ['download'] })
+    const url = urlIn(await create(site, version, 'hello', end(version)), site)
+    for (const named of [version, undefined]) {
+      const { status, headers, text } = await ask('GET', url, named)
+      expect([status, headers['upload-offset'], text]).toEqual([204, '5', ''])
+    }
+  })
+})
