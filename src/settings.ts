@@ -91,6 +91,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     })
   }
   checkOrder(options, 'minSize', 'maxSize')
+  checkOrder(options, 'minSize', 'maxAppendSize')
   checkOrder(options, 'minAppendSize', 'maxAppendSize')
   const hook = must.beFunction
   checkOptions<Hooks>('hooks', options.hooks ?? {}, {
@@ -106,7 +107,10 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
   return options
 }
 
-/** A least size above the most would refuse everything. */
+/**
+ * A least size above the most would refuse everything; and what is smaller than `minSize` has to come in one request,
+ * which must be allowed to bring it.
+ */
 function checkOrder(
   options: HandlerOptions,
   least: 'minSize' | 'minAppendSize',
@@ -149,6 +153,13 @@ export function checkStores(
     throw new TypeError(
       `createHandler: option 'maxSize' is ${options.maxSize}, but the DataStore holds uploads of ` +
         `at most ${dataStore.maximumSize} bytes`,
+    )
+  }
+  const { minSize = 0 } = options
+  if (minSize > dataStore.maximumSize) {
+    throw new TypeError(
+      `createHandler: option 'minSize' is ${minSize}, but the DataStore holds uploads of at most ` +
+        `${dataStore.maximumSize} bytes`,
     )
   }
   return { ...slots, dataStore, infoStore }
