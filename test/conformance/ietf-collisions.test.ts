@@ -70,7 +70,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-140 R-080 R-082 DELETE is the same for both, version %s',
+    'T-150 R-080 R-082 DELETE is the same for both, version %s',
     async (version) => {
       const at = await site()
       const other = await createUpload(at)
@@ -136,7 +136,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-091 R-032 metadata has one shape, whatever it came in, version %s',
+    'T-092 R-032 metadata has one shape, whatever it came in, version %s',
     async (version) => {
       const at = await site()
       const metadata = `filename ${base64('é.txt')},filetype ${base64('text/plain')}`
