@@ -40,7 +40,7 @@ export function chunkOf(
     },
     body: wrong ? spoiled(pieces) : pieces,
     ...(inTrailer && { trailers: () => claim(checksum.algorithm) }),
-    ...(cut && { cut }),
+    ...(cut && { cut: { after: Math.floor(cut.share * (end - offset)), kind: cut.kind } }),
     end,
     wrong,
     onPiece(bytes) {

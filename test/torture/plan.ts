@@ -82,7 +82,8 @@ export interface AttemptPlan {
   readonly checksum?: { readonly algorithm: string; readonly in: 'header' | 'trailer' }
   /** Whether the bytes are not those that the checksum is of. */
   readonly corrupt: boolean
-  readonly cut?: { readonly after: number; readonly kind: CutKind }
+  /** `share`: the part of the body after which the connection breaks, from 0 to 1. */
+  readonly cut?: { readonly share: number; readonly kind: CutKind }
   /** Whether a creation brings bytes. */
   readonly brings: boolean
   /** Whether the client says of bytes that reach the end that they are the last; else it says so later. */
@@ -112,7 +113,7 @@ export function planAttempt(name: string, attempt: number): AttemptPlan {
     corrupt: checked && random.chance(0.35),
     ...(random.chance(0.25) && {
       cut: {
-        after: random.integer(0, size),
+        share: random.next(),
         kind: random.pick(['reset', 'fin', 'hang'] as const),
       },
     }),
