@@ -21,13 +21,15 @@ export function http2StreamOf(
 const moment = 50
 
 /**
- * Resolves when everything that the client had sent by now has come in, or the session is over: frames come in order,
- * and a PING is answered behind them. Never rejects.
+ * Resolves when everything that the client of a stream had sent by now has come in, or the session is over: frames come
+ * in order, and a PING is answered behind them. Never rejects, and never resolves when the stream is gone before.
  */
-export function roundTrip(session: Http2Session | undefined): Promise<void> {
+export function roundTrip(stream: ServerHttp2Stream): Promise<void> {
+  const session: Http2Session | undefined = stream.session
   return new Promise((resolve) => {
     const ping = () => {
       if (session === undefined || session.destroyed) return resolve()
+      if (stream.destroyed) return
       // Node sends no PING when either side has said goodbye.
       if (session.closed) return void setTimeout(resolve, moment)
       session.ping((error) => {

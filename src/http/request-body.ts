@@ -139,7 +139,7 @@ export class RequestBody implements IncomingBody {
       return this.#finish(this.#received === this.size ? 'complete' : 'disconnected')
     }
     // A client of Node's that cancels ends the body, and resets the stream a moment later.
-    void roundTrip(this.#stream.session).then(() => this.#finish('complete'))
+    void roundTrip(this.#stream).then(() => this.#finish('complete'))
   }
 
   readonly #onGone = (): void => {
