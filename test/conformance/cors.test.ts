@@ -5,7 +5,7 @@ const page = 'https://example.org'
 const readable = [
   ...['Location', 'Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Defer-Length'],
   ...['Upload-Concat', 'Upload-Expires', 'Tus-Version', 'Tus-Resumable', 'Tus-Max-Size'],
-  ...['Tus-Extension', 'Tus-Checksum-Algorithm'],
+  ...['Tus-Extension', 'Tus-Checksum-Algorithm', 'Upload-Complete', 'Upload-Incomplete'],
 ].map((name) => name.toLowerCase())
 
 function names(value: string | undefined): string[] {
@@ -54,6 +54,7 @@ test('T-011 a preflight allows what clients send', async () => {
       expect.arrayContaining([
         ...['tus-resumable', 'upload-offset', 'upload-length', 'upload-metadata'],
         ...['upload-defer-length', 'upload-concat', 'upload-checksum', 'upload-later'],
+        ...['upload-complete', 'upload-incomplete', 'upload-draft-interop-version'],
         ...['x-http-method-override', 'x-request-id', 'content-type', 'authorization'],
       ]),
     )
