@@ -1,4 +1,4 @@
-import type { FinalResponse } from './upload.js'
+import type { Digests, FinalResponse } from './upload.js'
 
 const brand = Symbol.for('tuskit.error')
 
@@ -11,7 +11,7 @@ export const errors = {
   ERR_UNSUPPORTED_VERSION: [412, 'Send "Tus-Resumable: 1.0.0"; this server speaks that version'],
   ERR_UNSUPPORTED_INTEROP_VERSION: [
     400,
-    'Send a part of an upload with "Upload-Draft-Interop-Version" 3 to 9, or the whole at once',
+    'Send a chunk of an upload with "Upload-Draft-Interop-Version" 3 to 9, or the whole at once',
   ],
   ERR_METHOD_NOT_ALLOWED: [405, 'This URL does not support the method; see the Allow header'],
   ERR_NOT_FOUND: [404, 'There is nothing at this URL'],
@@ -78,8 +78,11 @@ export const errors = {
     'The length contradicts the one declared before or the bytes stored already',
   ],
   ERR_LENGTH_EXCEEDED: [413, 'The body has more bytes than the declared length leaves room for'],
-  ERR_MAX_SIZE_EXCEEDED: [413, 'The upload is larger than this server accepts; see Tus-Max-Size'],
-  ERR_UPLOAD_TOO_SMALL: [400, 'So small an upload cannot be made in parts; send it in one request'],
+  ERR_MAX_SIZE_EXCEEDED: [
+    413,
+    'The upload is larger than this server accepts; OPTIONS tells the limit',
+  ],
+  ERR_UPLOAD_TOO_SMALL: [400, 'So small an upload cannot come in chunks; send it in one request'],
   ERR_APPEND_TOO_LARGE: [413, 'The body has more bytes than this server takes in one request'],
   ERR_APPEND_TOO_SMALL: [
     400,
@@ -133,6 +136,8 @@ export interface TusErrorOptions {
   readonly final?: boolean
   /** The most bytes that the upload may have, when that is what it says. */
   readonly maxSize?: number
+  /** The digests of the client that differ, when that is what it says; in Base64, by algorithm. */
+  readonly digests?: Digests | undefined
 }
 
 /**
@@ -153,6 +158,8 @@ export class TusError extends Error {
   readonly final: boolean
   /** The most bytes that the upload may have, when that is what it says. */
   readonly maxSize: number | undefined
+  /** The digests of the client that differ, when that is what it says; in Base64, by algorithm. */
+  readonly digests: Digests | undefined
 
   constructor(code: ErrorCode, options: TusErrorOptions = {}) {
     const [status, message] = errors[code]
@@ -168,6 +175,7 @@ export class TusError extends Error {
     this.response = response
     this.final = options.final ?? false
     this.maxSize = options.maxSize
+    this.digests = options.digests
     Object.defineProperty(this, brand, { value: true })
   }
 }

@@ -33,6 +33,7 @@ export {
   parseUpload,
   serializeUpload,
   type Concat,
+  type Digests,
   type FinalResponse,
   type Json,
   type Metadata,

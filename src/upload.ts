@@ -1,4 +1,4 @@
-import { TusError } from './errors.js'
+import { TusError, type ErrorCode } from './errors.js'
 
 /**
  * The record of one upload: plain data that survives `JSON.stringify`. It never holds the offset, which only
@@ -68,8 +68,8 @@ export interface Representation {
   readonly target: string
   /** Those of Content-Type, -Encoding, -Language, -Location and -Disposition that were sent; names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** Digests that the whole content must have, in Base64, by algorithm (RFC 9530, Repr-Digest). */
-  readonly digests?: Readonly<Record<string, string>>
+  /** Digests that the whole content must have (RFC 9530, Repr-Digest). */
+  readonly digests?: Digests
   /** The algorithm of the digest that the client wants to be told (RFC 9530, Want-Repr-Digest). */
   readonly wantedDigest?: string
 }
@@ -98,10 +98,10 @@ export type UploadState =
       readonly kind: 'finished'
       readonly at: string
       readonly response?: FinalResponse
-      /** The digests of the content that were computed, in Base64, by algorithm. */
-      readonly digests?: Readonly<Record<string, string>>
+      /** The digests of the content that were computed. */
+      readonly digests?: Digests
     }
-  /** A hook refused the upload; its verdict is replayed to whoever asks again. */
+  /** A hook refused the upload, or its content is not what it should be. Whoever asks again gets the verdict again. */
   | { readonly kind: 'rejected'; readonly at: string; readonly response: FinalResponse }
   /** Removed, or being removed: what remains is the trace by which the removal is completed. */
   | {
@@ -111,12 +111,19 @@ export type UploadState =
       readonly cause: 'terminated' | 'expired' | 'overrun'
     }
 
-/** An answer that the application chose. */
+/** An answer that is recorded: one that the application chose, unless there is a {@link FinalResponse.code}. */
 export interface FinalResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** The error that is told, in the form of the protocol. Its sentence is the body. */
+  readonly code?: ErrorCode
+  /** The digests of {@link Representation.digests} that the content does not have, when that is the error. */
+  readonly digests?: Digests
 }
+
+/** Digests in Base64, by algorithm, which has the name that `node:crypto` knows. */
+export type Digests = Readonly<Record<string, string>>
 
 /** Where the data of an upload lives. */
 export interface StorageRef {

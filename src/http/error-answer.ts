@@ -35,8 +35,9 @@ export function errorAnswer(
   form = plainText,
 ): Answer {
   const known = asTusError(error)
-  if (known.response !== undefined) {
-    return { status: known.status, headers: known.headers, body: known.response.body }
+  const { response } = known
+  if (response !== undefined && response.code === undefined) {
+    return { status: known.status, headers: known.headers, body: response.body }
   }
   if (known.status >= 500) logFailure(known, exchange, log)
   const request = known.status === 500 ? ` (request ${exchange.requestId})` : ''

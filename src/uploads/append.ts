@@ -8,6 +8,7 @@ import { load, loadFor, requireProtocol } from './load.js'
 import { measure, refuseExpired, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { declaresEnd, receive, type Chunk, type Received } from './receive.js'
+import { checkBodySize } from './room.js'
 import { transition } from './transition.js'
 
 /** A chunk for an upload that exists. */
@@ -81,28 +82,31 @@ async function bringsNothing(
 
 /**
  * Records what a request declares before its body is looked at: the length (Creation With Deferred Length), and whether
- * the body is the end.
+ * the body is the end. A request whose size is refused changes nothing.
  */
 async function declare(
   engine: Engine,
   holder: Holder,
-  { offset }: Stat,
+  from: Stat,
   request: AppendRequest,
 ): Promise<void> {
   const { upload } = holder
-  const length = request.length(upload)
+  const length = request.length(upload) ?? upload.length
   const completes = declaresEnd(request) || undefined
-  if (length !== undefined && length !== upload.length) {
-    const { maxSize = Infinity } = upload
-    const tellable = tellableOffset(upload, offset)
-    if (upload.length !== undefined || length < offset) {
-      throw new TusError('ERR_LENGTH_MISMATCH', { offset: tellable })
-    }
-    if (length > maxSize) {
-      throw new TusError('ERR_MAX_SIZE_EXCEEDED', { offset: tellable, maxSize })
-    }
+  if (length !== undefined && length !== upload.length) checkLength(upload, from, length)
+  const declared = length === undefined ? upload : { ...upload, length }
+  checkBodySize(engine.settings, declared, from, request)
+  if (length !== upload.length || completes !== upload.completes) {
     await transition(engine, holder, { length, completes })
-  } else if (completes !== upload.completes) {
-    await transition(engine, holder, { completes })
   }
+}
+
+/** Refuses a length that an upload cannot come to have. */
+function checkLength(upload: Upload, from: Stat, length: number): void {
+  const { maxSize = Infinity } = upload
+  const offset = tellableOffset(upload, from.offset)
+  if (upload.length !== undefined || length < from.offset) {
+    throw new TusError('ERR_LENGTH_MISMATCH', { offset })
+  }
+  if (length > maxSize) throw new TusError('ERR_MAX_SIZE_EXCEEDED', { offset, maxSize })
 }

@@ -45,7 +45,10 @@ export async function create(engine: Engine, request: CreateRequest): Promise<Re
   if (chunk && request.protocol === 'ietf') checkBodySize(engine.settings, upload, undefined, chunk)
   return exclusive(engine, upload.id, async (holder) => {
     await establish(engine, holder, upload, request)
-    if (chunk !== undefined) return receive(engine, holder, { offset: 0 }, chunk)
+    if (chunk !== undefined) {
+      checkBodySize(engine.settings, holder.upload, { offset: 0 }, chunk)
+      return receive(engine, holder, { offset: 0 }, chunk)
+    }
     if (isComplete(upload, 0)) await complete(engine, holder, { offset: 0 }, exchange)
     return { upload: holder.upload, offset: 0 }
   })

@@ -1,4 +1,3 @@
-import { isTusError } from '../errors.js'
 import type { Feature } from '../features.js'
 import type { Hooks } from '../hooks.js'
 import type { Logger } from '../logger.js'
@@ -6,6 +5,7 @@ import type { StoreSlots } from '../store-composer.js'
 import type { UnplacedUpload } from '../upload.js'
 import type { EventQueue } from './event-queue.js'
 import type { Exchange } from './exchange.js'
+import { isVerdict } from './final-response.js'
 import type { Holder } from './exclusive.js'
 
 /** The slots of a composer of which the required ones are known to be filled. */
@@ -49,7 +49,7 @@ export interface EngineSettings {
 export function inBackground(engine: Engine, what: string, work: Promise<unknown>): void {
   const watched = work
     .catch((error: unknown) => {
-      if (!isTusError(error, 'ERR_REJECTED')) engine.log.error(`${what} failed`, { error })
+      if (!isVerdict(error)) engine.log.error(`${what} failed`, { error })
     })
     .finally(() => engine.background.delete(watched))
   engine.background.add(watched)

@@ -7,6 +7,7 @@ import { isKept } from './reference.js'
 import { isoTime, type Engine } from './engine.js'
 import { noExchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
+import { isVerdict } from './final-response.js'
 import { isComplete, isFinished } from './measure.js'
 import { remove } from './terminate.js'
 import { transition } from './transition.js'
@@ -64,8 +65,7 @@ async function unlessInUse(
     await exclusive(engine, id, operation)
   } catch (error) {
     if (waiting.aborted && error === waiting.reason) return
-    // Finished by a refusal, which is recorded.
-    if (isTusError(error, 'ERR_REJECTED')) return
+    if (isVerdict(error)) return
     engine.log.error('The sweep failed for an upload', { uploadId: id, error })
   }
 }

@@ -1,7 +1,7 @@
-import { TusError, type ErrorCode } from '../errors.js'
+import { isTusError, TusError, type ErrorCode } from '../errors.js'
 import type { HookResponse } from '../hooks.js'
 import { checkOptions, type OptionRule } from '../options.js'
-import type { FinalResponse } from '../upload.js'
+import type { Digests, FinalResponse } from '../upload.js'
 
 /** What a header may be made of (RFC 9110, sections 5.1 and 5.5). */
 const namePattern = /^[\w!#$%&'*+.^`|~-]+$/
@@ -42,7 +42,18 @@ export function finalResponse(
 }
 
 /** The verdict that an upload has come to for a reason of ours. */
-export function verdictOf(code: ErrorCode): FinalResponse {
+export function verdictOf(code: ErrorCode, digests?: Digests): FinalResponse {
   const { status, headers, message } = new TusError(code)
-  return { status, headers, body: `${code}: ${message}\n` }
+  return { status, headers, body: message, code, ...(digests && { digests }) }
+}
+
+/** Whether an error tells a recorded verdict: then all is settled. */
+export function isVerdict(error: unknown): boolean {
+  return isTusError(error) && error.final
+}
+
+/** The error that tells a recorded verdict. */
+export function verdictError(response: FinalResponse): TusError {
+  const { code = 'ERR_REJECTED', digests } = response
+  return new TusError(code, { response, final: true, digests })
 }

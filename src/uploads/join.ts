@@ -3,7 +3,7 @@ import type { Upload } from '../upload.js'
 import { inBackground, type Engine } from './engine.js'
 import { noExchange, type Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
-import { verdictOf } from './final-response.js'
+import { isVerdict, verdictOf } from './final-response.js'
 import { finish } from './finish.js'
 import { load } from './load.js'
 import { isFinished, measure } from './measure.js'
@@ -62,8 +62,6 @@ export async function join(engine: Engine, holder: Holder, exchange: Exchange): 
   await finish(engine, holder, stored, exchange)
 }
 
-const verdicts = ['ERR_REJECTED', 'ERR_UPLOAD_GONE', 'ERR_UPLOAD_NOT_FOUND'] as const
-
 /** Joins the final uploads that may have waited for this partial only. */
 export async function joinFinalsOf(engine: Engine, partialId: string): Promise<void> {
   const partial = await engine.stores.infoStore.get(partialId)
@@ -77,7 +75,9 @@ export async function joinFinalsOf(engine: Engine, partialId: string): Promise<v
       })
     } catch (error) {
       // The other final uploads do not depend on this one. What was rejected or removed is settled.
-      if (!verdicts.some((code) => isTusError(error, code)))
+      const isRemoved =
+        isTusError(error, 'ERR_UPLOAD_GONE') || isTusError(error, 'ERR_UPLOAD_NOT_FOUND')
+      if (!isVerdict(error) && !isRemoved)
         engine.log.error('A concatenation failed', { uploadId: id, error })
     }
   }

@@ -4,6 +4,7 @@ import type { Upload } from '../upload.js'
 import { authorize } from './ask.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
+import { verdictError } from './final-response.js'
 
 /** The record of an upload, whatever its state. Throws `ERR_UPLOAD_NOT_FOUND`. */
 export async function find(engine: Engine, id: string): Promise<Upload> {
@@ -31,9 +32,7 @@ export async function loadFor(
 
 function existing(upload: Upload): Upload {
   if (upload.state.kind === 'gone') throw new TusError('ERR_UPLOAD_GONE')
-  if (upload.state.kind === 'rejected') {
-    throw new TusError('ERR_REJECTED', { response: upload.state.response, final: true })
-  }
+  if (upload.state.kind === 'rejected') throw verdictError(upload.state.response)
   return upload
 }
 

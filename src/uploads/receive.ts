@@ -10,7 +10,7 @@ import { complete } from './complete.js'
 import { isComplete, readOptions, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { watchProgress } from './progress-watch.js'
-import { checkBodySize, isTooSmall, refusal, roomFor } from './room.js'
+import { isTooSmall, refusal, roomFor } from './room.js'
 import { TappedBody } from './tapped-body.js'
 import { invalidate } from './terminate.js'
 import { reject, transition, writeOptions } from './transition.js'
@@ -68,10 +68,9 @@ export async function receive(
   const { body, completes, exchange } = chunk
   const { settings } = engine
   const tell = (offset: number) => tellableOffset(holder.upload, offset)
-  checkBodySize(settings, holder.upload, from, chunk)
   const room = roomFor(settings, holder.upload, from)
 
-  const claimed = chunk.digest()
+  const claimed = digestOf(chunk, tell(from.offset))
   const verifier = claimed && new Verifier(claimed, body)
   holder.receive(body, from.offset, chunk.progress)
   const watch = watchProgress(engine, holder, exchange, () => body.stop('stopped'))
@@ -103,6 +102,14 @@ export async function receive(
     throw refusal(holder.upload, 'ERR_APPEND_TOO_SMALL', offset)
   }
   return { upload: holder.upload, offset }
+}
+
+function digestOf(chunk: Chunk, offset: number | undefined): ChunkDigest | undefined {
+  try {
+    return chunk.digest()
+  } catch (error) {
+    throw at(offset, error)
+  }
 }
 
 /**
@@ -179,5 +186,6 @@ async function storedOffset(engine: Engine, holder: Holder): Promise<number | un
 /** The same failure, with the offset from which the client can resume. */
 function at(offset: number | undefined, error: unknown): TusError {
   if (!isTusError(error)) return new TusError('ERR_INTERNAL', { cause: error, offset })
-  return new TusError(error.code, { message: error.message, cause: error.cause, offset })
+  const { code, message, cause, digests } = error
+  return new TusError(code, { message, cause, offset, digests })
 }

@@ -3,6 +3,7 @@ import { isTusError, TusError } from '../errors.js'
 import type { HookEvent, HookType } from '../hooks.js'
 import type { FinalResponse, Upload } from '../upload.js'
 import { isoTime, type Engine } from './engine.js'
+import { verdictError } from './final-response.js'
 import { noExchange, type Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { notify } from './notify.js'
@@ -44,7 +45,7 @@ export async function reject(
 ): Promise<never> {
   const state = { kind: 'rejected', at: isoTime(0), response } as const
   await transition(engine, holder, { state, expiresAt: isoTime(engine.settings.verdictRetention) })
-  throw new TusError('ERR_REJECTED', { response, final: true })
+  throw verdictError(response)
 }
 
 /** The event of a moment in the life of an upload. Its id is derived, so that it is the same after a crash. */

@@ -48,10 +48,15 @@ export class Verifier {
       const claims = this.#digest.claims()
       // A header and a trailer may claim digests of the same algorithm, and a hasher tells its own once.
       const found = new Map([...this.#hashers].map(([name, hasher]) => [name, hasher.digest()]))
-      const same = claims.every(({ algorithm, digest }) =>
-        timingSafeEqual(found.get(algorithm)!, digest),
+      const different = claims.filter(
+        ({ algorithm, digest }) => !timingSafeEqual(found.get(algorithm)!, digest),
       )
-      if (!same) this.#failure = new TusError(this.#digest.mismatch)
+      if (different.length > 0) {
+        const digests = Object.fromEntries(
+          different.map(({ algorithm, digest }) => [algorithm, digest.toString('base64')]),
+        )
+        this.#failure = new TusError(this.#digest.mismatch, { digests })
+      }
     } catch (error) {
       if (!isTusError(error)) throw error
       this.#failure = error

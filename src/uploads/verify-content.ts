@@ -1,5 +1,6 @@
 import { TusError } from '../errors.js'
 import { checksumAlgorithms, createHasher } from './checksum.js'
+import type { Digests } from '../upload.js'
 import type { Engine } from './engine.js'
 import type { Holder } from './exclusive.js'
 import { verdictOf } from './final-response.js'
@@ -7,13 +8,10 @@ import { reject } from './transition.js'
 
 /**
  * Compares the content of an upload whose bytes are all stored with the digests that its client gave for the whole of it
- * (RFC 9530, Repr-Digest). When one differs, that is recorded as the verdict on the upload. Returns the digests, in Base64,
- * by algorithm; `undefined` when there was nothing to compute.
+ * (RFC 9530, Repr-Digest). When one differs, that is recorded as the verdict on the upload. Returns the digests of
+ * the content; `undefined` when there was nothing to compute.
  */
-export async function verifyContent(
-  engine: Engine,
-  holder: Holder,
-): Promise<Readonly<Record<string, string>> | undefined> {
+export async function verifyContent(engine: Engine, holder: Holder): Promise<Digests | undefined> {
   const { digests: expected = {}, wantedDigest } = holder.upload.representation ?? {}
   const names = checksumAlgorithms.filter((name) => name in expected || name === wantedDigest)
   if (names.length === 0) return undefined
@@ -24,8 +22,11 @@ export async function verifyContent(
   const found = Object.fromEntries(
     hashers.map(([name, hasher]) => [name, hasher.digest().toString('base64')]),
   )
-  const differs = Object.entries(expected).some(([name, digest]) => found[name] !== digest)
-  if (differs) await reject(engine, holder, verdictOf('ERR_DIGEST_MISMATCH'))
+  const different = Object.entries(expected).filter(([name, digest]) => found[name] !== digest)
+  if (different.length > 0) {
+    const verdict = verdictOf('ERR_DIGEST_MISMATCH', Object.fromEntries(different))
+    await reject(engine, holder, verdict)
+  }
   return found
 }
 

@@ -5,6 +5,11 @@ import { type Reply, send, type Sent, type Site } from '../serve.js'
 /** An interop version of the IETF draft, or none. */
 export type Version = number | undefined
 
+/** The status of an upload that is gone (B14). */
+export function goneStatus(version: Version): number {
+  return (version ?? 9) <= 6 ? 404 : 410
+}
+
 /** Headers; one that is `undefined` is left out. */
 export type Fields = Readonly<Record<string, string | string[] | undefined>>
 

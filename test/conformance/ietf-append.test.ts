@@ -2,7 +2,17 @@ import type { AccessContext, HandlerOptions, HookContext } from 'tuskit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Reply, send, serve, type Site, stores } from '../serve.js'
 import { silent } from './silent.js'
-import { chunked, completes, end, more, named, stateOf, type Version, versions } from './draft.js'
+import {
+  ask,
+  chunked,
+  completes,
+  end,
+  more,
+  named,
+  stateOf,
+  type Version,
+  versions,
+} from './draft.js'
 
 const untyped = [3, 4, 5]
 const typed: Version[] = [6, 7, 8, 9, undefined]
@@ -208,6 +218,27 @@ describe.each(stores)('$store store', ({ compose }) => {
     const reply = await append(url, 9, 3, 'lo', end(9))
     expect([reply.status, reply.headers['upload-offset']]).toEqual([409, '0'])
   })
+
+  test.each(versions)(
+    'R-064 a malformed request is told the offset up to version 6, version %s',
+    async (version) => {
+      const url = await started(await site(), version)
+      const replies = [
+        await append(url, version, 5, '!', { ...more(version), 'upload-offset': 'x' }),
+        await append(url, version, 5, '!', { ...more(version), 'content-digest': 'sha-256=1' }),
+        ...((version ?? 9) < 6
+          ? []
+          : [await append(url, version, 5, '!', { ...more(version), 'content-type': 'text/x' })]),
+        ...((version ?? 9) > 6 ? [] : [await ask('HEAD', url, version, { 'upload-offset': '5' })]),
+      ]
+      const statuses = replies.map(({ status }) => status)
+      for (const status of statuses) expect(status).toBeOneOf([400, 415])
+      const offsets = replies.map(({ headers }) => headers['upload-offset'])
+      const isOld = (version ?? 9) <= 6
+      // Of a digest the offset is known anyway.
+      expect(offsets).toEqual(offsets.map((_, index) => (isOld || index === 1 ? '5' : undefined)))
+    },
+  )
 
   test('R-063 another offset does not record the length that the request tells', async () => {
     const { origin } = await site()

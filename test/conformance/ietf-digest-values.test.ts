@@ -131,6 +131,19 @@ describe.each(stores)('where nothing is verified ($store store)', ({ compose }) 
     },
   )
 
+  test.each(ways)('R-134 the problem names every algorithm then: %s', async (_, options) => {
+    const url = await started(await serve(await options()), 9, 'hello')
+    const value = `${digest(' world')}, foo=1`
+    const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-digest': value })
+    expect(problemIn(reply)).toMatchObject({
+      type: `${digestProblem}unsupported-algorithms`,
+      unsupported_algorithms: [
+        { algorithm: 'foo', header: 'Content-Digest' },
+        { algorithm: 'sha-256', header: 'Content-Digest' },
+      ],
+    })
+  })
+
   test.each(ways)('R-130 an announced trailer is refused: %s', async (_, options) => {
     const url = await started(await serve(await options()), 9, 'hello')
     const fields = { ...end(9), ...chunked, trailer: 'Content-Digest' }

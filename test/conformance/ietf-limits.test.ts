@@ -70,6 +70,13 @@ describe.each(versions)('R-090 R-095 bytes beyond max-size, version %s', (versio
 })
 
 describe.each(versions)('R-091 min-size, version %s', (version) => {
+  test('R-091 a limit beyond what a field can hold is told as far as that goes', async () => {
+    const site = await serve({ minSize: 2 * 10 ** 15, minAppendSize: 2 * 10 ** 15 })
+    const reply = await create(site, version, 'hello', end(version))
+    expect([reply.status, limitIn(reply, 'min-size')]).toEqual([201, 10 ** 15 - 1])
+    expect(limitIn(reply, 'min-append-size')).toBe(10 ** 15 - 1)
+  })
+
   test('R-091 below it the whole is accepted', async () => {
     const site = await serve({ minSize: 10 })
     for (const framing of [{}, chunked]) {
@@ -122,6 +129,15 @@ describe.each(versions)('R-092 the size of one request, version %s', (version) =
     const first = await append(url, version, 5, '123456', more(version))
     expect(first.headers['upload-offset']).toBe('11')
     expect((await append(url, version, 11, '7', end(version))).headers).toMatchObject(end(version))
+  })
+
+  test('R-092 an append that is refused for its size declares no length', async () => {
+    const url = await started(await serve(limits), version, 'hello')
+    const declared = { ...end(version), 'upload-length': '12' }
+    expect((await append(url, version, 5, '1234567', declared)).status).toBe(413)
+    expect(await stateOf(url, version)).not.toHaveProperty('upload-length')
+    const reply = await append(url, version, 5, ' world', end(version))
+    expect(reply.headers).toMatchObject(end(version))
   })
 
   test('R-092 R-095 below min-append-size: 400', async () => {

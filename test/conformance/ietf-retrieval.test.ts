@@ -2,8 +2,9 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import type { HandlerOptions } from 'tuskit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openRequest, type Reply, send, serve, type Site, stores, until } from '../serve.js'
+import { newGate } from './gate.js'
 import { silent } from './silent.js'
-import { completes, named, type Version, versions } from './draft.js'
+import { completes, goneStatus, named, type Version, versions } from './draft.js'
 
 const strict = [3, 4, 5, 6]
 const lenient: Version[] = [7, 8, 9, undefined]
@@ -206,7 +207,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       vi.setSystemTime(Date.now() + 2 * hour)
       for (const url of [unknown, cancelled, overrun, expired]) {
         const reply = await ask(method, url, version)
-        expect(reply.status).toBeOneOf(url === unknown ? [404] : [404, 410])
+        expect(reply.status).toBeOneOf(url === unknown ? [404] : [404, goneStatus(version)])
         expect(reply.headers).not.toHaveProperty('upload-offset')
         if (method === 'HEAD') expect(reply.text).toBe('')
       }
@@ -287,8 +288,28 @@ test.each(methods)('R-052 no redirection, and no-store on errors of %s, too', as
   const url = await created(site, 9, { 'upload-length': '11' }, 'hello')
   expect((await ask(method, `${url}/`, 9)).status).toBe(404)
   expect((await ask(method, `${site.origin}/files/unknown`, 9)).status).toBe(404)
-  const { headers } = await ask('HEAD', `${site.origin}/files/unknown`, 9)
+  const { headers } = await ask(method, `${site.origin}/files/unknown`, 9)
   expect(headers['cache-control']).toBe('no-store')
+})
+
+test('R-056 GET without a version downloads an upload that is being finished when it comes', async () => {
+  const gate = newGate()
+  const asked = newGate()
+  asked.open()
+  const hooks: HandlerOptions['hooks'] = {
+    preFinish: () => gate.pass(),
+    access: ({ action }) => (action === 'inspect' ? asked.pass() : undefined),
+  }
+  const site = await serve({ hooks })
+  const url = await created(site, 9, { 'upload-length': '5' }, 'hel')
+  const finishing = append(url, 9, 3, 'lo')
+  await gate.reached
+  const reply = ask('GET', url, undefined)
+  await asked.reached
+  gate.open()
+  expect((await finishing).headers['upload-complete']).toBe('?1')
+  const { status, text, headers } = await reply
+  expect([status, text, headers['upload-complete']]).toEqual([200, 'hello', '?1'])
 })
 
 test('R-054 the offset that a request tells while another one creates the upload is usable', async () => {

@@ -181,7 +181,10 @@ export function patchOutcome(
   }
   if (upload.length !== undefined || sent.length < offset) return refused(400, upload)
   if (sent.length > maxSize) return refused(413, upload)
-  // Once declared it stands, whatever becomes of the chunk.
+  if (!request.chunk.chunked && sent.bytes.length > sent.length - offset) {
+    return { statuses: [413], headers: { 'upload-offset': String(offset) }, upload }
+  }
+  // Otherwise it stands once it is declared, whatever becomes of the chunk.
   return takeChunk({ ...upload, length: sent.length }, request.chunk, sent.bytes)
 }
 

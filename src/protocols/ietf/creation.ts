@@ -11,7 +11,8 @@ import { completenessOf, type Dialect } from './dialect.js'
 import { progressTeller, sendResumption } from './interim.js'
 import { representationOf } from './representation.js'
 import { parseIntegerItem } from './structured-field.js'
-import { limitOf, uploadHeaders } from './upload-headers.js'
+import { uploadHeaders } from './upload-headers.js'
+import { limitOf } from './upload-limit.js'
 
 /** Creates an upload with the bytes that come along (IETF draft, Upload Creation). */
 export async function handleCreation(

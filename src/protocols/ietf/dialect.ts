@@ -21,6 +21,10 @@ export interface Dialect {
   readonly absentCompletes: boolean
   /** Up to version 6 requests for the offset, and cancellations, that carry fields of an append are refused. */
   readonly strictQueries: boolean
+  /** Up to version 6 a malformed request for an upload that exists is told its offset, too. */
+  readonly alwaysTellsOffset: boolean
+  /** The status of whatever asks for an upload that is gone. */
+  readonly goneStatus: 404 | 410
   /** The status of an append after which more follows. */
   readonly appendStatus: 201 | 204
   /** What the remaining lifetime is called in `Upload-Limit`. */
@@ -44,6 +48,8 @@ export function dialectOf(headers: IncomingHttpHeaders): Dialect {
     typedAppends: version >= 6,
     absentCompletes: version <= 6,
     strictQueries: version <= 6,
+    alwaysTellsOffset: version <= 6,
+    goneStatus: version <= 6 ? 404 : 410,
     appendStatus: version <= 6 ? 201 : 204,
     ageKey: version <= 6 ? 'expires' : 'max-age',
     overrunEnds: version >= 7,

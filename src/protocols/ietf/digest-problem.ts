@@ -1,45 +1,54 @@
 import type { IncomingMessage } from 'node:http'
-import type { ErrorCode } from '../../errors.js'
+import type { TusError } from '../../errors.js'
 import { header } from '../context.js'
-import { digestNames, parseDigest } from './parse-digest.js'
+import { digestNames, parseDigest, type DigestAlgorithm, type DigestField } from './parse-digest.js'
 import { formatBytes } from './structured-field.js'
 
-const fields = ['Content-Digest', 'Repr-Digest'] as const
-
 /**
- * What a problem of digests tells beside its type (draft-ietf-httpapi-digest-fields-problem-types, sections 3 to 5): never
- * the right digest, which is for the client to know.
+ * What a problem of digests tells beside its type (draft-ietf-httpapi-digest-fields-problem-types-06, section 3): never the
+ * right digest, which is for the client to know.
  */
-export function digestMembers(code: ErrorCode, request: IncomingMessage) {
-  const given = fields.flatMap((name) => {
-    const lower = name.toLowerCase()
-    const value = header(request.headers, lower) ?? header(request.trailers, lower)
-    const field = value === undefined ? undefined : parseDigest(value)
-    return field === undefined ? [] : [{ header: name, ...field }]
-  })
+export function digestMembers({ code, digests = {}, final }: TusError, request: IncomingMessage) {
   switch (code) {
     case 'ERR_UNSUPPORTED_DIGEST': {
-      const members = given.flatMap(({ header, unknown }) =>
-        unknown.map((algorithm) => ({ algorithm, header })),
+      const fields = digestFields(request)
+      const unknown = fields.filter(({ claims }) => claims.length === 0)
+      // Where all algorithms are known, no digest can be verified at all.
+      const members = (unknown.length > 0 ? unknown : fields).flatMap((field) =>
+        algorithmsIn(field).map((algorithm) => ({ algorithm, header: field.header })),
       )
       return { unsupported_algorithms: members }
     }
     case 'ERR_INVALID_DIGEST': {
       const reason = 'The value is not a byte sequence of the length of the digest'
-      const members = given.flatMap(({ header, invalid }) =>
+      const members = digestFields(request).flatMap(({ header, invalid }) =>
         invalid.map((algorithm) => ({ algorithm, header, reason })),
       )
-      return { invalid_digests: members }
+      return members.length > 0 ? { invalid_digests: members } : undefined
     }
-    default: {
-      const members = given.flatMap(({ header, claims }) =>
-        claims.map(({ algorithm, digest }) => ({
-          algorithm: digestNames[algorithm],
-          provided_digest: formatBytes(digest),
-          header,
-        })),
-      )
+    case 'ERR_DIGEST_MISMATCH': {
+      const members = Object.entries(digests).map(([algorithm, digest]) => ({
+        algorithm: digestNames[algorithm as DigestAlgorithm],
+        provided_digest: formatBytes(Buffer.from(digest, 'base64')),
+        header: final ? 'Repr-Digest' : 'Content-Digest',
+      }))
       return { mismatched_digests: members }
     }
   }
+  return undefined
+}
+
+function algorithmsIn({ unknown, claims }: DigestField): readonly string[] {
+  return [...unknown, ...claims.map(({ algorithm }) => digestNames[algorithm])]
+}
+
+/** The digest fields of a request, headers and trailers. */
+function digestFields(request: IncomingMessage) {
+  return ['Content-Digest', 'Repr-Digest'].flatMap((name) =>
+    [request.headers, request.trailers].flatMap((fields) => {
+      const value = header(fields, name.toLowerCase())
+      const field = value === undefined ? undefined : parseDigest(value)
+      return field === undefined ? [] : [{ header: name, ...field }]
+    }),
+  )
 }

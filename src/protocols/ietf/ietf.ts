@@ -3,6 +3,8 @@ import { asTusError, errorAnswer } from '../../http/error-answer.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import type { Route } from '../../http/route.js'
+import type { Engine } from '../../uploads/engine.js'
+import { inspect } from '../../uploads/inspect.js'
 import { terminate } from '../../uploads/terminate.js'
 import type { ProtocolContext } from '../context.js'
 import { withOwnHeaders } from '../own-headers.js'
@@ -22,10 +24,14 @@ export async function answerIetf(
 ): Promise<Answer> {
   const dialect = dialectOf(exchange.request.headers)
   const answer = await dispatch(context, exchange, dialect, route, stopping).catch(
-    (error: unknown) => refusalOf(context, exchange, dialect, error),
+    (error: unknown) => refusalOf(context, exchange, dialect, route, error),
   )
-  const noStore = exchange.method === 'HEAD' && { 'cache-control': 'no-store' }
-  return withOwnHeaders(answer, { ...noStore })
+  return withOwnHeaders(answer, isStorable(exchange, answer) ? {} : { 'cache-control': 'no-store' })
+}
+
+/** Where an upload stands must not be answered by a cache, nor that it is not there. A download may. */
+function isStorable({ method }: HttpExchange, { status }: Answer): boolean {
+  return method !== 'HEAD' && (method !== 'GET' || (status !== 204 && status < 400))
 }
 
 async function dispatch(
@@ -73,13 +79,22 @@ const limitErrors = new Set<ErrorCode>([
   ...(['ERR_APPEND_TOO_LARGE', 'ERR_APPEND_TOO_SMALL'] as const),
 ])
 
-function refusalOf(
+/** What is found before the upload is looked at. */
+const malformed = new Set<ErrorCode>([
+  ...(['ERR_INVALID_CONTENT_TYPE', 'ERR_INVALID_OFFSET', 'ERR_INVALID_COMPLETE'] as const),
+  'ERR_UNEXPECTED_FIELD',
+])
+
+async function refusalOf(
   { engine }: ProtocolContext,
   exchange: HttpExchange,
   dialect: Dialect,
+  route: Route,
   error: unknown,
-): Answer {
+): Promise<Answer> {
   const { code, final, maxSize } = asTusError(error)
+  const tellsOffset = dialect.alwaysTellsOffset && malformed.has(code) && route?.kind === 'upload'
+  const offset = tellsOffset ? await offsetOf(engine, exchange, route.id) : undefined
   const answer = errorAnswer(error, exchange, engine.log, (known, sentence) => {
     const status = statusOf(known, dialect)
     const body = problem(known, sentence, status, exchange)
@@ -89,6 +104,7 @@ function refusalOf(
     ...answer,
     headers: {
       ...answer.headers,
+      ...(offset !== undefined && { 'upload-offset': String(offset) }),
       ...(limitErrors.has(code) && uploadLimit(engine.settings, dialect, { maxSize })),
       // A download that asks for too much says nothing of the upload, which is complete.
       ...(code !== 'ERR_INVALID_RANGE' && completenessHeader(dialect, final)),
@@ -96,8 +112,21 @@ function refusalOf(
   }
 }
 
+async function offsetOf(
+  engine: Engine,
+  exchange: HttpExchange,
+  id: string,
+): Promise<number | undefined> {
+  try {
+    return (await inspect(engine, id, exchange, 'ietf')).offset
+  } catch {
+    return undefined
+  }
+}
+
 /** Where the draft has another status than tus for the same. */
-function statusOf({ code, status }: TusError, { replays }: Dialect): number {
+function statusOf({ code, status }: TusError, { replays, goneStatus }: Dialect): number {
+  if (code === 'ERR_UPLOAD_GONE') return goneStatus
   // Clients give up on 4xx, and this is over in a moment.
   if (code === 'ERR_UPLOAD_LOCKED') return 503
   if (code === 'ERR_LENGTH_EXCEEDED') return 400

@@ -3,16 +3,15 @@ import {
   digestLengths,
   type ChecksumAlgorithm,
 } from '../../uploads/checksum.js'
+import type { ClaimedDigest } from '../../uploads/verifier.js'
 import { formatDictionary, parseDictionary } from './structured-field.js'
 
 /** An algorithm that has a name in RFC 9530. Its `crc32c` is another checksum than `crc32`. */
 export type DigestAlgorithm = Exclude<ChecksumAlgorithm, 'crc32'>
 
-/** What a client says that bytes amount to. */
-export interface DigestClaim {
+/** A digest that a field names, as long as the algorithm's digests are. */
+export interface DigestClaim extends ClaimedDigest {
   readonly algorithm: DigestAlgorithm
-  /** As long as the algorithm's digests are. */
-  readonly digest: Buffer
 }
 
 /** What a `Content-Digest` or `Repr-Digest` field holds, each in its order there. */

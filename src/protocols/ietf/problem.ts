@@ -27,9 +27,9 @@ export function problem(
 ): string {
   // Drafts from -12 on, in which the answer may be given again, know no type for that.
   const isUntyped = error.code === 'ERR_UPLOAD_COMPLETE' && status !== 400
-  const digests = digestMembers(error.code, request)
+  const digests = digestMembers(error, request)
   // The type for invalid digests is not for fields that cannot be read, nor for those that did not come.
-  const isUnread = 'invalid_digests' in digests && digests.invalid_digests.length === 0
+  const isUnread = error.code === 'ERR_INVALID_DIGEST' && digests === undefined
   const [name, title] = (!isUntyped && !isUnread && types[error.code]) || []
   const members = {
     type: name === undefined ? 'about:blank' : registry + name,
@@ -41,7 +41,7 @@ export function problem(
       'expected-offset': error.offset,
       'provided-offset': parseIntegerItem(header(request.headers, 'upload-offset')),
     }),
-    ...(name?.startsWith('digest-') && digests),
+    ...digests,
   }
   return `${JSON.stringify(members)}\n`
 }

@@ -1,6 +1,6 @@
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
-import { takeOver } from '../../uploads/inspect.js'
+import { takeOver, type Inspection } from '../../uploads/inspect.js'
 import { header, type ProtocolContext } from '../context.js'
 import { handleGet } from '../download/get.js'
 import type { Dialect } from './dialect.js'
@@ -13,14 +13,20 @@ export async function handleRetrieval(
   dialect: Dialect,
   id: string,
 ): Promise<Answer> {
-  const { upload, offset } = await takeOver(context.engine, id, exchange, 'ietf')
+  return stateAnswer(context, dialect, await takeOver(context.engine, id, exchange, 'ietf'))
+}
+
+function stateAnswer(
+  context: ProtocolContext,
+  dialect: Dialect,
+  { upload, offset }: Inspection,
+): Answer {
   const { length } = upload
   return {
     status: 204,
     headers: {
       ...uploadHeaders(context, dialect, upload, offset!),
       ...(length !== undefined && { 'upload-length': String(length) }),
-      'cache-control': 'no-store',
     },
   }
 }
@@ -35,11 +41,20 @@ export async function handleGetOrRetrieval(
   dialect: Dialect,
   id: string,
 ): Promise<Answer> {
-  const { features, stores } = context.engine
+  const { engine } = context
+  const { features, stores } = engine
   const asks = header(exchange.request.headers, 'upload-draft-interop-version') !== undefined
-  const upload = asks || !features.has('download') ? undefined : await stores.infoStore.get(id)
-  if (upload?.state.kind !== 'finished') return handleRetrieval(context, exchange, dialect, id)
-  const { status, headers, body } = await handleGet(context.engine, exchange, id)
+  const downloads = !asks && features.has('download')
+  let upload = downloads ? await stores.infoStore.get(id) : undefined
+  if (upload?.state.kind !== 'finished') {
+    const found = await takeOver(engine, id, exchange, 'ietf')
+    // Its last bytes may have come in the meantime.
+    if (!downloads || found.upload.state.kind !== 'finished') {
+      return stateAnswer(context, dialect, found)
+    }
+    upload = found.upload
+  }
+  const { status, headers, body } = await handleGet(engine, exchange, id)
   const own = uploadHeaders(context, dialect, upload, upload.length!)
   return { status, headers: { ...headers, ...own }, ...(body !== undefined && { body }) }
 }

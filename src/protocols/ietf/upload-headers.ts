@@ -1,7 +1,7 @@
 import type { Upload } from '../../upload.js'
 import type { ProtocolContext } from '../context.js'
 import { completenessHeader, type Dialect } from './dialect.js'
-import { uploadLimit } from './upload-limit.js'
+import { limitOf } from './upload-limit.js'
 
 /** The headers that tell the state of an upload (IETF draft, State). */
 export function uploadHeaders(
@@ -15,14 +15,4 @@ export function uploadHeaders(
     'upload-offset': String(offset),
     ...limitOf(engine.settings, dialect, upload),
   }
-}
-
-/** `Upload-Limit` of an upload. */
-export function limitOf(
-  settings: ProtocolContext['engine']['settings'],
-  dialect: Dialect,
-  { maxSize, expiresAt }: Upload,
-): { readonly 'upload-limit': string } {
-  const age = expiresAt === undefined ? undefined : Date.parse(expiresAt) - Date.now()
-  return uploadLimit(settings, dialect, { maxSize, age })
 }

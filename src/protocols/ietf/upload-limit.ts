@@ -1,3 +1,4 @@
+import type { Upload } from '../../upload.js'
 import type { EngineSettings } from '../../uploads/engine.js'
 import type { Dialect } from './dialect.js'
 import { formatDictionary, maxInteger } from './structured-field.js'
@@ -16,15 +17,24 @@ export function uploadLimit(
   { ageKey }: Pick<Dialect, 'ageKey'>,
   { maxSize = Infinity, age }: Limits,
 ): { readonly 'upload-limit': string } {
+  const bytes = (size: number) => Math.min(size, maxInteger)
   const limits = {
-    ...(Number.isFinite(maxSize) && { 'max-size': Math.min(maxSize, maxInteger) }),
-    ...(minSize > 0 && { 'min-size': minSize }),
-    ...(Number.isFinite(maxAppendSize) && {
-      'max-append-size': Math.min(maxAppendSize, maxInteger),
-    }),
-    ...(minAppendSize > 0 && { 'min-append-size': minAppendSize }),
+    ...(Number.isFinite(maxSize) && { 'max-size': bytes(maxSize) }),
+    ...(minSize > 0 && { 'min-size': bytes(minSize) }),
+    ...(Number.isFinite(maxAppendSize) && { 'max-append-size': bytes(maxAppendSize) }),
+    ...(minAppendSize > 0 && { 'min-append-size': bytes(minAppendSize) }),
     ...(age !== undefined && { [ageKey]: Math.max(0, Math.floor(age / 1000)) }),
   }
   const any = Object.keys(limits).length > 0
   return { 'upload-limit': formatDictionary(any ? limits : { 'min-size': 0 }) }
+}
+
+/** `Upload-Limit` of an upload. */
+export function limitOf(
+  settings: EngineSettings,
+  dialect: Dialect,
+  { maxSize, expiresAt }: Upload,
+): { readonly 'upload-limit': string } {
+  const age = expiresAt === undefined ? undefined : Date.parse(expiresAt) - Date.now()
+  return uploadLimit(settings, dialect, { maxSize, age })
 }
