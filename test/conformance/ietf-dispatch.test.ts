@@ -21,7 +21,6 @@ import {
   create,
   creation,
   end,
-  more,
   named,
   problemIn,
   started,
@@ -410,10 +409,4 @@ describe('D10 an upload made by one protocol cannot be continued by the other', 
     expect((await ask('DELETE', other, 9)).status).toBe(204)
     expect((await ask('HEAD', other, 9)).status).toBe(404)
   })
-})
-
-test("with `disable: ['ietf-draft']` a request of the draft is one of tus without its version", async () => {
-  const site = await serve({ disable: ['ietf-draft'] })
-  const reply = await create(site, 9, 'hello', more(9))
-  expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
 })

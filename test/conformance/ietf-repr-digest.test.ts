@@ -266,3 +266,14 @@ test.each([
     }
   }
 })
+
+test('R-131 one that is announced for behind the body is refused, and nothing is created', async () => {
+  let created = 0
+  const site = await serve({ hooks: { postCreate: () => void created++ } })
+  for (const fields of [{}, right]) {
+    const announced = { ...end(9), ...chunked, ...fields, trailer: 'Repr-Digest' }
+    const reply = await create(site, 9, 'hello world', announced)
+    expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_UNSUPPORTED_DIGEST'])
+  }
+  expect(created).toBe(0)
+})

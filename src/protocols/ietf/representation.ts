@@ -1,8 +1,9 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { isTusError, TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { parseMetadata } from '../../metadata.js'
 import type { Metadata, Representation } from '../../upload.js'
-import { header, type ProtocolContext } from '../context.js'
+import { announcesTrailer, header, type ProtocolContext } from '../context.js'
 import { readDigest, requireDigests } from './content-digest.js'
 import { isPartialUpload } from './media-type.js'
 import { parseWantDigest } from './parse-digest.js'
@@ -34,7 +35,7 @@ export function representationOf(
       method,
       target,
       headers: Object.fromEntries(entries),
-      ...digestsOf(context, given('repr-digest')),
+      ...digestsOf(context, request.headers),
       ...(wantedDigest && { wantedDigest }),
     },
   }
@@ -69,8 +70,14 @@ function uploadMetadata(value: string | undefined): Metadata {
 
 function digestsOf(
   context: ProtocolContext,
-  value: string | undefined,
+  headers: IncomingHttpHeaders,
 ): Pick<Representation, 'digests'> {
+  if (announcesTrailer(headers, 'repr-digest')) {
+    throw new TusError('ERR_UNSUPPORTED_DIGEST', {
+      message: 'Send Repr-Digest as a header; this server does not look at it behind the body',
+    })
+  }
+  const value = header(headers, 'repr-digest')
   if (value === undefined) return {}
   requireDigests(context, 'Repr-Digest')
   if (context.engine.stores.contentReader === undefined) {
