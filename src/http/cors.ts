@@ -44,28 +44,17 @@ const methods = 'POST, PUT, HEAD, PATCH, OPTIONS, GET, DELETE'
 const allowedHeaders = [
   ...['Authorization', 'Content-Type', 'Tus-Resumable', 'Upload-Length', 'Upload-Offset'],
   ...['Upload-Metadata', 'Upload-Defer-Length', 'Upload-Concat', 'Upload-Checksum'],
-  ...[
-    'Upload-Complete',
-    'Upload-Incomplete',
-    'Upload-Draft-Interop-Version',
-    'Content-Disposition',
-  ],
-  ...['Content-Encoding', 'Content-Digest', 'Repr-Digest', 'Want-Repr-Digest'],
-  ...['X-HTTP-Method-Override', 'X-Request-ID', 'X-Requested-With'],
+  ...['Upload-Complete', 'Upload-Incomplete', 'Upload-Draft-Interop-Version'],
+  ...['Content-Disposition', 'Content-Encoding', 'Content-Digest', 'Repr-Digest'],
+  ...['Want-Repr-Digest', 'X-HTTP-Method-Override', 'X-Request-ID', 'X-Requested-With'],
 ]
 
 const exposedHeaders = [
   ...['Location', 'Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Defer-Length'],
   ...['Upload-Concat', 'Upload-Expires', 'Tus-Version', 'Tus-Resumable', 'Tus-Max-Size'],
-  ...[
-    'Tus-Extension',
-    'Tus-Checksum-Algorithm',
-    'Upload-Complete',
-    'Upload-Incomplete',
-    'Upload-Limit',
-  ],
-  ...['Upload-Draft-Interop-Version', 'Content-Disposition', 'Content-Range', 'Accept-Ranges'],
-  ...['Repr-Digest', 'Accept-Patch', 'ETag', 'Retry-After'],
+  ...['Tus-Extension', 'Tus-Checksum-Algorithm', 'Upload-Complete', 'Upload-Incomplete'],
+  ...['Upload-Limit', 'Upload-Draft-Interop-Version', 'Content-Disposition', 'Content-Range'],
+  ...['Accept-Ranges', 'Repr-Digest', 'Accept-Patch', 'ETag', 'Retry-After'],
 ]
 
 /**
