@@ -149,18 +149,14 @@ export function checkStores(
   if (options.expiration !== undefined && options.disable?.includes('expiration')) {
     throw new TypeError("createHandler: option 'expiration' is set, and disabled by 'disable'")
   }
-  if (typeof options.maxSize === 'number' && options.maxSize > dataStore.maximumSize) {
-    throw new TypeError(
-      `createHandler: option 'maxSize' is ${options.maxSize}, but the DataStore holds uploads of ` +
-        `at most ${dataStore.maximumSize} bytes`,
-    )
-  }
-  const { minSize = 0 } = options
-  if (minSize > dataStore.maximumSize) {
-    throw new TypeError(
-      `createHandler: option 'minSize' is ${minSize}, but the DataStore holds uploads of at most ` +
-        `${dataStore.maximumSize} bytes`,
-    )
+  for (const name of ['minSize', 'maxSize'] as const) {
+    const size = options[name]
+    if (typeof size === 'number' && size > dataStore.maximumSize) {
+      throw new TypeError(
+        `createHandler: option '${name}' is ${size}, but the DataStore holds uploads of ` +
+          `at most ${dataStore.maximumSize} bytes`,
+      )
+    }
   }
   return { ...slots, dataStore, infoStore }
 }

@@ -38,15 +38,15 @@ export interface CreateRequest {
 
 /** Creates an upload, takes the bytes that come with it, and finishes it when that is all. */
 export async function create(engine: Engine, request: CreateRequest): Promise<Received> {
-  const { exchange, chunk } = request
+  const { exchange, chunk, protocol } = request
   await authorize(engine, 'create', undefined, exchange)
   const upload = await prepare(engine, request)
   // Clients of tus are told the place of an upload although its first bytes are refused.
-  if (chunk && request.protocol === 'ietf') checkBodySize(engine.settings, upload, undefined, chunk)
+  if (chunk && protocol === 'ietf') checkBodySize(engine.settings, upload, undefined, chunk)
   return exclusive(engine, upload.id, async (holder) => {
     await establish(engine, holder, upload, request)
     if (chunk !== undefined) {
-      checkBodySize(engine.settings, holder.upload, { offset: 0 }, chunk)
+      if (protocol === 'tus') checkBodySize(engine.settings, upload, { offset: 0 }, chunk)
       return receive(engine, holder, { offset: 0 }, chunk)
     }
     if (isComplete(upload, 0)) await complete(engine, holder, { offset: 0 }, exchange)

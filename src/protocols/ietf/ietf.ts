@@ -97,7 +97,7 @@ async function refusalOf(
   const offset = tellsOffset ? await offsetOf(engine, exchange, route.id) : undefined
   const answer = errorAnswer(error, exchange, engine.log, (known, sentence) => {
     const status = statusOf(known, dialect)
-    const body = problem(known, sentence, status, exchange)
+    const body = problem(known, sentence, status, exchange, dialect)
     return { status, contentType: 'application/problem+json', body }
   })
   return {

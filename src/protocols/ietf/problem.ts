@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { ErrorCode, TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { header } from '../context.js'
+import type { Dialect } from './dialect.js'
 import { digestMembers } from './digest-problem.js'
 import { parseIntegerItem } from './structured-field.js'
 
@@ -24,9 +25,10 @@ export function problem(
   sentence: string,
   status: number,
   { request }: HttpExchange,
+  { replays }: Dialect,
 ): string {
   // Drafts from -12 on, in which the answer may be given again, know no type for that.
-  const isUntyped = error.code === 'ERR_UPLOAD_COMPLETE' && status !== 400
+  const isUntyped = error.code === 'ERR_UPLOAD_COMPLETE' && replays
   const digests = digestMembers(error, request)
   // The type for invalid digests is not for fields that cannot be read, nor for those that did not come.
   const isUnread = error.code === 'ERR_INVALID_DIGEST' && digests === undefined
