@@ -61,12 +61,8 @@ export async function askOffset(
 export async function remove(world: World, account: Account): Promise<void> {
   for (let server = 0; ; server = 1 - server) {
     const where = { server, patience: insistent }
-    const reply = await exchange(
-      world,
-      account,
-      { method: 'DELETE', headers: account.speech.marks },
-      where,
-    )
+    const { marks } = account.speech
+    const reply = await exchange(world, account, { method: 'DELETE', headers: marks }, where)
     if (account.gone || reply?.status === 409) return
     await sleep(pause)
   }

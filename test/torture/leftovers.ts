@@ -1,4 +1,8 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { isReply, send } from './send.js'
 import type { Referee } from './referee.js'
 
@@ -20,7 +24,7 @@ export async function judgeLeftovers(
     if (!names.delete(`.${id}.info`)) referee.blame(`${id} is left without a record`)
     // Stays when the process was killed between the last verified byte and its removal.
     names.delete(`.${id}.verified`)
-    await judgeFile(id, origin, referee)
+    await judgeFile(id, join(directory, id), origin, referee)
   }
   for (const name of names) referee.blame(`${name} is left behind`)
   for (const { id, name, stays } of referee.accounts) {
@@ -29,7 +33,12 @@ export async function judgeLeftovers(
   referee.counts['kept files'] = files.length
 }
 
-async function judgeFile(id: string, origin: string, referee: Referee): Promise<void> {
+async function judgeFile(
+  id: string,
+  path: string,
+  origin: string,
+  referee: Referee,
+): Promise<void> {
   const get = { origin, method: 'GET', path: `/files/${id}`, headers: {}, patience: 45_000 }
   const reply = await send(get)
   if (!isReply(reply) || reply.status !== 200) {
@@ -37,5 +46,9 @@ async function judgeFile(id: string, origin: string, referee: Referee): Promise<
     return referee.blame(`${id} is left, and cannot be read: ${said}`)
   }
   const [, name = ''] = /filename="(.*)"/.exec(reply.headers['content-disposition'] ?? '') ?? []
-  if (reply.sha256 !== referee.files.get(name)) referee.blame(`${name} ${id} differs on disk`)
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path), hash)
+  const expected = referee.files.get(name)
+  if (hash.digest('hex') !== expected) referee.blame(`${name} ${id} differs on disk`)
+  if (reply.sha256 !== expected) referee.blame(`${name} ${id} is sent as something else`)
 }
