@@ -218,6 +218,23 @@ export function untilOffset(url: string, offset: number): Promise<Reply> {
   )
 }
 
+/** The id of an upload, by its URL. */
+export function idOf(url: string): string {
+  return url.split('/').at(-1)!
+}
+
+/** Waits until so many bytes are stored, without the taking over that requests of the draft bring with them. */
+export function untilStored(
+  { handler }: Pick<Site, 'handler'>,
+  url: string,
+  offset: number,
+): Promise<unknown> {
+  return until(
+    () => handler.uploads.inspect(idOf(url)),
+    (found) => found.offset === offset,
+  )
+}
+
 /** Asks again and again, each time after the last answer, until `holds`. For what another process or socket does. */
 export async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
   for (;;) {

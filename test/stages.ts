@@ -26,7 +26,7 @@ export interface Gate {
   open(): void
 }
 
-export function gate(): Gate {
+export function newGate(): Gate {
   let reach!: () => void
   let open!: () => void
   const reached = new Promise<void>((resolve) => (reach = resolve))

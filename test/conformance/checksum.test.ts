@@ -12,7 +12,7 @@ import {
   serve,
   stores,
 } from '../serve.js'
-import { newGate } from './gate.js'
+import { newGate } from '../stages.js'
 
 function sha1(data: string): string {
   return `sha1 ${createHash('sha1').update(data).digest('base64')}`

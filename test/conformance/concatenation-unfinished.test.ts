@@ -16,7 +16,7 @@ import {
   until,
   untilOffset,
 } from '../serve.js'
-import { newGate } from './gate.js'
+import { newGate } from '../stages.js'
 import { createFinal } from './parts.js'
 
 const partial = { 'upload-length': '5', 'upload-concat': 'partial' }

@@ -25,7 +25,7 @@ import {
   until,
   untilOffset,
 } from '../serve.js'
-import { newGate } from './gate.js'
+import { newGate } from '../stages.js'
 
 const cut = { code: 'ECONNRESET' }
 

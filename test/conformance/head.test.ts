@@ -13,7 +13,7 @@ import {
   until,
   untilOffset,
 } from '../serve.js'
-import { newGate } from './gate.js'
+import { newGate } from '../stages.js'
 import { silent } from './silent.js'
 
 test.each(stores)(

@@ -1,8 +1,9 @@
 import type { AccessContext, HandlerOptions, HookContext } from 'tuskit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { type Reply, send, serve, type Site, stores } from '../serve.js'
+import { send, serve, type Site, stores } from '../serve.js'
 import { silent } from './silent.js'
 import {
+  append,
   ask,
   chunked,
   completes,
@@ -30,25 +31,6 @@ async function started({ origin }: Site, version: Version): Promise<string> {
   const reply = await send({ method: 'POST', url, headers, body: 'hello' })
   expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '5'])
   return new URL(reply.headers.location!, origin).href
-}
-
-/** An append as it should be, but for `headers`; one that is `undefined` is left out. */
-function append(
-  url: string,
-  version: Version,
-  offset: number,
-  body: string,
-  headers: Readonly<Record<string, string | string[] | undefined>> = {},
-): Promise<Reply> {
-  const all = {
-    ...named(version),
-    ...((version ?? 9) >= 6 && { 'content-type': 'application/partial-upload' }),
-    'upload-offset': String(offset),
-    'content-length': String(body.length),
-    ...headers,
-  }
-  const sent = Object.entries(all).filter(([, value]) => value !== undefined)
-  return send({ method: 'PATCH', url, headers: Object.fromEntries(sent), body })
 }
 
 async function expectUntouched(url: string, version: Version): Promise<void> {

@@ -4,10 +4,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import http2, { type ServerHttp2Stream } from 'node:http2'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { fileComposer, openRequest, send, serve, stores } from '../serve.js'
+import { fileComposer, openRequest, send, serve, stores, idOf } from '../serve.js'
 import { temporaryDirectory, tus, until, type Site } from '../serve.js'
 import { openStream, sendHttp2, serveUploads, transports } from '../serve-http2.js'
-import { gate } from '../stages.js'
+import { newGate } from '../stages.js'
 import {
   append,
   appending,
@@ -74,8 +74,6 @@ test('R-082 DELETE of a complete upload removes it, and asks preTerminate', asyn
   expect((await send({ method: 'GET', url })).status).toBeOneOf([404, 410])
   expect(asked).toBe(1)
 })
-
-const idOf = (url: string) => url.split('/').at(-1)!
 
 /** How a request ended: its status, or the code of the error. */
 function outcome(reply: Promise<{ status: number }>): Promise<number | string> {
@@ -221,7 +219,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 
   test('R-081 R-082 DELETE while the upload is being finished waits, and then removes it', async () => {
-    const finishing = gate()
+    const finishing = newGate()
     const events: string[] = []
     const site = await serve({
       composer: await compose(),

@@ -14,6 +14,7 @@ import {
   serve,
   stores,
   until,
+  idOf,
 } from '../serve.js'
 import {
   append,
@@ -31,8 +32,6 @@ import {
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const sha1 = (text: string) => createHash('sha1').update(text).digest('base64')
-const idOf = (url: string) => url.split('/').at(-1)!
-
 describe.each(stores)('both protocols on the same URLs, $store store', ({ compose }) => {
   const site = async () => serve({ composer: await compose(), stalledAfter: 60_000 })
 

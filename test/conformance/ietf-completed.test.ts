@@ -14,7 +14,7 @@ import {
 } from '../serve.js'
 import { connectHttp2, sendHttp2, serveHttp2 } from '../serve-http2.js'
 import { startServer } from '../server-process.js'
-import { newGate } from './gate.js'
+import { newGate } from '../stages.js'
 import { silent } from './silent.js'
 import { chunked, defined, end, more, named, type Version, versions } from './draft.js'
 

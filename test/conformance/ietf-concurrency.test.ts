@@ -4,11 +4,20 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FileInfoStore } from 'tuskit/file-store'
-import { download, memoryComposer, openRequest, send, serve, stores } from '../serve.js'
+import {
+  download,
+  memoryComposer,
+  openRequest,
+  send,
+  serve,
+  stores,
+  idOf,
+  untilStored,
+} from '../serve.js'
 import { temporaryDirectory, until, type Reply, type Sent, type Site } from '../serve.js'
 import { openStream, sendHttp2, serveUploads, transports } from '../serve-http2.js'
 import { startServer, type ServerOptions } from '../server-process.js'
-import { gate, keptLog, slowStore, storeWith } from '../stages.js'
+import { newGate, keptLog, slowStore, storeWith } from '../stages.js'
 import {
   append,
   appending,
@@ -26,14 +35,6 @@ import {
   versions,
   type Version,
 } from './draft.js'
-
-/** Inspects without taking over. */
-function untilStored({ handler }: Site, url: string, offset: number): Promise<unknown> {
-  return until(
-    () => handler.uploads.inspect(url.split('/').at(-1)!),
-    (found) => found.offset === offset,
-  )
-}
 
 /** An append that has brought 6 bytes and does not go on. */
 async function hanging(site: Site, url: string) {
@@ -115,8 +116,6 @@ test('R-104 what comes on the old connection afterwards is dropped', async () =>
   expect(await broken).toBe(true)
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11' })
 })
-
-const idOf = (url: string) => url.split('/').at(-1)!
 
 /** What becomes of a request: its status, or how its connection ended. */
 function outcome(reply: Promise<{ status: number }>): Promise<number | string> {
@@ -250,7 +249,7 @@ describe.each(stores)('$store store', ({ compose }) => {
 
   test('R-100 R-104 bytes that the storage has in its hands count before HEAD is answered', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     let armed = false
     composer.useDataStore(
       slowStore(composer.slots().dataStore!, () => (armed ? slow.pass() : Promise.resolve())),
@@ -276,7 +275,7 @@ describe.each(stores)('$store store', ({ compose }) => {
 
   test('R-104 a storage that comes back when its turn is over writes nothing more', async () => {
     const composer = await compose()
-    const late = gate()
+    const late = newGate()
     let armed = false
     const inner = composer.slots().dataStore!
     composer.useDataStore(
@@ -306,7 +305,7 @@ describe.each(stores)('$store store', ({ compose }) => {
 
   test('R-103 HEAD while the creation is still being prepared waits for the upload', async () => {
     const composer = await compose()
-    const making = gate()
+    const making = newGate()
     const inner = composer.slots().dataStore!
     let id = ''
     composer.useDataStore(
@@ -365,7 +364,7 @@ test('R-101 HEAD on a complete upload ends nobody, and waits for nobody', async 
 })
 
 test('R-100 R-101 HEAD while the upload is being finished waits for the verdict', async () => {
-  const finishing = gate()
+  const finishing = newGate()
   const site = await serve({ hooks: { preFinish: () => finishing.pass() } })
   const url = await started(site, 9, 'hello')
   const last = append(url, 9, 5, ' world', end(9))
@@ -379,7 +378,7 @@ test('R-100 R-101 HEAD while the upload is being finished waits for the verdict'
 
 test('R-100 R-102 while the storage does not let go: 503 after lockTimeout, no offset', async () => {
   const composer = memoryComposer()
-  const hanging = gate()
+  const hanging = newGate()
   let armed = false
   composer.useDataStore(
     slowStore(composer.slots().dataStore!, () => (armed ? hanging.pass() : Promise.resolve())),

@@ -11,6 +11,7 @@ import {
   temporaryDirectory,
   until,
   type Site,
+  idOf,
 } from '../serve.js'
 import { startServer, type ServerOptions } from '../server-process.js'
 import { digest } from './digest-fields.js'
@@ -22,6 +23,7 @@ import {
   create,
   creation,
   end,
+  type Fields,
   more,
   started,
   stateOf,
@@ -146,33 +148,30 @@ test('R-130 bytes on the medium do not count when another server takes over', as
   await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
 })
 
-test('R-130 bytes that matched count, although the server was killed before it could say so', async () => {
+/** A server that was killed when it had verified an append and told nobody yet, and another one in its place. */
+async function killedBeforeTheAnswer(body: string, says: Fields) {
   const directory = await temporaryDirectory()
   const server = await startServer({ directory, stop: 'after verifiedAppender.appendVerified' })
   const url = await started(server, 9, 'hello')
-  const { request, reply } = openRequest(appending(url, 9, 5, ' world', { ...more(9), ...claim }))
+  const { request, reply } = openRequest(appending(url, 9, 5, body, { ...says, ...claim }))
   request.end()
   await server.stopped
   await server.kill()
   await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
   const site = await serve({ composer: fileComposer(directory) })
-  const there = url.replace(server.origin, site.origin)
-  expect(await stateOf(there, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
-  expect((await append(there, 9, 11, '', end(9))).status).toBe(201)
-  expect(await download(there)).toBe('hello world')
+  return { site, url: url.replace(server.origin, site.origin) }
+}
+
+test('R-130 bytes that matched count, although the server was killed before it could say so', async () => {
+  const { url } = await killedBeforeTheAnswer(' world', more(9))
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
+  expect((await append(url, 9, 11, '', end(9))).status).toBe(201)
+  expect(await download(url)).toBe('hello world')
 })
 
 test('R-130 bytes that differed do not count, although the server was killed before it could say so', async () => {
-  const directory = await temporaryDirectory()
-  const server = await startServer({ directory, stop: 'after verifiedAppender.appendVerified' })
-  const url = await started(server, 9, 'hello')
-  const { request, reply } = openRequest(appending(url, 9, 5, ' WORLD', { ...end(9), ...claim }))
-  request.end()
-  await server.stopped
-  await server.kill()
-  await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
-  const site = await serve({ composer: fileComposer(directory) })
-  await expectOnly(site, url.split('/').at(-1)!, 9, 'hello')
+  const { site, url } = await killedBeforeTheAnswer(' WORLD', end(9))
+  await expectOnly(site, idOf(url), 9, 'hello')
 })
 
 /** The places in which a server can die that has all bytes and a digest of the whole to verify. */

@@ -12,6 +12,7 @@ import {
   stores,
   temporaryDirectory,
   until,
+  idOf,
 } from '../serve.js'
 import { startServer } from '../server-process.js'
 import {
@@ -44,7 +45,6 @@ function later(milliseconds: number): void {
   vi.setSystemTime(Date.now() + milliseconds)
 }
 
-const idOf = (url: string) => url.split('/').at(-1)!
 const ageKey = (version: Version) => ((version ?? 9) <= 6 ? 'expires' : 'max-age')
 
 async function idsIn(composer: StoreComposer): Promise<string[]> {

@@ -8,7 +8,9 @@ import {
   serve,
   type Site,
   until,
+  idOf,
 } from '../serve.js'
+import { newGate } from '../stages.js'
 import {
   append,
   appending,
@@ -23,9 +25,6 @@ import {
   urlIn,
   versions,
 } from './draft.js'
-import { newGate } from './gate.js'
-
-const idOf = (url: string) => url.split('/').at(-1)!
 
 describe.each(versions)('postReceive, version %s', (version) => {
   const answer = { status: 422, headers: { 'X-Why': 'virus' }, body: 'no' }

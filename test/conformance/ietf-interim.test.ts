@@ -16,8 +16,7 @@ import {
   stores,
 } from '../serve.js'
 import { connectHttp2, openStream, serveHttp2, transports } from '../serve-http2.js'
-import { slowStore } from '../stages.js'
-import { newGate } from './gate.js'
+import { slowStore, newGate } from '../stages.js'
 import { silent } from './silent.js'
 import { completes, named } from './draft.js'
 

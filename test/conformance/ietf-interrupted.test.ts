@@ -23,11 +23,12 @@ import {
   stores,
   temporaryDirectory,
   until,
+  idOf,
+  untilStored,
 } from '../serve.js'
 import { connectHttp2, openStream, sendHttp2, serveHttp2, transports } from '../serve-http2.js'
 import { startServer } from '../server-process.js'
-import { slowStore, storeWith } from '../stages.js'
-import { newGate } from './gate.js'
+import { slowStore, storeWith, newGate } from '../stages.js'
 import { silent } from './silent.js'
 import { chunked, defined, end, more, named, stateOf, type Version, versions } from './draft.js'
 
@@ -81,16 +82,6 @@ async function started(site: Pick<Site, 'origin'>, version: Version): Promise<st
   const reply = await send({ ...creating(site, version, headers), body: 'hello' })
   expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '5'])
   return new URL(reply.headers.location!, site.origin).href
-}
-
-const idOf = (url: string) => url.split('/').at(-1)!
-
-/** Waits until so many bytes are stored, without the taking over that a request would bring with it. */
-async function arrived({ handler }: Site, url: string, offset: number): Promise<void> {
-  await until(
-    () => handler.uploads.inspect(idOf(url)),
-    (found) => found.offset === offset,
-  )
 }
 
 /** The upload is not complete, has these bytes, and goes on. */
@@ -168,7 +159,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         const closed = closing(at)
         const socket = open(at.port, head + body)
         const url = await at.created()
-        await arrived(at, url, 5)
+        await untilStored(at, url, 5)
         lose(socket)
         await closed
         await expectKept(url, version, 'hello')
@@ -190,7 +181,7 @@ describe.each(stores)('$store store', ({ compose }) => {
           const head = headOf(appending(url, version, 5, { ...says, ...framing }))
           const closed = closing(at)
           const socket = open(at.port, head + body)
-          await arrived(at, url, 8)
+          await untilStored(at, url, 8)
           lose(socket)
           await closed
           await expectKept(url, version, 'hello wo')
@@ -213,7 +204,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         // With a known length the last bytes wait until the body is known to be no longer; a reset may overtake them.
         const waits = 'upload-length' in length
         if (waits) await written(socket)
-        else await arrived(at, url, 11)
+        else await untilStored(at, url, 11)
         lose(socket)
         await closed
         expect(at.events).toEqual([])
@@ -263,7 +254,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       await new Promise((resolve) => socket.write(`${head} wo`, resolve))
       lose(socket)
       // A reset may overtake what was sent; a FIN does not.
-      if (by === 'FIN') await arrived(at, url, 8)
+      if (by === 'FIN') await untilStored(at, url, 8)
       const offset = Number((await stateOf(url, 9))['upload-offset'])
       expect(offset).toBeOneOf(by === 'FIN' ? [8] : [5, 8])
       await expectKept(url, 9, 'hello wo'.slice(0, offset))
@@ -290,7 +281,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       const socket = connect(at.port, '127.0.0.1').on('error', () => {})
       socket.end(`${head}hello`)
       const url = empty ?? (await inCreation(at))
-      await arrived(at, url, 5)
+      await untilStored(at, url, 5)
       armed = false
       await expectKept(url, 9, 'hello')
       expect(gone).toBeDefined()
@@ -304,14 +295,14 @@ describe.each(stores)('$store store', ({ compose }) => {
       const url = await started(at, version)
       const head = appending(url, version, 5, { ...end(version), 'content-length': '6' })
       const appended = openRequest({ ...head, body: ' wo' })
-      await arrived(at, url, 8)
+      await untilStored(at, url, 8)
       const whole = creating(at, version, { ...end(version), 'content-length': '11' })
       const created = openRequest({ ...whole, body: 'hell' })
       const other = await until(
         async () => [...(await idsOf(at.composer))].filter((id) => id !== idOf(url)),
         ({ length }) => length > 0,
       )
-      await arrived(at, other[0]!, 4)
+      await untilStored(at, other[0]!, 4)
       await at.handler.shutdown()
       for (const [request, offset] of [
         [appended, '8'],
@@ -664,7 +655,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
         ...framing,
       })
       open.stream.write(' wo')
-      await arrived(site, url, 8)
+      await untilStored(site, url, 8)
       lose(open)
       await expect(open.reply).rejects.toThrow()
       await closed
@@ -709,7 +700,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
       ...end(9),
     })
     open.stream.write(' wo')
-    await arrived(site, url, 8)
+    await untilStored(site, url, 8)
     const asked = await sendHttp2(site.session, { ':method': 'HEAD', ':path': path, ...named(9) })
     expect(asked.status).toBe(204)
     expect(asked.headers).toMatchObject({ 'upload-offset': '8', ...more(9) })

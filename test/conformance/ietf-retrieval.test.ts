@@ -1,10 +1,10 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { HandlerOptions } from 'tuskit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { openRequest, type Reply, send, serve, type Site, stores, until } from '../serve.js'
-import { newGate } from './gate.js'
+import { openRequest, type Reply, send, serve, type Site, stores, untilStored } from '../serve.js'
+import { newGate } from '../stages.js'
 import { silent } from './silent.js'
-import { completes, goneStatus, named, type Version, versions } from './draft.js'
+import { append, end, completes, goneStatus, named, type Version, versions } from './draft.js'
 
 const strict = [3, 4, 5, 6]
 const lenient: Version[] = [7, 8, 9, undefined]
@@ -41,22 +41,9 @@ function ask(method: string, url: string, version: Version, headers: OutgoingHtt
   return send({ method, url, headers: { ...named(version), ...headers } })
 }
 
-function append(url: string, version: Version, offset: number, body: string): Promise<Reply> {
-  const headers = {
-    'content-type': 'application/partial-upload',
-    'upload-offset': String(offset),
-    'content-length': String(body.length),
-  }
-  return send({ method: 'PATCH', url, headers: creation(version, true, headers), body })
-}
-
-/** Waits until so many bytes are stored, without the taking over that a request would bring with it. */
-async function arrived({ handler }: Site, url: string, offset: number): Promise<void> {
-  const id = url.split('/').at(-1)!
-  await until(
-    () => handler.uploads.inspect(id),
-    (found) => found.offset === offset,
-  )
+/** Appends what is the end. */
+function finish(url: string, version: Version, offset: number, body: string): Promise<Reply> {
+  return append(url, version, offset, body, end(version))
 }
 
 function ageIn({ headers }: Reply, key: string): number {
@@ -125,11 +112,11 @@ describe.each(stores)('$store store', ({ compose }) => {
         }),
         body: 'lo',
       })
-      await arrived(at, url, 5)
+      await untilStored(at, url, 5)
       const { status, headers } = await ask(method, url, version)
       expect([status, headers['upload-offset']]).toEqual([204, '5'])
       await expect(slow.reply).rejects.toMatchObject({ code: 'ECONNRESET' })
-      const reply = await append(url, version, 5, ' world')
+      const reply = await finish(url, version, 5, ' world')
       expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...completes(version, true) })
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
     },
@@ -150,7 +137,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         ...completes(version, false),
       })
       expect(finished).toEqual([])
-      const end = await append(url, version, 5, '')
+      const end = await finish(url, version, 5, '')
       expect(end.headers).toMatchObject(completes(version, true))
       expect(finished).toEqual([url.split('/').at(-1)])
     },
@@ -302,7 +289,7 @@ test('R-056 GET without a version downloads an upload that is being finished whe
   }
   const site = await serve({ hooks })
   const url = await created(site, 9, { 'upload-length': '5' }, 'hel')
-  const finishing = append(url, 9, 3, 'lo')
+  const finishing = finish(url, 9, 3, 'lo')
   await gate.reached
   const reply = ask('GET', url, undefined)
   await asked.reached
@@ -325,9 +312,9 @@ test('R-054 the offset that a request tells while another one creates the upload
     request.once('information', ({ headers }) => resolve(headers.location!))
   })
   const url = site.origin + location
-  await arrived(site, url, 5)
+  await untilStored(site, url, 5)
   const { status, headers } = await ask('HEAD', url, 9)
   expect([status, headers['upload-offset']]).toEqual([204, '5'])
   await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
-  expect((await append(url, 9, 5, ' world')).headers['upload-complete']).toBe('?1')
+  expect((await finish(url, 9, 5, ' world')).headers['upload-complete']).toBe('?1')
 })

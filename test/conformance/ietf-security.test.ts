@@ -10,10 +10,11 @@ import {
   send,
   sendRaw,
   serve,
-  type Site,
   stores,
   temporaryDirectory,
   until,
+  idOf,
+  untilStored,
 } from '../serve.js'
 import {
   append,
@@ -31,15 +32,6 @@ import {
   versions,
 } from './draft.js'
 import { silent } from './silent.js'
-
-const idOf = (url: string) => url.split('/').at(-1)!
-
-function untilStored({ handler }: Site, url: string, offset: number) {
-  return until(
-    () => handler.uploads.inspect(idOf(url)),
-    (inspection) => inspection.offset === offset,
-  )
-}
 
 describe.each(versions)('R-140 access, version %s', (version) => {
   test('R-140 R-072 is asked for each request, with what it wants', async () => {

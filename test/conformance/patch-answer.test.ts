@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { createUpload, head, patch, serve } from '../serve.js'
-import { newGate } from './gate.js'
+import { newGate } from '../stages.js'
 import { patchHead } from './raw-patch.js'
 import { silent } from './silent.js'
 

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createHandler, StoreComposer, type HandlerOptions } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import { createUpload, memoryComposer, openPatch, patch, post, serve } from '../serve.js'
-import { gate, keptLog, offsetOf } from '../stages.js'
+import { newGate, keptLog, offsetOf } from '../stages.js'
 
 const make = (options: object) =>
   createHandler({ basePath: '/files', composer: memoryComposer(), ...options } as HandlerOptions)
@@ -185,7 +185,7 @@ test('a stalled client is ended after stallTimeout, with what it sent', async ()
 test('a store that does not flush in flushTimeout loses the lock', async () => {
   const composer = memoryComposer()
   const store = composer.slots().dataStore!
-  const slow = gate()
+  const slow = newGate()
   let hang = true
   composer.useDataStore({
     maximumSize: Infinity,

@@ -3,7 +3,7 @@ import http from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { createServer } from 'tuskit'
 import { createUpload, listen, memoryComposer, openPatch, serve, until } from '../serve.js'
-import { gate, media, offsetOf, slowStore, storeWith } from '../stages.js'
+import { newGate, media, offsetOf, slowStore, storeWith } from '../stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
   test('a running PATCH ends, keeps what came, and is told how much that is', async () => {
@@ -30,7 +30,7 @@ describe.each(media)('with %s', (_, compose) => {
 test('a PATCH that has not come to its body yet ends, too', async () => {
   const composer = memoryComposer()
   const store = composer.slots().dataStore!
-  const slow = gate()
+  const slow = newGate()
   composer.useDataStore(
     storeWith(store, {
       async stat(upload, options) {
@@ -51,7 +51,7 @@ test('a PATCH that has not come to its body yet ends, too', async () => {
 
 test('a PATCH that waits for the lock ends, too', async () => {
   const composer = memoryComposer()
-  const slow = gate()
+  const slow = newGate()
   composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
   const site = await serve({ composer, stallTimeout: 60_000 })
   const url = await createUpload(site, { 'upload-length': '10' })
@@ -69,7 +69,7 @@ test('a PATCH that waits for the lock ends, too', async () => {
 
 test('a request on an open connection is refused with 503 while the server stops', async () => {
   const composer = memoryComposer()
-  const slow = gate()
+  const slow = newGate()
   composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
   const site = await serve({ composer })
   const url = await createUpload(site, { 'upload-length': '5' })
@@ -85,7 +85,7 @@ test('a request on an open connection is refused with 503 while the server stops
 
 test('a server whose store hangs is closed all the same, in bounded time', async () => {
   const composer = memoryComposer()
-  const slow = gate()
+  const slow = newGate()
   composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
   const site = await serve({ composer })
   const url = await createUpload(site, { 'upload-length': '5' })

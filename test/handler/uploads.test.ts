@@ -11,14 +11,13 @@ import {
   serve,
   temporaryDirectory,
   until,
+  idOf,
 } from '../serve.js'
 import { offsetOf } from '../stages.js'
 
 afterEach(() => void vi.useRealTimers())
 
 describe('handler.uploads', () => {
-  const idOf = (url: string) => url.split('/').at(-1)!
-
   test('inspect', async () => {
     const site = await serve()
     const { uploads } = site.handler

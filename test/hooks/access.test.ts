@@ -12,10 +12,9 @@ import {
   serve,
   until,
   type Reply,
+  idOf,
 } from '../serve.js'
 import { offsetOf } from '../stages.js'
-
-const idOf = (url: string) => url.split('/').at(-1)!
 
 describe('access', () => {
   /** A site whose hook refuses one action. */

@@ -11,8 +11,9 @@ import {
   serve,
   until,
   type Site,
+  idOf,
 } from '../serve.js'
-import { gate, keptLog, offsetOf } from '../stages.js'
+import { newGate, keptLog, offsetOf } from '../stages.js'
 
 interface Call {
   readonly hook: string
@@ -53,8 +54,6 @@ function noting(calls: Call[]): Hooks {
     postTerminate: note('postTerminate'),
   }
 }
-
-const idOf = (url: string) => url.split('/').at(-1)!
 
 test('the whole life of an upload, in order, with payloads and derived event ids', async () => {
   const calls: Call[] = []
@@ -166,7 +165,7 @@ test("the application's own calls ask neither access nor the pre-create hook, an
 describe('post-finish', () => {
   test('runs after the answer, once, and nothing comes after it', async () => {
     const calls: string[] = []
-    const slow = gate()
+    const slow = newGate()
     const site = await serve({
       progressInterval: 1,
       hooks: {
@@ -221,7 +220,7 @@ describe('post-finish', () => {
 
 test('events of one upload wait for each other; other uploads do not', async () => {
   const order: string[] = []
-  const slow = gate()
+  const slow = newGate()
   let first: string | undefined
   const site = await serve({
     hooks: {
@@ -252,7 +251,7 @@ test('events of one upload wait for each other; other uploads do not', async () 
 test('the record outlives the post-terminate hook', async () => {
   const composer = memoryComposer()
   const { infoStore } = composer.slots()
-  const slow = gate()
+  const slow = newGate()
   const site = await serve({ composer, hooks: { postTerminate: () => slow.pass() } })
   const url = await createUpload(site)
   expect((await remove(url)).status).toBe(204)

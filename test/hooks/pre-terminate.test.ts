@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { createUpload, remove, serve, until } from '../serve.js'
+import { createUpload, remove, serve, until, idOf } from '../serve.js'
 import { offsetOf } from '../stages.js'
-
-const idOf = (url: string) => url.split('/').at(-1)!
 
 describe('pre-terminate', () => {
   test('refuses, and the upload stays', async () => {

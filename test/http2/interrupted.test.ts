@@ -13,7 +13,7 @@ import {
   serveUploads,
   transports,
 } from '../serve-http2.js'
-import { gate, keptLog, slowStore } from '../stages.js'
+import { newGate, keptLog, slowStore } from '../stages.js'
 
 const { NGHTTP2_CANCEL } = constants
 const patient = { stallTimeout: 60_000, stalledAfter: 60_000 }
@@ -80,7 +80,7 @@ describe.each(transports)('$transport', ({ secure }) => {
 
 test('a reset leaves each byte that had come, though the store was busy', async () => {
   const composer = memoryComposer()
-  const slow = gate()
+  const slow = newGate()
   composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
   const site = await serveUploads({ ...patient, composer })
   const path = await createOverHttp2(site, 100_000)

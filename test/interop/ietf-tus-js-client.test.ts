@@ -7,7 +7,7 @@ import * as tusJsClient from 'tus-js-client'
 import type { UploadOptions } from 'tus-js-client'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Handler, type Upload } from 'tuskit'
-import { fileComposer, serve, temporaryDirectory } from '../serve.js'
+import { fileComposer, serve, temporaryDirectory, idOf } from '../serve.js'
 import { cuttingProxy } from './cutting-proxy.js'
 
 const data = randomBytes(5_000_001)
@@ -382,10 +382,6 @@ function urlStorageAt(path: string): tusJsClient.UrlStorage {
 
 function* pieces(bytes: Buffer, size: number): Generator<Buffer> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size)
-}
-
-function idOf(url: string): string {
-  return url.split('/').at(-1)!
 }
 
 function digest(bytes: Buffer): string {

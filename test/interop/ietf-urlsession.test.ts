@@ -14,6 +14,7 @@ import {
   temporaryDirectory,
   until,
   type Site,
+  idOf,
 } from '../serve.js'
 import { serveHttp2, trust } from '../serve-http2.js'
 import { cuttingProxy } from './cutting-proxy.js'
@@ -286,10 +287,6 @@ function summary(exchanges: readonly Exchange[]): string[] {
 /** How a response says that the upload is complete. */
 function completeness(version: number): Record<string, string> {
   return version === 3 ? { 'upload-incomplete': '?0' } : { 'upload-complete': '?1' }
-}
-
-function idOf(location: string): string {
-  return location.split('/').at(-1)!
 }
 
 async function expectFinished(site: Pick<Site, 'handler'>, location: string): Promise<void> {

@@ -8,7 +8,7 @@ import * as tusJsClient from 'tus-js-client'
 import type { UploadOptions } from 'tus-js-client'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createHandler, type Handler } from 'tuskit'
-import { fileComposer, listen, serve, temporaryDirectory } from '../serve.js'
+import { fileComposer, listen, serve, temporaryDirectory, idOf } from '../serve.js'
 
 const data = randomBytes(5_000_001)
 
@@ -243,10 +243,6 @@ function urlStorageAt(path: string): tusJsClient.UrlStorage {
 
 function* pieces(bytes: Buffer, size: number): Generator<Buffer> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size)
-}
-
-function idOf(url: string): string {
-  return url.split('/').at(-1)!
 }
 
 async function stored(url: string): Promise<string> {

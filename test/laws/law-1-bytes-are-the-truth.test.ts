@@ -13,7 +13,7 @@ import {
   serve,
   temporaryDirectory,
 } from '../serve.js'
-import { download, gate, media, offsetOf, slowStore } from '../stages.js'
+import { download, newGate, media, offsetOf, slowStore } from '../stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
   test('an offset once told never goes down, however writers come and vanish', async () => {
@@ -75,7 +75,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('a 204 is sent only after the store has stored', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
     const site = await serve({ composer })
     const url = await createUpload(site, { 'upload-length': '5' })
@@ -93,7 +93,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('beside a live writer, HEAD tells what is stored, not what was received', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
     const site = await serve({ composer })
     const url = await createUpload(site, { 'upload-length': '10' })

@@ -14,7 +14,7 @@ import {
   serve,
   until,
 } from '../serve.js'
-import { countReceived, finishAndCompare, gate, media, offsetOf, slowStore } from '../stages.js'
+import { countReceived, finishAndCompare, newGate, media, offsetOf, slowStore } from '../stages.js'
 
 /** Makes the store of a composer wait at each batch. */
 function slowDown(composer: StoreComposer, pass: () => Promise<void>) {
@@ -67,7 +67,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('a hand-over loses nothing that was received, and the store sees the body end', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     const seen = slowDown(composer, slow.pass)
     const site = await serve({ composer })
     const received = countReceived(site)
@@ -89,7 +89,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('a shutdown loses nothing that was received, and tells how far it came', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     const seen = slowDown(composer, slow.pass)
     const site = await serve({ composer })
     const received = countReceived(site)
@@ -111,7 +111,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('a vanished client is no exception to the store', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     const seen = slowDown(composer, slow.pass)
     const site = await serve({ composer })
     const url = await createUpload(site, { 'upload-length': '10' })
@@ -127,7 +127,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('a chunk that came whole while its request waited for the lock is stored', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     slowDown(composer, slow.pass)
     const site = await serve({ composer })
     const received = countReceived(site)
@@ -158,7 +158,7 @@ test.each([
   ['loses its connection', (request: http.IncomingMessage) => void request.socket.destroy()],
 ])('a request that %s leaves each byte that was received, once', async (_, end) => {
   const composer = memoryComposer()
-  const slow = gate()
+  const slow = newGate()
   slowDown(composer, slow.pass)
   const handler = createHandler({ basePath: '/files', composer })
   let patched: http.IncomingMessage | undefined

@@ -4,7 +4,7 @@ import { createUpload, head, openPatch, patch, send, serve, tus, until } from '.
 import {
   download,
   finishAndCompare,
-  gate,
+  newGate,
   media,
   offsetOf,
   slowStore,
@@ -76,7 +76,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('a writer that waits for a slow store has not stalled', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
     const site = await serve({ composer, stalledAfter: 1, stallTimeout: 50 })
     const url = await createUpload(site, { 'upload-length': '10' })
@@ -110,7 +110,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('HEAD does not wait for a writer that is just beginning', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     const store = composer.slots().dataStore!
     let asked = 0
     composer.useDataStore(
@@ -151,7 +151,7 @@ describe.each(media)('with %s', (_, compose) => {
 
   test('the old connection is cut before the new writer gets the lock', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
     const site = await serve({ composer, ...patient })
     const url = await createUpload(site, { 'upload-length': '10' })
@@ -170,7 +170,7 @@ describe.each(media)('with %s', (_, compose) => {
 test('whoever waits longer than lockTimeout gets 423, and the holder goes on', async () => {
   const [, compose] = media[0]!
   const composer = await compose()
-  const slow = gate()
+  const slow = newGate()
   composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
   const site = await serve({ composer, lockTimeout: 100 })
   const url = await createUpload(site, { 'upload-length': '5' })

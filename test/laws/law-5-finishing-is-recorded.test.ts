@@ -9,8 +9,9 @@ import {
   remove,
   send,
   serve,
+  idOf,
 } from '../serve.js'
-import { gate, keptLog, media, offsetOf } from '../stages.js'
+import { newGate, keptLog, media, offsetOf } from '../stages.js'
 
 /** A finisher that fails so many times first. */
 function addFinisher(composer: StoreComposer, failures: number) {
@@ -25,8 +26,6 @@ function addFinisher(composer: StoreComposer, failures: number) {
 }
 
 afterEach(() => void vi.useRealTimers())
-
-const idOf = (url: string) => url.split('/').at(-1)!
 
 describe.each(media)('with %s, a finisher that fails twice', (_, compose) => {
   async function unfinished(options = {}) {
@@ -115,7 +114,7 @@ describe.each(media)('with %s, a finisher that fails twice', (_, compose) => {
 
 test('while finishing takes its time, HEAD is told to come back, and then the end', async () => {
   const composer = memoryComposer()
-  const slow = gate()
+  const slow = newGate()
   let calls = 0
   composer.useFinisher({
     async finish() {
@@ -137,7 +136,7 @@ test('while finishing takes its time, HEAD is told to come back, and then the en
 
 test('a finisher that fails after the request was answered is logged', async () => {
   const composer = memoryComposer()
-  const slow = gate()
+  const slow = newGate()
   let calls = 0
   composer.useFinisher({
     async finish() {

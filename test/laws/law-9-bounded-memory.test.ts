@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import net from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { createUpload, head, openPatch, serve, until } from '../serve.js'
-import { countReceived, download, gate, media, offsetOf, slowStore } from '../stages.js'
+import { countReceived, download, newGate, media, offsetOf, slowStore } from '../stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
   test('a client is paused while its store is busy', async () => {
     const composer = await compose()
-    const slow = gate()
+    const slow = newGate()
     const store = slowStore(composer.slots().dataStore!, slow.pass)
     composer.useDataStore(store)
     const perUpload = 131_072
@@ -34,7 +34,7 @@ describe.each(media)('with %s', (_, compose) => {
 test('a million pieces of one byte are few buffers', async () => {
   const [, compose] = media[0]!
   const composer = await compose()
-  const slow = gate()
+  const slow = newGate()
   const store = slowStore(composer.slots().dataStore!, slow.pass)
   composer.useDataStore(store)
   const site = await serve({ composer })
@@ -64,7 +64,7 @@ test('a million pieces of one byte are few buffers', async () => {
 test('uploads share what is given to all of them', async () => {
   const [, compose] = media[0]!
   const composer = await compose()
-  const slow = gate()
+  const slow = newGate()
   const store = slowStore(composer.slots().dataStore!, slow.pass)
   composer.useDataStore(store)
   const site = await serve({ composer, bodyBuffer: { perUpload: 1_048_576, total: 262_144 } })

@@ -10,7 +10,7 @@ import { MemoryInfoStore } from 'tuskit/memory-store'
 import { createFinal, createPartial } from '../conformance/parts.js'
 import { createUpload, openPatch, patch, remove, serve, temporaryDirectory } from '../serve.js'
 import { untilOffset } from '../serve.js'
-import { gate } from '../stages.js'
+import { newGate } from '../stages.js'
 import { createOf, deferred, inFiles, inMemory, inners, serveLimited } from './limited.js'
 import { storeWith, tryToCreate, type Inner } from './limited.js'
 
@@ -85,7 +85,7 @@ test('a damaged record does not stand in the way', async () => {
 })
 
 test('an upload that is terminated while it is counted takes nothing', async () => {
-  const counting = gate()
+  const counting = newGate()
   let slow = false
   const store = storeWith((inner) => ({
     async stat(upload, options) {
@@ -113,7 +113,7 @@ test('an upload that is terminated while it is counted takes nothing', async () 
 })
 
 test('a count that takes long is told as such, and goes on', async () => {
-  const counting = gate()
+  const counting = newGate()
   const { store, infoStore } = inMemory()
   await createOf(await serveLimited({ store, infoStore }), 11)
   const slow = listed(infoStore, async function* (ids) {

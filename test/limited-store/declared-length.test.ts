@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { TusError } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { createUpload, head, openPatch, patch, remove, temporaryDirectory } from '../serve.js'
-import { createOf, idOf, inFiles, inners, recordsOf, serveLimited } from './limited.js'
+import { createUpload, head, openPatch, patch, remove, temporaryDirectory, idOf } from '../serve.js'
+import { createOf, inFiles, inners, recordsOf, serveLimited } from './limited.js'
 import { storeWith, tryToCreate } from './limited.js'
 
 describe.each(inners)('uploads with a length, in $medium', ({ open }) => {

@@ -17,21 +17,23 @@ import {
   urlIn,
   versions,
 } from '../conformance/draft.js'
-import { createUpload, download, openRequest, patch, type Reply, until } from '../serve.js'
-import { createOf, deferred, idOf, inMemory, inners, type LimitedSite } from './limited.js'
+import {
+  createUpload,
+  download,
+  openRequest,
+  patch,
+  type Reply,
+  until,
+  idOf,
+  untilStored,
+} from '../serve.js'
+import { createOf, deferred, inMemory, inners, type LimitedSite } from './limited.js'
 import { recordsOf, serveLimited, tryToCreate } from './limited.js'
 
 /** There is no room: the request failed, the upload did not, and no limit of the protocol is to blame. */
 function expectFull(reply: Reply, version: Parameters<typeof more>[0]) {
   expect([reply.status, problemIn(reply).code]).toEqual([507, 'ERR_STORAGE_FULL'])
   expect(reply.headers).toMatchObject(more(version))
-}
-
-function untilStored({ handler }: LimitedSite, url: string, offset: number) {
-  return until(
-    () => handler.uploads.inspect(idOf(url)),
-    (inspection) => inspection.offset === offset,
-  )
 }
 
 describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {

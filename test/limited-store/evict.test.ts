@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Handler, WriteOptions } from 'tuskit'
 import type { Shortage } from 'tuskit/limited-store'
-import { createUpload, head, patch, post, until } from '../serve.js'
-import { createOf, deferred, idOf, inMemory, inners, recordsOf } from './limited.js'
+import { createUpload, head, patch, post, until, idOf } from '../serve.js'
+import { createOf, deferred, inMemory, inners, recordsOf } from './limited.js'
 import { serveLimited, tryToCreate } from './limited.js'
 
 describe.each(inners)('evict, in $medium', ({ open }) => {

@@ -63,10 +63,6 @@ export function tryToCreate(site: Pick<Site, 'origin'>, length: number): Promise
   return post(site, { 'upload-length': String(length) })
 }
 
-export function idOf(url: string): string {
-  return url.split('/').at(-1)!
-}
-
 /** All records. */
 export async function recordsOf(composer: StoreComposer): Promise<Upload[]> {
   const { infoLister, infoStore } = composer.slots()

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { memoryComposer, openRequest, post, serve } from '../serve.js'
-import { gate } from '../stages.js'
+import { newGate } from '../stages.js'
 
 test('a stream that complains of being closed harms nobody when its client is gone', async () => {
   const composer = memoryComposer()
-  const slow = gate()
+  const slow = newGate()
   // As the streams of HTTP clients do when they are closed early.
   const stream = new Readable({
     read() {},

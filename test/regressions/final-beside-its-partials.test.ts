@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { memoryComposer, patch, post, remove, serve } from '../serve.js'
-import { gate } from '../stages.js'
+import { newGate } from '../stages.js'
 
 async function finalInTheMaking() {
-  const slow = gate()
+  const slow = newGate()
   const composer = memoryComposer().useFinisher({ async finish() {} })
   const access = ({ action }: { action: string }) =>
     action === 'concatenate' ? slow.pass() : Promise.resolve()

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { MemoryLocker } from 'tuskit/memory-store'
 import { createUpload, head, memoryComposer, patch, serve } from '../serve.js'
-import { gate } from '../stages.js'
+import { newGate } from '../stages.js'
 
 test('a HEAD that overtakes the last byte does not tell of the end before the verdict', async () => {
-  const asked = gate()
+  const asked = newGate()
   const locker = new MemoryLocker()
   const composer = memoryComposer().useLocker({
     acquire: (id, options) => locker.acquire(id, options),

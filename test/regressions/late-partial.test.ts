@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { createUpload, memoryComposer, patch, serve, until } from '../serve.js'
-import { gate } from '../stages.js'
+import { newGate } from '../stages.js'
 
 test('a partial upload that is finished late joins the final upload that waits for it', async () => {
-  const slow = gate()
+  const slow = newGate()
   const composer = memoryComposer().useFinisher({
     finish: ({ concat }) => (concat?.kind === 'partial' ? slow.pass() : Promise.resolve()),
   })

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { MemoryLocker } from 'tuskit/memory-store'
 import { memoryComposer, post, serve } from '../serve.js'
-import { gate } from '../stages.js'
+import { newGate } from '../stages.js'
 
 test('shutdown waits for a request that has not come to its upload yet', async () => {
-  const slow = gate()
+  const slow = newGate()
   const site = await serve({ hooks: { preCreate: () => slow.pass() } })
   const done: string[] = []
   const reply = post(site, { 'upload-length': '5' }, 'hello')
@@ -20,7 +20,7 @@ test('shutdown waits for a request that has not come to its upload yet', async (
 })
 
 test('shutdown waits until the last lock is released', async () => {
-  const releasing = gate()
+  const releasing = newGate()
   const locker = new MemoryLocker()
   const done: string[] = []
   const composer = memoryComposer().useLocker({
