@@ -27,11 +27,12 @@ export async function readPages(): Promise<readonly Page[]> {
     ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
     ...inDocs.map((name) => `docs/${name}`),
   ]
-  return Promise.all(paths.map(readPage))
+  return Promise.all(paths.map((path) => readPage(path)))
 }
 
-export async function readPage(path: string): Promise<Page> {
-  const text = await readFile(join(root, path), 'utf8')
+/** `base` is the folder that `path` is relative to. */
+export async function readPage(path: string, base = root): Promise<Page> {
+  const text = await readFile(join(base, path), 'utf8')
   const found = text.matchAll(/^```js *(.*)\n([^]*?)^```$/gm)
   return { path, text, blocks: [...found].map(([, name, code]) => ({ name: name!, code: code! })) }
 }

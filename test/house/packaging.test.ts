@@ -1,11 +1,13 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
+import { linksOf, readPage } from '../docs/pages.js'
 import { prepare } from './prepare.mjs'
 import { npm, runtime } from './runtime.js'
 import { root } from './source-files.js'
@@ -40,9 +42,31 @@ afterAll(async () => {
   await rm(temporary, { recursive: true, force: true })
 })
 
-test('the package holds the build, the licence and the readme', () => {
+test('the package holds the build, the pages and the examples, as they are in the repository', async () => {
   const others = contents.filter((path) => !/^dist\/[\w-]+\.(js|cjs|d\.ts|d\.cts)$/.test(path))
-  expect(others.toSorted()).toEqual(['LICENSE', 'README.md', 'package.json'])
+  const { stdout } = await run('git', ['ls-files', 'docs', 'examples'], { cwd: root })
+  const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+  expect(others.toSorted()).toEqual([...top, ...stdout.trim().split('\n')].toSorted())
+})
+
+test('links of the pages resolve inside the package', async () => {
+  const installed = join(consumer, 'node_modules/tuskit')
+  const paths = contents.filter((path) => path.endsWith('.md'))
+  const pages = await Promise.all(paths.map((path) => readPage(path, installed)))
+  const broken = pages.flatMap((page) =>
+    linksOf(page)
+      .filter(({ file }) => file.startsWith('..') || !existsSync(join(installed, file)))
+      .map(({ file }) => `${page.path}: ${file}`),
+  )
+  expect(broken).toEqual([])
+  expect(pages.flatMap(linksOf).length).toBeGreaterThan(50)
+})
+
+test('pages refer to sources and tests only where they describe the repository', async () => {
+  const about = ['docs/conformance.md', 'docs/design.md']
+  const paths = contents.filter((path) => path.endsWith('.md') && !about.includes(path))
+  const pages = await Promise.all(paths.map((path) => readPage(path)))
+  expect(pages.filter(({ text }) => /`(src|test)\//.test(text)).map(({ path }) => path)).toEqual([])
 })
 
 test.each(
