@@ -18,7 +18,10 @@ export const errors = {
   ERR_INVALID_CONTENT_TYPE: [415, 'Send "Content-Type: application/offset+octet-stream"'],
   ERR_INVALID_OFFSET: [400, 'Upload-Offset must be a non-negative integer'],
   ERR_INVALID_LENGTH: [400, 'Upload-Length must be a non-negative integer'],
-  ERR_INVALID_DEFER_LENGTH: [400, 'Upload-Defer-Length must be 1, and only on a creation'],
+  ERR_INVALID_DEFER_LENGTH: [
+    400,
+    'Upload-Defer-Length must be 1, and only while the length is not known',
+  ],
   ERR_MISSING_LENGTH: [400, 'Send Upload-Length, or "Upload-Defer-Length: 1"'],
   ERR_AMBIGUOUS_LENGTH: [400, 'Send either Upload-Length or Upload-Defer-Length, not both'],
   ERR_INVALID_COMPLETE: [

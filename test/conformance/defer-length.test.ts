@@ -194,13 +194,37 @@ test('T-106 a deferred length is refused when the extension is disabled', async 
   expect(options.headers['tus-extension']).not.toContain('creation-defer-length')
 })
 
-test('T-107 Upload-Defer-Length on a PATCH or on a final upload is answered 400', async () => {
+test('T-107 a PATCH may repeat that the length is deferred, while it is', async () => {
   const site = await serve()
   const url = await createUpload(site, deferred)
-  const reply = await patch(url, 0, 'hello', deferred)
-  expect([reply.status, reply.text.split(':', 1)[0]]).toEqual([400, 'ERR_INVALID_DEFER_LENGTH'])
-  expect((await head(url)).headers['upload-offset']).toBe('0')
+  expect((await patch(url, 0, 'hello', deferred)).status).toBe(204)
+  expect((await patch(url, 5, ' ', deferred)).headers['upload-offset']).toBe('6')
+  expect((await head(url)).headers).toMatchObject(deferred)
+  expect((await patch(url, 6, 'world', { 'upload-length': '11' })).status).toBe(204)
+  expect((await patch(url, 11, '', deferred)).status).toBe(400)
+  expect(await download(url)).toBe('hello world')
+})
 
+test('T-107 any other Upload-Defer-Length on a PATCH is answered 400', async () => {
+  const site = await serve()
+  const late = await createUpload(site, deferred)
+  const fixed = await createUpload(site)
+  const refused = [
+    [fixed, deferred, 'ERR_INVALID_DEFER_LENGTH'],
+    [late, { ...deferred, 'upload-length': '11' }, 'ERR_AMBIGUOUS_LENGTH'],
+    ...['0', '', '2', '01', 'true', ['1', '1']].map(
+      (value) => [late, { 'upload-defer-length': value }, 'ERR_INVALID_DEFER_LENGTH'] as const,
+    ),
+  ] as const
+  for (const [url, headers, code] of refused) {
+    const reply = await patch(url, 0, 'hello', headers)
+    expect([headers, reply.status, reply.text.split(':', 1)[0]]).toEqual([headers, 400, code])
+    expect((await head(url)).headers['upload-offset']).toBe('0')
+  }
+})
+
+test('T-107 Upload-Defer-Length on a final upload is answered 400', async () => {
+  const site = await serve()
   const partial = await post(site, { 'upload-concat': 'partial', 'upload-length': '1' }, 'a')
   const final = await post(site, {
     ...deferred,

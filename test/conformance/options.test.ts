@@ -23,6 +23,16 @@ test('T-020 OPTIONS needs no Tus-Resumable and tells the version', async () => {
   expect([reply.status, reply.headers['tus-version']]).toEqual([200, '1.0.0'])
 })
 
+test.each(['/files', '/files/unknown', '/files/a/b', '/other'])(
+  'T-001 the answer to OPTIONS of %s carries Tus-Resumable',
+  async (path) => {
+    for (const options of [{}, { cors: true }, { disable: ['creation'] }] as const) {
+      const reply = await ask(options as Partial<HandlerOptions>, path)
+      expect(reply.headers['tus-resumable']).toBe('1.0.0')
+    }
+  },
+)
+
 test.each(['9.9.9', '0.2.2', '', '1.0.0'])(
   'T-021 OPTIONS with Tus-Resumable "%s" is answered as without',
   async (version) => {

@@ -61,13 +61,14 @@ test('T-065 of several mistakes the first in the order is told', async () => {
   const final = await createUpload(site, { 'upload-concat': `final;${new URL(partial).pathname}` })
   const missing = `${site.origin}/files/unknown`
   const creation = `${site.origin}/files`
+  const impossible = `${site.origin}/files/a/b`
 
   const mistakes = {
     version: { 'tus-resumable': '0.2.2' },
     type: { 'content-type': 'text/plain' },
     syntax: { 'upload-offset': 'x' },
     offset: { 'upload-offset': '3' },
-    deferral: { 'upload-defer-length': '1' },
+    deferral: { 'upload-defer-length': '2' },
     length: { 'upload-length': 'x' },
     small: { 'upload-length': '4' },
     large: { 'upload-length': '1001' },
@@ -85,6 +86,7 @@ test('T-065 of several mistakes the first in the order is told', async () => {
   const rest = [...judged, 'offset'] as Mistake[]
   expect(Object.keys({ type, syntax })).toEqual(['type', 'syntax'])
 
+  expect(await tell(impossible, 'version', 'type', 'syntax', ...rest)).toBe(404)
   expect(await tell(missing, 'version', 'type', 'syntax', ...rest)).toBe(412)
   expect(await tell(creation, 'version', 'type', 'syntax', ...rest)).toBe(412)
   expect(await tell(creation, 'type', 'syntax', ...rest)).toBe(405)

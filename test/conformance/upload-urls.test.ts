@@ -45,6 +45,27 @@ test.each([
   expect(text).toMatch(/^HTTP\/1\.1 404 /)
 })
 
+const marks = [
+  {},
+  { 'tus-resumable': '1.0.0' },
+  { 'tus-resumable': '0.2.2' },
+  { 'upload-complete': '?1', 'upload-draft-interop-version': '8' },
+  { 'upload-complete': '?0', 'upload-draft-interop-version': '99' },
+  { 'content-type': 'application/partial-upload' },
+  { 'content-type': 'application/offset+octet-stream' },
+  { 'x-http-method-override': 'BREW' },
+]
+
+test.each(marks)('T-089 what cannot be an upload is answered 404, with %o', async (headers) => {
+  const { origin } = await serve()
+  for (const path of ['/files/a/b', '/files/a%2Fb', '/files//', '/files/.a', '/other']) {
+    for (const method of ['HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND']) {
+      const reply = await send({ method, url: origin + path, headers })
+      expect([method, path, reply.status]).toEqual([method, path, 404])
+    }
+  }
+})
+
 test('T-089 the creation URL answers to POST and OPTIONS only', async () => {
   const site = await serve()
   for (const method of ['GET', 'HEAD', 'PATCH', 'DELETE', 'PUT']) {

@@ -1,9 +1,9 @@
 /**
- * The number of a header such as `Upload-Offset`: digits only, from 0 to 2^53 − 1; leading zeros are accepted.
- * `undefined` when the value is anything else, so that nothing is ever rounded.
+ * Reads the number of a header such as `Upload-Offset`: digits only; leading zeros are accepted. Returns `Infinity` above
+ * 2^53 − 1, so that nothing is ever rounded, and `undefined` when the value is no such number.
  */
 export function parseInteger(value: string): number | undefined {
   if (!/^\d+$/.test(value)) return undefined
   const number = Number(value)
-  return Number.isSafeInteger(number) ? number : undefined
+  return Number.isSafeInteger(number) ? number : Infinity
 }

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
@@ -9,6 +8,8 @@ import { header, type ProtocolContext } from '../context.js'
 import { expiresHeader } from './expires-header.js'
 import { isOffsetOctetStream } from './media-type.js'
 import { parseInteger } from './parse-integer.js'
+import { parseLength } from './parse-length.js'
+import { requireFeature } from './require-feature.js'
 
 /** Appends a chunk. */
 export async function handlePatch(
@@ -20,7 +21,7 @@ export async function handlePatch(
   if (!isOffsetOctetStream(headers['content-type'])) throw new TusError('ERR_INVALID_CONTENT_TYPE')
   const offset = parseInteger(header(headers, 'upload-offset') ?? '')
   if (offset === undefined) throw new TusError('ERR_INVALID_OFFSET')
-  const length = (found: Upload) => declaredLength(headers, found)
+  const length = (found: Upload) => declaredLength(context, exchange, found)
   const digest = () => chunkDigest(context, exchange)
   const announce = (found: Upload, at: number) => {
     // Every response tells when an unfinished upload expires (Expiration), also one to an error.
@@ -46,17 +47,21 @@ export async function handlePatch(
   }
 }
 
-/** Only the creation defers the length; a chunk may declare it (Creation With Deferred Length). */
+/** A chunk may declare a deferred length, or repeat that it is deferred (Creation With Deferred Length). */
 function declaredLength(
-  headers: IncomingHttpHeaders,
+  context: ProtocolContext,
+  { request: { headers } }: HttpExchange,
   { length: known }: Upload,
 ): number | undefined {
-  if (headers['upload-defer-length'] !== undefined) throw new TusError('ERR_INVALID_DEFER_LENGTH')
+  const declared = header(headers, 'upload-length')
+  const deferred = header(headers, 'upload-defer-length')
+  if (deferred !== undefined) {
+    requireFeature(context, 'creation-defer-length', 'Upload-Defer-Length')
+    if (deferred !== '1' || known !== undefined) throw new TusError('ERR_INVALID_DEFER_LENGTH')
+    if (declared !== undefined) throw new TusError('ERR_AMBIGUOUS_LENGTH')
+  }
   // Apple's systems take each chunk for an upload of the IETF draft, and add what they think is its length.
   const isMixed = headers['upload-draft-interop-version'] !== undefined
   if (isMixed && known !== undefined) return undefined
-  const declared = header(headers, 'upload-length')
-  const length = declared === undefined ? undefined : parseInteger(declared)
-  if (declared !== undefined && length === undefined) throw new TusError('ERR_INVALID_LENGTH')
-  return length
+  return declared === undefined ? undefined : parseLength(declared)
 }

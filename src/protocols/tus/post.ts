@@ -11,7 +11,7 @@ import { requireFeature } from './require-feature.js'
 import { expiresHeader } from './expires-header.js'
 import { isOffsetOctetStream } from './media-type.js'
 import { parseConcat, type ConcatHeader } from './parse-concat.js'
-import { parseInteger } from './parse-integer.js'
+import { parseLength } from './parse-length.js'
 import { parseMetadata } from '../../metadata.js'
 
 /** Creates an upload, with bytes when they come along. */
@@ -98,9 +98,7 @@ function lengthOf(context: ProtocolContext, { request }: HttpExchange): number |
     return undefined
   }
   if (value === undefined) throw new TusError('ERR_MISSING_LENGTH')
-  const length = parseInteger(value)
-  if (length === undefined) throw new TusError('ERR_INVALID_LENGTH')
-  return length
+  return parseLength(value)
 }
 
 /** A body of another type is none of ours: some HTTP stacks send one by default. */

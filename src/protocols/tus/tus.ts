@@ -28,7 +28,6 @@ export async function answerTus(
   const answer = await dispatch(context, exchange, route, stopping).catch((error: unknown) =>
     errorAnswer(error, exchange, context.engine.log),
   )
-  if (exchange.method === 'OPTIONS') return withOwnHeaders(answer, {})
   const own = { 'tus-resumable': version }
   if (exchange.method !== 'HEAD') return withOwnHeaders(answer, own)
   const status = statusOfHead(answer.status)
@@ -53,8 +52,8 @@ async function dispatch(
   if (stopping && exchange.method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
   if (route === undefined) throw new TusError('ERR_NOT_FOUND')
   if (exchange.method === 'OPTIONS') return handleOptions(context, exchange, route)
-  checkVersion(exchange)
   if (route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
+  checkVersion(exchange)
   const allowed = methodsOf(context, route)
   if (!allowed.includes(exchange.method)) {
     throw new TusError('ERR_METHOD_NOT_ALLOWED', { headers: { allow: allowed.join(', ') } })

@@ -26,8 +26,8 @@ test.each([
 })
 
 test.each(['9007199254740992', '9007199254740993', '18446744073709551616', '9'.repeat(400)])(
-  'T-009 rejects what a number cannot hold exactly: %j',
+  'T-009 does not round what a number cannot hold exactly: %j',
   (value) => {
-    expect(parseInteger(value)).toBeUndefined()
+    expect(parseInteger(value)).toBe(Infinity)
   },
 )
