@@ -17,6 +17,7 @@ import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
 import { answer } from './protocols/answer.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
+import { boundedStores } from './uploads/bounded-stores.js'
 import type { Engine } from './uploads/engine.js'
 import { EventQueue } from './uploads/event-queue.js'
 import { noExchange } from './uploads/exchange.js'
@@ -159,7 +160,7 @@ function createEngine(options: HandlerOptions): Engine {
   const slots = options.composer.slots()
   const stores = checkStores(slots, options)
   return {
-    stores: { ...stores, locker: slots.locker ?? defaultLocker(stores.dataStore) },
+    stores: boundedStores({ ...stores, locker: slots.locker ?? defaultLocker(stores.dataStore) }),
     features: featuresOf(slots, options.expiration !== undefined, options.disable ?? []),
     hooks: { ...options.hooks },
     log: forgiving(options.logger ?? defaultLogger),

@@ -58,6 +58,7 @@ export type { InfoStore } from './capabilities/info-store.js'
 export type { AcquireOptions, Fence, Lock, LockClaim, Locker } from './capabilities/locker.js'
 export type {
   AppendOptions,
+  ChangeOptions,
   CreateOptions,
   ReadOptions,
   WriteOptions,

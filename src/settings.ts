@@ -5,7 +5,8 @@ import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './han
 import type { Hooks } from './hooks.js'
 import { checkOptions, must, type OptionRule } from './options.js'
 import type { StoreSlots } from './store-composer.js'
-import type { EngineSettings, Stores } from './uploads/engine.js'
+import type { FilledSlots } from './uploads/bounded-stores.js'
+import type { EngineSettings } from './uploads/engine.js'
 
 const beTrustProxy: OptionRule = {
   expectation: 'a boolean or a number of proxies',
@@ -131,7 +132,7 @@ function isBooleanOrObject(value: unknown): boolean {
 export function checkStores(
   slots: Readonly<StoreSlots>,
   options: HandlerOptions,
-): Omit<Stores, 'locker'> {
+): Omit<FilledSlots, 'locker'> {
   const { dataStore, infoStore, expiryIndex } = slots
   if (dataStore === undefined) {
     throw new TypeError('createHandler: the composer has no DataStore; call store.useIn(composer)')
@@ -164,7 +165,7 @@ export function checkStores(
 /** The options that the uploads side works with, with their defaults. */
 export function engineSettings(
   options: HandlerOptions,
-  stores: Pick<Stores, 'dataStore'>,
+  stores: Pick<FilledSlots, 'dataStore'>,
 ): EngineSettings {
   const { maxSize = Infinity, generateId } = options
   const { maximumSize } = stores.dataStore

@@ -17,6 +17,9 @@ export const media: readonly (readonly [name: string, compose: () => Promise<Sto
   ['files', async () => fileComposer(await temporaryDirectory())],
 ]
 
+/** Options of calls that nothing cuts short. */
+export const calm = { signal: new AbortController().signal } as const
+
 /** Something that a test lets happen. */
 export interface Gate {
   /** Resolves when somebody stands before the gate. */

@@ -1,20 +1,27 @@
 import type { Upload } from '../upload.js'
+import type { ChangeOptions, ReadOptions } from './options.js'
 
-/** Keeps the records of uploads. */
+/**
+ * Keeps the records of uploads.
+ *
+ * Each method gets a `signal`. One that has aborted already changes nothing; while a call is under way, heed it as far
+ * as your medium lets you. A call that ignores it does no harm but to its upload, which stays locked until the call
+ * has settled.
+ */
 export interface InfoStore {
   /** Stores the first record of an upload, durably when it resolves. Rejects with `ERR_ID_TAKEN`. */
-  create(upload: Upload): Promise<void>
+  create(upload: Upload, options: ChangeOptions): Promise<void>
 
   /** The record, or `undefined` when there is none. Rejects when it cannot tell. */
-  get(id: string): Promise<Upload | undefined>
+  get(id: string, options: ReadOptions): Promise<Upload | undefined>
 
   /**
    * Replaces the record, when `upload.revision` is the stored revision + 1. Otherwise, and when there is no
    * record, rejects with `ERR_INFO_CONFLICT` and writes nothing. Of several concurrent calls with the same
    * revision one succeeds, whichever processes they come from.
    */
-  update(upload: Upload): Promise<void>
+  update(upload: Upload, options: ChangeOptions): Promise<void>
 
   /** Removes the record. Absence is success. */
-  delete(id: string): Promise<void>
+  delete(id: string, options: ChangeOptions): Promise<void>
 }

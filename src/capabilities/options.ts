@@ -3,14 +3,21 @@ import type { Fence } from './locker.js'
 
 /** Options of operations that change nothing. */
 export interface ReadOptions {
-  /** When it aborts, the result is not wanted any more. */
+  /** When it aborts, the result is not wanted any more: reject with `signal.reason` as soon as you can. */
   readonly signal: AbortSignal
 }
 
-/** Options of operations that change the medium. They run under the lock of the upload. */
-export interface WriteOptions {
-  /** When it aborts, the storage is no longer yours: make no further change, reject with `signal.reason`. */
+/** Options of operations that change something. */
+export interface ChangeOptions {
+  /**
+   * When it aborts, what you were asked for is no longer yours to change: make no further change, and reject with
+   * `signal.reason`. A change that was under way by then may have happened or not.
+   */
   readonly signal: AbortSignal
+}
+
+/** Options of operations that change the data of an upload. They run under its lock. */
+export interface WriteOptions extends ChangeOptions {
   /** Proof that the lock is held; ask it before every change. */
   readonly fence: Fence
   /**

@@ -16,6 +16,9 @@ export class Gate {
 export const never = new AbortController().signal
 setMaxListeners(0, never)
 
+/** Options of calls that nothing cuts short. */
+export const calm = { signal: never } as const
+
 /** Lets everything run that can run without new input. */
 export async function turns(count = 20): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))

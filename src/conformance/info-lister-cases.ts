@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { InfoLister } from '../capabilities/info-lister.js'
 import { cases } from './cases.js'
 import { nearIds } from './data-store-cases.js'
-import { never } from './gate.js'
+import { calm, never } from './gate.js'
 import { nextOf, recordAt } from './records.js'
 
 /** The list of all records. */
@@ -14,14 +14,14 @@ export const infoListerCases = cases('infoLister', {
 
   async 'ids yields all ids in the order of their code units'({ slots, others }) {
     const ids = ['b', '9', '10', 'B', '_x', '~', '-', 'ab', ...nearIds]
-    for (const id of ids) await slots.infoStore.create(recordAt(id))
+    for (const id of ids) await slots.infoStore.create(recordAt(id), calm)
     // The default order of sort is that of UTF-16 code units.
     assert.deepEqual(await idsIn(slots.infoLister), ids.toSorted())
     assert.deepEqual(await idsIn(others.infoLister), ids.toSorted())
   },
 
   async 'ids yields only what comes after the given id, whether that exists or not'({ slots }) {
-    for (const id of ['B', 'a', 'a.b', 'ab', 'c']) await slots.infoStore.create(recordAt(id))
+    for (const id of ['B', 'a', 'a.b', 'ab', 'c']) await slots.infoStore.create(recordAt(id), calm)
     assert.deepEqual(await idsIn(slots.infoLister, 'a'), ['a.b', 'ab', 'c'])
     assert.deepEqual(await idsIn(slots.infoLister, 'aa'), ['ab', 'c'])
     assert.deepEqual(await idsIn(slots.infoLister, 'A'), ['B', 'a', 'a.b', 'ab', 'c'])
@@ -29,10 +29,10 @@ export const infoListerCases = cases('infoLister', {
   },
 
   async 'ids follows creations, updates and deletions'({ slots, others }) {
-    for (const id of ['a', 'b']) await slots.infoStore.create(recordAt(id))
-    await slots.infoStore.update(nextOf(recordAt('a')))
-    await slots.infoStore.delete('b')
-    await others.infoStore.create(recordAt('c'))
+    for (const id of ['a', 'b']) await slots.infoStore.create(recordAt(id), calm)
+    await slots.infoStore.update(nextOf(recordAt('a')), calm)
+    await slots.infoStore.delete('b', calm)
+    await others.infoStore.create(recordAt('c'), calm)
     assert.deepEqual(await idsIn(slots.infoLister), ['a', 'c'])
     assert.deepEqual(await idsIn(others.infoLister), ['a', 'c'])
   },
@@ -41,7 +41,7 @@ export const infoListerCases = cases('infoLister', {
     const ids = Array.from({ length: 1100 }, (_, i) => `u${i}`)
     for (let start = 0; start < ids.length; start += 50) {
       const records = ids.slice(start, start + 50).map((id) => recordAt(id))
-      await Promise.all(records.map((record) => slots.infoStore.create(record)))
+      await Promise.all(records.map((record) => slots.infoStore.create(record, calm)))
     }
     const sorted = ids.toSorted()
     assert.deepEqual(await idsIn(slots.infoLister), sorted)

@@ -3,7 +3,7 @@ import { opendir, unlink } from 'node:fs/promises'
 import type { ExpiryIndex } from '../capabilities/expiry-index.js'
 import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
-import type { ReadOptions } from '../capabilities/options.js'
+import type { ChangeOptions, ReadOptions } from '../capabilities/options.js'
 import { isTusError, TusError } from '../errors.js'
 import { checkOptions } from '../options.js'
 import type { StoreComposer } from '../store-composer.js'
@@ -63,7 +63,8 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     composer.useInfoStore(this).useExpiryIndex(this).useInfoLister(this)
   }
 
-  async create(upload: Upload): Promise<void> {
+  async create(upload: Upload, { signal }: ChangeOptions): Promise<void> {
+    signal.throwIfAborted()
     const path = this.#pathOf(upload.id)
     await translated(async () => {
       const { file, isNew } = await this.#openLog(path)
@@ -71,6 +72,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         // Before there is a record, so that one that is found has a name that lasts.
         await this.#directory.syncName(path)
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
+        signal.throwIfAborted()
         const addition = { upload, seen, after: undefined, refusal: 'ERR_ID_TAKEN' } as const
         this.#keepAdded(upload.id, await addState(file, this.#directory, addition))
       } catch (error) {
@@ -99,14 +101,16 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     return upload
   }
 
-  async update(upload: Upload): Promise<void> {
+  async update(upload: Upload, { signal }: ChangeOptions): Promise<void> {
     await translated(async () => {
       const refusal = 'ERR_INFO_CONFLICT'
       const path = this.#pathOf(upload.id)
       const file = await unlessMissing(this.#directory.medium.open(path, forAppending))
       if (file === undefined) throw new TusError(refusal)
       try {
-        const addition = { upload, seen: await readLog(file), after: upload.revision - 1, refusal }
+        const seen = await readLog(file)
+        signal.throwIfAborted()
+        const addition = { upload, seen, after: upload.revision - 1, refusal }
         this.#keepAdded(upload.id, await addState(file, this.#directory, addition as Addition))
       } finally {
         await file.close()
@@ -114,7 +118,8 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     })
   }
 
-  async delete(id: string): Promise<void> {
+  async delete(id: string, { signal }: ChangeOptions): Promise<void> {
+    signal.throwIfAborted()
     await unlessMissing(unlink(this.#pathOf(id)))
     await unlessMissing(this.#directory.syncFolder(this.#directory.path))
   }

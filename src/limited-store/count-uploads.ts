@@ -32,7 +32,7 @@ async function countUpload(
   counter: SpaceCounter,
   id: string,
 ): Promise<void> {
-  const upload = await readable(stores.infoStore.get(id))
+  const upload = await readable(stores.infoStore.get(id, { signal: never }))
   if (upload === undefined) return
   const offset = await storedOffset(stores.dataStore, upload)
   if (offset === undefined) return

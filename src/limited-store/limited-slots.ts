@@ -9,8 +9,6 @@ import type { Upload } from '../upload.js'
 import { LimitedBody } from './limited-body.js'
 import type { Space } from './space.js'
 
-const never = new AbortController().signal
-
 /** Takes declared lengths at once, and room for other uploads as their bytes come. */
 export function limitedDataStore(inner: DataStore, space: Space): DataStore {
   return {
@@ -118,13 +116,13 @@ export function limitedConcatenator(
 /** Hears of verdicts: an upload that was rejected takes no more bytes, and needs no more room than they have. */
 export function limitedInfoStore(records: InfoStore, inner: DataStore, space: Space): InfoStore {
   return {
-    create: (upload) => records.create(upload),
-    get: (id) => records.get(id),
-    async update(upload) {
-      await records.update(upload)
+    create: (upload, options) => records.create(upload, options),
+    get: (id, options) => records.get(id, options),
+    async update(upload, options) {
+      await records.update(upload, options)
       if (upload.state.kind !== 'rejected') return
-      await space.settle(upload, () => inner.stat(upload, { signal: never }))
+      await space.settle(upload, () => inner.stat(upload, options))
     },
-    delete: (id) => records.delete(id),
+    delete: (id, options) => records.delete(id, options),
   }
 }

@@ -1,7 +1,7 @@
 import type { ExpiryIndex } from '../capabilities/expiry-index.js'
 import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
-import type { ReadOptions } from '../capabilities/options.js'
+import type { ChangeOptions, ReadOptions } from '../capabilities/options.js'
 import { TusError } from '../errors.js'
 import type { StoreComposer } from '../store-composer.js'
 import { isExpired, parseUpload, serializeUpload, type Upload } from '../upload.js'
@@ -18,7 +18,8 @@ export class MemoryInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     composer.useInfoStore(this).useExpiryIndex(this).useInfoLister(this)
   }
 
-  async create(upload: Upload): Promise<void> {
+  async create(upload: Upload, { signal }: ChangeOptions): Promise<void> {
+    signal.throwIfAborted()
     if (this.#records.has(upload.id)) throw new TusError('ERR_ID_TAKEN')
     this.#records.set(upload.id, serializeUpload(upload))
   }
@@ -28,7 +29,8 @@ export class MemoryInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     return text === undefined ? undefined : parseUpload(text)
   }
 
-  async update(upload: Upload): Promise<void> {
+  async update(upload: Upload, { signal }: ChangeOptions): Promise<void> {
+    signal.throwIfAborted()
     const text = this.#records.get(upload.id)
     if (text === undefined || parseUpload(text).revision + 1 !== upload.revision) {
       throw new TusError('ERR_INFO_CONFLICT')
@@ -36,7 +38,8 @@ export class MemoryInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     this.#records.set(upload.id, serializeUpload(upload))
   }
 
-  async delete(id: string): Promise<void> {
+  async delete(id: string, { signal }: ChangeOptions): Promise<void> {
+    signal.throwIfAborted()
     this.#records.delete(id)
   }
 

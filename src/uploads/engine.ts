@@ -1,16 +1,12 @@
 import type { Feature } from '../features.js'
 import type { Hooks } from '../hooks.js'
 import type { Logger } from '../logger.js'
-import type { StoreSlots } from '../store-composer.js'
 import type { UnplacedUpload } from '../upload.js'
+import type { Stores } from './bounded-stores.js'
 import type { EventQueue } from './event-queue.js'
 import type { Exchange } from './exchange.js'
 import { isVerdict } from './final-response.js'
 import type { Holder } from './exclusive.js'
-
-/** The slots of a composer of which the required ones are known to be filled. */
-export type Stores = Readonly<StoreSlots> &
-  Required<Pick<StoreSlots, 'dataStore' | 'infoStore' | 'locker'>>
 
 /** What the operations of this folder share: the stores, the settings, and who writes at this moment. */
 export interface Engine {

@@ -1,7 +1,8 @@
 import { describe } from 'vitest'
-import { TusError, type Upload } from 'tuskit'
+import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { changed, composed, everything, labelOf, testCaught, type Broken } from './broken.js'
+import { calm } from '../stages.js'
 
 const { signal } = new AbortController()
 const slots = ['infoStore', 'expiryIndex', 'infoLister'] as const
@@ -24,8 +25,8 @@ const pause = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Writes whatever the revision is. */
 async function put(sound: MemoryInfoStore, upload: Upload): Promise<void> {
-  await sound.delete(upload.id)
-  await sound.create(upload)
+  await sound.delete(upload.id, calm)
+  await sound.create(upload, calm)
 }
 
 async function collected(ids: AsyncIterable<string>): Promise<string[]> {
@@ -46,13 +47,13 @@ const infoStores: readonly Broken[] = [
   })),
   info('get gives what was created, every member of it', 'forgets secrets', (sound) => ({
     create({ storage: { kind, at }, ...upload }) {
-      return sound.create({ ...upload, storage: { kind, at } })
+      return sound.create({ ...upload, storage: { kind, at } }, calm)
     },
   })),
   info('get gives what was created, every member of it', 'cuts at 64 KiB', (sound) => ({
     create: (upload) => {
       const { raw, values } = upload.metadata
-      return sound.create({ ...upload, metadata: { raw: raw.slice(0, 65_536), values } })
+      return sound.create({ ...upload, metadata: { raw: raw.slice(0, 65_536), values } }, calm)
     },
   })),
   info('get gives what was created, every member of it', 'gives values a prototype', (sound) => ({
@@ -75,7 +76,7 @@ const infoStores: readonly Broken[] = [
   })),
   info('update replaces the record by the next revision', 'merges records', (sound) => ({
     async update(upload) {
-      await sound.update({ ...(await sound.get(upload.id)), ...upload })
+      await sound.update({ ...(await sound.get(upload.id)), ...upload }, calm)
     },
   })),
   info(
@@ -105,8 +106,8 @@ const infoStores: readonly Broken[] = [
     'creates on update',
     (sound) => ({
       async update(upload) {
-        if (await sound.get(upload.id)) await sound.update(upload)
-        else await sound.create(upload)
+        if (await sound.get(upload.id)) await sound.update(upload, calm)
+        else await sound.create(upload, calm)
       },
     }),
   ),
@@ -123,16 +124,36 @@ const infoStores: readonly Broken[] = [
     'removes before it writes',
     (sound) => ({
       async update(upload) {
-        await sound.delete(upload.id)
+        await sound.delete(upload.id, calm)
         await pause()
-        await sound.create(upload)
+        await sound.create(upload, calm)
       },
     }),
+  ),
+  ...(['create', 'update', 'delete'] as const).map((method) =>
+    info(
+      'create, update and delete change nothing when their signal has aborted',
+      `heeds no signal in ${method}`,
+      (sound) => ({ [method]: (subject: never) => sound[method](subject, calm) }),
+    ),
+  ),
+  ...(['create', 'get', 'update', 'delete'] as const).map((method) =>
+    info(
+      'create, get, update and delete settle when their signal aborts meanwhile',
+      `does not settle when a ${method} is not wanted any more`,
+      (sound) => ({
+        async [method](subject: never, options: ChangeOptions) {
+          await pause()
+          if (options.signal.aborted) await new Promise(() => {})
+          return sound[method](subject, options)
+        },
+      }),
+    ),
   ),
   info('delete removes the record, and absence is success', 'rejects an absence', (sound) => ({
     async delete(id) {
       if (!(await sound.get(id))) throw new TusError('ERR_UPLOAD_NOT_FOUND')
-      await sound.delete(id)
+      await sound.delete(id, calm)
     },
   })),
   info('delete removes the record, and absence is success', 'never gives an id again', (sound) => {
@@ -140,18 +161,18 @@ const infoStores: readonly Broken[] = [
     return {
       async delete(id) {
         deleted.add(id)
-        await sound.delete(id)
+        await sound.delete(id, calm)
       },
       async create(upload) {
         if (deleted.has(upload.id)) throw new TusError('ERR_ID_TAKEN')
-        await sound.create(upload)
+        await sound.create(upload, calm)
       },
     }
   }),
   info('records with near ids keep apart', 'deletes by prefix', (sound) => ({
     async delete(id) {
       for (const other of await collected(sound.ids({ signal }))) {
-        if (other.startsWith(id)) await sound.delete(other)
+        if (other.startsWith(id)) await sound.delete(other, calm)
       }
     },
   })),
@@ -168,7 +189,7 @@ const infoStores: readonly Broken[] = [
       const known = new Set(['a'])
       return {
         async create(upload) {
-          if (known.has(upload.id)) await sound.create(upload)
+          if (known.has(upload.id)) await sound.create(upload, calm)
         },
       }
     },
@@ -226,7 +247,7 @@ const expiryIndexes: readonly Broken[] = [
       const times = new Map<string, number>()
       return {
         async create(upload) {
-          await sound.create(upload)
+          await sound.create(upload, calm)
           if (upload.expiresAt !== undefined) times.set(upload.id, Date.parse(upload.expiresAt))
         },
         async *expired(now) {
@@ -299,7 +320,7 @@ const infoListers: readonly Broken[] = [
     const all = new Set<string>()
     return {
       async create(upload) {
-        await sound.create(upload)
+        await sound.create(upload, calm)
         all.add(upload.id)
       },
       async *ids() {

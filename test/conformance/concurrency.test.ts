@@ -25,7 +25,7 @@ import {
   until,
   untilOffset,
 } from '../serve.js'
-import { newGate } from '../stages.js'
+import { calm, newGate } from '../stages.js'
 
 const cut = { code: 'ECONNRESET' }
 
@@ -161,7 +161,7 @@ test('T-191 HEAD does not wait for a PATCH that only prepares', async () => {
   class SlowInfoStore extends MemoryInfoStore implements InfoStore {
     override async update(upload: Upload): Promise<void> {
       await gate.pass()
-      return super.update(upload)
+      return super.update(upload, calm)
     }
   }
   const composer = memoryComposer().useInfoStore(new SlowInfoStore())

@@ -15,6 +15,7 @@ import {
   until,
   untilOffset,
 } from '../serve.js'
+import { calm } from '../stages.js'
 
 const hour = 3_600_000
 const imfFixdate =
@@ -23,9 +24,9 @@ const imfFixdate =
 /** Lets the time of an upload be over at a moment from now, as if it had been created earlier. */
 async function expireIn(composer: StoreComposer, url: string, milliseconds: number) {
   const { infoStore } = composer.slots()
-  const upload = (await infoStore!.get(url.split('/').at(-1)!))!
+  const upload = (await infoStore!.get(url.split('/').at(-1)!, calm))!
   const expiresAt = new Date(Date.now() + milliseconds).toISOString()
-  await infoStore!.update({ ...upload, expiresAt, revision: upload.revision + 1 })
+  await infoStore!.update({ ...upload, expiresAt, revision: upload.revision + 1 }, calm)
 }
 
 function untilGone(url: string) {
@@ -104,7 +105,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     const composer = await compose()
     const site = await serve({ composer, expiration: { after: 1, sweepEvery: 5 } })
     const url = await createUpload(site)
-    const record = () => composer.slots().infoStore!.get(url.split('/').at(-1)!)
+    const record = () => composer.slots().infoStore!.get(url.split('/').at(-1)!, calm)
     expect(await until(record, (upload) => upload === undefined)).toBeUndefined()
   })
 
@@ -197,7 +198,7 @@ describe('T-122 a PATCH that lasts until less than half of the time is left', ()
     const id = url.split('/').at(-1)!
     const untilPostponed = () =>
       until(
-        async () => Date.parse((await composer.slots().infoStore!.get(id))!.expiresAt!),
+        async () => Date.parse((await composer.slots().infoStore!.get(id, calm))!.expiresAt!),
         (time) => time >= expires + after / 2,
       )
     return { request, reply, expires, untilPostponed }

@@ -17,7 +17,7 @@ import {
 import { temporaryDirectory, until, type Reply, type Sent, type Site } from '../serve.js'
 import { openStream, sendHttp2, serveUploads, transports } from '../serve-http2.js'
 import { startServer, type ServerOptions } from '../server-process.js'
-import { newGate, keptLog, slowStore, storeWith } from '../stages.js'
+import { calm, keptLog, newGate, slowStore, storeWith } from '../stages.js'
 import {
   append,
   appending,
@@ -230,7 +230,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     const site = await serve({ composer, logger: keptLog() })
     for (let round = 0; round < 10; round++) {
       const url = await started(site, 9, 'hello')
-      const upload = (await composer.slots().infoStore!.get(idOf(url)))!
+      const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
       const appends = ['a', 'b', 'c'].map((letter) =>
         outcome(append(url, 9, 5, letter.repeat(10_000), more(9))),
       )

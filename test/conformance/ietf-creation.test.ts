@@ -33,6 +33,7 @@ import {
   versions,
 } from './draft.js'
 import { silent } from './silent.js'
+import { calm } from '../stages.js'
 
 const methods = ['POST', 'PUT', 'PATCH']
 const each = methods.flatMap((method) => versions.map((version) => ({ method, version })))
@@ -380,7 +381,7 @@ test.each(versions)(
     const rest = await append(url, version, 5, ' world', end(version))
     await expectFinal([refused, rest, await ask('HEAD', url, version)], version)
     const { dataStore, infoStore } = composer.slots()
-    const upload = (await infoStore!.get(idIn(url)))!
+    const upload = (await infoStore!.get(idIn(url), calm))!
     const { offset } = await dataStore!.stat(upload, { signal: new AbortController().signal })
     expect([offset, upload.length, upload.state.kind]).toEqual([5, 11, 'rejected'])
   },

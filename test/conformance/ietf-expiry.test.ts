@@ -34,6 +34,7 @@ import {
   versions,
 } from './draft.js'
 import { silent } from './silent.js'
+import { calm } from '../stages.js'
 
 const hour = 3_600_000
 const hourly = { expiration: { after: hour } }
@@ -85,7 +86,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         expect(headers).toMatchObject(more(version))
       }
     }
-    const upload = (await composer.slots().infoStore!.get(idOf(url)))!
+    const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
     expect(await site.handler.uploads.removeExpired()).toBe(1)
     const { signal } = new AbortController()
     await expect(composer.slots().dataStore!.stat(upload, { signal })).rejects.toMatchObject({

@@ -28,7 +28,7 @@ import {
 } from '../serve.js'
 import { connectHttp2, openStream, sendHttp2, serveHttp2, transports } from '../serve-http2.js'
 import { startServer } from '../server-process.js'
-import { slowStore, storeWith, newGate } from '../stages.js'
+import { calm, newGate, slowStore, storeWith } from '../stages.js'
 import { silent } from './silent.js'
 import { chunked, defined, end, more, named, stateOf, type Version, versions } from './draft.js'
 
@@ -393,7 +393,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     async (version) => {
       const composer = await compose()
       const url = await started(await serve({ composer, logger: silent }), version)
-      const upload = (await composer.slots().infoStore!.get(idOf(url)))!
+      const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
       const signal = new AbortController().signal
       const fence = { token: 1_000, forced: false, held: () => true, shutOut() {} }
       await composer
@@ -416,7 +416,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test('R-073 an upload whose record is lost is not there any more', async () => {
     const composer = await compose()
     const url = await started(await serve({ composer, logger: silent }), 9)
-    await composer.slots().infoStore!.delete(idOf(url))
+    await composer.slots().infoStore!.delete(idOf(url), calm)
     const { status, headers } = await send({ method: 'HEAD', url, headers: named(9) })
     expect(status).toBe(404)
     expect(headers).not.toHaveProperty('upload-offset')

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { openRequest, type Reply, send, serve, type Site, stores, until } from '../serve.js'
 import { silent } from './silent.js'
 import { chunked, defined, end, more, named, stateOf, type Version, versions } from './draft.js'
+import { calm } from '../stages.js'
 
 type Sent = Readonly<Record<string, string | undefined>>
 
@@ -261,7 +262,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       const at = await site({ composer, hooks: { preFinish } })
       for (const says of [more(version), end(version)]) {
         const url = await started(at, version)
-        const record = (await composer.slots().infoStore!.get(url.split('/').at(-1)!))!
+        const record = (await composer.slots().infoStore!.get(url.split('/').at(-1)!, calm))!
         const reply = await appendPieces(url, version, says, pieces)
         expectInconsistent(reply, version)
         expect(reply.headers).not.toHaveProperty('upload-offset')

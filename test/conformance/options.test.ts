@@ -3,6 +3,7 @@ import { createHandler, createServer, type Feature, type HandlerOptions } from '
 import { MemoryStore } from 'tuskit/memory-store'
 import { expect, onTestFinished, test } from 'vitest'
 import { listen, memoryComposer, send, sendRaw, serve, type Reply } from '../serve.js'
+import { calm } from '../stages.js'
 
 const everything = [
   ...['creation', 'creation-with-upload', 'creation-defer-length', 'expiration', 'checksum'],
@@ -116,12 +117,12 @@ test('T-025 nothing is looked up and no hook is asked', async () => {
   const { infoStore } = composer.slots()
   const looked: string[] = []
   composer.useInfoStore({
-    create: (upload) => infoStore!.create(upload),
-    update: (upload) => infoStore!.update(upload),
-    delete: (id) => infoStore!.delete(id),
+    create: (upload) => infoStore!.create(upload, calm),
+    update: (upload) => infoStore!.update(upload, calm),
+    delete: (id) => infoStore!.delete(id, calm),
     get: (id) => {
       looked.push(id)
-      return infoStore!.get(id)
+      return infoStore!.get(id, calm)
     },
   })
   const hooks = { access: () => ({ reject: true }) as const }

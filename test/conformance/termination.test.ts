@@ -18,12 +18,13 @@ import {
   until,
   untilOffset,
 } from '../serve.js'
+import { calm } from '../stages.js'
 
 const { signal } = new AbortController()
 const partial = { 'upload-length': '5', 'upload-concat': 'partial' }
 
 function recordOf(composer: StoreComposer, url: string): Promise<Upload | undefined> {
-  return composer.slots().infoStore!.get(url.split('/').at(-1)!)
+  return composer.slots().infoStore!.get(url.split('/').at(-1)!, calm)
 }
 
 /** The record goes last, and may do so after the answer. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { StoreComposer, type Upload } from 'tuskit'
 import { FileInfoStore, FileStore, type FileInfoStoreOptions } from 'tuskit/file-store'
 import { namesIn, newDirectory, signal, uploadOf, writing } from './stage.js'
+import { calm } from '../stages.js'
 
 async function newStore(options: Partial<FileInfoStoreOptions> = {}) {
   const directory = await newDirectory()
@@ -36,21 +37,21 @@ describe('FileInfoStore', () => {
   it('keeps a record of any revision, as a migration brings it', async () => {
     const { store } = await newStore()
     const upload = uploadOf('a', { revision: 7 })
-    await store.create(upload)
+    await store.create(upload, calm)
     expect((await store.get('a'))?.revision).toBe(7)
-    await store.update(next(upload))
+    await store.update(next(upload), calm)
     expect((await store.get('a'))?.revision).toBe(8)
   })
 
   it('takes only the next revision, and writes nothing otherwise', async () => {
     const { store, directory } = await newStore()
     const upload = uploadOf('a')
-    await expect(store.update(next(upload))).rejects.toMatchObject(conflict)
+    await expect(store.update(next(upload), calm)).rejects.toMatchObject(conflict)
     expect(await namesIn(directory)).toEqual([])
-    await store.create(upload)
+    await store.create(upload, calm)
     const before = await readFile(join(directory, '.a.info'))
     for (const revision of [0, 1, 3]) {
-      await expect(store.update({ ...upload, revision })).rejects.toMatchObject(conflict)
+      await expect(store.update({ ...upload, revision }, calm)).rejects.toMatchObject(conflict)
     }
     expect(await readFile(join(directory, '.a.info'))).toEqual(before)
   })
@@ -61,9 +62,9 @@ describe('FileInfoStore', () => {
     const outcomes = async (calls: Promise<void>[]) =>
       (await Promise.allSettled(calls)).filter(({ status }) => status === 'fulfilled').length
     const upload = (length: number) => uploadOf('a', { length })
-    expect(await outcomes(stores.map((store, i) => store.create(upload(i))))).toBe(1)
+    expect(await outcomes(stores.map((store, i) => store.create(upload(i), calm)))).toBe(1)
     for (let revision = 2; revision < 10; revision++) {
-      const calls = stores.map((store, i) => store.update({ ...upload(i), revision }))
+      const calls = stores.map((store, i) => store.update({ ...upload(i), revision }, calm))
       const settled = await Promise.allSettled(calls)
       const winners = settled.flatMap(({ status }, i) => (status === 'fulfilled' ? [i] : []))
       expect(winners).toHaveLength(1)
@@ -77,14 +78,14 @@ describe('FileInfoStore', () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     const upload = uploadOf('a', { metadata: { raw: '', values: { name: 'é'.repeat(3000) } } })
-    await store.create(upload)
+    await store.create(upload, calm)
     const { size } = await stat(path)
-    await store.update(next(upload, { length: 2 }))
+    await store.update(next(upload, { length: 2 }), calm)
     const whole = await readFile(path)
     for (const end of [size, size + 1, size + 9, size + 3000, whole.length - 2, whole.length - 1]) {
       await writeFile(path, whole.subarray(0, end))
       expect((await store.get('a'))?.revision).toBe(1)
-      await store.update(next(upload, { length: 3 }))
+      await store.update(next(upload, { length: 3 }), calm)
       expect(await store.get('a')).toMatchObject({ revision: 2, length: 3 })
       expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 3 })
     }
@@ -94,14 +95,14 @@ describe('FileInfoStore', () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     const upload = uploadOf('a', { length: 1000 })
-    await store.create(upload)
+    await store.create(upload, calm)
     const first = await readFile(path, 'utf8')
     await appendFile(path, first.replace('1000', '2000'))
     await appendFile(path, 'garbage\n\n')
     await appendFile(path, first)
-    await store.update(next(upload, { length: 3000 }))
+    await store.update(next(upload, { length: 3000 }), calm)
     const second = (await readFile(path, 'utf8')).split('\n').at(-2)
-    await store.update({ ...upload, revision: 3, length: 4000 })
+    await store.update({ ...upload, revision: 3, length: 4000 }, calm)
     await appendFile(path, `${second}\n${first}`)
     expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 4000 })
   })
@@ -109,21 +110,23 @@ describe('FileInfoStore', () => {
   it('takes what a crash in the middle of a creation left for nothing', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
-    await store.create(uploadOf('a', { length: 1 }))
+    await store.create(uploadOf('a', { length: 1 }), calm)
     const whole = await readFile(path)
     for (const end of [0, 1, whole.length - 1]) {
       await writeFile(path, whole.subarray(0, end))
       expect(await store.get('a')).toBeUndefined()
-      await expect(store.update(uploadOf('a', { revision: 2 }))).rejects.toMatchObject(conflict)
+      await expect(store.update(uploadOf('a', { revision: 2 }), calm)).rejects.toMatchObject(
+        conflict,
+      )
       expect(await collect(store.expired(new Date(), { signal }))).toEqual(['a'])
-      await store.create(uploadOf('a', { length: 2 }))
+      await store.create(uploadOf('a', { length: 2 }), calm)
       expect((await store.get('a'))?.length).toBe(2)
     }
   })
 
   it('tells a record that cannot be read from one that does not exist', async () => {
     const { store, directory } = await newStore()
-    await store.create(uploadOf('a'))
+    await store.create(uploadOf('a'), calm)
     const path = join(directory, '.b.info')
     await rename(join(directory, '.a.info'), path)
     expect(await store.get('b')).toBeUndefined()
@@ -133,7 +136,7 @@ describe('FileInfoStore', () => {
 
   it('keeps more records than it holds in memory', async () => {
     const { store } = await newStore()
-    for (let i = 0; i < 1100; i++) await store.create(uploadOf(`u${i}`, { length: i }))
+    for (let i = 0; i < 1100; i++) await store.create(uploadOf(`u${i}`, { length: i }), calm)
     for (let i = 0; i < 1100; i++) expect((await store.get(`u${i}`))?.length).toBe(i)
     for (let i = 0; i < 1100; i++) expect((await store.get(`u${i}`))?.length).toBe(i)
   })
@@ -143,10 +146,10 @@ describe('FileInfoStore', () => {
       const { store, directory } = await newStore()
       const other = new FileInfoStore({ directory })
       const upload = uploadOf('a', { length: 1 })
-      await store.create(upload)
+      await store.create(upload, calm)
       for (let revision = 1; revision < 10; revision++) {
         const writer = revision % 2 === 0 ? store : other
-        await writer.update({ ...upload, revision: revision + 1, length: revision })
+        await writer.update({ ...upload, revision: revision + 1, length: revision }, calm)
         for (const reader of [store, other]) {
           expect(await reader.get('a')).toMatchObject({ revision: revision + 1, length: revision })
         }
@@ -156,23 +159,23 @@ describe('FileInfoStore', () => {
     it('sees what another instance has removed, created again, or put in its place', async () => {
       const { store, directory } = await newStore()
       const other = new FileInfoStore({ directory })
-      await store.create(uploadOf('a', { length: 1 }))
-      await other.delete('a')
+      await store.create(uploadOf('a', { length: 1 }), calm)
+      await other.delete('a', calm)
       expect(await store.get('a')).toBeUndefined()
-      await other.create(uploadOf('a', { length: 22 }))
+      await other.create(uploadOf('a', { length: 22 }), calm)
       expect((await store.get('a'))?.length).toBe(22)
       await writeFile(join(directory, 'new'), await readFile(join(directory, '.a.info')))
-      await store.update(uploadOf('a', { revision: 2, length: 3 }))
+      await store.update(uploadOf('a', { revision: 2, length: 3 }), calm)
       await rename(join(directory, 'new'), join(directory, '.a.info'))
       expect(await store.get('a')).toMatchObject({ revision: 1, length: 22 })
     })
 
     it('is not misled by a refused change', async () => {
       const { store } = await newStore()
-      await store.create(uploadOf('a', { length: 1 }))
-      const again = store.create(uploadOf('a', { length: 2 }))
+      await store.create(uploadOf('a', { length: 1 }), calm)
+      const again = store.create(uploadOf('a', { length: 2 }), calm)
       await expect(again).rejects.toMatchObject({ code: 'ERR_ID_TAKEN' })
-      const late = store.update(uploadOf('a', { revision: 5, length: 5 }))
+      const late = store.update(uploadOf('a', { revision: 5, length: 5 }), calm)
       await expect(late).rejects.toMatchObject(conflict)
       expect(await store.get('a')).toMatchObject({ revision: 1, length: 1 })
     })
@@ -181,11 +184,11 @@ describe('FileInfoStore', () => {
       'shares no object with the caller of %s',
       async (method) => {
         const { store } = await newStore()
-        if (method === 'update') await store.create(uploadOf('a'))
+        if (method === 'update') await store.create(uploadOf('a'), calm)
         const secret = { parts: [1] }
         const revision = method === 'update' ? 2 : 1
         const storage = { kind: 'parts', at: {}, secret }
-        await store[method](uploadOf('a', { revision, storage }))
+        await store[method](uploadOf('a', { revision, storage }), calm)
         secret.parts.push(2)
         expect((await store.get('a'))?.storage.secret).toEqual({ parts: [1] })
       },
@@ -195,10 +198,10 @@ describe('FileInfoStore', () => {
       'answers after %s as an instance that reads it',
       async (method) => {
         const { store, directory } = await newStore()
-        if (method === 'update') await store.create(uploadOf('a'))
+        if (method === 'update') await store.create(uploadOf('a'), calm)
         const revision = method === 'update' ? 2 : 1
         const metadata = { raw: 'name YQ==', values: { name: 'a' } }
-        await store[method](uploadOf('a', { revision, metadata }))
+        await store[method](uploadOf('a', { revision, metadata }), calm)
         const upload = await store.get('a')
         expect(upload).toStrictEqual(await new FileInfoStore({ directory }).get('a'))
         // A key like any other.
@@ -215,7 +218,7 @@ describe('FileInfoStore', () => {
     for (const id of ids) {
       const { storage, ...unplaced } = uploadOf(id)
       const upload = { ...unplaced, storage: data.locate(unplaced) }
-      await infos.create(upload)
+      await infos.create(upload, calm)
       await data.create(upload, writing())
       const batch = { async *[Symbol.asyncIterator]() {}, size: 0, readable: () => never() }
       await data.appendVerified(upload, { offset: 0 }, batch, async () => true, writing())
@@ -224,7 +227,7 @@ describe('FileInfoStore', () => {
     for (const id of ids) {
       expect((await infos.get(id))?.id).toBe(id)
       await data.terminate(uploadOf(id), writing())
-      await infos.delete(id)
+      await infos.delete(id, calm)
     }
     expect(await namesIn(directory)).toEqual([])
   })
@@ -239,7 +242,8 @@ describe('FileInfoStore', () => {
   it('lists ids in order, after a given one, and stops when asked', async () => {
     const { store, directory } = await newStore()
     expect(await collect(store.ids({ signal }))).toEqual([])
-    for (const id of ['b', 'B', 'a', 'a.b', '10', '9', '~', '_']) await store.create(uploadOf(id))
+    for (const id of ['b', 'B', 'a', 'a.b', '10', '9', '~', '_'])
+      await store.create(uploadOf(id), calm)
     await writeFile(join(directory, 'data'), '')
     await writeFile(join(directory, '.info'), '')
     const sorted = ['10', '9', 'B', '_', 'a', 'a.b', 'b', '~']

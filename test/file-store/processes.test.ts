@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 import { newDirectory, signal, text, uploadOf, writing } from './stage.js'
+import { calm } from '../stages.js'
 
 const children = new Set<ChildProcess>()
 
@@ -79,7 +80,7 @@ describe('processes that race for the same record', () => {
   it('have one winner for each revision, and all see its record', async () => {
     const directory = await newDirectory()
     const store = new FileInfoStore({ directory })
-    await store.create(uploadOf('a'))
+    await store.create(uploadOf('a'), calm)
     const last = 150
     const racers = ['p', 'q', 'r'].map((name) => {
       const child = start('update-info', directory, String(last), name)
@@ -125,7 +126,7 @@ describe('a medium that is full', () => {
     })
     expect([8192, 16384]).toContain(result.offset)
     const store = new FileInfoStore({ directory })
-    await store.update({ ...uploadOf('b'), revision: 2 })
+    await store.update({ ...uploadOf('b'), revision: 2 }, calm)
     expect((await store.get('b'))?.revision).toBe(2)
   })
 })

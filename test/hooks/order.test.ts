@@ -13,7 +13,7 @@ import {
   type Site,
   idOf,
 } from '../serve.js'
-import { newGate, keptLog, offsetOf } from '../stages.js'
+import { calm, keptLog, newGate, offsetOf } from '../stages.js'
 
 interface Call {
   readonly hook: string
@@ -256,10 +256,10 @@ test('the record outlives the post-terminate hook', async () => {
   const url = await createUpload(site)
   expect((await remove(url)).status).toBe(204)
   await slow.reached
-  expect((await infoStore!.get(idOf(url)))?.state.kind).toBe('gone')
+  expect((await infoStore!.get(idOf(url), calm))?.state.kind).toBe('gone')
   slow.open()
   await site.server.stop()
-  expect(await infoStore!.get(idOf(url))).toBeUndefined()
+  expect(await infoStore!.get(idOf(url), calm)).toBeUndefined()
 })
 
 test('what post hooks throw is logged, and changes nothing', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Locker } from 'tuskit'
 import { MemoryLocker } from 'tuskit/memory-store'
 import { createUpload, memoryComposer, openPatch, patch, serve, until } from '../serve.js'
-import { download, keptLog, offsetOf } from '../stages.js'
+import { calm, download, keptLog, offsetOf } from '../stages.js'
 
 /** A locker that takes the lock away from its holder when the test says so. */
 function losingLocker(): Locker & { lose(reported: boolean): void } {
@@ -49,7 +49,7 @@ test('whoever lost the lock writes no record, also when nobody told it yet', asy
   const { infoStore } = composer.slots()
   const first = await patch(url, 0, 'hello')
   expect([first.status, first.headers['upload-offset']]).toEqual([503, undefined])
-  expect((await infoStore!.get(url.split('/').at(-1)!))?.state.kind).toBe('open')
+  expect((await infoStore!.get(url.split('/').at(-1)!, calm))?.state.kind).toBe('open')
   expect((await patch(url, 5, '')).text).toBe('time 2')
 })
 

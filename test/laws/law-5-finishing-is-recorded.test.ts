@@ -11,7 +11,7 @@ import {
   serve,
   idOf,
 } from '../serve.js'
-import { newGate, keptLog, media, offsetOf } from '../stages.js'
+import { calm, keptLog, media, newGate, offsetOf } from '../stages.js'
 
 /** A finisher that fails so many times first. */
 function addFinisher(composer: StoreComposer, failures: number) {
@@ -185,12 +185,12 @@ test('an implied finish costs no second write of the record', async () => {
   const info = composer.slots().infoStore!
   let updates = 0
   composer.useInfoStore({
-    create: (upload) => info.create(upload),
-    get: (id) => info.get(id),
-    delete: (id) => info.delete(id),
+    create: (upload) => info.create(upload, calm),
+    get: (id) => info.get(id, calm),
+    delete: (id) => info.delete(id, calm),
     update(upload) {
       updates++
-      return info.update(upload)
+      return info.update(upload, calm)
     },
   })
   const site = await serve({ composer })

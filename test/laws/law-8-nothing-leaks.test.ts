@@ -11,7 +11,7 @@ import {
   serve,
   type Reply,
 } from '../serve.js'
-import { keptLog, storeWith } from '../stages.js'
+import { calm, keptLog, storeWith } from '../stages.js'
 
 const secret = Error('secret path /x')
 const refuseAtOnce = () => {
@@ -186,7 +186,7 @@ test('the secret of a store never leaves record and store', async () => {
   seen.push(upload)
   await remove(url)
   await site.server.stop()
-  expect((await composer.slots().infoStore!.get(id)) ?? 'removed').toBe('removed')
+  expect((await composer.slots().infoStore!.get(id, calm)) ?? 'removed').toBe('removed')
   expect(seen.length).toBeGreaterThan(5)
   expect(JSON.stringify(seen)).not.toContain('hush')
 })

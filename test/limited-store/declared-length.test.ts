@@ -5,6 +5,7 @@ import { MemoryInfoStore } from 'tuskit/memory-store'
 import { createUpload, head, openPatch, patch, remove, temporaryDirectory, idOf } from '../serve.js'
 import { createOf, inFiles, inners, recordsOf, serveLimited } from './limited.js'
 import { storeWith, tryToCreate } from './limited.js'
+import { calm } from '../stages.js'
 
 describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
   test('take it from their creation on, to the last byte', async () => {
@@ -50,7 +51,7 @@ describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
     const site = await serveLimited(await open(), { expiration: { after: 1 } })
     const url = await createOf(site, 11)
     const { infoStore } = site.composer.slots()
-    const { expiresAt } = (await infoStore!.get(idOf(url)))!
+    const { expiresAt } = (await infoStore!.get(idOf(url), calm))!
     while (Date.now() < Date.parse(expiresAt!)) await new Promise(setImmediate)
     expect(await site.handler.uploads.removeExpired()).toBe(1)
     expect(site.counter.used).toBe(0)

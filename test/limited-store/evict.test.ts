@@ -4,6 +4,7 @@ import type { Shortage } from 'tuskit/limited-store'
 import { createUpload, head, patch, post, until, idOf } from '../serve.js'
 import { createOf, deferred, inMemory, inners, recordsOf } from './limited.js'
 import { serveLimited, tryToCreate } from './limited.js'
+import { calm } from '../stages.js'
 
 describe.each(inners)('evict, in $medium', ({ open }) => {
   test('makes room for an upload by terminating others', async () => {
@@ -109,7 +110,7 @@ test('what needs room while evict runs for another waits, and for itself is refu
     const { dataStore, infoStore } = site.composer.slots()
     const [record] = await recordsOf(site.composer)
     const upload = { ...record!, id: 'nested', storage: dataStore!.locate({ ...record!, id: 'n' }) }
-    await infoStore!.create(upload)
+    await infoStore!.create(upload, calm)
     outcomes.push(
       await dataStore!.create(upload, { ...turn, incoming: 'nothing' }).catch((e) => e.code),
     )

@@ -3,7 +3,7 @@ import { FileInfoStore, FileStore } from 'tuskit/file-store'
 import { LimitedStore, MemorySpaceCounter, type LimitedStoreOptions } from 'tuskit/limited-store'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import { createUpload, post, serve, temporaryDirectory, type Reply, type Site } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { calm, keptLog } from '../stages.js'
 
 export type Inner = Pick<LimitedStoreOptions, 'store' | 'infoStore'>
 
@@ -68,7 +68,7 @@ export async function recordsOf(composer: StoreComposer): Promise<Upload[]> {
   const { infoLister, infoStore } = composer.slots()
   const records: Upload[] = []
   for await (const id of infoLister!.ids({ signal: new AbortController().signal })) {
-    records.push((await infoStore!.get(id))!)
+    records.push((await infoStore!.get(id, calm))!)
   }
   return records
 }

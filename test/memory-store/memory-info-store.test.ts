@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StoreComposer, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
+import { calm } from '../stages.js'
 
 function uploadOf(id: string, fields: Partial<Upload> = {}): Upload {
   return {
@@ -28,7 +29,7 @@ describe('MemoryInfoStore', () => {
   it('returns what was stored, never the same object', async () => {
     const store = new MemoryInfoStore()
     const upload = uploadOf('a')
-    await store.create(upload)
+    await store.create(upload, calm)
     const [one, two] = [await store.get('a'), await store.get('a')]
     expect(one).toEqual(upload)
     expect(one).not.toBe(upload)
@@ -38,8 +39,8 @@ describe('MemoryInfoStore', () => {
 
   it('stops listing when the signal aborts', async () => {
     const store = new MemoryInfoStore()
-    await store.create(uploadOf('a'))
-    await store.create(uploadOf('b'))
+    await store.create(uploadOf('a'), calm)
+    await store.create(uploadOf('b'), calm)
     const controller = new AbortController()
     const ids = store.ids({ signal: controller.signal })
     expect((await ids.next()).value).toBe('a')

@@ -7,6 +7,7 @@ import { ensureProgram } from '../house/debian-packages.mjs'
 import { createUpload, head } from '../serve.js'
 import { stepsOf } from './steps.js'
 import { trace } from './traced-server.js'
+import { calm } from '../stages.js'
 
 // What another process has made, and did not wait for or was killed before it could, is not on the disk either.
 beforeAll(() => ensureProgram('strace'), 300_000)
@@ -40,12 +41,12 @@ test.each(['finished', 'gone'] as const)(
     const before = async (directory: string) => {
       const records = new FileInfoStore({ directory })
       const upload = uploadOf('a', { length: 5, finish: 'recorded' })
-      await records.create(upload)
+      await records.create(upload, calm)
       await writeFile(join(directory, 'a'), 'first')
       const at = upload.createdAt
       const state =
         kind === 'gone' ? ({ kind, at, cause: 'terminated' } as const) : ({ kind, at } as const)
-      await records.update({ ...upload, revision: 2, state })
+      await records.update({ ...upload, revision: 2, state }, calm)
     }
     const events = await trace({ before }, async ({ origin }) => {
       await head(`${origin}/files/a`)
@@ -58,7 +59,7 @@ test.each(['finished', 'gone'] as const)(
 test('data is there, and so is its name, before HEAD tells of it', async () => {
   const offsetOf = async (content: string) => {
     const before = async (directory: string) => {
-      await new FileInfoStore({ directory }).create(uploadOf('a', { length: 9 }))
+      await new FileInfoStore({ directory }).create(uploadOf('a', { length: 9 }), calm)
       await writeFile(join(directory, 'a'), content)
     }
     const events = await trace({ before }, async ({ origin }) => {

@@ -2,6 +2,7 @@
 import { FileInfoStore } from '../.dist/file-store.js'
 
 const [directory, last, name] = process.argv.slice(2)
+const { signal } = new AbortController()
 const store = new FileInfoStore({ directory })
 
 process.stdin.once('data', async () => {
@@ -16,7 +17,7 @@ process.stdin.once('data', async () => {
       metadata: { raw: raw + name, values: {} },
     }
     try {
-      await store.update(next)
+      await store.update(next, { signal })
       console.log(next.revision)
     } catch (error) {
       if (error.code !== 'ERR_INFO_CONFLICT') throw error

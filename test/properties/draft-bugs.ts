@@ -4,6 +4,7 @@ import type { Upload } from 'tuskit'
 import type { MemoryInfoStore } from 'tuskit/memory-store'
 import { altered, changed } from '../conformance-suite/broken.js'
 import type { Bug } from './bug.js'
+import { calm } from '../stages.js'
 
 /** The protocol of the request that is being answered. */
 const asking = new AsyncLocalStorage<Upload['protocol']>()
@@ -69,6 +70,7 @@ export const draftBugs: readonly Bug[] = [
               open
                 ? { ...upload, state: { kind: 'open' } }
                 : { ...upload, ...(completes && { completes }) },
+              calm,
             )
           },
         }),
@@ -127,7 +129,7 @@ export const draftBugs: readonly Bug[] = [
           async update(upload) {
             const { id, state } = upload
             if (state.kind === 'gone' && state.cause === 'overrun') overrun.add(id)
-            else await infoStore.update(upload)
+            else await infoStore.update(upload, calm)
           },
         }),
       )

@@ -6,6 +6,7 @@ import { altered, changed } from '../conformance-suite/broken.js'
 import type { Bug } from './bug.js'
 import { draftBugs } from './draft-bugs.js'
 import { agreesWithModel } from './property.js'
+import { calm } from '../stages.js'
 
 const bugs: readonly Bug[] = [
   {
@@ -58,7 +59,7 @@ const bugs: readonly Bug[] = [
             const before = await infoStore.get(upload.id)
             const isOther = upload.protocol === 'ietf' || upload.concat?.kind === 'final'
             const kept = before?.length ?? (isOther ? length : undefined)
-            await infoStore.update({ ...upload, ...(kept !== undefined && { length: kept }) })
+            await infoStore.update({ ...upload, ...(kept !== undefined && { length: kept }) }, calm)
           },
         }),
       ),

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createHandler, createServer, type StoreComposer, type UploadServer } from 'tuskit'
 import type { Outcome } from './model.js'
 import { maxSize } from './model.js'
+import { calm } from '../stages.js'
 
 /** An answer, or `cut` when the server closed the connection instead. */
 export type Reply = Answered | 'cut'
@@ -97,7 +98,7 @@ export class Site {
   /** How much the data store holds of an upload, asked without disturbing whoever writes it. */
   async stored(number: number): Promise<number | undefined> {
     const { dataStore, infoStore } = this.#composer.slots()
-    const upload = await infoStore!.get(this.paths[number]!.split('/').at(-1)!)
+    const upload = await infoStore!.get(this.paths[number]!.split('/').at(-1)!, calm)
     if (upload === undefined) return undefined
     return (await dataStore!.stat(upload, { signal: AbortSignal.timeout(this.patience) })).offset
   }

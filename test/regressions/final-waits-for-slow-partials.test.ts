@@ -9,14 +9,15 @@ import {
   serve,
   untilOffset,
 } from '../serve.js'
+import { calm } from '../stages.js'
 
 const hour = 3_600_000
 
 async function expire(composer: StoreComposer, url: string) {
   const { infoStore } = composer.slots()
-  const upload = (await infoStore!.get(url.split('/').pop()!))!
+  const upload = (await infoStore!.get(url.split('/').pop()!, calm))!
   const expiresAt = new Date(Date.now() - 1).toISOString()
-  await infoStore!.update({ ...upload, expiresAt, revision: upload.revision + 1 })
+  await infoStore!.update({ ...upload, expiresAt, revision: upload.revision + 1 }, calm)
 }
 
 test('a final upload does not expire while its partials have time', async () => {

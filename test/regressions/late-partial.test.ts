@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createUpload, memoryComposer, patch, serve, until } from '../serve.js'
-import { newGate } from '../stages.js'
+import { calm, newGate } from '../stages.js'
 
 test('a partial upload that is finished late joins the final upload that waits for it', async () => {
   const slow = newGate()
@@ -15,7 +15,7 @@ test('a partial upload that is finished late joins the final upload that waits f
   const { infoStore } = composer.slots()
   // By its record: asking the server would join it.
   const record = await until(
-    () => infoStore!.get(final.split('/').pop()!),
+    () => infoStore!.get(final.split('/').pop()!, calm),
     (upload) => upload?.state.kind === 'finished',
   )
   expect(record?.length).toBe(5)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { download, post, send, serve } from '../serve.js'
-import { keptLog, media, storeWith } from '../stages.js'
+import { calm, keptLog, media, storeWith } from '../stages.js'
 
 describe.each(media)('with %s', (name, compose) => {
   const place: Readonly<Record<string, string>> =
@@ -23,11 +23,11 @@ describe.each(media)('with %s', (name, compose) => {
     composer.useDataStore(failing).useInfoStore({
       create: (upload) => {
         records.push(upload.id)
-        return infoStore.create(upload)
+        return infoStore.create(upload, calm)
       },
-      get: (id) => infoStore.get(id),
-      update: (upload) => infoStore.update(upload),
-      delete: (id) => infoStore.delete(id),
+      get: (id) => infoStore.get(id, calm),
+      update: (upload) => infoStore.update(upload, calm),
+      delete: (id) => infoStore.delete(id, calm),
     })
     const hooks = placeOfHook && { preCreate: () => ({ place: placeOfHook }) }
     const site = await serve({ composer, logger: keptLog(), ...(hooks && { hooks }) })
