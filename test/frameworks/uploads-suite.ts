@@ -28,17 +28,26 @@ export interface Mounting {
   readonly options?: Partial<HandlerOptions>
 }
 
+/** A framework that serves uploads, in this process or another. */
+export interface Site extends Pick<Mounting, 'framework' | 'basePath' | 'notFound'> {
+  /** Returns a client of it, for one test. */
+  connect(): Client | Promise<Client>
+}
+
 /** More than frameworks let their body parsers take. */
 const data = randomBytes(3_000_000)
 const firstPiece = 1_300_000
 
 /** What must work of uploads, in whatever framework the handler is mounted. */
 export function testUploads(mounting: Mounting): void {
-  const { framework, basePath } = mounting
+  testSite({ ...mounting, connect: () => clientOf(mounting) })
+}
 
+/** The same of a framework that is served already. */
+export function testSite({ framework, basePath, notFound, connect }: Site): void {
   describe(`${framework}, ${basePath}`, () => {
     test('an upload in two pieces arrives whole, is read and removed', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const url = await client.create(basePath, { 'upload-length': data.length })
       const first = await client.patch(url, 0, data.subarray(0, firstPiece))
       expect([first.status, first.headers['upload-offset']]).toEqual([204, `${firstPiece}`])
@@ -54,7 +63,7 @@ export function testUploads(mounting: Mounting): void {
     })
 
     test('a creation brings data of any declared type', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const created = await client.send(
         'POST',
         basePath,
@@ -65,7 +74,7 @@ export function testUploads(mounting: Mounting): void {
     })
 
     test('a length may be declared at the end', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const url = await client.create(basePath, { 'upload-defer-length': 1 })
       expect((await client.patch(url, 0, data.subarray(0, 10))).status).toBe(204)
       expect((await client.send('HEAD', url)).headers['upload-length']).toBeUndefined()
@@ -75,7 +84,7 @@ export function testUploads(mounting: Mounting): void {
     })
 
     test('POST stands in for PATCH with X-HTTP-Method-Override', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const url = await client.create(basePath, { 'upload-length': 5 })
       const headers = { ...chunk, 'upload-offset': 0, 'x-http-method-override': 'PATCH' }
       const reply = await client.send('POST', url, headers, Buffer.from('hello'))
@@ -83,7 +92,7 @@ export function testUploads(mounting: Mounting): void {
     })
 
     test('a slash at the end and a query change nothing', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const url = await client.create(`${basePath}/?token=a/b`, { 'upload-length': 5 })
       expect(new URL(url, client.origin).pathname).toMatch(new RegExp(`^${basePath}/[^/]+$`))
       expect((await client.patch(`${url}?token=a/b`, 0, Buffer.from('hello'))).status).toBe(204)
@@ -92,25 +101,25 @@ export function testUploads(mounting: Mounting): void {
     })
 
     test('OPTIONS says what is offered', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const reply = await client.send('OPTIONS', basePath, {})
       expect(reply.status).toBe(200)
       expect(reply.headers['tus-extension']).toContain('creation-with-upload')
     })
 
     test('what tuskit does not know is 404, and beside its path the framework answers', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const unknown = await client.send('HEAD', `${basePath}/unknown`)
       expect([unknown.status, unknown.headers['tus-resumable']]).toEqual([404, '1.0.0'])
       for (const path of ['/other', `${basePath}-too`, '/']) {
         const other = await client.send('GET', path, {})
         expect(other.status).toBe(404)
-        expect(other.body.toString()).toMatch(mounting.notFound)
+        expect(other.body.toString()).toMatch(notFound)
       }
     })
 
     test('a client that expects 100 Continue gets it', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const url = await client.create(basePath, { 'upload-length': 5 })
       const request = client.open('PATCH', url, {
         ...chunk,
@@ -127,7 +136,7 @@ export function testUploads(mounting: Mounting): void {
     })
 
     test('an upload whose connection breaks is resumed', async () => {
-      const client = await clientOf(mounting)
+      const client = await connect()
       const url = await client.create(basePath, { 'upload-length': data.length })
       const request = client.open('PATCH', url, {
         ...chunk,
@@ -147,13 +156,13 @@ export function testUploads(mounting: Mounting): void {
   })
 }
 
-interface Reply {
+export interface Reply {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
 }
 
-interface Client {
+export interface Client {
   readonly origin: string
   open(method: string, url: string, headers: OutgoingHttpHeaders): ClientRequest
   send(method: string, url: string, headers?: OutgoingHttpHeaders, body?: Buffer): Promise<Reply>
@@ -172,7 +181,11 @@ export async function clientOf({ mount, basePath, ca, options }: Mounting): Prom
     server.close()
     server.closeAllConnections()
   })
+  return clientAt(origin, ca)
+}
 
+/** Returns a client of a server that listens. */
+export function clientAt(origin: string, ca?: string): Client {
   const open: Client['open'] = (method, url, headers) => {
     const { request } = ca === undefined ? http : https
     return request(new URL(url, origin), { method, headers, agent: false, ca })

@@ -8,8 +8,9 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import { linksOf, readPage } from '../docs/pages.js'
+import { npm } from './npm.js'
 import { prepare } from './prepare.mjs'
-import { npm, runtime } from './runtime.js'
+import { runtime } from './runtime.js'
 import { root } from './source-files.js'
 
 const run = promisify(execFile)
@@ -72,7 +73,7 @@ test('pages refer to sources and tests only where they describe the repository',
 test.each(
   versions.flatMap((version) => ['esm.mjs', 'commonjs.cjs'].map((file) => [version, file])),
 )('an upload on Node %s with %s', { timeout: 120_000 }, async (version, file) => {
-  const { stdout } = await run(await runtime(version!), [file!], { cwd: consumer })
+  const { stdout } = await run(await runtime('node', version!), [file!], { cwd: consumer })
   expect(stdout.trim()).toBe(`v${version} round trip`)
 })
 

