@@ -43,9 +43,9 @@ const cacheSize = 1000
  * does not count, and of concurrent changes, from whichever processes, the one written first counts. That needs a file
  * system on which appending is atomic, as on every local one; on NFS only the locks order changes.
  *
- * A file without any whole line is what a crash in the middle of a creation leaves. Nobody was told of that upload:
- * `get` answers `undefined`, and `create` takes the id again; `ids` lists it. A file in which there was a record that
- * cannot be read any more is never removed: it is answered with `ERR_INFO_CORRUPT`.
+ * A file that cannot be read is never taken for a missing one, and never removed: `get` rejects, with
+ * `ERR_INFO_CORRUPT` when a line is not as it was written, or no line is whole. The latter is what a crash in the middle
+ * of a creation leaves, or a power failure; `create` may take its id again.
  *
  * The 1,000 records that were read or written last stay in memory, and count as long as their file has not changed.
  */
@@ -124,21 +124,17 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     await unlessMissing(this.#directory.syncFolder(this.#directory.path))
   }
 
-  /** Reads the records that have changed since the last call; of all others it looks at the state of the file only. */
+  /**
+   * Reads the records that have changed since the last call; of all others it looks at the state of the file only. What
+   * cannot be read is yielded each time, for the caller to find out why.
+   */
   async *expired(now: Date, { signal }: ReadOptions): AsyncGenerator<string> {
     const expiries = new Map<string, KnownExpiry>()
     for await (const id of this.#scan(signal)) {
-      const path = this.#pathOf(id)
-      const found = await this.#directory.medium.stat(path)
-      if (found === undefined) continue
-      const version = versionOf(found)
-      let known = this.#expiries.get(id)
-      if (known === undefined || !isSame(known.version, version)) {
-        const record = readRecord(path, id, this.#directory, false)
-        known = { version, expiresAt: await expiryOf(record) }
-      }
-      expiries.set(id, known)
-      if (known.expiresAt <= now.getTime()) yield id
+      const known = await this.#expiryOf(id).catch(() => 'unreadable' as const)
+      if (known === undefined) continue
+      if (known !== 'unreadable') expiries.set(id, known)
+      if (known === 'unreadable' || known.expiresAt <= now.getTime()) yield id
     }
     this.#expiries = expiries
   }
@@ -152,6 +148,17 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       signal.throwIfAborted()
       yield id
     }
+  }
+
+  async #expiryOf(id: string): Promise<KnownExpiry | undefined> {
+    const path = this.#pathOf(id)
+    const found = await this.#directory.medium.stat(path)
+    if (found === undefined) return undefined
+    const version = versionOf(found)
+    const known = this.#expiries.get(id)
+    if (known !== undefined && isSame(known.version, version)) return known
+    const expiresAt = (await readRecord(path, id, this.#directory, false))?.expiresAt
+    return { version, expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt) }
   }
 
   #keepAdded(id: string, added: Added | undefined): void {
@@ -190,21 +197,6 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       const id = name.slice(1, -'.info'.length)
       if (name === `.${id}.info` && isUploadId(id)) yield id
     }
-  }
-}
-
-/**
- * The leftover of a torn creation may go at any time: the creation that is just being written has the lock. What cannot
- * be read stays for somebody to look at, and does not stand in the way of the others.
- */
-async function expiryOf(record: Promise<Upload | undefined>): Promise<number> {
-  try {
-    const upload = await record
-    if (upload === undefined) return -Infinity
-    return upload.expiresAt === undefined ? Infinity : Date.parse(upload.expiresAt)
-  } catch (error) {
-    if (isTusError(error, 'ERR_INFO_CORRUPT')) return Infinity
-    throw error
   }
 }
 

@@ -23,7 +23,10 @@ export function isSame(a: Version, b: Version): boolean {
   return a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs
 }
 
-/** The record whose log is at `path`. `lasting`: what is answered lasts as the directory promises. */
+/**
+ * The record whose log is at `path`; `undefined` when there is no file. Throws `ERR_INFO_CORRUPT` when there is one that
+ * cannot be read. `lasting`: what is answered lasts as the directory promises.
+ */
 export async function readRecord(
   path: string,
   id: string,
@@ -34,13 +37,21 @@ export async function readRecord(
   if (file === undefined) return undefined
   try {
     const upload = followLog(await readLog(file))?.upload
+    // The place of its data stood in it only, so nobody can say that there is none.
+    if (upload === undefined) throw unreadable('has no whole line')
     // Whoever wrote it may not have waited for the disk yet.
     if (lasting) await directory.sync(file)
-    // Where names of files ignore case, this may be the record of another id.
-    return upload?.id === id ? upload : undefined
+    if (upload.id === id) return upload
+    // Where names of files ignore case, this is the record of another id.
+    if (upload.id.toLowerCase() === id.toLowerCase()) return undefined
+    throw unreadable(`is that of ${upload.id}`)
   } finally {
     await file.close()
   }
+}
+
+function unreadable(what: string): TusError {
+  return new TusError('ERR_INFO_CORRUPT', { cause: new Error(`The file of the record ${what}`) })
 }
 
 /** All of a log. */
@@ -82,7 +93,7 @@ export async function addState(
   { upload, seen, after, refusal }: Addition,
 ): Promise<Added | undefined> {
   for (let log = seen; followLog(log)?.upload.revision === after; log = await readLog(file)) {
-    const { nonce, bytes, json } = logLine(upload, log)
+    const { nonce, bytes, json } = logLine(upload)
     const bytesWritten = await file.write(bytes, null)
     if (bytesWritten < bytes.length) throw new TusError('ERR_STORAGE_FULL')
     await directory.sync(file)
@@ -90,7 +101,7 @@ export async function addState(
     // Removed in the meantime, so the line went nowhere.
     if (stats.nlink === 0) break
     if (stats.size === log.length + bytes.length) return { version: versionOf(stats), json }
-    // Somebody else wrote, too: before or after this line, or into it when theirs was cut off.
+    // Somebody else wrote, too: before or after this line.
     if (followLog(await readLog(file))?.nonces.includes(nonce)) return undefined
   }
   throw new TusError(refusal)

@@ -19,45 +19,52 @@ export interface LogLine {
   readonly json: string
 }
 
+/** Ends a line that was cut off. No whole line ends like this. */
+const cutMark = '~'
+const cutMarkByte = 0x7e
+const lineEnd = 0x0a
+
 /**
- * The line for a state of a record, to be appended to `log`: checksum, revision, nonce, and the record as JSON, which
- * has no line ends.
+ * The line for a state of a record: checksum, revision, nonce, and the record as JSON, which has no line ends.
  *
- * When the log ends in a line that was cut off, that one is spoiled before it is ended, so that it never becomes a
- * valid one: its writer was told of the failure.
+ * A line that was cut off may stand before it, whether this writer has seen it or not. So each line begins with the
+ * mark that ends such a one. A line that was cut off never becomes a valid one by that: its writer has reported the
+ * failure.
  */
-export function logLine(upload: Upload, log: Buffer): LogLine {
+export function logLine(upload: Upload): LogLine {
   const nonce = randomUUID()
   const json = serializeUpload(upload)
   const content = `${upload.revision} ${nonce} ${json}`
-  const whole = log.length === 0 || log.at(-1) === 0x0a
-  return {
-    nonce,
-    json,
-    bytes: Buffer.from(`${whole ? '' : `${spoiled}\n`}${checksum(content)} ${content}\n`),
-  }
+  return { nonce, json, bytes: Buffer.from(`${cutMark}\n${checksum(content)} ${content}\n`) }
 }
 
 /**
- * Where a log stands: from its first valid line on, for each revision the first valid line that has the next one. So
- * of two lines with the same revision all readers take the same, and the other one never counts.
+ * Where a log stands: from its first line on, for each revision the first line that has the next one. So of two lines
+ * with the same revision all readers take the same, and the other one never counts. `undefined` when there is no whole
+ * line.
  *
- * Throws `ERR_INFO_CORRUPT` when there is none, but a line that was written whole: then there was a record.
+ * Throws `ERR_INFO_CORRUPT` when anything but a line that was cut off is not as it was written: it may have been the
+ * latest state.
  */
 export function followLog(log: Buffer): LogEnd | undefined {
   const nonces: string[] = []
   let last: ValidLine | undefined
-  let damaged = false
-  // What follows the last line end is being written, or was cut off.
-  for (const line of log.toString().split('\n').slice(0, -1)) {
-    const found = validLine(line)
-    if (found === undefined) damaged ||= !line.endsWith(spoiled)
-    else if (last === undefined || found.revision === last.revision + 1) {
-      last = found
-      nonces.push(found.nonce)
+  let start = 0
+  for (let end; (end = log.indexOf(lineEnd, start)) >= 0; start = end + 1) {
+    const bytes = log.subarray(start, end)
+    const line = validLine(bytes)
+    if (line === undefined) {
+      if (bytes.at(-1) !== cutMarkByte || !isCutOff(bytes.subarray(0, -1))) throw damage(start)
+    } else if (last === undefined || line.revision === last.revision + 1) {
+      last = line
+      nonces.push(line.nonce)
+    } else if (line.revision > last.revision) {
+      // Its writer saw the revision before.
+      throw damage(start)
     }
   }
-  if (last === undefined && damaged) throw new TusError('ERR_INFO_CORRUPT')
+  // What follows the last line end is being written, or was cut off.
+  if (!isCutOff(log.subarray(start))) throw damage(start)
   return last && { upload: parseUpload(last.json), nonces }
 }
 
@@ -67,15 +74,24 @@ interface ValidLine {
   readonly json: string
 }
 
-/** How a line that was cut off is ended. */
-const spoiled = '~'
-
-function validLine(line: string): ValidLine | undefined {
-  const format = /^([0-9a-f]{8}) ((\d+) (\S+) (.*))$/
-  const [, sum, content = '', revision, nonce = '', json = ''] = format.exec(line) ?? []
-  return sum === checksum(content) ? { revision: Number(revision), nonce, json } : undefined
+function validLine(bytes: Buffer): ValidLine | undefined {
+  if (bytes.toString('latin1', 0, 9) !== `${checksum(bytes.subarray(9))} `) return undefined
+  // JSON may have line separators of Unicode in it.
+  const [, revision, nonce = '', json = ''] =
+    /^(\d+) (\S+) (.*)$/s.exec(bytes.toString('utf8', 9)) ?? []
+  return revision === undefined ? undefined : { revision: Number(revision), nonce, json }
 }
 
-function checksum(content: string): string {
+/** Whether bytes may be the beginning of a line. A whole line and one byte more is a line whose end has changed. */
+function isCutOff(bytes: Buffer): boolean {
+  return validLine(bytes.subarray(0, -1)) === undefined
+}
+
+function damage(position: number): TusError {
+  const cause = new Error(`The line at byte ${position} of the record is damaged`)
+  return new TusError('ERR_INFO_CORRUPT', { cause })
+}
+
+function checksum(content: string | Buffer): string {
   return crc32(content).toString(16).padStart(8, '0')
 }

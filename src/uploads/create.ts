@@ -77,10 +77,9 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   const verdict = await askPreCreate(engine, draft, exchange)
   const id = verdict.id ?? draft.id
   if (typeof id !== 'string' || !isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
-  if ((verdict.id !== undefined || !generated.random) && (await stores.infoStore.get(id))) {
-    // Asked before the lock, which would end a request for the upload that has this id already.
-    throw new TusError('ERR_ID_TAKEN')
-  }
+  // Asked before the lock, which would end a request for the upload that has this id already.
+  const unreadable =
+    (verdict.id !== undefined || !generated.random) && (await requireFree(engine, id))
   const maxSize = Math.min(verdict.maxSize ?? limit, stores.dataStore.maximumSize)
   const { metadata, place } = verdict
   const recorded =
@@ -99,10 +98,24 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   const storage = stores.dataStore.locate(place ? { ...unplaced, place } : unplaced)
   const upload = { ...unplaced, storage }
   // Asked before there is a record, which a crash could leave: it would name the data of another upload.
-  if (place && (await storedOffset(engine, upload)) !== undefined) {
+  if ((place || unreadable) && (await storedOffset(engine, upload)) !== undefined) {
     throw new TusError('ERR_DATA_EXISTS')
   }
   return upload
+}
+
+/**
+ * Throws `ERR_ID_TAKEN` when the id has a record. Whether it has one that cannot be read: the info store decides whether
+ * that is one at all.
+ */
+async function requireFree({ stores }: Engine, id: string): Promise<boolean> {
+  try {
+    if ((await stores.infoStore.get(id)) !== undefined) throw new TusError('ERR_ID_TAKEN')
+    return false
+  } catch (error) {
+    if (isTusError(error, 'ERR_INFO_CORRUPT')) return true
+    throw error
+  }
 }
 
 /** What is stored at the place of an upload that does not exist yet; `undefined` if nothing is there. */

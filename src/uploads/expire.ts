@@ -73,8 +73,6 @@ async function unlessInUse(
 /** Whether it was removed. */
 async function expire(engine: Engine, holder: Holder, id: string): Promise<boolean> {
   const upload = await engine.stores.infoStore.get(id)
-  // A creation that was cut off before its record was whole: nothing but this trace of it exists.
-  if (upload === undefined) await engine.stores.infoStore.delete(id)
   if (upload === undefined || !isExpired(upload, Date.now())) return false
   // Whatever an info store made of its expiresAt.
   if (upload.state.kind === 'finished') return false

@@ -1,8 +1,10 @@
-import { appendFile, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { StoreComposer, type Upload } from 'tuskit'
 import { FileInfoStore, FileStore, type FileInfoStoreOptions } from 'tuskit/file-store'
+import { followLog } from '../../src/file-store/info-log.js'
+import { OpenFile } from '../../src/file-store/medium.js'
 import { namesIn, newDirectory, signal, uploadOf, writing } from './stage.js'
 import { calm } from '../stages.js'
 
@@ -24,6 +26,16 @@ const next = (upload: Upload, fields: Partial<Upload> = {}): Upload => ({
 })
 
 const conflict = { code: 'ERR_INFO_CONFLICT' }
+const corrupt = { code: 'ERR_INFO_CORRUPT' }
+
+/** The length in the record that a log says, or the code of the error. */
+function outcomeOf(log: Buffer): unknown {
+  try {
+    return followLog(log)?.upload.length
+  } catch (error) {
+    return (error as { code?: unknown }).code
+  }
+}
 
 describe('FileInfoStore', () => {
   it('fills three slots and checks its options', async () => {
@@ -91,14 +103,12 @@ describe('FileInfoStore', () => {
     }
   })
 
-  it('ignores lines whose bytes have changed, and later lines of a revision', async () => {
+  it('ignores later lines of a revision', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     const upload = uploadOf('a', { length: 1000 })
     await store.create(upload, calm)
     const first = await readFile(path, 'utf8')
-    await appendFile(path, first.replace('1000', '2000'))
-    await appendFile(path, 'garbage\n\n')
     await appendFile(path, first)
     await store.update(next(upload, { length: 3000 }), calm)
     const second = (await readFile(path, 'utf8')).split('\n').at(-2)
@@ -107,31 +117,145 @@ describe('FileInfoStore', () => {
     expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 4000 })
   })
 
-  it('takes what a crash in the middle of a creation left for nothing', async () => {
+  it('ends a line that was cut off in the middle of a write, also one that it did not see', async () => {
+    const { store, directory } = await newStore()
+    const path = join(directory, '.a.info')
+    const upload = uploadOf('a', { length: 1 })
+    await store.create(upload, calm)
+    const cutOff = (await readFile(path)).subarray(0, 100)
+    const { read } = OpenFile.prototype
+    const seeing = vi.spyOn(OpenFile.prototype, 'read').mockImplementationOnce(async function (
+      this: OpenFile,
+      ...args
+    ) {
+      const bytesRead = await read.apply(this, args)
+      await appendFile(path, cutOff)
+      return bytesRead
+    })
+    await store.update(next(upload, { length: 2 }), calm)
+    seeing.mockRestore()
+    expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 2 })
+  })
+
+  it('keeps what JSON leaves as it is, such as the line separators of Unicode', async () => {
+    const { store, directory } = await newStore()
+    const upload = uploadOf('a', { metadata: { raw: '', values: { name: 'a\u2028b\u2029c' } } })
+    await store.create(upload, calm)
+    expect((await new FileInfoStore({ directory }).get('a'))?.metadata.values).toEqual(
+      upload.metadata.values,
+    )
+  })
+
+  it('finds each bit that has changed, unless it is in a line that does not count', async () => {
+    const { store, directory } = await newStore()
+    const path = join(directory, '.a.info')
+    const upload = uploadOf('a', { length: 1 })
+    await store.create(upload, calm)
+    await store.update(next(upload, { length: 2 }), calm)
+    const cutOff = (await readFile(path)).subarray(0, 150)
+    await appendFile(path, cutOff)
+    await store.update(next(next(upload), { length: 3 }), calm)
+    // And the mark that ends whatever stands before the last line.
+    const lasting = (await stat(path)).size
+    await appendFile(path, cutOff)
+    const whole = await readFile(path)
+    const wrong: string[] = []
+    for (let bit = 0; bit < whole.length * 8; bit++) {
+      const changed = Buffer.from(whole)
+      changed[bit >> 3]! ^= 1 << (bit & 7)
+      const found = outcomeOf(changed)
+      const fine = found === 3 || (found === 'ERR_INFO_CORRUPT' && bit >> 3 <= lasting)
+      if (!fine) wrong.push(`bit ${bit}: ${found}`)
+    }
+    expect(wrong).toEqual([])
+  })
+
+  const damages: readonly [string, (line: string) => string][] = [
+    ['a byte that has changed', (line) => line.replace('"length":2', '"length":3')],
+    ['zeros in its place', (line) => '\0'.repeat(line.length)],
+    ['something else behind it', (line) => `${line}garbage\n`],
+    ['an empty line behind it', (line) => `${line}\n`],
+  ]
+
+  it.each(damages)('never takes a line with %s for an absent one', async (_, damage) => {
+    const { store, directory } = await newStore()
+    const path = join(directory, '.a.info')
+    const upload = uploadOf('a', { length: 1 })
+    await store.create(upload, calm)
+    const { size } = await stat(path)
+    await store.update(next(upload, { length: 2 }), calm)
+    const line = (await readFile(path, 'utf8')).slice(size)
+    const third = next(next(upload))
+    await store.update(third, calm)
+    const whole = await readFile(path, 'utf8')
+    const damaged = whole.replace(line, damage(line))
+    await writeFile(path, damaged)
+    for (const reader of [store, new FileInfoStore({ directory })]) {
+      await expect(reader.get('a')).rejects.toMatchObject(corrupt)
+      await expect(reader.update(next(third), calm)).rejects.toMatchObject(corrupt)
+      await expect(reader.create(upload, calm)).rejects.toMatchObject(corrupt)
+    }
+    expect(await collect(store.expired(new Date(), { signal }))).toEqual(['a'])
+    expect(await readFile(path, 'utf8')).toBe(damaged)
+  })
+
+  it('cannot tell what a record without a whole line was; its id may be taken', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     await store.create(uploadOf('a', { length: 1 }), calm)
     const whole = await readFile(path)
-    for (const end of [0, 1, whole.length - 1]) {
-      await writeFile(path, whole.subarray(0, end))
-      expect(await store.get('a')).toBeUndefined()
+    const left = [0, 1, 2, 3, 20, whole.length - 1].map((end) => whole.subarray(0, end))
+    for (const content of [...left, Buffer.alloc(4096), Buffer.alloc(5000, 'a~\n')]) {
+      await writeFile(path, content)
+      await expect(store.get('a')).rejects.toMatchObject(corrupt)
       await expect(store.update(uploadOf('a', { revision: 2 }), calm)).rejects.toMatchObject(
         conflict,
       )
       expect(await collect(store.expired(new Date(), { signal }))).toEqual(['a'])
+      expect(await collect(store.ids({ signal }))).toEqual(['a'])
+      expect(await readFile(path)).toEqual(content)
       await store.create(uploadOf('a', { length: 2 }), calm)
       expect((await store.get('a'))?.length).toBe(2)
+      expect(await collect(store.expired(new Date(), { signal }))).toEqual([])
     }
+  })
+
+  it('reads the logs of earlier versions, whose lines began without a mark', async () => {
+    const { store, directory } = await newStore()
+    const path = join(directory, '.a.info')
+    const upload = uploadOf('a', { length: 1 })
+    await store.create(upload, calm)
+    await store.update(next(upload, { length: 2 }), calm)
+    const [, first, , second] = (await readFile(path, 'utf8')).split('\n')
+    await writeFile(path, `${first}\n${second!.slice(0, 100)}~\n${second}\n`)
+    expect(await store.get('a')).toMatchObject({ revision: 2, length: 2 })
   })
 
   it('tells a record that cannot be read from one that does not exist', async () => {
     const { store, directory } = await newStore()
     await store.create(uploadOf('a'), calm)
-    const path = join(directory, '.b.info')
-    await rename(join(directory, '.a.info'), path)
-    expect(await store.get('b')).toBeUndefined()
+    await rename(join(directory, '.a.info'), join(directory, '.A.info'))
+    // As where names of files ignore case.
+    expect(await store.get('A')).toBeUndefined()
+    await rename(join(directory, '.A.info'), join(directory, '.b.info'))
+    await expect(store.get('b')).rejects.toMatchObject(corrupt)
     await mkdir(join(directory, '.c.info'))
-    await expect(store.get('c')).rejects.toMatchObject({ code: 'EISDIR' })
+    await expect(store.get('c')).rejects.toThrow()
+  })
+
+  it('finds what has expired beside records that cannot be read', async () => {
+    const { store, directory } = await newStore()
+    const { expiresAt } = { expiresAt: '2026-03-04T05:06:07.000Z' }
+    for (const id of ['a', 'z']) await store.create(uploadOf(id, { expiresAt }), calm)
+    await store.create(uploadOf('m'), calm)
+    await mkdir(join(directory, '.b.info'))
+    await symlink('.loop.info', join(directory, '.loop.info'))
+    await writeFile(join(directory, '.n.info'), '')
+    for (let round = 0; round < 2; round++) {
+      const expired = await collect(store.expired(new Date(), { signal }))
+      expect(expired.sort()).toEqual(['a', 'b', 'loop', 'n', 'z'])
+    }
+    expect(await collect(store.ids({ signal }))).toEqual(['a', 'b', 'loop', 'm', 'n', 'z'])
   })
 
   it('keeps more records than it holds in memory', async () => {
