@@ -100,7 +100,10 @@ export interface HandlerOptions {
   readonly stallTimeout?: number
   /** How long a request waits for the upload's lock before it is answered 423. Default 15,000. */
   readonly lockTimeout?: number
-  /** How long a HEAD waits for an answer from a holder in another process. Default 200. */
+  /**
+   * How long a HEAD waits until a request that is being received has ended or shown that its client lives, and for a
+   * holder in another process. Then it reports what is stored beside the writer. Default 200.
+   */
   readonly settleTimeout?: number
   /** How long a store may take to store what it was given once the body has ended. Default 10,000. */
   readonly flushTimeout?: number

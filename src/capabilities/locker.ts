@@ -6,10 +6,12 @@ export interface AcquireOptions {
   /** When it aborts, the wait ends: the promise rejects with `signal.reason`. */
   readonly signal: AbortSignal
   /**
-   * Called while the lock is held, each time somebody asks for it. Must not throw. Returns whether the holder lets go
-   * soon: a `writer` is never declined, a `reader` is when the holder is making progress.
+   * Called while the lock is held, each time somebody asks for it. Must not throw or reject. Returns whether the holder
+   * lets go soon: a `writer` is never declined, a `reader` is when the holder is making progress. The result for a
+   * `reader` may be a promise, because the holder first has to find out whether its client is still there. A `writer`
+   * gets `true` at once.
    */
-  readonly requestRelease: (claim: LockClaim) => boolean
+  readonly requestRelease: (claim: LockClaim) => boolean | Promise<boolean>
 }
 
 /** Gives an upload to one writer at a time. */
@@ -21,8 +23,9 @@ export interface Locker {
   acquire(id: string, options: AcquireOptions): Promise<Lock>
 
   /**
-   * For readers: `free` when nobody holds the lock. Otherwise asks the holder with `requestRelease('reader')`: when
-   * it declines, or cannot be asked, resolves to `held`; when it agrees, waits until it has let go.
+   * For readers: `free` when nobody holds the lock. Otherwise asks the holder with `requestRelease('reader')` and waits
+   * for its response: when it declines, or cannot be asked, resolves to `held`; when it agrees, waits until it has let
+   * go.
    *
    * When `signal` aborts while it waits, rejects with `signal.reason`.
    */

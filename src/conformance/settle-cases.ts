@@ -28,6 +28,20 @@ export const settleCases = [
       assert.ok(lock.held(), 'A reader takes nothing away')
     },
 
+    async 'settle waits for a holder that cannot decline at once'(stage) {
+      const [asked, known] = [new Gate(), new Gate()]
+      const requestRelease = () => (asked.open(), known.opened.then(() => false))
+      const lock = await stage.acquire('a', { requestRelease })
+      let answer: string | undefined
+      const settling = settle(stage.slots.locker).then((said) => (answer = said))
+      await stage.soon(asked.opened, 'the holder to be asked')
+      await turns()
+      assert.equal(answer, undefined, 'There is no answer before the holder has given one')
+      known.open()
+      assert.equal(await stage.soon(settling, 'the answer of a holder'), 'held')
+      assert.ok(lock.held(), 'A reader takes nothing away')
+    },
+
     async 'settle waits for a holder that agrees, and says free then'(stage) {
       const asked = new Gate()
       const requestRelease = () => (asked.open(), true)

@@ -121,8 +121,11 @@ export class FileLock implements Lock {
     for (const name of names) {
       const claim = claimOf(name, this.token)
       if (claim === undefined || answered.has(name)) continue
-      // A reader whose request is gone knows that it was declined.
-      if (!requestRelease(claim) && claim === 'reader') directory.remove([name]).catch(() => {})
+      const decline = (yields: boolean) => {
+        // A reader whose request is gone knows that it was declined.
+        if (!yields && claim === 'reader') directory.remove([name]).catch(() => {})
+      }
+      void Promise.resolve(requestRelease(claim)).then(decline)
     }
   }
 

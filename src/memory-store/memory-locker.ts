@@ -1,4 +1,4 @@
-import type { AcquireOptions, Lock, LockClaim, Locker } from '../capabilities/locker.js'
+import type { AcquireOptions, Lock, Locker } from '../capabilities/locker.js'
 import type { ReadOptions } from '../capabilities/options.js'
 import type { StoreComposer } from '../store-composer.js'
 import { untilAborted } from './until-aborted.js'
@@ -35,13 +35,13 @@ export class MemoryLocker implements Locker {
     for (;;) {
       const holder = this.#queues.get(id)?.holder
       if (holder === undefined) return 'free'
-      if (!holder.requestRelease('reader')) return 'held'
+      if (!(await holder.yieldsToReader(options.signal))) return 'held'
       await holder.untilReleased(options.signal)
     }
   }
 }
 
-type RequestRelease = (claim: LockClaim) => boolean
+type RequestRelease = AcquireOptions['requestRelease']
 
 interface Waiter {
   readonly requestRelease: RequestRelease
@@ -117,6 +117,13 @@ class MemoryLock implements Lock {
     this.#onRelease = undefined
     onRelease?.()
     for (const observe of this.#observers) observe()
+  }
+
+  yieldsToReader(signal: AbortSignal): Promise<boolean> {
+    return untilAborted<boolean>(signal, (resolve) => {
+      void Promise.resolve(this.requestRelease('reader')).then(resolve)
+      return () => {}
+    })
   }
 
   untilReleased(signal: AbortSignal): Promise<void> {

@@ -4,6 +4,8 @@ import type { Lock, LockClaim } from '../capabilities/locker.js'
 import { TusError, type ErrorCode } from '../errors.js'
 import type { Upload } from '../upload.js'
 import { inBackground, type Engine } from './engine.js'
+import { signOfLife } from './sign-of-life.js'
+import { within } from './within.js'
 
 const lockChannel = diagnostics.channel('tuskit:lock')
 
@@ -64,6 +66,8 @@ export class Holder {
   readonly #abort = new AbortController()
   readonly #kept: Promise<unknown>[] = []
   readonly #resolveReleased: () => void
+  readonly #prepared: Promise<void>
+  #resolvePrepared!: () => void
   /** Resolves when the lock is released. */
   readonly released: Promise<void>
   #lock: Lock | undefined
@@ -82,6 +86,7 @@ export class Holder {
     let resolveReleased!: () => void
     this.released = new Promise((resolve) => (resolveReleased = resolve))
     this.#resolveReleased = resolveReleased
+    this.#prepared = new Promise((resolve) => (this.#resolvePrepared = resolve))
   }
 
   async acquire(signal: AbortSignal): Promise<void> {
@@ -115,17 +120,40 @@ export class Holder {
   }
 
   /**
-   * The reading rule: a reader joins whoever works for a bounded time (flushing, finishing), ends a request that has
-   * stalled, and leaves a live one and a long concatenation alone, and one that only prepares: a body may follow, and
-   * take any time. A writer ends the request.
+   * Responds to a request for the lock, with whether the holder lets go soon. A writer ends the body that comes in. For
+   * a reader the holder first finds out whether its client lives.
    */
-  requestRelease(claim: LockClaim): boolean {
-    if (claim === 'writer') this.#wanted = true
-    if (this.phase !== 'receiving' || this.#body === undefined) {
-      return claim === 'writer' || this.phase === 'working'
+  requestRelease(claim: LockClaim): boolean | Promise<boolean> {
+    if (claim === 'reader') return this.#yieldToReader()
+    this.#wanted = true
+    if (this.phase === 'receiving') this.#body?.stop('released')
+    return true
+  }
+
+  /**
+   * The reading rule: a reader waits for a holder that works for a bounded time (storing, finishing), and ends a request
+   * that has stalled. It leaves alone a request whose client lives, one that only prepares, and a long concatenation.
+   */
+  async #yieldToReader(): Promise<boolean> {
+    const { settleTimeout } = this.#engine.settings
+    const deadline = performance.now() + settleTimeout
+    if (this.phase === 'preparing') {
+      // A client that is gone may have left a body to be received.
+      const late = () => new TusError('ERR_UPLOAD_BUSY')
+      await within(settleTimeout, this.#prepared, late).catch(() => {})
     }
-    if (claim === 'reader' && this.#body.idleTime() < this.#engine.settings.stalledAfter)
-      return false
+    if (this.#endStalled()) return true
+    if (this.phase === 'receiving') {
+      await signOfLife(this.#body!, deadline - performance.now())
+      if (this.#endStalled()) return true
+    }
+    return this.phase === 'working'
+  }
+
+  /** Ends the body if its client has sent nothing for too long. Returns whether it did. */
+  #endStalled(): boolean {
+    if (this.phase !== 'receiving' || this.#body === undefined) return false
+    if (this.#body.idleTime() < this.#engine.settings.stalledAfter) return false
     this.#body.stop('released')
     return true
   }
@@ -139,6 +167,7 @@ export class Holder {
     this.#tell = tell
     this.durable = offset
     this.phase = 'receiving'
+    this.#resolvePrepared()
     if (this.#wanted) body.stop('released')
     else if (this.#engine.stopping) body.stop('shutdown')
     void body.ended.then(() => {
@@ -173,6 +202,8 @@ export class Holder {
 
   /** Releases the lock, as soon as nothing needs it any more. Never rejects. */
   async release(): Promise<void> {
+    if (this.phase === 'preparing') this.phase = 'working'
+    this.#resolvePrepared()
     await Promise.allSettled(this.#kept)
     this.lock.lost.removeEventListener('abort', this.#onLost)
     const { holders, log } = this.#engine

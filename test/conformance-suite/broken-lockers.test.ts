@@ -212,6 +212,17 @@ const settlements: readonly Broken[] = [
     }),
   ),
   locker(
+    'settle waits for a holder that cannot decline at once',
+    'settle takes a promise for a yes',
+    (sound) => ({
+      acquire(id, options) {
+        const requestRelease: typeof options.requestRelease = (claim) =>
+          Boolean(options.requestRelease(claim))
+        return sound.acquire(id, { ...options, requestRelease })
+      },
+    }),
+  ),
+  locker(
     'settle waits for a holder that agrees, and says free then',
     'settle takes a yes for a release',
     (sound) => ({

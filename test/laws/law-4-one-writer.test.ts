@@ -57,7 +57,7 @@ describe.each(media)('with %s', (_, compose) => {
   })
 
   test('HEAD and GET never end a writer that makes progress', async () => {
-    const site = await serve({ composer: await compose() })
+    const site = await serve({ composer: await compose(), settleTimeout: 20 })
     const data = randomBytes(100_000)
     const url = await createUpload(site, { 'upload-length': '100000' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '100000' })

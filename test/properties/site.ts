@@ -67,6 +67,8 @@ export class Site {
       interimResponses: true,
       // A machine that stands still for a moment must not pass for a client that does.
       stalledAfter: 60_000,
+      // Half of the HEADs meet a writer that waits for its next command.
+      settleTimeout: 10,
       logger: { error() {}, warn() {}, info() {}, debug() {} },
     })
     const handle = (request: http.IncomingMessage, response: http.ServerResponse) => {
