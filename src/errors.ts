@@ -113,6 +113,7 @@ export const errors = {
   ERR_DATA_MISSING: [500, 'The storage holds no data for the upload'],
   ERR_INFO_CONFLICT: [500, 'The record of the upload was changed by somebody else'],
   ERR_INFO_CORRUPT: [500, 'The record of the upload cannot be read'],
+  ERR_INFO_FORMAT: [500, 'The record of the upload was written by a newer version of this server'],
   ERR_STORAGE_UNAVAILABLE: [503, 'The storage cannot be reached right now; try again'],
   ERR_STORAGE_FULL: [507, 'The storage is full'],
   ERR_INVALID_UPLOAD_ID: [500, 'The id made for the upload is not 1 to 128 of A-Z a-z 0-9 - . _ ~'],

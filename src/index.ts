@@ -28,10 +28,9 @@ export type {
 } from './hooks.js'
 
 // The record of an upload
+export { parseUpload, serializeUpload } from './parse-upload.js'
 export {
   isUploadId,
-  parseUpload,
-  serializeUpload,
   type Concat,
   type Digests,
   type FinalResponse,

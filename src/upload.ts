@@ -1,4 +1,4 @@
-import { TusError, type ErrorCode } from './errors.js'
+import type { ErrorCode } from './errors.js'
 
 /**
  * The record of one upload: plain data that survives `JSON.stringify`. It never holds the offset, which only
@@ -149,24 +149,4 @@ export function isUploadId(text: string): boolean {
 /** Whether the time has come at which an unfinished upload is refused. `now` is in milliseconds. */
 export function isExpired(upload: Upload, now: number): boolean {
   return upload.expiresAt !== undefined && Date.parse(upload.expiresAt) <= now
-}
-
-/** The record as text, for info stores. */
-export function serializeUpload(upload: Upload): string {
-  return JSON.stringify(upload)
-}
-
-/** The record that {@link serializeUpload} wrote. Throws `ERR_INFO_CORRUPT` when the text is none. */
-export function parseUpload(text: string): Upload {
-  let upload: Upload
-  try {
-    upload = JSON.parse(text)
-  } catch (cause) {
-    throw new TusError('ERR_INFO_CORRUPT', { cause })
-  }
-  if (typeof upload?.id !== 'string' || typeof upload.state?.kind !== 'string') {
-    throw new TusError('ERR_INFO_CORRUPT')
-  }
-  Object.freeze(Object.setPrototypeOf(upload.metadata.values, null))
-  return upload
 }

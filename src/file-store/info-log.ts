@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { TusError } from '../errors.js'
-import { parseUpload, serializeUpload } from '../upload.js'
+import { parseUpload, serializeUpload } from '../parse-upload.js'
 import type { Upload } from '../upload.js'
 
 /** What the log of one record says. */

@@ -3,8 +3,9 @@ import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
 import type { ChangeOptions, ReadOptions } from '../capabilities/options.js'
 import { TusError } from '../errors.js'
+import { parseUpload, serializeUpload } from '../parse-upload.js'
 import type { StoreComposer } from '../store-composer.js'
-import { isExpired, parseUpload, serializeUpload, type Upload } from '../upload.js'
+import { isExpired, type Upload } from '../upload.js'
 
 /**
  * Keeps the records of uploads in memory, for tests and demonstrations: when the process ends they are gone.

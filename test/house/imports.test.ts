@@ -4,9 +4,17 @@ import { expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import { codeFiles, read } from './source-files.js'
 
-const foundation = ['errors', 'logger', 'metadata', 'options', 'parse-base64', 'upload']
+const foundation = [
+  'errors',
+  'logger',
+  'metadata',
+  'options',
+  'parse-base64',
+  'parse-upload',
+  'upload',
+]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
-const stores = ['capabilities', 'errors', 'options', 'store-composer', 'upload']
+const stores = ['capabilities', 'errors', 'options', 'parse-upload', 'store-composer', 'upload']
 
 /** What each part of `src`, a top-level file or a folder, may import of the others. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {

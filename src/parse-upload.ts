@@ -1,0 +1,161 @@
+import { TusError } from './errors.js'
+import { isUploadId, type FinalResponse, type Upload } from './upload.js'
+
+/** Counts the changes of the format of records that earlier versions of tuskit would misunderstand. */
+const format = 1
+
+/**
+ * The record as text, for info stores, with the version of its format. Throws a `TypeError` that names the member when
+ * the record is not one that {@link parseUpload} would read.
+ */
+export function serializeUpload(upload: Upload): string {
+  const fault = uploadShape(upload)
+  if (fault !== undefined) throw new TypeError(faultMessage(fault))
+  return JSON.stringify({ format, ...upload })
+}
+
+/**
+ * The record that {@link serializeUpload} wrote, in this version of tuskit or an earlier one. Throws
+ * `ERR_INFO_CORRUPT` when the text is not a record, and `ERR_INFO_FORMAT` when a later version wrote it. Members that
+ * this version does not know are kept.
+ */
+export function parseUpload(text: string): Upload {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new TusError('ERR_INFO_CORRUPT', { cause })
+  }
+  return uploadFrom(value)
+}
+
+/** The record that was parsed as JSON, of which this function takes possession. Throws as {@link parseUpload} does. */
+export function uploadFrom(value: unknown): Upload {
+  // Records had no format before it was counted.
+  const { format: written = 1, ...record } = isObject(value) ? value : {}
+  if (Number.isSafeInteger(written) && (written as number) > format) {
+    const cause = new Error(
+      `The record has format ${written}; this version of tuskit reads ${format}`,
+    )
+    throw new TusError('ERR_INFO_FORMAT', { cause })
+  }
+  const fault = written === format ? uploadShape(record) : 'format'
+  if (fault !== undefined) {
+    throw new TusError('ERR_INFO_CORRUPT', { cause: new Error(faultMessage(fault)) })
+  }
+  const upload = record as unknown as Upload
+  Object.freeze(Object.setPrototypeOf(upload.metadata.values, null))
+  return upload
+}
+
+function faultMessage(fault: string): string {
+  return fault === ''
+    ? 'This is not the record of an upload'
+    : `The member ${fault} of the record is wrong`
+}
+
+/** Returns the path of the first member that is wrong, which is empty for the value itself; `undefined` when none is. */
+type Shape = (value: unknown) => string | undefined
+
+function is(accepts: (value: unknown) => boolean): Shape {
+  return (value) => (accepts(value) ? undefined : '')
+}
+
+const text = is((value) => typeof value === 'string')
+const size = is((value) => Number.isSafeInteger(value) && (value as number) >= 0)
+const time = is((value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)))
+const anything = is(() => true)
+
+function oneOf(...values: readonly unknown[]): Shape {
+  return is((value) => values.includes(value))
+}
+
+function optional(shape: Shape): Shape {
+  return (value) => (value === undefined ? undefined : shape(value))
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function within(name: string, fault: string): string {
+  return fault === '' ? name : `${name}.${fault}`
+}
+
+function object<T>(members: { readonly [Name in keyof Required<T>]: Shape }): Shape {
+  const shapes = Object.entries<Shape>(members)
+  return (value) => {
+    if (!isObject(value)) return ''
+    for (const [name, shape] of shapes) {
+      const fault = shape(value[name])
+      if (fault !== undefined) return within(name, fault)
+    }
+    return undefined
+  }
+}
+
+function every(shape: Shape, isKind: (value: unknown) => boolean): Shape {
+  return (value) => {
+    if (!isKind(value)) return ''
+    for (const name in value as object) {
+      const fault = shape((value as Record<string, unknown>)[name])
+      if (fault !== undefined) return within(name, fault)
+    }
+    return undefined
+  }
+}
+
+const texts = every(text, isObject)
+const ids = every(text, Array.isArray)
+
+/** An object whose `kind` says what else is in it. */
+function variants(kinds: Readonly<Record<string, Shape>>): Shape {
+  return (value) => {
+    if (!isObject(value)) return ''
+    const { kind } = value
+    return typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind]!(value) : 'kind'
+  }
+}
+
+const response = object<FinalResponse>({
+  status: size,
+  headers: texts,
+  body: text,
+  code: optional(text),
+  digests: optional(texts),
+})
+
+const uploadShape = object<Upload>({
+  id: is((value) => typeof value === 'string' && isUploadId(value)),
+  revision: size,
+  protocol: oneOf('tus', 'ietf'),
+  length: optional(size),
+  maxSize: optional(size),
+  metadata: object<Upload['metadata']>({ raw: text, values: texts }),
+  representation: optional(
+    object<NonNullable<Upload['representation']>>({
+      method: text,
+      target: text,
+      headers: texts,
+      digests: optional(texts),
+      wantedDigest: optional(text),
+    }),
+  ),
+  completes: optional(oneOf(true)),
+  concat: optional(
+    variants({
+      partial: object({ finals: ids }),
+      final: object({ header: text, partials: ids }),
+    }),
+  ),
+  storage: object<Upload['storage']>({ kind: text, at: texts, secret: anything }),
+  createdAt: time,
+  expiresAt: optional(time),
+  finish: oneOf('implied', 'recorded'),
+  state: variants({
+    open: object({}),
+    finished: object({ at: time, response: optional(response), digests: optional(texts) }),
+    rejected: object({ at: time, response }),
+    gone: object({ at: time, cause: oneOf('terminated', 'expired', 'overrun') }),
+  }),
+})
