@@ -21,6 +21,7 @@ import { boundedStores } from './uploads/bounded-stores.js'
 import type { Engine } from './uploads/engine.js'
 import { EventQueue } from './uploads/event-queue.js'
 import { noExchange } from './uploads/exchange.js'
+import type { Holder } from './uploads/exclusive.js'
 import { finishPending, removeExpired } from './uploads/expire.js'
 import { inspect, type Inspection } from './uploads/inspect.js'
 import { openContent, type Content } from './uploads/read.js'
@@ -159,13 +160,18 @@ function defaultLocker(dataStore: DataStore): Locker {
 function createEngine(options: HandlerOptions): Engine {
   const slots = options.composer.slots()
   const stores = checkStores(slots, options)
+  const settings = engineSettings(options, stores)
+  const log = forgiving(options.logger ?? defaultLogger)
+  const holders = new Map<string, Holder>()
+  const locker = slots.locker ?? defaultLocker(stores.dataStore)
+  const bounds = { storeTimeout: settings.storeTimeout, log, holders }
   return {
-    stores: boundedStores({ ...stores, locker: slots.locker ?? defaultLocker(stores.dataStore) }),
+    stores: boundedStores({ ...stores, locker }, bounds),
     features: featuresOf(slots, options.expiration !== undefined, options.disable ?? []),
     hooks: { ...options.hooks },
-    log: forgiving(options.logger ?? defaultLogger),
-    settings: engineSettings(options, stores),
-    holders: new Map(),
+    log,
+    settings,
+    holders,
     events: new EventQueue(),
     background: new Set(),
     stopping: false,

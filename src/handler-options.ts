@@ -108,6 +108,13 @@ export interface HandlerOptions {
   /** How long a store may take to store what it was given once the body has ended. Default 10,000. */
   readonly flushTimeout?: number
   /**
+   * How long one small call to a store may take: to look, to create, to open, to remove, to read and write a record, to
+   * give a lock back. Then its signal aborts, and the request is answered 503 `ERR_STORAGE_UNAVAILABLE`, or 423 for HEAD of
+   * tus, whether the store listens or not; the lock stays until a change has settled. Default 15,000: longer than the
+   * `roomTimeout` of a LimitedStore, shorter than the patience of usual proxies.
+   */
+  readonly storeTimeout?: number
+  /**
    * How long a request waits for an upload to be finished or concatenated; then it is answered, and the work goes
    * on. Default 30,000.
    */

@@ -1,7 +1,16 @@
-import { setMaxListeners } from 'node:events'
+import { Readable } from 'node:stream'
+import type { ContentReader } from '../capabilities/content-reader.js'
+import type { DataStore } from '../capabilities/data-store.js'
 import type { InfoStore } from '../capabilities/info-store.js'
+import type { Lock, Locker } from '../capabilities/locker.js'
+import type { CreateOptions, ReadOptions } from '../capabilities/options.js'
+import type { Terminator } from '../capabilities/terminator.js'
+import { TusError } from '../errors.js'
+import type { Logger } from '../logger.js'
 import type { StoreSlots } from '../store-composer.js'
 import type { Upload } from '../upload.js'
+import type { Holder } from './exclusive.js'
+import { TimeLimit } from './time-limit.js'
 
 /** The slots of a composer of which the required ones are known to be filled. */
 export type FilledSlots = Readonly<StoreSlots> &
@@ -15,23 +24,211 @@ export interface BoundedInfoStore {
   delete(id: string): Promise<void>
 }
 
-/** The stores as the operations of this folder call them. */
-export type Stores = Omit<FilledSlots, 'infoStore'> & { readonly infoStore: BoundedInfoStore }
-
-const never = new AbortController().signal
-setMaxListeners(0, never)
-const options = { signal: never } as const
-
-/** The stores of a composer, as the operations of this folder call them. */
-export function boundedStores(slots: FilledSlots): Stores {
-  return { ...slots, infoStore: boundedInfoStore(slots.infoStore) }
+/** A terminator whose calls end in time. */
+export interface BoundedTerminator {
+  terminate(upload: Upload, options: CreateOptions): Promise<void>
 }
 
-function boundedInfoStore(infoStore: InfoStore): BoundedInfoStore {
+/** A locker that also gives locks back in time. */
+export interface BoundedLocker extends Locker {
+  release(id: string, lock: Lock): Promise<void>
+}
+
+/** The stores as the operations of this folder call them. */
+export interface Stores extends Omit<FilledSlots, 'infoStore' | 'terminator' | 'locker'> {
+  readonly infoStore: BoundedInfoStore
+  readonly terminator: BoundedTerminator | undefined
+  readonly locker: BoundedLocker
+}
+
+/** What bounding needs to know of an engine. */
+export interface Bounds {
+  /** How long a call may take, in milliseconds. */
+  readonly storeTimeout: number
+  readonly log: Logger
+  readonly holders: ReadonlyMap<string, Holder>
+}
+
+/**
+ * The stores of a composer, with a limit on the time of each call that is small: all but `append`, which has a limit of its
+ * own, and `finish` and `concatenate`, which may take long. At the limit the call's signal aborts and the caller
+ * gets `ERR_STORAGE_UNAVAILABLE`, whether the store heeds the signal or not. A change that is still under way then
+ * keeps the lock of its upload until it has settled.
+ */
+export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
+  const calls = new StoreCalls(bounds)
+  const { dataStore, infoStore, terminator, contentReader, locker } = slots
   return {
-    create: (upload) => infoStore.create(upload, options),
-    get: (id) => infoStore.get(id, options),
-    update: (upload) => infoStore.update(upload, options),
-    delete: (id) => infoStore.delete(id, options),
+    ...slots,
+    dataStore: boundedDataStore(dataStore, calls),
+    infoStore: boundedInfoStore(infoStore, calls),
+    terminator: terminator && boundedTerminator(terminator, calls),
+    ...(contentReader && { contentReader: boundedReader(contentReader, calls) }),
+    locker: boundedLocker(locker, calls),
   }
+}
+
+type Start<T> = (options: ReadOptions) => Promise<T>
+
+/** Calls of stores, named for the log. */
+class StoreCalls {
+  readonly #bounds: Bounds
+  readonly #limit: TimeLimit
+
+  constructor(bounds: Bounds) {
+    this.#bounds = bounds
+    this.#limit = new TimeLimit(bounds.storeTimeout)
+  }
+
+  /** A call that changes nothing. `undo` gets what comes too late. */
+  read<T>(
+    name: string,
+    id: string,
+    start: Start<T>,
+    source?: ReadOptions,
+    undo?: (late: T) => unknown,
+  ): Promise<T> {
+    const late = (work: Promise<T>) => {
+      if (undo !== undefined) void work.then(undo).catch(() => {})
+      return this.#unavailable(name, id)
+    }
+    return this.#limit.run({ start, late, source })
+  }
+
+  /** A call that changes something. */
+  change(name: string, id: string, start: Start<void>, source?: ReadOptions): Promise<void> {
+    const late = (work: Promise<void>) => {
+      this.#bounds.holders.get(id)?.hang(work)
+      return this.#unavailable(name, id)
+    }
+    return this.#limit.run({ start, late, source })
+  }
+
+  #unavailable(call: string, uploadId: string): TusError {
+    const { log, storeTimeout } = this.#bounds
+    log.error('A store does not answer', { call, uploadId, storeTimeout })
+    const cause = new Error(`${call} has not settled within ${storeTimeout} ms`)
+    return new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
+  }
+}
+
+function boundedDataStore(dataStore: DataStore, calls: StoreCalls): DataStore {
+  return {
+    get maximumSize() {
+      return dataStore.maximumSize
+    },
+    locate: (upload) => dataStore.locate(upload),
+    create: (upload, options) =>
+      calls.change(
+        'dataStore.create',
+        upload.id,
+        (call) => dataStore.create(upload, following(call, options)),
+        options,
+      ),
+    stat: (upload, options) =>
+      calls.read('dataStore.stat', upload.id, (call) => dataStore.stat(upload, call), options),
+    append: (upload, from, body, options) => dataStore.append(upload, from, body, options),
+  }
+}
+
+function boundedInfoStore(infoStore: InfoStore, calls: StoreCalls): BoundedInfoStore {
+  return {
+    create: (upload) =>
+      calls.change('infoStore.create', upload.id, (call) => infoStore.create(upload, call)),
+    get: (id) => calls.read('infoStore.get', id, (call) => infoStore.get(id, call)),
+    update: (upload) =>
+      calls.change('infoStore.update', upload.id, (call) => infoStore.update(upload, call)),
+    delete: (id) => calls.change('infoStore.delete', id, (call) => infoStore.delete(id, call)),
+  }
+}
+
+function boundedTerminator(terminator: Terminator, calls: StoreCalls): BoundedTerminator {
+  return {
+    terminate: (upload, options) =>
+      calls.change(
+        'terminator.terminate',
+        upload.id,
+        (call) => terminator.terminate(upload, following(call, options)),
+        options,
+      ),
+  }
+}
+
+/** The same options, with the signal of a call, which follows theirs. */
+function following(
+  call: ReadOptions,
+  { fence, saveSecret, incoming }: CreateOptions,
+): CreateOptions {
+  return {
+    get signal() {
+      return call.signal
+    },
+    fence,
+    saveSecret,
+    incoming,
+  }
+}
+
+/** The limit is for opening. What was opened follows the signal of whoever reads for as long as that lasts. */
+function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader {
+  return {
+    async read(upload, range, { signal }) {
+      const controller = new AbortController()
+      const onAbort = () => controller.abort(signal.reason)
+      const forget = () => signal.removeEventListener('abort', onAbort)
+      signal.addEventListener('abort', onAbort, { once: true })
+      if (signal.aborted) onAbort()
+      const open = () => reader.read(upload, range, { signal: controller.signal })
+      const discard = (late: Readable | object) =>
+        // It may have failed by the signal already, which nobody else hears.
+        late instanceof Readable && late.on('error', () => {}).destroy()
+      try {
+        const content = await calls.read('contentReader.read', upload.id, open, undefined, discard)
+        if (content instanceof Readable) content.once('close', forget)
+        else forget()
+        return content
+      } catch (error) {
+        forget()
+        controller.abort(error)
+        throw error
+      }
+    },
+  }
+}
+
+/** Waiting for a lock has limits of its own, which the signal tells; here they hold for lockers that do not listen, too. */
+function boundedLocker(locker: Locker, calls: StoreCalls): BoundedLocker {
+  return {
+    acquire: (id, options) =>
+      unlessAborted(options.signal, locker.acquire(id, options), (lock) => lock.release()),
+    settle: (id, options) => unlessAborted(options.signal, locker.settle(id, options)),
+    release: (id, lock) => calls.read('lock.release', id, () => lock.release()),
+  }
+}
+
+/** As `work` settles, unless `signal` aborts before: then its reason, and `undo` gets what comes too late. */
+function unlessAborted<T>(
+  signal: AbortSignal,
+  work: Promise<T>,
+  undo?: (late: T) => unknown,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      reject(signal.reason)
+      if (undo !== undefined) work.then(undo).catch(() => {})
+    }
+    const forget = () => signal.removeEventListener('abort', onAbort)
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(
+      (value) => {
+        forget()
+        resolve(value)
+      },
+      (error: unknown) => {
+        forget()
+        reject(error)
+      },
+    )
+    if (signal.aborted) onAbort()
+  })
 }

@@ -176,7 +176,8 @@ export async function establish(
 /** Undoes the record of an upload whose data could not be made. What cannot be undone is left to expire. */
 async function withdraw(engine: Engine, holder: Holder, error: unknown): Promise<void> {
   const { terminator, infoStore } = engine.stores
-  if (!holder.lock.held()) return
+  // What the store still does cannot be undone beside it.
+  if (!holder.lock.held() || holder.keeps) return
   try {
     // Data that was there before belongs to somebody else, whatever the store stumbled over.
     const taken =

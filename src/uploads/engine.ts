@@ -33,6 +33,7 @@ export interface EngineSettings {
   readonly lockTimeout: number
   readonly settleTimeout: number
   readonly flushTimeout: number
+  readonly storeTimeout: number
   readonly finishTimeout: number
   readonly verdictRetention: number
   readonly progressInterval: number

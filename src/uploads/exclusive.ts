@@ -55,9 +55,9 @@ async function acquire(engine: Engine, id: string, wait: WaitOptions): Promise<H
 
 /**
  * What a holder does: prepare what comes next, take bytes from a client, work for a bounded time to store them and to
- * finish, or join uploads for as long as it takes.
+ * finish, join uploads for as long as it takes, or wait for a store that does not answer.
  */
-export type Phase = 'preparing' | 'receiving' | 'working' | 'concatenating'
+export type Phase = 'preparing' | 'receiving' | 'working' | 'concatenating' | 'hanging'
 
 /** A turn of the lock of one upload: what the holder does, and what it answers to those who want the lock. */
 export class Holder {
@@ -193,7 +193,18 @@ export class Holder {
 
   /** The lock is held until `work` has settled, though the operation may end before. */
   keep(work: Promise<unknown>): void {
-    this.#kept.push(work)
+    this.#kept.push(work.catch(() => {}))
+  }
+
+  /**
+   * A store did not do its work in time: the operation ends before it. Readers need not wait for it, and nobody hears of
+   * what it still does.
+   */
+  hang(work: Promise<unknown>): void {
+    this.keep(work)
+    this.phase = 'hanging'
+    this.#tell = undefined
+    this.#resolvePrepared()
   }
 
   get keeps(): boolean {
@@ -204,12 +215,13 @@ export class Holder {
   async release(): Promise<void> {
     if (this.phase === 'preparing') this.phase = 'working'
     this.#resolvePrepared()
-    await Promise.allSettled(this.#kept)
+    // More may come while these settle.
+    for (const work of this.#kept) await work
     this.lock.lost.removeEventListener('abort', this.#onLost)
     const { holders, log } = this.#engine
     if (holders.get(this.#id) === this) holders.delete(this.#id)
     try {
-      await this.lock.release()
+      await this.#engine.stores.locker.release(this.#id, this.lock)
     } catch (error) {
       log.error('A lock could not be released', { uploadId: this.#id, error })
     }

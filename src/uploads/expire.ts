@@ -2,7 +2,7 @@ import type { Stat } from '../capabilities/data-store.js'
 import { isTusError } from '../errors.js'
 import { isExpired } from '../upload.js'
 import { complete } from './complete.js'
-import { join } from './join.js'
+import { joinWithin } from './join.js'
 import { isKept } from './reference.js'
 import { isoTime, type Engine } from './engine.js'
 import { noExchange } from './exchange.js'
@@ -93,7 +93,7 @@ async function expire(engine: Engine, holder: Holder, id: string): Promise<boole
 /** An upload that is complete never expires: it is recorded as finished, once, so that it is not looked at again. */
 async function finishIfComplete(engine: Engine, holder: Holder): Promise<boolean> {
   if (holder.upload.concat?.kind === 'final') {
-    await join(engine, holder, noExchange)
+    await joinWithin(engine, holder, noExchange)
     return holder.upload.state.kind === 'finished'
   }
   const stored = await stat(engine, holder)

@@ -71,7 +71,7 @@ export async function joinFinalsOf(engine: Engine, partialId: string): Promise<v
     try {
       await exclusive(engine, id, async (holder) => {
         holder.upload = await load(engine, id)
-        await join(engine, holder, noExchange)
+        await joinWithin(engine, holder, noExchange)
       })
     } catch (error) {
       // The other final uploads do not depend on this one. What was rejected or removed is settled.

@@ -1,0 +1,120 @@
+import type { ReadOptions } from '../capabilities/options.js'
+
+/** A call that is waited for. Its signal is made when somebody asks for it: most calls settle before, and need none. */
+class Call implements ReadOptions {
+  readonly source: ReadOptions | undefined
+  readonly expiresAt: number
+  readonly expire: () => void
+  #controller: AbortController | undefined
+  #reason: Error | undefined
+  #forget: (() => void) | undefined
+
+  constructor(source: ReadOptions | undefined, expiresAt: number, expire: () => void) {
+    this.source = source
+    this.expiresAt = expiresAt
+    this.expire = expire
+  }
+
+  /** Aborts when the limit is reached, and when that of the source does. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController()
+      this.#controller = controller
+      if (this.#reason !== undefined) controller.abort(this.#reason)
+      else if (this.source !== undefined) this.#follow(this.source.signal, controller)
+    }
+    return this.#controller.signal
+  }
+
+  #follow(signal: AbortSignal, controller: AbortController): void {
+    const onAbort = () => controller.abort(signal.reason)
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#forget = () => signal.removeEventListener('abort', onAbort)
+  }
+
+  abort(reason: Error): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+
+  settle(): void {
+    this.#forget?.()
+  }
+}
+
+/** What a {@link TimeLimit} needs to know of a call. */
+export interface LimitedCall<T> {
+  /** Gets a signal that aborts when the limit is reached, or the one of `source` aborts. */
+  start(options: ReadOptions): T | Promise<T>
+  /** Called when the limit is reached; `work` may settle later. Returns what the caller gets instead of its result. */
+  late(work: Promise<T>): Error
+  readonly source?: ReadOptions | undefined
+}
+
+/**
+ * The longest that calls of one kind are waited for. All of them have the same limit, so the one that began first ends
+ * first: a set in the order of their beginnings and one timer, which looks at the first of them, do for all. A timer and
+ * an `AbortController` for each call would cost more than many calls themselves.
+ */
+export class TimeLimit {
+  readonly milliseconds: number
+  readonly #calls = new Set<Call>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** `Infinity`: none. */
+  constructor(milliseconds: number) {
+    this.milliseconds = milliseconds
+  }
+
+  /** The result of a call, or the error that `late` makes when it takes longer. The call itself goes on. */
+  run<T>({ start, late, source }: LimitedCall<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const expire = () => {
+        const error = late(work)
+        call.abort(error)
+        reject(error)
+      }
+      const call = new Call(source, performance.now() + this.milliseconds, expire)
+      const work = begin(start, call)
+      this.#calls.add(call)
+      if (this.milliseconds !== Infinity) this.#timer ??= this.#lookIn(this.milliseconds)
+      const end = () => {
+        this.#calls.delete(call)
+        call.settle()
+      }
+      work.then(
+        (value) => {
+          end()
+          resolve(value)
+        },
+        (error: unknown) => {
+          end()
+          reject(error)
+        },
+      )
+    })
+  }
+
+  /** Looks after other events of the same moment: when the process was suspended, work may be done that looks late. */
+  #lookIn(milliseconds: number): NodeJS.Timeout {
+    return setTimeout(() => setImmediate(() => this.#look()), milliseconds).unref()
+  }
+
+  #look(): void {
+    this.#timer = undefined
+    const now = performance.now()
+    for (const call of this.#calls) {
+      if (call.expiresAt > now) {
+        this.#timer = this.#lookIn(call.expiresAt - now)
+        return
+      }
+      this.#calls.delete(call)
+      call.expire()
+    }
+  }
+}
+
+async function begin<T>(start: (options: ReadOptions) => T | Promise<T>, call: Call): Promise<T> {
+  return start(call)
+}

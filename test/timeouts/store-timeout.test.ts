@@ -1,0 +1,211 @@
+import { describe, expect, test, vi } from 'vitest'
+import { MemoryLocker } from 'tuskit/memory-store'
+import {
+  createUpload,
+  download,
+  head,
+  memoryComposer,
+  patch,
+  post,
+  remove,
+  send,
+  serve,
+  type Reply,
+} from '../serve.js'
+import { keptLog } from '../stages.js'
+import { hangingStores } from './hanging.js'
+
+const draft = { 'upload-draft-interop-version': '6' }
+
+describe.each([
+  ['heeds its signal', true],
+  ['ignores its signal', false],
+])('a store that hangs and %s', (_, heeds) => {
+  async function hangingSite(locker?: MemoryLocker) {
+    const composer = memoryComposer()
+    if (locker) composer.useLocker(locker)
+    const stores = hangingStores(heeds, composer)
+    const log = keptLog()
+    const options = { storeTimeout: 100, lockTimeout: 100, settleTimeout: 50, logger: log }
+    const site = await serve({ composer: stores.composer, ...options })
+    return { ...stores, site, log }
+  }
+
+  function expectUnavailable({ status, text, headers }: Reply): void {
+    expect([status, text.split(':')[0]]).toEqual([503, 'ERR_STORAGE_UNAVAILABLE'])
+    expect(headers['retry-after']).toMatch(/^\d+$/)
+  }
+
+  test.each(['infoStore.get', 'dataStore.stat'])(
+    'that is in %s: requests are answered in time, and logged as errors',
+    async (call) => {
+      const { site, log, hang, recover, aborted } = await hangingSite()
+      const url = await createUpload(site, { 'upload-length': '10' })
+      expect((await patch(url, 0, 'hello')).status).toBe(204)
+      hang(call)
+      expectUnavailable(await patch(url, 5, 'world'))
+      const { status, headers } = await head(url)
+      expect([423, 503]).toContain(status)
+      expect(headers['retry-after']).toMatch(/^\d+$/)
+      expect(headers).not.toHaveProperty('upload-offset')
+      expectUnavailable(await send({ method: 'GET', url, headers: { 'tus-resumable': '1.0.0' } }))
+      const lines = log.lines.filter(({ message }) => message === 'A store does not answer')
+      expect(lines.map(({ level, fields }) => [level, fields.call])).toEqual(
+        Array(3).fill(['error', call]),
+      )
+      // Memory answers without asking for the signal; the fake asks each time.
+      expect(aborted).toEqual(Array(3).fill(call))
+      recover()
+      expect((await head(url)).headers['upload-offset']).toBe('5')
+      expect((await patch(url, 5, 'world')).status).toBe(204)
+      expect(await download(url)).toBe('helloworld')
+    },
+  )
+
+  test('that is in infoStore.get: requests of the draft are answered in time', async () => {
+    const { site, hang, recover } = await hangingSite()
+    const created = await send({
+      method: 'POST',
+      url: `${site.origin}/files`,
+      headers: { ...draft, 'upload-complete': '?0' },
+      body: 'hello',
+    })
+    const url = new URL(created.headers.location!, site.origin).href
+    hang('infoStore.get')
+    const headers = { ...draft, 'upload-complete': '?1', 'upload-offset': '5' }
+    const asked = await send({ method: 'HEAD', url, headers: draft })
+    expect([423, 503]).toContain(asked.status)
+    const type = { 'content-type': 'application/partial-upload' }
+    const end = { method: 'PATCH', url, headers: { ...headers, ...type }, body: 'world' }
+    expect((await send(end)).status).toBe(503)
+    recover()
+    expect((await send(end)).status).toBe(201)
+  })
+
+  test.each(['infoStore.create', 'dataStore.create'])(
+    'that is in %s: a creation is answered in time',
+    async (call) => {
+      const { site, hang, recover, aborted } = await hangingSite()
+      hang(call)
+      expectUnavailable(await post(site, { 'upload-length': '5' }))
+      expect(aborted).toEqual([call])
+      recover()
+      const url = await createUpload(site, { 'upload-length': '5' })
+      expect((await patch(url, 0, 'hello')).status).toBe(204)
+    },
+  )
+
+  test('that is in contentReader.read: what is opened too late is closed', async () => {
+    const { site, composer, hang, recover } = await hangingSite()
+    const url = await createUpload(site, { 'upload-length': '5' })
+    await patch(url, 0, 'hello')
+    const reader = composer.slots().contentReader!
+    hang('contentReader.read')
+    const opened = vi.spyOn(Object.getPrototypeOf(reader) as typeof reader, 'read')
+    expectUnavailable(await send({ method: 'GET', url }))
+    recover()
+    if (!heeds) {
+      await vi.waitFor(async () => {
+        const late = await opened.mock.results[0]!.value
+        expect(late).toMatchObject({ destroyed: true })
+      })
+    }
+    expect(await download(url)).toBe('hello')
+  })
+
+  test('that changes a record: the lock stays until the change has settled', async () => {
+    const { site, hang, recover } = await hangingSite()
+    const url = await createUpload(site, { 'upload-defer-length': '1' })
+    hang('infoStore.update')
+    const length = { 'upload-length': '5' }
+    expectUnavailable(await patch(url, 0, 'hello', length))
+    // Readers are not kept waiting by it.
+    expect((await head(url)).headers['upload-offset']).toBe('0')
+    if (!heeds) expect((await patch(url, 0, 'hello', length)).status).toBe(423)
+    recover()
+    await vi.waitFor(async () => {
+      expect((await patch(url, 0, 'hello', length)).status).toBe(204)
+    })
+    expect(await download(url)).toBe('hello')
+  })
+
+  test('that removes data: the lock stays, and the removal is completed later', async () => {
+    const { site, hang, recover, aborted } = await hangingSite()
+    const url = await createUpload(site, { 'upload-length': '5' })
+    hang('terminator.terminate')
+    expectUnavailable(await remove(url))
+    expect(aborted).toEqual(['terminator.terminate'])
+    expect((await head(url)).status).toBe(410)
+    if (!heeds) expect((await remove(url)).status).toBe(423)
+    recover()
+    await vi.waitFor(async () => expect((await remove(url)).status).toBe(410))
+    await vi.waitFor(async () => expect((await head(url)).status).toBe(404))
+  })
+
+  test('one upload that hangs does not keep the others from the sweep', async () => {
+    const stores = hangingStores(heeds)
+    const { dataStore } = stores.composer.slots()
+    const log = keptLog()
+    const hangs = new Set<string>()
+    stores.composer.useDataStore({
+      ...dataStore!,
+      maximumSize: Infinity,
+      locate: (upload) => dataStore!.locate(upload),
+      create: (upload, options) => dataStore!.create(upload, options),
+      append: (upload, from, body, options) => dataStore!.append(upload, from, body, options),
+      stat: (upload, { signal }) =>
+        hangs.has(upload.id)
+          ? new Promise((_, reject) => {
+              signal.addEventListener('abort', () => heeds && reject(signal.reason as Error))
+            })
+          : dataStore!.stat(upload, { signal }),
+    })
+    const expiration = { after: 1 }
+    const options = { composer: stores.composer, expiration, storeTimeout: 100, logger: log }
+    const site = await serve(options)
+    const urls: string[] = []
+    for (let i = 0; i < 3; i++) urls.push(await createUpload(site, { 'upload-length': '5' }))
+    hangs.add(urls[0]!.split('/').at(-1)!)
+    await vi.waitFor(async () => expect((await head(urls[2]!)).status).toBe(410))
+    expect(await site.handler.uploads.removeExpired()).toBe(2)
+    expect((await head(urls[2]!)).status).toBe(404)
+    hangs.clear()
+    expect(await site.handler.uploads.removeExpired()).toBe(1)
+  })
+
+  describe('as a locker', () => {
+    test('in acquire: 423 in time, and a lock that comes too late is given back', async () => {
+      const { site, hang, recover } = await hangingSite(new MemoryLocker())
+      const url = await createUpload(site, { 'upload-length': '5' })
+      hang('locker.acquire')
+      expect((await patch(url, 0, 'hello')).status).toBe(423)
+      recover()
+      await vi.waitFor(async () => expect((await patch(url, 0, 'hello')).status).toBe(204))
+    })
+
+    test('in settle: HEAD asks the store beside it', async () => {
+      const { site, hang } = await hangingSite(new MemoryLocker())
+      const url = await createUpload(site, { 'upload-length': '5' })
+      hang('locker.settle')
+      expect((await head(url)).headers['upload-offset']).toBe('0')
+    })
+  })
+})
+
+test('a lock whose release hangs does not hold the request', async () => {
+  const inner = new MemoryLocker()
+  const log = keptLog()
+  const composer = memoryComposer().useLocker({
+    settle: (id, options) => inner.settle(id, options),
+    async acquire(id, options) {
+      const lock = await inner.acquire(id, options)
+      const { token, forced, lost } = lock
+      const release = () => new Promise<never>(() => {})
+      return { token, forced, lost, held: () => lock.held(), shutOut() {}, release }
+    },
+  })
+  const site = await serve({ composer, storeTimeout: 100, logger: log })
+  expect((await post(site, { 'upload-length': '5' })).status).toBe(201)
+  const { message, fields } = log.lines.find(({ level }) => level === 'error')!
+  expect([message, fields.call]).toEqual(['A store does not answer', 'lock.release'])
+})
