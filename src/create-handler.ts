@@ -16,6 +16,7 @@ import { normalizeBasePath, route, type Route } from './http/route.js'
 import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
 import { answer } from './protocols/answer.js'
+import { withOwnHeaders } from './protocols/own-headers.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
 import { boundedStores } from './uploads/bounded-stores.js'
 import type { Engine } from './uploads/engine.js'
@@ -134,7 +135,7 @@ export function createHandler(given: HandlerOptions): Handler {
       return await answer(context, exchange, found, engine.stopping)
     } catch (error) {
       // The application's own function for origins, or middleware that has answered already.
-      return errorAnswer(error, exchange, engine.log)
+      return withOwnHeaders(errorAnswer(error, exchange, engine.log), {})
     }
   }
 

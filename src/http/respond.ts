@@ -12,6 +12,8 @@ export interface Answer {
   readonly headers: OutgoingHttpHeaders
   /** Absent: none. Never sent in answer to HEAD. */
   readonly body?: string | Readable
+  /** `Cache-Control`, whatever {@link Answer.headers} say. Absent: `no-store`. */
+  readonly cacheControl?: string
 }
 
 /** A body that has this much left at most is read to its end, to keep the connection. */

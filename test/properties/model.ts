@@ -232,6 +232,21 @@ export interface RangeRequest {
   readonly last: number | undefined
 }
 
+/** GET with Tus-Resumable: what HEAD reports, and the content beside it when there is some. */
+export function headByGetOutcome(
+  upload: ModelUpload,
+  concat: string | undefined,
+  range: RangeRequest | undefined,
+): Outcome {
+  const state = headOutcome(upload, concat)
+  if (!upload.gone && !isFinished(upload)) {
+    return upload.kind === 'draft' ? getOutcome(upload, range) : { ...state, statuses: [204] }
+  }
+  const content = getOutcome(upload, range)
+  const isServed = !upload.gone && upload.kind !== 'draft' && content.statuses[0] !== 416
+  return isServed ? { ...content, headers: { ...state.headers, ...content.headers } } : content
+}
+
 export function getOutcome(upload: ModelUpload, range: RangeRequest | undefined): Outcome {
   if (upload.gone) return missing(upload)
   if (upload.end === 'rejected') return refused(400, upload)

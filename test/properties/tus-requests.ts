@@ -1,6 +1,6 @@
 import {
   deleteOutcome,
-  getOutcome,
+  headByGetOutcome,
   headOutcome,
   maxPartial,
   patchOutcome,
@@ -129,9 +129,9 @@ export class Get extends Bodiless implements UploadRequest {
     return false
   }
 
-  prepare({ path }: Subject): Prepared {
+  prepare({ concat, path }: Subject): Prepared {
     const sent = { method: 'GET', path, headers: { ...tus, ...rangeHeader(this.range) } }
-    return bodiless(sent, (upload) => getOutcome(upload, this.range))
+    return bodiless(sent, (upload) => headByGetOutcome(upload, concat, this.range))
   }
 
   text(number: number): string {

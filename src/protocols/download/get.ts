@@ -8,6 +8,12 @@ import { evaluateConditions } from './conditions.js'
 import { contentHeaders } from './content-disposition.js'
 import { parseRange } from './parse-range.js'
 
+/**
+ * Only the client may keep a download, since a shared cache does not ask the `access` hook; and it asks here before it uses
+ * what it kept, since uploads are removed. A proxy or middleware that compresses would break ranges.
+ */
+const cacheControl = 'private, no-cache, no-transform'
+
 /** Sends a finished upload, whole or a range of it (RFC 9110 sections 13 and 14). */
 export async function handleGet(
   engine: Engine,
@@ -25,7 +31,7 @@ export async function handleGet(
     'content-security-policy': 'sandbox',
   }
   const verdict = evaluateConditions(headers, validators)
-  if (verdict === 'not-modified') return { status: 304, headers: shared }
+  if (verdict === 'not-modified') return { status: 304, headers: shared, cacheControl }
   if (verdict === 'precondition-failed') return { status: 412, headers: shared }
   const range = verdict === 'proceed' ? parseRange(headers.range, length) : 'whole'
   if (range === 'unsatisfiable') {
@@ -46,6 +52,7 @@ export async function handleGet(
       'content-length': whole ? length : range.end - range.start + 1,
       ...(!whole && { 'content-range': `bytes ${range.start}-${range.end}/${length}` }),
     },
+    cacheControl,
     body: content,
   }
 }

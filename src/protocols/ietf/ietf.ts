@@ -26,12 +26,7 @@ export async function answerIetf(
   const answer = await dispatch(context, exchange, dialect, route, stopping).catch(
     (error: unknown) => refusalOf(context, exchange, dialect, route, error),
   )
-  return withOwnHeaders(answer, isStorable(exchange, answer) ? {} : { 'cache-control': 'no-store' })
-}
-
-/** Where an upload stands must not be answered by a cache, nor that it is not there. A download may. */
-function isStorable({ method }: HttpExchange, { status }: Answer): boolean {
-  return method !== 'HEAD' && (method !== 'GET' || (status !== 204 && status < 400))
+  return withOwnHeaders(answer, {})
 }
 
 async function dispatch(

@@ -54,7 +54,7 @@ export async function handleGetOrRetrieval(
     }
     upload = found.upload
   }
-  const { status, headers, body } = await handleGet(engine, exchange, id)
+  const content = await handleGet(engine, exchange, id)
   const own = uploadHeaders(context, dialect, upload, upload.length!)
-  return { status, headers: { ...headers, ...own }, ...(body !== undefined && { body }) }
+  return { ...content, headers: { ...content.headers, ...own } }
 }

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
-import { inspect } from '../../uploads/inspect.js'
+import { inspect, type Inspection } from '../../uploads/inspect.js'
 import type { ProtocolContext } from '../context.js'
 import { expiresHeader } from './expires-header.js'
 
@@ -11,7 +11,11 @@ export async function handleHead(
   exchange: HttpExchange,
   id: string,
 ): Promise<Answer> {
-  const { upload, offset } = await inspect(engine, id, exchange, 'tus')
+  return { status: 200, headers: stateHeaders(await inspect(engine, id, exchange, 'tus')) }
+}
+
+/** The headers that report the state of an upload. */
+export function stateHeaders({ upload, offset }: Inspection): OutgoingHttpHeaders {
   const { length, metadata, concat } = upload
   const headers: OutgoingHttpHeaders = expiresHeader(upload, offset)
   if (offset !== undefined) headers['upload-offset'] = offset
@@ -19,5 +23,5 @@ export async function handleHead(
   else if (concat?.kind !== 'final') headers['upload-defer-length'] = 1
   if (metadata.raw !== '') headers['upload-metadata'] = metadata.raw
   if (concat) headers['upload-concat'] = concat.kind === 'final' ? concat.header : 'partial'
-  return { status: 200, headers }
+  return headers
 }

@@ -9,6 +9,7 @@ import type { ProtocolContext } from '../context.js'
 import { header } from '../context.js'
 import { handleDelete } from './delete.js'
 import { handleHead } from './head.js'
+import { handleHeadByGet } from './head-by-get.js'
 import { handleOptions } from '../options.js'
 import { handlePatch } from './patch.js'
 import { handlePost } from './post.js'
@@ -29,9 +30,9 @@ export async function answerTus(
     errorAnswer(error, exchange, context.engine.log),
   )
   const own = { 'tus-resumable': version }
-  if (exchange.method !== 'HEAD') return withOwnHeaders(answer, own)
+  if (!asksForState(exchange)) return withOwnHeaders(answer, own)
   const status = statusOfHead(answer.status)
-  return withOwnHeaders({ ...answer, status }, { ...own, 'cache-control': 'no-store' })
+  return withOwnHeaders({ ...answer, status }, own)
 }
 
 /**
@@ -40,6 +41,11 @@ export async function answerTus(
  */
 function statusOfHead(status: number): number {
   return status === 503 ? 423 : status
+}
+
+/** HEAD, or the GET that a cache made of it. */
+function asksForState({ method, request }: HttpExchange): boolean {
+  return method === 'HEAD' || (method === 'GET' && request.headers['tus-resumable'] !== undefined)
 }
 
 async function dispatch(
@@ -54,7 +60,7 @@ async function dispatch(
   if (exchange.method === 'OPTIONS') return handleOptions(context, exchange, route)
   if (route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
   checkVersion(exchange)
-  const allowed = methodsOf(context, route)
+  const allowed = methodsOf(context, route, asksForState(exchange))
   if (!allowed.includes(exchange.method)) {
     throw new TusError('ERR_METHOD_NOT_ALLOWED', { headers: { allow: allowed.join(', ') } })
   }
@@ -67,7 +73,9 @@ async function dispatch(
     case 'DELETE':
       return handleDelete(context, exchange, route.id)
     default:
-      return handleGet(context.engine, exchange, route.id)
+      return asksForState(exchange)
+        ? handleHeadByGet(context, exchange, route.id)
+        : handleGet(context.engine, exchange, route.id)
   }
 }
 
@@ -79,13 +87,17 @@ function checkVersion({ method, request }: HttpExchange): void {
   throw new TusError('ERR_UNSUPPORTED_VERSION', { headers: { 'tus-version': version } })
 }
 
-function methodsOf({ engine }: ProtocolContext, route: NonNullable<Route>): string[] {
+function methodsOf(
+  { engine }: ProtocolContext,
+  route: NonNullable<Route>,
+  asksForState: boolean,
+): string[] {
   const { features } = engine
   if (route.kind === 'creation') return features.has('creation') ? ['POST', 'OPTIONS'] : ['OPTIONS']
   return [
     'HEAD',
     'PATCH',
-    ...(features.has('download') ? ['GET'] : []),
+    ...(features.has('download') || asksForState ? ['GET'] : []),
     ...(features.has('termination') ? ['DELETE'] : []),
     'OPTIONS',
   ]

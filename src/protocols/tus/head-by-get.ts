@@ -1,0 +1,35 @@
+import { isTusError } from '../../errors.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import type { Answer } from '../../http/respond.js'
+import { inspect } from '../../uploads/inspect.js'
+import { requireProtocol } from '../../uploads/load.js'
+import type { ProtocolContext } from '../context.js'
+import { handleGet } from '../download/get.js'
+import { stateHeaders } from './head.js'
+
+/**
+ * Answers a GET with `Tus-Resumable`, which may be a client's HEAD: caches make a GET of it, to have the content for
+ * others. The headers are those of HEAD. The content of a finished upload comes with them, if it may be read here.
+ */
+export async function handleHeadByGet(
+  { engine }: ProtocolContext,
+  exchange: HttpExchange,
+  id: string,
+): Promise<Answer> {
+  const found = await inspect(engine, id, exchange)
+  const { upload, finished } = found
+  const isForeign = upload.protocol !== 'tus'
+  const state = isForeign ? {} : stateHeaders(found)
+  if (finished && engine.features.has('download')) {
+    const content = await handleGet(engine, exchange, id).catch((error: unknown) => {
+      if (isForeign || !isTusError(error, 'ERR_ACCESS_DENIED')) throw error
+    })
+    // A client that sent HEAD would look for the state where a redirection leads.
+    if (isForeign || (content !== undefined && content.status !== 307)) {
+      return { ...content!, headers: { ...content!.headers, ...state } }
+    }
+  }
+  requireProtocol(upload, 'tus')
+  // A cache that keeps 200 whatever it is told does not keep this.
+  return { status: 204, headers: state }
+}
