@@ -1,3 +1,5 @@
+import type { OptionRule } from './options.js'
+
 /**
  * Takes the handler's messages: anything like `console`. `fields` holds what goes with the message, such as
  * `uploadId`, `requestId` and `error`.
@@ -29,4 +31,13 @@ export function forgiving(logger: Logger): Logger {
       }
     }
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
+}
+
+/** What an option for a logger must be. */
+export const beLogger: OptionRule = {
+  expectation: 'an object with the functions error, warn, info and debug',
+  accepts: (v) =>
+    ['error', 'warn', 'info', 'debug'].every(
+      (name) => typeof (v as Record<string, unknown> | null)?.[name] === 'function',
+    ),
 }

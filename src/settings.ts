@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { featureNames, type Feature } from './features.js'
 import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
 import type { Hooks } from './hooks.js'
+import { beLogger } from './logger.js'
 import { checkOptions, must, type OptionRule } from './options.js'
 import type { StoreSlots } from './store-composer.js'
 import type { FilledSlots } from './uploads/bounded-stores.js'
@@ -32,14 +33,6 @@ const beFeatures: OptionRule = {
 const beMaxSize: OptionRule = {
   expectation: 'a whole number of bytes, more than 0, or a function',
   accepts: (v) => typeof v === 'function' || must.beBytes.accepts(v),
-}
-
-const beLogger: OptionRule = {
-  expectation: 'an object with the functions error, warn, info and debug',
-  accepts: (v) =>
-    ['error', 'warn', 'info', 'debug'].every(
-      (name) => typeof (v as Record<string, unknown> | null)?.[name] === 'function',
-    ),
 }
 
 const beShare: OptionRule = {

@@ -4,6 +4,7 @@ import type { ExpiryIndex } from '../capabilities/expiry-index.js'
 import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
 import type { ChangeOptions, ReadOptions } from '../capabilities/options.js'
+import { cooperative } from '../cooperative.js'
 import { isTusError, TusError } from '../errors.js'
 import { checkOptions } from '../options.js'
 import { parseUpload } from '../parse-upload.js'
@@ -193,7 +194,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
 
   async *#scan(signal: AbortSignal): AsyncGenerator<string> {
     const folder = await unlessMissing(opendir(this.#directory.path, { bufferSize: 256 }))
-    for await (const { name } of folder ?? []) {
+    for await (const { name } of cooperative(folder ?? [])) {
       signal.throwIfAborted()
       const id = name.slice(1, -'.info'.length)
       if (name === `.${id}.info` && isUploadId(id)) yield id

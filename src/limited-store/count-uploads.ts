@@ -1,15 +1,19 @@
 import type { DataStore } from '../capabilities/data-store.js'
 import type { InfoLister } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
+import { cooperative } from '../cooperative.js'
 import { isTusError } from '../errors.js'
+import type { Logger } from '../logger.js'
 import type { Upload } from '../upload.js'
 import type { SpaceCounter } from './space-counter.js'
 
-/** The stores whose uploads are counted. */
-export interface CountedStores {
+/** What is counted, and where. */
+export interface CountOptions {
   readonly dataStore: DataStore
   readonly infoStore: InfoStore
   readonly infoLister: InfoLister
+  readonly counter: SpaceCounter
+  readonly logger: Logger
 }
 
 /** Uploads that are looked at at once, and held in memory. */
@@ -17,41 +21,63 @@ const batchSize = 32
 
 const never = new AbortController().signal
 
-/** Notes what every upload takes that the counter does not know yet. Uploads may come and go meanwhile. */
-export async function countUploads(stores: CountedStores, counter: SpaceCounter): Promise<void> {
+/**
+ * Notes what every upload takes that the counter does not know yet. Uploads may come and go meanwhile.
+ *
+ * One that cannot be read must not stand in the way of all others: of a record, nothing is known then; of data, the
+ * declared length. When that is so for all of them, it is the storage that cannot be read, and the count fails.
+ */
+export async function countUploads(options: CountOptions): Promise<void> {
   const ids: string[] = []
-  const countBatch = () => Promise.all(ids.splice(0).map((id) => countUpload(stores, counter, id)))
-  for await (const id of stores.infoLister.ids({ signal: never })) {
+  const failures: Failure[] = []
+  let counted = 0
+  const countBatch = async () => {
+    const outcomes = await Promise.all(ids.splice(0).map((id) => countUpload(options, id)))
+    for (const failure of outcomes) {
+      if (failure === undefined) counted++
+      else failures.push(failure)
+    }
+  }
+  for await (const id of cooperative(options.infoLister.ids({ signal: never }))) {
     if (ids.push(id) === batchSize) await countBatch()
   }
   await countBatch()
+  if (counted === 0 && failures[0] !== undefined) throw failures[0].error
+  for (const { id, length } of failures) {
+    if (length !== undefined) await options.counter.note(id, length)
+  }
 }
 
+/** An upload that cannot be read, with its length as far as that is known. */
+interface Failure {
+  readonly id: string
+  readonly length: number | undefined
+  readonly error: unknown
+}
+
+/** Returns the failure, which is logged, when the upload cannot be read. */
 async function countUpload(
-  stores: CountedStores,
-  counter: SpaceCounter,
+  { dataStore, infoStore, counter, logger }: CountOptions,
   id: string,
-): Promise<void> {
-  const upload = await readable(stores.infoStore.get(id, { signal: never }))
-  if (upload === undefined) return
-  const offset = await storedOffset(stores.dataStore, upload)
-  if (offset === undefined) return
+): Promise<Failure | undefined> {
+  let upload: Upload | undefined
+  let offset: number | undefined
+  try {
+    upload = await infoStore.get(id, { signal: never })
+    if (upload === undefined) return undefined
+    offset = await storedOffset(dataStore, upload)
+  } catch (error) {
+    logger.error('The space that an upload uses cannot be counted', { uploadId: id, error })
+    return { id, length: upload?.length, error }
+  }
+  if (offset === undefined) return undefined
   const promised = upload.state.kind === 'open' ? (upload.length ?? 0) : 0
   const added = await counter.note(id, Math.max(offset, promised))
   // If it was removed meanwhile, its room was given back before it was noted.
-  if (added && (await storedOffset(stores.dataStore, upload)) === undefined) {
+  if (added && (await storedOffset(dataStore, upload)) === undefined) {
     await counter.claim(id, 0, 0)
   }
-}
-
-/** What a damaged record stood for cannot be found, and must not stand in the way of all others. */
-async function readable(record: Promise<Upload | undefined>): Promise<Upload | undefined> {
-  try {
-    return await record
-  } catch (error) {
-    if (isTusError(error, 'ERR_INFO_CORRUPT')) return undefined
-    throw error
-  }
+  return undefined
 }
 
 async function storedOffset(dataStore: DataStore, upload: Upload): Promise<number | undefined> {

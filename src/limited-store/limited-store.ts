@@ -1,3 +1,4 @@
+import { beLogger, defaultLogger, forgiving, type Logger } from '../logger.js'
 import { checkOptions, must, type OptionRule } from '../options.js'
 import { StoreComposer, type StoreSlots } from '../store-composer.js'
 import { countUploads } from './count-uploads.js'
@@ -29,6 +30,8 @@ export interface LimitedStoreOptions {
   readonly evict?: (shortage: Shortage) => unknown
   /** Milliseconds that a request waits for `evict`, and for the first count. Default 10,000. */
   readonly roomTimeout?: number
+  /** Takes messages of uploads that cannot be counted. Default: errors and warnings go to the console. */
+  readonly logger?: Logger
 }
 
 const beComposable: OptionRule = {
@@ -73,6 +76,7 @@ export class LimitedStore {
       counter: beCounter,
       evict: must.beFunction,
       roomTimeout: must.beMilliseconds,
+      logger: beLogger,
     })
     const scratch = new StoreComposer()
     checked.store.useIn(scratch)
@@ -84,7 +88,8 @@ export class LimitedStore {
     if (!infoStore) throw unfilled('infoStore', 'InfoStore')
     if (!infoLister) throw unfilled('infoStore', 'InfoLister')
     const { limit, counter = new MemorySpaceCounter(), evict, roomTimeout = 10_000 } = checked
-    const count = () => countUploads({ dataStore, infoStore, infoLister }, counter)
+    const logger = forgiving(checked.logger ?? defaultLogger)
+    const count = () => countUploads({ dataStore, infoStore, infoLister, counter, logger })
     const space = new Space({ limit, counter, count, evict, roomTimeout })
     this.#space = space
     this.#slots = Object.freeze({

@@ -2,6 +2,7 @@ import type { ExpiryIndex } from '../capabilities/expiry-index.js'
 import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
 import type { ChangeOptions, ReadOptions } from '../capabilities/options.js'
+import { cooperative } from '../cooperative.js'
 import { TusError } from '../errors.js'
 import { parseUpload, serializeUpload } from '../parse-upload.js'
 import type { StoreComposer } from '../store-composer.js'
@@ -45,7 +46,7 @@ export class MemoryInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   }
 
   async *expired(now: Date, { signal }: ReadOptions): AsyncGenerator<string> {
-    for (const id of [...this.#records.keys()]) {
+    for await (const id of cooperative([...this.#records.keys()])) {
       signal.throwIfAborted()
       const upload = await this.get(id)
       if (upload !== undefined && isExpired(upload, now.getTime())) yield id

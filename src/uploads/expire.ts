@@ -1,4 +1,5 @@
 import type { Stat } from '../capabilities/data-store.js'
+import { cooperative } from '../cooperative.js'
 import { isTusError } from '../errors.js'
 import { isExpired } from '../upload.js'
 import { complete } from './complete.js'
@@ -20,7 +21,7 @@ export async function removeExpired(engine: Engine, signal: AbortSignal): Promis
   let removed = 0
   const { expiryIndex } = engine.stores
   if (expiryIndex === undefined) return removed
-  for await (const id of expiryIndex.expired(new Date(), { signal })) {
+  for await (const id of cooperative(expiryIndex.expired(new Date(), { signal }))) {
     const work = async (holder: Holder) => {
       if (await expire(engine, holder, id)) removed++
     }
@@ -37,7 +38,7 @@ export async function finishPending(engine: Engine, signal: AbortSignal): Promis
   let finished = 0
   const { infoLister, infoStore } = engine.stores
   if (infoLister === undefined) return finished
-  for await (const id of infoLister.ids({ signal })) {
+  for await (const id of cooperative(infoLister.ids({ signal }))) {
     const upload = await infoStore.get(id).catch((error: unknown) => {
       engine.log.error('A record cannot be read', { uploadId: id, error })
     })

@@ -5,16 +5,14 @@ import manifest from '../../package.json' with { type: 'json' }
 import { codeFiles, read } from './source-files.js'
 
 const foundation = [
-  'errors',
-  'logger',
-  'metadata',
-  'options',
-  'parse-base64',
-  'parse-upload',
-  'upload',
+  ...['cooperative', 'errors', 'logger', 'metadata', 'options'],
+  ...['parse-base64', 'parse-upload', 'upload'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
-const stores = ['capabilities', 'errors', 'options', 'parse-upload', 'store-composer', 'upload']
+const stores = [
+  ...['capabilities', 'cooperative', 'errors', 'logger', 'options'],
+  ...['parse-upload', 'store-composer', 'upload'],
+]
 
 /** What each part of `src`, a top-level file or a folder, may import of the others. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -8,9 +8,17 @@ import { StoreComposer } from 'tuskit'
 import { LimitedStore, MemorySpaceCounter } from 'tuskit/limited-store'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { createFinal, createPartial } from '../conformance/parts.js'
-import { createUpload, openPatch, patch, remove, serve, temporaryDirectory } from '../serve.js'
+import {
+  createUpload,
+  idOf,
+  openPatch,
+  patch,
+  remove,
+  serve,
+  temporaryDirectory,
+} from '../serve.js'
 import { untilOffset } from '../serve.js'
-import { newGate } from '../stages.js'
+import { keptLog, newGate } from '../stages.js'
 import { createOf, deferred, inFiles, inMemory, inners, serveLimited } from './limited.js'
 import { storeWith, tryToCreate, type Inner } from './limited.js'
 
@@ -69,19 +77,73 @@ test('kill -9 in the middle of bodies: the next process counts what is stored', 
   expect((await tryToCreate(second, 30)).status).toBe(201)
 })
 
-test('a damaged record does not stand in the way', async () => {
+type Breakage = (path: string) => Promise<unknown>
+
+const unreadable: readonly (readonly [what: string, damage: Breakage])[] = [
+  ['is damaged', async (path) => writeFile(path, (await readFile(path, 'utf8')).replace('5', '6'))],
+  ['is empty', (path) => writeFile(path, '')],
+  ['is full of zeros', (path) => writeFile(path, Buffer.alloc(4096))],
+  ['is a directory', async (path) => [await rm(path), await mkdir(path)]],
+  ['is a link to itself', async (path) => [await rm(path), await symlink(path, path)]],
+]
+
+test.each(unreadable)('a record that %s does not stand in the way', async (_, damage) => {
   const directory = await temporaryDirectory()
   const before = await serve({ composer: composerOf(directory) })
-  await createOf(before, 5)
-  const [record] = (await readdir(directory)).filter((name) => name.endsWith('.info'))
-  const bytes = await readFile(join(directory, record!))
-  bytes[bytes.indexOf('"length":5') + 9] = 0x36
-  await writeFile(join(directory, record!), bytes)
+  const id = idOf(await createOf(before, 5))
+  await damage(join(directory, `.${id}.info`))
   await createOf(before, 6)
 
-  const site = await serveLimited(inFiles(directory))
+  const logger = keptLog()
+  const site = await serveLimited({ ...inFiles(directory), logger })
   expect((await tryToCreate(site, 6)).status).toBe(507)
   expect((await tryToCreate(site, 5)).status).toBe(201)
+  expect(logger.lines).toEqual([
+    expect.objectContaining({
+      level: 'error',
+      fields: { uploadId: id, error: expect.any(Error) },
+    }),
+  ])
+})
+
+test('an upload whose data cannot be read counts its declared length', async () => {
+  const broken = new Set<string>()
+  const store = storeWith((inner) => ({
+    async stat(upload, options) {
+      if (broken.has(upload.id)) throw new Error('This block cannot be read')
+      return inner.stat(upload, options)
+    },
+  }))
+  const infoStore = new MemoryInfoStore()
+  const before = await serveLimited({ store, infoStore })
+  for (const length of ['1', '2']) await createUpload(before, { 'upload-length': length })
+  for (const declared of [{ 'upload-length': '3' }, deferred]) {
+    broken.add(idOf(await createUpload(before, declared)))
+  }
+  const logger = keptLog()
+  const site = await serveLimited({ store, infoStore, logger })
+  expect((await tryToCreate(site, 6)).status).toBe(507)
+  expect((await tryToCreate(site, 5)).status).toBe(201)
+  expect(logger.lines.map(({ fields }) => fields['uploadId']).sort()).toEqual([...broken].sort())
+})
+
+test('a count in which not one upload can be read fails, and is made again', async () => {
+  let broken = false
+  const store = storeWith((inner) => ({
+    async stat(upload, options) {
+      if (broken) throw new Error('The disk is gone')
+      return inner.stat(upload, options)
+    },
+  }))
+  const infoStore = new MemoryInfoStore()
+  const url = await createUpload(await serveLimited({ store, infoStore }), deferred)
+  await patch(url, 0, 'hello')
+  broken = true
+  const site = await serveLimited({ store, infoStore, logger: keptLog() })
+  expect((await tryToCreate(site, 1)).status).toBe(500)
+  broken = false
+  expect((await tryToCreate(site, 7)).status).toBe(507)
+  expect((await tryToCreate(site, 6)).status).toBe(201)
 })
 
 test('an upload that is terminated while it is counted takes nothing', async () => {
