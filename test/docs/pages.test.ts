@@ -54,10 +54,10 @@ test('blocks of JavaScript that are no programs are correct JavaScript', () => {
 })
 
 test.each(['express', 'koa', 'fastify', 'hono'])(
-  'docs/getting-started.md shows lines of examples/%s.mjs',
+  'docs/frameworks.md shows lines of examples/%s.mjs',
   async (name) => {
     const program = linesOf(await readFile(join(root, `examples/${name}.mjs`), 'utf8'))
-    const page = pages.find(({ path }) => path === 'docs/getting-started.md')!
+    const page = pages.find(({ path }) => path === 'docs/frameworks.md')!
     const blocks = page.blocks.filter((block) => block.name === `${name}.mjs`)
     expect(blocks).not.toEqual([])
     for (const { code } of blocks) {
