@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import net from 'node:net'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { ensureProgram } from '../house/debian-packages.mjs'
+import { temporaryDirectory, until } from '../serve.js'
+
+/** Debian keeps it where users do not look for programs. */
+const path = `${process.env.PATH}:/usr/sbin`
+
+/** Installs nginx when it is not there. */
+export function ensureNginx(): void {
+  process.env.PATH = path
+  ensureProgram('nginx')
+}
+
+/** Starts an nginx with this content of its `http` block, made for a free port. Returns its origin. */
+export async function startNginx(httpBlock: (port: number) => string): Promise<string> {
+  const home = await temporaryDirectory()
+  const port = await freePort()
+  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  const lines = [
+    'daemon off;',
+    'master_process off;',
+    `pid ${home}/pid;`,
+    'events {}',
+    'http {',
+    'access_log off;',
+    ...places.map((name) => `${name}_temp_path ${home}/${name};`),
+    httpBlock(port),
+    '}',
+  ]
+  await writeFile(join(home, 'nginx.conf'), lines.join('\n'))
+  const args = ['-p', home, '-c', join(home, 'nginx.conf'), '-e', join(home, 'error.log')]
+  const nginx = spawn('nginx', args, { stdio: 'ignore', env: { ...process.env, PATH: path } })
+  const ended = once(nginx, 'exit')
+  onTestFinished(async () => {
+    nginx.kill()
+    await ended
+  })
+  await until(
+    async () => nginx.exitCode !== null || (await accepts(port)),
+    (accepted) => accepted,
+  )
+  if (nginx.exitCode !== null) throw new Error(await readFile(join(home, 'error.log'), 'utf8'))
+  return `http://127.0.0.1:${port}`
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = net.connect(port, '127.0.0.1')
+  return new Promise((resolve) => {
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+  }).then((accepted) => {
+    socket.destroy()
+    return accepted as boolean
+  })
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
