@@ -9,6 +9,7 @@ import { BufferBudget } from './http/buffer-budget.js'
 import { createCors, type Cors } from './http/cors.js'
 import { errorAnswer } from './http/error-answer.js'
 import { HttpExchange } from './http/http-exchange.js'
+import { wrongMessages } from './http/wrong-messages.js'
 import { createLocations } from './http/location.js'
 import { warnOfRequestTimeout } from './http/request-timeout.js'
 import { respond, type Answer } from './http/respond.js'
@@ -40,6 +41,9 @@ export interface Handler {
   /**
    * Resolves when the response is done. A URL outside `basePath` is passed to `next`, and without one answered 404.
    * Never rejects.
+   *
+   * Called with anything but Node's request and response, such as a web `Request`, it passes a `TypeError` to `next`, and
+   * without one throws it.
    */
   (
     request: IncomingMessage,
@@ -104,13 +108,26 @@ export function createHandler(given: HandlerOptions): Handler {
     options.trustProxy ?? false,
   )
   const { perUpload = 1_048_576, total = 2_097_152 } = options.bodyBuffer ?? {}
-  const bodyOptions = {
+  const exchangeOptions = {
+    overridesMethod: engine.features.has('method-override'),
     budget: new BufferBudget(perUpload, total),
     stallTimeout: options.stallTimeout ?? 60_000,
   }
   const context = { engine, locations, interimResponses: options.interimResponses ?? false }
 
-  async function tuskitHandler(
+  function tuskitHandler(
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+    next?: (error?: unknown) => void,
+  ): Promise<void> {
+    const mistake = wrongMessages(request, response)
+    if (mistake === undefined) return handle(request, response, next)
+    if (typeof next !== 'function') throw mistake
+    next(mistake)
+    return Promise.resolve()
+  }
+
+  async function handle(
     request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
     next?: (error?: unknown) => void,
@@ -118,7 +135,7 @@ export function createHandler(given: HandlerOptions): Handler {
     const { originalUrl = request.url! } = request as { url?: string; originalUrl?: string }
     const found = route(originalUrl, basePath)
     if (found === undefined && next !== undefined) return next()
-    const exchange = new HttpExchange(request, response, bodyOptions)
+    const exchange = new HttpExchange(request, response, exchangeOptions)
     warnOfRequestTimeout(exchange.request)
     const answering = answerTo(exchange, found)
     engine.background.add(answering)
@@ -173,6 +190,7 @@ function createEngine(options: HandlerOptions): Engine {
     log,
     settings,
     holders,
+    sharesLocks: slots.locker !== undefined,
     events: new EventQueue(),
     background: new Set(),
     stopping: false,

@@ -1,6 +1,6 @@
 import type { StoreSlots } from './store-composer.js'
 
-/** What {@link HandlerOptions.disable} can switch off: the tus extensions, downloads, and the IETF draft. */
+/** What {@link HandlerOptions.disable} can switch off: the tus extensions, downloads, the IETF draft, and `X-HTTP-Method-Override`. */
 export type Feature =
   | 'creation'
   | 'creation-with-upload'
@@ -13,6 +13,7 @@ export type Feature =
   | 'concatenation-unfinished'
   | 'download'
   | 'ietf-draft'
+  | 'method-override'
 
 /** A feature, the features it is nothing without, and whether the slots and options provide for it. */
 type Row = readonly [Feature, requires: readonly Feature[], provided: boolean]
@@ -47,5 +48,6 @@ function rows(slots: Readonly<StoreSlots>, expires: boolean): readonly Row[] {
     ['concatenation-unfinished', ['concatenation'], true],
     ['download', [], slots.contentReader !== undefined],
     ['ietf-draft', [], true],
+    ['method-override', [], true],
   ]
 }

@@ -8,6 +8,12 @@ import { RequestBody, type RequestBodyOptions } from './request-body.js'
 /** The last exchange of each connection. */
 const last = new WeakMap<Socket, HttpExchange>()
 
+/** Settings of an {@link HttpExchange}. */
+export interface ExchangeOptions extends RequestBodyOptions {
+  /** Whether `X-HTTP-Method-Override` counts. */
+  readonly overridesMethod: boolean
+}
+
 /** One request and its response. */
 export class HttpExchange {
   readonly request: IncomingMessage
@@ -32,13 +38,13 @@ export class HttpExchange {
   constructor(
     request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
-    bodyOptions: RequestBodyOptions,
+    options: ExchangeOptions,
   ) {
     this.request = request as IncomingMessage
     this.response = response as ServerResponse
     this.stream = http2StreamOf(request)
-    this.#bodyOptions = bodyOptions
-    this.method = effectiveMethod(this.request)
+    this.#bodyOptions = options
+    this.method = options.overridesMethod ? effectiveMethod(this.request) : request.method!
     if (this.stream === undefined) {
       this.turn = this.response.socket === null ? last.get(request.socket)?.answered : undefined
       this.answered = answeredOnSocket(this.response, this.request.socket, this.turn)

@@ -9,7 +9,7 @@ import { partialUpload } from './ietf/media-type.js'
 import { uploadLimit } from './ietf/upload-limit.js'
 
 /** What {@link HandlerOptions.disable} can switch off that is no extension of tus. */
-const others: readonly Feature[] = ['download', 'ietf-draft']
+const others: readonly Feature[] = ['download', 'ietf-draft', 'method-override']
 
 /** Says what the server can do, to clients of both protocols. Nothing is looked up. */
 export async function handleOptions(

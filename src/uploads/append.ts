@@ -5,7 +5,7 @@ import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { load, loadFor, requireProtocol } from './load.js'
-import { measure, refuseExpired, tellableOffset } from './measure.js'
+import { isComplete, measure, refuseExpired, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { declaresEnd, receive, type Chunk, type Received } from './receive.js'
 import { checkBodySize } from './room.js'
@@ -34,6 +34,7 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
   // These never change, so they are answered without the lock, which a concatenation may hold for long.
   requireProtocol(found, request.protocol)
   if (found.concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
+  await refuseOutdated(engine, found, request)
   return exclusive(engine, request.id, async (holder) => {
     holder.upload = await load(engine, request.id)
     const from = await measure(engine, holder.upload, holder)
@@ -51,6 +52,32 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
     if (request.body.size) await postponeExpiry(engine, holder, from)
     return receive(engine, holder, from, request)
   })
+}
+
+/**
+ * Refuses a chunk at an offset below what is stored. Offsets never go down, so it can never be right; asking for the lock
+ * would end the request that brings data, as often as an outdated client tries again.
+ */
+async function refuseOutdated(
+  engine: Engine,
+  upload: Upload,
+  request: AppendRequest,
+): Promise<void> {
+  if (upload.state.kind !== 'open') return
+  const stored = await offsetBesideWriter(engine, upload)
+  if (stored === undefined || request.offset >= stored || isComplete(upload, stored)) return
+  await refuseExpired(engine, upload, stored)
+  request.announce?.(upload, stored)
+  throw new TusError('ERR_OFFSET_MISMATCH', { offset: tellableOffset(upload, stored) })
+}
+
+/** What is stored, if a request may be bringing data now. Looks into the store only when no holder here knows. */
+async function offsetBesideWriter(engine: Engine, upload: Upload): Promise<number | undefined> {
+  const holder = engine.holders.get(upload.id)
+  if (holder?.phase === 'receiving') return holder.durable
+  const mayBeWritten = holder === undefined ? engine.sharesLocks : holder.phase === 'preparing'
+  if (!mayBeWritten) return undefined
+  return (await measure(engine, upload, new AbortController())).offset
 }
 
 /** What a complete upload answers: it is never appended to, but whoever missed the answer may ask for it again. */

@@ -17,6 +17,8 @@ export interface Engine {
   readonly settings: EngineSettings
   /** The locks that are held in this process, by upload id. */
   readonly holders: Map<string, Holder>
+  /** Whether others may hold locks too: the locker is one that the application chose. */
+  readonly sharesLocks: boolean
   readonly events: EventQueue
   /** Requests that are not answered yet, and work that goes on when they are, for an orderly stop. */
   readonly background: Set<Promise<unknown>>

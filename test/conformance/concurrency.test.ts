@@ -24,6 +24,7 @@ import {
   temporaryDirectory,
   until,
   untilOffset,
+  untilStored,
 } from '../serve.js'
 import { calm, newGate } from '../stages.js'
 
@@ -48,10 +49,27 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
     const first = openPatch(url, 0, { 'content-length': '11' })
     first.request.write('hello')
     await untilOffset(url, 5)
-    const second = await patch(url, 0, 'HELLO')
+    const second = await patch(url, 7, 'orld')
     expect([second.status, second.headers['upload-offset']]).toEqual([409, '5'])
     await expect(first.reply).rejects.toMatchObject(cut)
     expect((await patch(url, 5, ' world')).status).toBe(204)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('T-190 PATCHes at an offset below what is stored never end the one that is sending', async () => {
+    const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+    const url = await createUpload(site)
+    const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
+    request.write('hello')
+    await untilStored(site, url, 5)
+    for (let attempt = 0; attempt < 5; attempt++) {
+      for (const offset of [0, 4]) {
+        const outdated = await patch(url, offset, 'x')
+        expect([outdated.status, outdated.headers['upload-offset']]).toEqual([409, '5'])
+      }
+    }
+    request.end(' world')
+    expect((await reply).status).toBe(204)
     expect(await download(url)).toBe('hello world')
   })
 
@@ -207,8 +225,16 @@ test('T-191 processes that share a locker take uploads over from each other', as
   expect((await patch(here, 5, ' ')).status).toBe(204)
   await expect(first.reply).rejects.toMatchObject(cut)
 
-  const second = openPatch(here, 6, { 'content-length': '5' })
-  second.request.write('wor')
+  const writer = openPatch(there, 6, { 'content-length': '5' })
+  writer.request.write('w')
+  await untilOffset(here, 7)
+  const outdated = await patch(here, 6, 'x')
+  expect([outdated.status, outdated.headers['upload-offset']]).toEqual([409, '7'])
+  writer.request.write('o')
+  await untilOffset(here, 8)
+  writer.request.destroy()
+  const second = openPatch(here, 8, { 'content-length': '3' })
+  second.request.write('r')
   await untilOffset(there, 9)
   expect((await patch(there, 9, 'ld')).status).toBe(204)
   await expect(second.reply).rejects.toMatchObject(cut)

@@ -194,6 +194,25 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
+  test.each(versions)(
+    'R-101 an append at an offset below what is stored does not end the running one, version %s',
+    async (version) => {
+      const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+      const url = await started(site, version, 'hello')
+      const fields = { ...end(version), 'content-length': '6' }
+      const running = openRequest(appending(url, version, 5, ' wor', fields))
+      await untilStored(site, url, 9)
+      for (const offset of [0, 5, 8]) {
+        const outdated = await append(url, version, offset, 'x', more(version))
+        expect(outdated.status).toBe(409)
+        expect(outdated.headers).toMatchObject({ 'upload-offset': '9', ...more(version) })
+      }
+      running.request.end('ld')
+      expect((await running.reply).headers).toMatchObject(end(version))
+      expect(await download(url)).toBe('hello world')
+    },
+  )
+
   test('R-100 R-054 an offset that HEAD told is good, whatever ran before', async () => {
     const site = await serve({ composer: await compose() })
     const data = randomBytes(300_000)

@@ -157,3 +157,12 @@ test('T-072 an overridden request is no preflight', async () => {
   expect(headed.headers).not.toHaveProperty('access-control-allow-methods')
   expect(headed.headers['access-control-allow-origin']).toBe('*')
 })
+
+test('T-070 the header is ignored when the feature is disabled', async () => {
+  const site = await serve({ disable: ['method-override'] })
+  const url = await createUpload(site, { 'upload-length': '5' })
+  const posted = await override('POST', url, 'DELETE')
+  expect([posted.status, posted.text.split(':', 1)[0]]).toEqual([405, 'ERR_METHOD_NOT_ALLOWED'])
+  expect((await override('PATCH', url, 'DELETE', hello, 'hello')).status).toBe(204)
+  expect((await override('GET', url, 'DELETE')).text).toBe('hello')
+})

@@ -45,7 +45,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
     request.write('hello')
     await untilOffset(url, 5)
-    const late = await patch(url, 0, 'HELLO')
+    const late = await patch(url, 7, 'rld')
     expect([late.status, late.headers['upload-offset']]).toEqual([409, '5'])
     await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
     expect((await patch(url, 5, ' world')).status).toBe(204)

@@ -43,6 +43,7 @@ describe('disable', () => {
     ],
     ['download', []],
     ['ietf-draft', []],
+    ['method-override', []],
   ])('%s', async (feature, gone) => {
     const left = all.split(',').filter((name) => name !== 'expiration' && !gone.includes(name))
     expect(await extensionsOf({ disable: [feature] })).toBe(left.join())

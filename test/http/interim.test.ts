@@ -10,7 +10,11 @@ import { connectHttp2, openStream, serveHttp2, transports } from '../serve-http2
 
 type Listener = (exchange: HttpExchange) => unknown
 
-const bodyOptions = { budget: new BufferBudget(65_536, 65_536), stallTimeout: 60_000 }
+const bodyOptions = {
+  budget: new BufferBudget(65_536, 65_536),
+  stallTimeout: 60_000,
+  overridesMethod: true,
+}
 
 const progress = (offset: number) => ({ 'Upload-Offset': String(offset) })
 const final = (text: string) =>
