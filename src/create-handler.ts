@@ -26,6 +26,7 @@ import { noExchange } from './uploads/exchange.js'
 import type { Holder } from './uploads/exclusive.js'
 import { finishPending, removeExpired } from './uploads/expire.js'
 import { inspect, type Inspection } from './uploads/inspect.js'
+import { list, type ListedUpload, type ListUploadsOptions } from './uploads/list.js'
 import { openContent, type Content } from './uploads/read.js'
 import { shutdown } from './uploads/shutdown.js'
 import { terminate } from './uploads/terminate.js'
@@ -76,6 +77,17 @@ export interface Uploads {
    * `ERR_UPLOAD_REFERENCED`, or what the hook answered.
    */
   terminate(id: string): Promise<void>
+  /**
+   * Lists uploads in the order of their ids, with what is known about each, also those that cannot be read. Reads a
+   * few at a time, so stop iterating whenever you have enough; the next page begins `after` the last id. Changes nothing
+   * and disturbs nobody.
+   *
+   * Throws `ERR_NOT_SUPPORTED` when the info store has no InfoLister, and a `TypeError` for a wrong option.
+   *
+   * @example
+   * for await (const { id } of handler.uploads.list({ state: 'open' })) console.log(id)
+   */
+  list(options?: ListUploadsOptions): AsyncIterable<ListedUpload>
   /**
    * Removes unfinished uploads that have expired, and what a crash left of removals. Never touches a finished upload,
    * or one that is being written. Returns how many were removed.
@@ -205,6 +217,7 @@ function createUploads(engine: Engine): Uploads {
       return (await openContent(engine, id, noExchange)).read(range, signal)
     },
     terminate: (id) => terminate(engine, id, noExchange),
+    list: (options = {}) => list(engine, options),
     removeExpired: ({ signal = never } = {}) => removeExpired(engine, signal),
     finishPending: ({ signal = never } = {}) => finishPending(engine, signal),
   } satisfies Uploads)

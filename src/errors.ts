@@ -119,6 +119,7 @@ export const errors = {
   ERR_INVALID_UPLOAD_ID: [500, 'The id made for the upload is not 1 to 128 of A-Z a-z 0-9 - . _ ~'],
   ERR_INVALID_PLACE: [500, 'The place chosen for the upload lies outside the storage'],
   ERR_HOOK_FAILED: [500, 'A hook failed'],
+  ERR_NOT_SUPPORTED: [501, 'The stores of this server do not support the operation'],
   ERR_INTERNAL: [500, 'Internal error'],
 } as const satisfies Record<string, readonly [status: number, message: string]>
 

@@ -7,6 +7,7 @@ export type { CorsOptions } from './http/cors.js'
 export type { TrustProxy } from './http/origin.js'
 export type { Logger } from './logger.js'
 export type { Inspection } from './uploads/inspect.js'
+export type { ListedUpload, ListUploadsOptions } from './uploads/list.js'
 export type { Content } from './uploads/read.js'
 export { StoreComposer, type StoreSlots } from './store-composer.js'
 
