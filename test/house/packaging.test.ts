@@ -37,7 +37,7 @@ beforeAll(async () => {
   await writeFile(join(consumer, 'package.json'), '{ "private": true }')
   await npm('install', '--prefix', consumer, '--offline', tarball)
   await cp(join(root, 'test/house/consumer'), consumer, { recursive: true })
-}, 120_000)
+}, 300_000)
 
 afterAll(async () => {
   await rm(temporary, { recursive: true, force: true })
@@ -45,9 +45,9 @@ afterAll(async () => {
 
 test('the package holds the build, the pages and the examples, as they are in the repository', async () => {
   const others = contents.filter((path) => !/^dist\/[\w-]+\.(js|cjs|d\.ts|d\.cts)$/.test(path))
-  const { stdout } = await run('git', ['ls-files', 'docs', 'examples'], { cwd: root })
+  const listed = await Promise.all(['docs', 'examples'].map(filesIn))
   const top = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
-  expect(others.toSorted()).toEqual([...top, ...stdout.trim().split('\n')].toSorted())
+  expect(others.toSorted()).toEqual([...top, ...listed.flat()].toSorted())
 })
 
 test('links of the pages resolve inside the package', async () => {
@@ -132,6 +132,18 @@ test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
   )
   expect(await npm('exec', '--no', '--', 'tsc', '--project', consumer)).toBe('')
 })
+
+/** All files below a folder of the repository, but for what npm installs. */
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true })
+  const nested = entries
+    .filter(({ name }) => name !== 'node_modules')
+    .map((entry) => {
+      const path = `${folder}/${entry.name}`
+      return entry.isDirectory() ? filesIn(path) : [path]
+    })
+  return (await Promise.all(nested)).flat()
+}
 
 // A terminal signals the whole group, a service manager the first process.
 test.each([

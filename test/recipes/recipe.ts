@@ -70,7 +70,7 @@ export function testRecipe(recipe: Recipe): void {
         },
         (reply) => reply !== undefined,
       )
-    }, 300_000)
+    }, 600_000)
 
     afterAll(async () => {
       if (server && server.exitCode === null) {
