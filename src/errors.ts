@@ -71,6 +71,11 @@ export const errors = {
     'The upload was created by another protocol; continue it by that one',
   ],
   ERR_PARTIAL_NOT_FINISHED: [400, 'A partial upload is not finished'],
+  ERR_TOO_MANY_PARTIALS: [400, 'Upload-Concat lists more partial uploads than this server accepts'],
+  ERR_TOO_MANY_FINALS: [
+    400,
+    'Too many unfinished final uploads refer to a partial upload; finish or terminate one first',
+  ],
   ERR_FINAL_UPLOAD: [403, 'A final upload takes no data of its own'],
   ERR_OFFSET_MISMATCH: [
     409,

@@ -66,6 +66,17 @@ export interface HandlerOptions {
    * refused with 400. Default 0.
    */
   readonly minAppendSize?: number
+  /**
+   * Maximum number of partial uploads in one final upload. A partial upload that a client lists several times counts
+   * each time, because each time its bytes are copied. Further ones are refused with `ERR_TOO_MANY_PARTIALS`. Default
+   * 100.
+   */
+  readonly maxPartials?: number
+  /**
+   * Maximum number of unfinished final uploads that may wait for one partial upload. Further ones are refused with
+   * `ERR_TOO_MANY_FINALS`. Default 100.
+   */
+  readonly maxFinals?: number
   /** Makes the id of a new upload; see `isUploadId` for the form. Default: a random UUID without its dashes. */
   readonly generateId?: (request: IncomingMessage) => string | Promise<string>
   /**

@@ -31,6 +31,10 @@ export const must = {
     expectation: 'a whole number of bytes, at least 0',
     accepts: (v) => Number.isSafeInteger(v) && (v as number) >= 0,
   },
+  beCount: {
+    expectation: 'a whole number, more than 0',
+    accepts: (v) => Number.isSafeInteger(v) && (v as number) > 0,
+  },
   beLimit: {
     expectation: 'a whole number of bytes, or Infinity',
     accepts: (v) => v === Infinity || (Number.isSafeInteger(v) && (v as number) >= 0),

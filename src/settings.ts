@@ -53,6 +53,8 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     minSize: must.beSize,
     minAppendSize: must.beSize,
     maxAppendSize: must.beBytes,
+    maxPartials: must.beCount,
+    maxFinals: must.beCount,
     interimResponses: must.beBoolean,
     generateId: must.beFunction,
     location: beLocation,
@@ -191,5 +193,7 @@ export function engineSettings(
     minSize: options.minSize ?? 0,
     minAppendSize: options.minAppendSize ?? 0,
     maxAppendSize: options.maxAppendSize ?? Infinity,
+    maxPartials: options.maxPartials ?? 100,
+    maxFinals: options.maxFinals ?? 100,
   }
 }

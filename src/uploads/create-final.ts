@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { TusError } from '../errors.js'
 import type { Concat, Upload } from '../upload.js'
 import { authorize } from './ask.js'
@@ -21,6 +22,9 @@ export interface FinalRequest extends Omit<CreateRequest, 'length' | 'chunk' | '
 export async function createFinal(engine: Engine, request: FinalRequest): Promise<Upload> {
   const { exchange, concat } = request
   await authorize(engine, 'create', undefined, exchange)
+  if (concat.partials.length > engine.settings.maxPartials) {
+    throw new TusError('ERR_TOO_MANY_PARTIALS')
+  }
   const partials = await loadPartials(engine, concat.partials, exchange)
   if (!engine.features.has('concatenation-unfinished')) {
     for (const partial of partials.values()) {
@@ -30,8 +34,13 @@ export async function createFinal(engine: Engine, request: FinalRequest): Promis
   const length = sumOfLengths(concat.partials.map((id) => partials.get(id)!))
   const upload = await prepare(engine, { ...request, length })
   return exclusive(engine, upload.id, async (holder) => {
-    for (const partial of partials.values()) await addReference(engine, partial, upload.id)
-    await establish(engine, holder, upload, request)
+    await establish(engine, holder, upload, request, async () => {
+      for (const partial of partials.values()) {
+        // Stores that respond at once would keep the event loop from everything else.
+        await setImmediate()
+        await addReference(engine, partial, upload.id)
+      }
+    })
     await joinWithin(engine, holder, exchange)
     return holder.upload
   })

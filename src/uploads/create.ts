@@ -150,12 +150,16 @@ async function askPreCreate(
   return verdict
 }
 
-/** Record first, then the data: what lies on the medium can always be found from a record. */
+/**
+ * Record first, then the data: what lies on the medium can always be found from a record. `refer` notes
+ * the upload in the records of others; when it fails, the upload is withdrawn.
+ */
 export async function establish(
   engine: Engine,
   holder: Holder,
   upload: Upload,
   { chunk, exchange, announce }: Pick<CreateRequest, 'chunk' | 'exchange' | 'announce'>,
+  refer?: () => Promise<void>,
 ): Promise<void> {
   const { dataStore, infoStore } = engine.stores
   await infoStore.create(upload)
@@ -165,6 +169,7 @@ export async function establish(
     size === 0 ? 'nothing' : size !== undefined && size === upload.length ? 'everything' : 'some'
   try {
     await dataStore.create(upload, writeOptions(engine, holder, incoming))
+    await refer?.()
   } catch (error) {
     await withdraw(engine, holder, error)
     throw error

@@ -42,6 +42,8 @@ export interface EngineSettings {
   readonly minSize: number
   readonly minAppendSize: number
   readonly maxAppendSize: number
+  readonly maxPartials: number
+  readonly maxFinals: number
 }
 
 /** Lets `work` go on by itself. Its failure is logged; a verdict is none. */

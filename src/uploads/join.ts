@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import { inBackground, type Engine } from './engine.js'
@@ -7,7 +8,7 @@ import { isVerdict, verdictOf } from './final-response.js'
 import { finish } from './finish.js'
 import { load } from './load.js'
 import { isFinished, measure } from './measure.js'
-import { isLost } from './reference.js'
+import { finalsOf, isLost, isOpen } from './reference.js'
 import { reject, transition, writeOptions } from './transition.js'
 import { within } from './within.js'
 
@@ -65,9 +66,11 @@ export async function join(engine: Engine, holder: Holder, exchange: Exchange): 
 /** Joins the final uploads that may have waited for this partial only. */
 export async function joinFinalsOf(engine: Engine, partialId: string): Promise<void> {
   const partial = await engine.stores.infoStore.get(partialId)
-  if (partial?.concat?.kind !== 'partial') return
-  for (const id of partial.concat.finals) {
-    if ((await engine.stores.infoStore.get(id))?.state.kind !== 'open') continue
+  if (partial === undefined) return
+  for (const id of finalsOf(partial)) {
+    // Stores that respond at once would keep the event loop from everything else.
+    await setImmediate()
+    if (!(await isOpen(engine, id))) continue
     try {
       await exclusive(engine, id, async (holder) => {
         holder.upload = await load(engine, id)

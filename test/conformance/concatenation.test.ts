@@ -166,7 +166,10 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
 })
 
 test('T-177 hundreds of parts fit into a request', async () => {
-  const site = await serve({ generateId: () => `${'p'.repeat(40)}${Math.random()}`.slice(0, 55) })
+  const site = await serve({
+    maxPartials: 500,
+    generateId: () => `${'p'.repeat(40)}${Math.random()}`.slice(0, 55),
+  })
   const urls: string[] = []
   for (let i = 0; i < 500; i++) urls.push(new URL(await createPartial(site, `${i},`)).pathname)
   const list = urls.join(' ')
