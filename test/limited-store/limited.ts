@@ -53,6 +53,9 @@ export function storeWith(change: (inner: DataStore) => Partial<DataStore>): Inn
   return { useIn: (composer) => composer.useDataStore(store).useTerminator(inner) }
 }
 
+/** What HEAD says of an upload that was terminated: until its post-terminate hook has run, its record is still there. */
+export const gone = [404, 410]
+
 export const deferred = { 'upload-defer-length': '1' }
 
 export function createOf(site: Pick<Site, 'origin'>, length: number): Promise<string> {
