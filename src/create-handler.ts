@@ -89,8 +89,8 @@ export interface Uploads {
    */
   list(options?: ListUploadsOptions): AsyncIterable<ListedUpload>
   /**
-   * Removes unfinished uploads that have expired, and what a crash left of removals. Never touches a finished upload,
-   * or one that is being written. Returns how many were removed.
+   * Removes uploads that have expired, and what a crash left of removals. Touches a finished upload only with the option
+   * `expiration.finishedAfter`, and never one that is being written. Returns how many were removed.
    */
   removeExpired(options?: { readonly signal?: AbortSignal }): Promise<number>
   /**
@@ -197,7 +197,7 @@ function createEngine(options: HandlerOptions): Engine {
   const bounds = { storeTimeout: settings.storeTimeout, log, holders }
   return {
     stores: boundedStores({ ...stores, locker }, bounds),
-    features: featuresOf(slots, options.expiration !== undefined, options.disable ?? []),
+    features: featuresOf(slots, options.expiration?.after !== undefined, options.disable ?? []),
     hooks: { ...options.hooks },
     log,
     settings,

@@ -7,13 +7,19 @@ import type { Logger } from './logger.js'
 import type { StoreComposer } from './store-composer.js'
 import type { UnplacedUpload } from './upload.js'
 
-/** When unfinished uploads expire. */
+/** When uploads expire. At least one of `after` and `finishedAfter` is required. */
 export interface ExpirationOptions {
   /**
-   * Milliseconds from the creation of an upload to its expiry. An upload that still receives data is given the
-   * same time again when less than half of it is left.
+   * Milliseconds from the creation of an unfinished upload to its expiry. An upload that still receives data is given
+   * the same time again when less than half of it is left. Absent: unfinished uploads do not expire.
    */
-  readonly after: number
+  readonly after?: number
+  /**
+   * Milliseconds from the end of a finished upload to its removal, for servers that only pass files on. Counted from the
+   * record of finishing, which this option adds to uploads that would do without. What was finished without the option
+   * stays. Absent: finished uploads do not expire.
+   */
+  readonly finishedAfter?: number
   /**
    * Milliseconds between two runs of `uploads.removeExpired()` by a timer of the handler. Absent: no timer; call it
    * yourself. The timer does not keep the process alive.
@@ -98,7 +104,7 @@ export interface HandlerOptions {
   readonly interimResponses?: boolean
   /** Access from pages of other origins. `true`: from everywhere, without credentials. Default `false`. */
   readonly cors?: boolean | CorsOptions
-  /** When unfinished uploads expire. Absent: never. Needs an info store with an ExpiryIndex. */
+  /** When uploads expire. Absent: never. Needs an info store with an ExpiryIndex. */
   readonly expiration?: ExpirationOptions
   /** Features not to offer although the stores could. Requests that use them are refused. Default: none. */
   readonly disable?: readonly Feature[]

@@ -77,9 +77,15 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
   })
   if (options.expiration !== undefined) {
     checkOptions<ExpirationOptions>('expiration', options.expiration, {
-      after: { ...must.beMilliseconds, required: true },
+      after: must.beMilliseconds,
+      finishedAfter: must.beMilliseconds,
       sweepEvery: must.beMilliseconds,
     })
+    if ((options.expiration.after ?? options.expiration.finishedAfter) === undefined) {
+      throw new TypeError(
+        "expiration: option 'after' or 'finishedAfter' must be given, not neither of them",
+      )
+    }
   }
   if (options.bodyBuffer !== undefined) {
     checkOptions<BodyBufferOptions>('bodyBuffer', options.bodyBuffer, {
@@ -182,6 +188,7 @@ export function engineSettings(
       return { id: await generateId(request), random: false }
     },
     expireAfter: options.expiration?.after,
+    finishedAfter: options.expiration?.finishedAfter,
     stalledAfter: options.stalledAfter ?? 1_000,
     lockTimeout: options.lockTimeout ?? 15_000,
     settleTimeout: options.settleTimeout ?? 200,

@@ -32,7 +32,7 @@ export interface Upload {
   /** ISO 8601, UTC. */
   readonly createdAt: string
   /**
-   * ISO 8601, UTC: from then on an unfinished upload is refused and may be removed, and the record of a
+   * ISO 8601, UTC: from then on an unfinished or finished upload is refused and may be removed, and the record of a
    * rejected or removed one may be deleted. Absent when it does not expire.
    */
   readonly expiresAt?: string
@@ -146,7 +146,7 @@ export function isUploadId(text: string): boolean {
   return /^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$/.test(text)
 }
 
-/** Whether the time has come at which an unfinished upload is refused. `now` is in milliseconds. */
+/** Whether the time has come at which an upload is refused. `now` is in milliseconds. */
 export function isExpired(upload: Upload, now: number): boolean {
   return upload.expiresAt !== undefined && Date.parse(upload.expiresAt) <= now
 }

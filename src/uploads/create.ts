@@ -86,6 +86,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
     concat?.kind === 'final' ||
     request.protocol === 'ietf' ||
     stores.finisher !== undefined ||
+    settings.finishedAfter !== undefined ||
     (concat === undefined && (hooks.preFinish !== undefined || hooks.postFinish !== undefined))
   const unplaced: UnplacedUpload = {
     ...draft,

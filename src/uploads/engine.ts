@@ -31,6 +31,7 @@ export interface EngineSettings {
   maxSize(exchange: Exchange, upload: UnplacedUpload | undefined): Promise<number>
   generateId(exchange: Exchange): Promise<{ readonly id: string; readonly random: boolean }>
   readonly expireAfter: number | undefined
+  readonly finishedAfter: number | undefined
   readonly stalledAfter: number
   readonly lockTimeout: number
   readonly settleTimeout: number

@@ -14,7 +14,7 @@ import { remove } from './terminate.js'
 import { transition } from './transition.js'
 
 /**
- * Removes unfinished uploads whose time is over, completes removals that were cut off, and finishes what is complete
+ * Removes uploads whose time is over, completes removals that were cut off, and finishes what is complete
  * but was not finished. Skips uploads that are in use. Returns how many were removed.
  */
 export async function removeExpired(engine: Engine, signal: AbortSignal): Promise<number> {
@@ -75,15 +75,12 @@ async function unlessInUse(
 async function expire(engine: Engine, holder: Holder, id: string): Promise<boolean> {
   const upload = await engine.stores.infoStore.get(id)
   if (upload === undefined || !isExpired(upload, Date.now())) return false
-  // Whatever an info store made of its expiresAt.
-  if (upload.state.kind === 'finished') return false
   holder.upload = upload
-  if (upload.state.kind === 'open') {
-    if (await finishIfComplete(engine, holder)) return false
-    if (await isKept(engine, upload)) return false
-  }
+  if (upload.state.kind === 'open' && (await finishIfComplete(engine, holder))) return false
+  const isAlive = upload.state.kind === 'open' || upload.state.kind === 'finished'
+  if (isAlive && (await isKept(engine, upload))) return false
   if (engine.stores.terminator === undefined) return false
-  if (holder.upload.state.kind === 'open') {
+  if (isAlive) {
     const state = { kind: 'gone', at: isoTime(0), cause: 'expired' } as const
     await transition(engine, holder, { state })
   }

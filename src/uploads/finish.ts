@@ -36,7 +36,9 @@ export async function finish(
     ...(digests && { digests }),
   } as const
   const events = partial ? [] : (['post-finish'] as const)
-  await transition(engine, holder, { state, expiresAt: undefined }, events, exchange)
+  const { finishedAfter } = engine.settings
+  const expiresAt = finishedAfter === undefined ? undefined : isoTime(finishedAfter)
+  await transition(engine, holder, { state, expiresAt }, events, exchange)
   if (finishChannel.hasSubscribers) {
     const milliseconds = performance.now() - started
     finishChannel.publish({ uploadId: holder.upload.id, milliseconds })

@@ -30,7 +30,7 @@ export async function inspect(
 ): Promise<Inspection> {
   const upload = await loadFor(engine, 'inspect', id, exchange)
   if (protocol !== undefined) requireProtocol(upload, protocol)
-  if (upload.state.kind === 'finished') return inspection(upload, upload.length!)
+  if (upload.state.kind === 'finished') return inspectFinished(engine, upload)
   if (upload.concat?.kind === 'final') return inspectFinal(engine, upload, exchange)
 
   if ((await settle(engine, id)) === 'held') {
@@ -85,7 +85,7 @@ export async function takeOver(
 ): Promise<Inspection> {
   const upload = await loadFor(engine, 'inspect', id, exchange)
   requireProtocol(upload, protocol)
-  if (upload.state.kind === 'finished') return inspection(upload, upload.length!)
+  if (upload.state.kind === 'finished') return inspectFinished(engine, upload)
   return inspectAlone(engine, id, exchange)
 }
 
@@ -104,7 +104,7 @@ async function inspectAlone(
       const stored = await measure(engine, holder.upload, holder)
       const { offset } = stored
       if (isComplete(holder.upload, offset)) await complete(engine, holder, stored, exchange)
-      else await refuseExpired(engine, holder.upload, offset)
+      await refuseExpired(engine, holder.upload, offset)
       return inspection(holder.upload, offset)
     },
     wait,
@@ -127,7 +127,7 @@ async function inspectFinal(
         holder.upload = await load(engine, upload.id)
         await joinWithin(engine, holder, exchange)
         const { state, length } = holder.upload
-        if (state.kind === 'open') await refuseExpired(engine, holder.upload, undefined)
+        await refuseExpired(engine, holder.upload, undefined)
         return inspection(holder.upload, state.kind === 'finished' ? length : undefined)
       },
       wait,
@@ -136,6 +136,11 @@ async function inspectFinal(
     if (isTusError(error, 'ERR_UPLOAD_BUSY')) return inspection(upload, undefined)
     throw error
   }
+}
+
+async function inspectFinished(engine: Engine, upload: Upload): Promise<Inspection> {
+  await refuseExpired(engine, upload, upload.length)
+  return inspection(upload, upload.length)
 }
 
 function inspection(upload: Upload, offset: number | undefined): Inspection {

@@ -58,14 +58,15 @@ export function tellableOffset(upload: Upload, offset: number): number | undefin
 }
 
 /**
- * Throws when the time of an unfinished upload is over, also before it has been removed (Expiration).
+ * Throws when the time of an upload is over, also before it has been removed (Expiration). An upload that is complete but
+ * not recorded as finished has time until somebody finishes it.
  */
 export async function refuseExpired(
   engine: Engine,
   upload: Upload,
   offset: number | undefined,
 ): Promise<void> {
-  if (isComplete(upload, offset)) return
+  if (upload.state.kind !== 'finished' && isComplete(upload, offset)) return
   if (!isExpired(upload, Date.now()) || (await isKept(engine, upload))) return
   throw new TusError('ERR_UPLOAD_GONE')
 }
@@ -76,8 +77,9 @@ export async function hasExpired(
   upload: Upload,
   source: SignalSource,
 ): Promise<boolean> {
-  if (upload.state.kind !== 'open' || !isExpired(upload, Date.now())) return false
+  const { kind } = upload.state
+  if (kind === 'gone' || kind === 'rejected' || !isExpired(upload, Date.now())) return false
   if (await isKept(engine, upload)) return false
-  if (upload.concat?.kind === 'final') return true
+  if (kind === 'finished' || upload.concat?.kind === 'final') return true
   return !isComplete(upload, (await measure(engine, upload, source)).offset)
 }

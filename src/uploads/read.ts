@@ -27,7 +27,8 @@ export async function openContent(
   const upload = await loadFor(engine, 'read', id, exchange)
   const reader = engine.stores.contentReader
   if (reader === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
-  if (upload.state.kind !== 'finished') {
+  if (upload.state.kind === 'finished') await refuseExpired(engine, upload, upload.length)
+  else {
     const { offset } = await measure(engine, upload, new AbortController())
     await refuseExpired(engine, upload, offset)
     if (!isFinished(upload, offset)) throw new TusError('ERR_UPLOAD_NOT_FINISHED')

@@ -51,11 +51,13 @@ export async function isReferenced(engine: Engine, upload: Upload): Promise<bool
 }
 
 /**
- * Whether another upload keeps this one from expiring: a partial upload stays while a final one waits for it, and that
- * one while a partial upload has time to receive data.
+ * Whether an upload stays although its time is over: a finished one unless finished uploads expire; a partial upload while
+ * a final one waits for it, and that one while a partial upload has time to receive data.
  */
 export async function isKept(engine: Engine, upload: Upload): Promise<boolean> {
-  if (upload.concat?.kind !== 'final') return isReferenced(engine, upload)
+  const isFinished = upload.state.kind === 'finished'
+  if (isFinished && engine.settings.finishedAfter === undefined) return true
+  if (isFinished || upload.concat?.kind !== 'final') return isReferenced(engine, upload)
   for (const id of new Set(upload.concat.partials)) {
     const partial = await engine.stores.infoStore.get(id)
     if (partial?.state.kind !== 'open' || partial.expiresAt === undefined) continue

@@ -57,6 +57,8 @@ describe('an option that is wrong is refused by name, expectation and value', ()
   test.each([
     [{ expiration: {} }, 'expiration', 'after'],
     [{ expiration: { after: '1h' } }, 'expiration', 'after'],
+    [{ expiration: { sweepEvery: 1 } }, 'expiration', 'finishedAfter'],
+    [{ expiration: { finishedAfter: 0 } }, 'expiration', 'finishedAfter'],
     [{ expiration: { after: 1, sweepEvery: 0 } }, 'expiration', 'sweepEvery'],
     [{ bodyBuffer: { perUpload: 1024 } }, 'bodyBuffer', 'perUpload'],
     [{ bodyBuffer: { total: '1m' } }, 'bodyBuffer', 'total'],

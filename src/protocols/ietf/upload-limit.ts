@@ -33,8 +33,10 @@ export function uploadLimit(
 export function limitOf(
   settings: EngineSettings,
   dialect: Dialect,
-  { maxSize, expiresAt }: Upload,
+  { maxSize, expiresAt, state }: Upload,
 ): { readonly 'upload-limit': string } {
-  const age = expiresAt === undefined ? undefined : Date.parse(expiresAt) - Date.now()
+  // The time of a finished upload may be over earlier than that of an unfinished one, which must not be told (Limits).
+  const isLimited = expiresAt !== undefined && state.kind === 'open'
+  const age = !isLimited ? undefined : Date.parse(expiresAt) - Date.now()
   return uploadLimit(settings, dialect, { maxSize, age })
 }
