@@ -12,6 +12,8 @@ export interface CountOptions {
   readonly dataStore: DataStore
   readonly infoStore: InfoStore
   readonly infoLister: InfoLister
+  /** Whether unfinished uploads take the length that they declared. */
+  readonly reserve: boolean
   readonly counter: SpaceCounter
   readonly logger: Logger
 }
@@ -57,7 +59,7 @@ interface Failure {
 
 /** Returns the failure, which is logged, when the upload cannot be read. */
 async function countUpload(
-  { dataStore, infoStore, counter, logger }: CountOptions,
+  { dataStore, infoStore, reserve, counter, logger }: CountOptions,
   id: string,
 ): Promise<Failure | undefined> {
   let upload: Upload | undefined
@@ -71,7 +73,7 @@ async function countUpload(
     return { id, length: upload?.length, error }
   }
   if (offset === undefined) return undefined
-  const promised = upload.state.kind === 'open' ? (upload.length ?? 0) : 0
+  const promised = reserve && upload.state.kind === 'open' ? (upload.length ?? 0) : 0
   const added = await counter.note(id, Math.max(offset, promised))
   // If it was removed meanwhile, its room was given back before it was noted.
   if (added && (await storedOffset(dataStore, upload)) === undefined) {

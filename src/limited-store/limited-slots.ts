@@ -9,13 +9,13 @@ import type { Upload } from '../upload.js'
 import { LimitedBody } from './limited-body.js'
 import type { Space } from './space.js'
 
-/** Takes declared lengths at once, and room for other uploads as their bytes come. */
+/** Takes declared lengths at once if they are reserved, and room for other uploads as their bytes come. */
 export function limitedDataStore(inner: DataStore, space: Space): DataStore {
   return {
     maximumSize: inner.maximumSize,
     locate: (upload) => inner.locate(upload),
     async create(upload, options) {
-      if (upload.length) await space.take(upload, upload.length, options)
+      if (upload.length) await space.reserve(upload, options)
       try {
         await inner.create(upload, options)
       } catch (error) {
@@ -66,11 +66,8 @@ async function receive(
   { inner, space, upload, from, body, options }: Reception,
   store: (body: UploadBody, refused: () => boolean) => Promise<Stat>,
 ): Promise<Stat> {
-  if (upload.length !== undefined) {
-    // Not new, unless it was declared after the creation.
-    await space.take(upload, upload.length, options)
-    return store(body, () => false)
-  }
+  // Not new, unless it was declared after the creation.
+  if (await space.reserve(upload, options)) return store(body, () => false)
   const limited = new LimitedBody(body, from.offset, (offset) =>
     space.take(upload, offset, options),
   )

@@ -21,6 +21,13 @@ export interface LimitedStoreOptions {
   readonly store: { useIn(composer: StoreComposer): unknown }
   /** The records of the uploads: whatever fills the slots InfoStore and InfoLister with `useIn`. Required. */
   readonly infoStore: { useIn(composer: StoreComposer): unknown }
+  /**
+   * Whether an upload that declares its length takes all of it from its creation on, so that what was accepted also fits.
+   * `false`: each upload takes the bytes that are stored, so a client that declares much and sends nothing keeps nobody
+   * out; but an upload may then be refused in its middle, and be resumed when there is room. The same in all processes
+   * that share a counter. Default `true`.
+   */
+  readonly reserve?: boolean
   /** Where it is counted; one for all processes that share the storage. Default: a `MemorySpaceCounter` of its own. */
   readonly counter?: SpaceCounter
   /**
@@ -50,7 +57,7 @@ const beCounter: OptionRule = {
 
 /**
  * Keeps the space that all uploads of a store take under a limit. An upload takes its declared length from its creation
- * on, one without a length as much as has come; a final upload takes room besides its partials. Termination and expiry
+ * on (see {@link LimitedStoreOptions.reserve}), one without a length as much as has come; a final upload takes room besides its partials. Termination and expiry
  * give it back. What does not fit is refused with `ERR_STORAGE_FULL` (507): nothing is created, or what came before is
  * kept.
  *
@@ -73,6 +80,7 @@ export class LimitedStore {
       limit: { ...must.beBytes, required: true },
       store: beComposable,
       infoStore: beComposable,
+      reserve: must.beBoolean,
       counter: beCounter,
       evict: must.beFunction,
       roomTimeout: must.beMilliseconds,
@@ -88,9 +96,10 @@ export class LimitedStore {
     if (!infoStore) throw unfilled('infoStore', 'InfoStore')
     if (!infoLister) throw unfilled('infoStore', 'InfoLister')
     const { limit, counter = new MemorySpaceCounter(), evict, roomTimeout = 10_000 } = checked
+    const { reserve = true } = checked
     const logger = forgiving(checked.logger ?? defaultLogger)
-    const count = () => countUploads({ dataStore, infoStore, infoLister, counter, logger })
-    const space = new Space({ limit, counter, count, evict, roomTimeout })
+    const count = () => countUploads({ dataStore, infoStore, infoLister, reserve, counter, logger })
+    const space = new Space({ limit, reserve, counter, count, evict, roomTimeout })
     this.#space = space
     this.#slots = Object.freeze({
       ...slots,

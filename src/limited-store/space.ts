@@ -17,6 +17,8 @@ export interface Shortage {
 /** What a {@link Space} is made of. */
 export interface SpaceOptions {
   readonly limit: number
+  /** Whether a declared length is taken at once. */
+  readonly reserve: boolean
   readonly counter: SpaceCounter
   /** Counts what is there already. */
   readonly count: () => Promise<void>
@@ -49,6 +51,18 @@ export class Space {
       }
     }
     return this.#isCounted ? Promise.resolve() : (this.#counting ??= count())
+  }
+
+  /**
+   * Takes the declared length of an upload, and returns whether it had to. What could never fit is refused in any case.
+   * Throws as {@link Space.take} does.
+   */
+  async reserve(upload: Upload, options: WriteOptions): Promise<boolean> {
+    const { length } = upload
+    if (length === undefined) return false
+    if (this.#options.reserve) await this.take(upload, length, options)
+    else if (length > this.#options.limit) throw noRoom()
+    return this.#options.reserve
   }
 
   /** Makes `bytes` what the upload takes. Throws `ERR_STORAGE_FULL` when there is no room, nor any to be made. */

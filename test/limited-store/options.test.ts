@@ -13,6 +13,7 @@ test.each<[object, string]>([
   [{ infoStore: new MemoryStore() }, "option 'infoStore' must fill the slot InfoStore"],
   [{ counter: {} }, "option 'counter' must be an object with the functions claim and note, not {}"],
   [{ evict: 1 }, "option 'evict' must be a function, not 1"],
+  [{ reserve: 'no' }, "option 'reserve' must be a boolean"],
   [{ roomTimeout: 0 }, "option 'roomTimeout' must be a number of milliseconds"],
   [{ limits: 1 }, "there is no option 'limits'; did you mean 'limit'?"],
 ])('%o is refused', (wrong, message) => {
