@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { crc32c } from './crc32c.js'
 
 /** The algorithms that verify a chunk, in the order in which they are advertised. */
-export const checksumAlgorithms = ['sha1', 'md5', 'sha256', 'sha512', 'crc32'] as const
+export const checksumAlgorithms = ['sha1', 'md5', 'sha256', 'sha512', 'crc32', 'crc32c'] as const
 
 /** The name of an algorithm that verifies a chunk. */
 export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number]
@@ -14,6 +15,7 @@ export const digestLengths: Readonly<Record<ChecksumAlgorithm, number>> = {
   sha256: 32,
   sha512: 64,
   crc32: 4,
+  crc32c: 4,
 }
 
 /** Computes one digest. */
@@ -24,9 +26,10 @@ export interface Hasher {
   digest(): Buffer
 }
 
-/** A hasher of the given algorithm. The digest of `crc32` is its four bytes, the most significant first. */
+/** A hasher of the given algorithm. The digest of `crc32` and `crc32c` is four bytes, the most significant first. */
 export function createHasher(algorithm: ChecksumAlgorithm): Hasher {
-  if (algorithm === 'crc32') return createCrc32()
+  if (algorithm === 'crc32') return createCrc(crc32)
+  if (algorithm === 'crc32c') return createCrc(crc32c)
   const hash = createHash(algorithm)
   return {
     update(data) {
@@ -36,11 +39,11 @@ export function createHasher(algorithm: ChecksumAlgorithm): Hasher {
   }
 }
 
-function createCrc32(): Hasher {
+function createCrc(append: (data: Buffer, sum: number) => number): Hasher {
   let sum = 0
   return {
     update(data) {
-      sum = crc32(data, sum)
+      sum = append(data, sum)
     },
     digest() {
       const digest = Buffer.alloc(4)

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import {
   createUpload,
@@ -31,6 +30,9 @@ const malformed: readonly (readonly [string, string | string[]])[] = [
   ['two lines', [sha1('hello'), sha1('hello')]],
 ]
 
+/** What `node:crypto` does not compute: the CRCs of "hello". */
+const crcs: Readonly<Record<string, string>> = { crc32: 'NhCmhg==', crc32c: 'mnG7TA==' }
+
 describe.each(stores)('a checksum ($store store)', ({ compose }) => {
   test('T-130 that matches is answered 204, with every algorithm that is advertised', async () => {
     const site = await serve({ composer: await compose() })
@@ -39,12 +41,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect(algorithms).toContain('sha1')
     for (const name of algorithms) {
       expect(name).toMatch(/^[a-z0-9]+$/)
-      const crc = Buffer.alloc(4)
-      crc.writeUInt32BE(crc32('hello'))
-      const digest =
-        name === 'crc32'
-          ? crc.toString('base64')
-          : createHash(name).update('hello').digest('base64')
+      const digest = crcs[name] ?? createHash(name).update('hello').digest('base64')
       const url = await createUpload(site, { 'upload-length': '5' })
       const wrong = await patch(url, 0, 'Hello', { 'upload-checksum': `${name} ${digest}` })
       expect([name, wrong.status]).toEqual([name, 460])

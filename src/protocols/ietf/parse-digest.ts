@@ -1,13 +1,9 @@
-import {
-  checksumAlgorithms,
-  digestLengths,
-  type ChecksumAlgorithm,
-} from '../../uploads/checksum.js'
+import { digestLengths, type ChecksumAlgorithm } from '../../uploads/checksum.js'
 import type { ClaimedDigest } from '../../uploads/verifier.js'
 import { formatDictionary, parseDictionary } from './structured-field.js'
 
-/** An algorithm that has a name in RFC 9530. Its `crc32c` is another checksum than `crc32`. */
-export type DigestAlgorithm = Exclude<ChecksumAlgorithm, 'crc32'>
+/** An algorithm that RFC 9530 registers. Its `crc32c`, which it deprecates, is left to tus; it has no `crc32`. */
+export type DigestAlgorithm = Exclude<ChecksumAlgorithm, 'crc32' | 'crc32c'>
 
 /** A digest that a field names, as long as the algorithm's digests are. */
 export interface DigestClaim extends ClaimedDigest {
@@ -31,7 +27,7 @@ export const digestNames: Readonly<Record<DigestAlgorithm, string>> = {
   sha1: 'sha',
 }
 
-const digestAlgorithms = checksumAlgorithms.filter((algorithm) => algorithm !== 'crc32')
+const digestAlgorithms = Object.keys(digestNames) as DigestAlgorithm[]
 
 /**
  * Reads a `Content-Digest` or `Repr-Digest` field (RFC 9530 sections 2 and 3).
