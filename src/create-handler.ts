@@ -125,7 +125,12 @@ export function createHandler(given: HandlerOptions): Handler {
     budget: new BufferBudget(perUpload, total),
     stallTimeout: options.stallTimeout ?? 60_000,
   }
-  const context = { engine, locations, interimResponses: options.interimResponses ?? false }
+  const context = {
+    engine,
+    locations,
+    interimResponses: options.interimResponses ?? false,
+    checksumMetadata: options.checksumMetadata,
+  }
 
   function tuskitHandler(
     request: IncomingMessage | Http2ServerRequest,

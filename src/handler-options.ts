@@ -83,6 +83,12 @@ export interface HandlerOptions {
    * `ERR_TOO_MANY_FINALS`. Default 100.
    */
   readonly maxFinals?: number
+  /**
+   * The key in `Upload-Metadata` by which clients of tus give a digest of the whole file: the name of an algorithm, a
+   * space, and the digest in Base64 or hexadecimal digits. The content is read again when it is complete, and rejected
+   * with `ERR_DIGEST_MISMATCH` when it differs. Needs a store with a ContentReader. Default: none is verified.
+   */
+  readonly checksumMetadata?: string
   /** Makes the id of a new upload; see `isUploadId` for the form. Default: a random UUID without its dashes. */
   readonly generateId?: (request: IncomingMessage) => string | Promise<string>
   /**

@@ -141,6 +141,7 @@ const uploadShape = object<Upload>({
       wantedDigest: optional(text),
     }),
   ),
+  digests: optional(texts),
   completes: optional(oneOf(true)),
   concat: optional(
     variants({

@@ -53,6 +53,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     minSize: must.beSize,
     minAppendSize: must.beSize,
     maxAppendSize: must.beBytes,
+    checksumMetadata: must.beText,
     maxPartials: must.beCount,
     maxFinals: must.beCount,
     interimResponses: must.beBoolean,
@@ -151,6 +152,11 @@ export function checkStores(
   }
   if (options.expiration !== undefined && options.disable?.includes('expiration')) {
     throw new TypeError("createHandler: option 'expiration' is set, and disabled by 'disable'")
+  }
+  if (options.checksumMetadata !== undefined && slots.contentReader === undefined) {
+    throw new TypeError(
+      "createHandler: option 'checksumMetadata' needs a store with a ContentReader",
+    )
   }
   for (const name of ['minSize', 'maxSize'] as const) {
     const size = options[name]

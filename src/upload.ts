@@ -20,6 +20,8 @@ export interface Upload {
   readonly metadata: Metadata
   /** What the request that created the upload says of its content. Absent in uploads of tus. */
   readonly representation?: Representation
+  /** Digests that the whole content must have, as the metadata of tus says. See `checksumMetadata`. */
+  readonly digests?: Digests
   /**
    * Present while the client's latest request declares that its body is the end of the upload (IETF draft,
    * `Upload-Complete: ?1`) in such a way that all bytes are stored only when that body came whole.
@@ -118,7 +120,7 @@ export interface FinalResponse {
   readonly body: string
   /** The error that is told, in the form of the protocol. Its sentence is the body. */
   readonly code?: ErrorCode
-  /** The digests of {@link Representation.digests} that the content does not have, when that is the error. */
+  /** The digests that the client gave for the whole and the content does not have, when that is the error. */
   readonly digests?: Digests
 }
 

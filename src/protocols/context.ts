@@ -8,6 +8,8 @@ export interface ProtocolContext {
   readonly locations: Locations
   /** Whether `104` interim responses may be sent. */
   readonly interimResponses: boolean
+  /** The key of the metadata in which clients of tus give the digest of the whole. */
+  readonly checksumMetadata: string | undefined
 }
 
 /** The value of a header; an empty one counts as there. Node joins repeated lines by a comma and a space. */

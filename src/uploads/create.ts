@@ -5,6 +5,7 @@ import { must } from '../options.js'
 import {
   isUploadId,
   type Concat,
+  type Digests,
   type Metadata,
   type Representation,
   type UnplacedUpload,
@@ -28,6 +29,8 @@ export interface CreateRequest {
   readonly length: number | undefined
   readonly metadata: Metadata
   readonly representation?: Representation
+  /** Digests that the whole content must have. */
+  readonly digests?: Digests | undefined
   readonly concat?: Concat
   /** Bytes that come with the creation. */
   readonly chunk?: Chunk
@@ -57,7 +60,7 @@ export async function create(engine: Engine, request: CreateRequest): Promise<Re
 /** The record as it will be: with the limits checked, the pre-create hook heard, an id and a place. */
 export async function prepare(engine: Engine, request: CreateRequest): Promise<Upload> {
   const { settings, stores, hooks } = engine
-  const { exchange, concat, length, representation, chunk } = request
+  const { exchange, concat, length, representation, digests, chunk } = request
   const generated = await settings.generateId(exchange)
   const draft: UnplacedUpload = {
     id: generated.id,
@@ -66,6 +69,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
     ...(length !== undefined && { length }),
     metadata: request.metadata,
     ...(representation && { representation }),
+    ...(digests && { digests }),
     ...(chunk && declaresEnd(chunk) && { completes: true }),
     ...(concat && { concat }),
     createdAt: isoTime(0),
@@ -87,6 +91,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
     request.protocol === 'ietf' ||
     stores.finisher !== undefined ||
     settings.finishedAfter !== undefined ||
+    digests !== undefined ||
     (concat === undefined && (hooks.preFinish !== undefined || hooks.postFinish !== undefined))
   const unplaced: UnplacedUpload = {
     ...draft,

@@ -8,11 +8,13 @@ import { reject } from './transition.js'
 
 /**
  * Compares the content of an upload whose bytes are all stored with the digests that its client gave for the whole of it
- * (RFC 9530, Repr-Digest). When one differs, that is recorded as the verdict on the upload. Returns the digests of
+ * (RFC 9530, Repr-Digest; for tus, in its metadata). When one differs, that is recorded as the verdict on the upload. Returns the digests of
  * the content; `undefined` when there was nothing to compute.
  */
 export async function verifyContent(engine: Engine, holder: Holder): Promise<Digests | undefined> {
-  const { digests: expected = {}, wantedDigest } = holder.upload.representation ?? {}
+  const { representation, digests } = holder.upload
+  const expected = { ...representation?.digests, ...digests }
+  const wantedDigest = representation?.wantedDigest
   const names = checksumAlgorithms.filter((name) => name in expected || name === wantedDigest)
   if (names.length === 0) return undefined
   const hashers = names.map((name) => [name, createHasher(name)] as const)
@@ -33,7 +35,9 @@ export async function verifyContent(engine: Engine, holder: Holder): Promise<Dig
 async function contentOf(engine: Engine, { upload, signal }: Holder) {
   const content = await engine.stores.contentReader?.read(upload, undefined, { signal })
   if (content === undefined || 'redirect' in content) {
-    const cause = new Error('The ContentReader does not read, so Repr-Digest cannot be verified')
+    const cause = new Error(
+      'The ContentReader does not read, so the digest of the whole cannot be verified',
+    )
     throw new TusError('ERR_INTERNAL', { cause })
   }
   return content

@@ -26,6 +26,7 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     ['minSize', [-1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
     ['minAppendSize', [-1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
     ['maxAppendSize', [0, -1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
+    ['checksumMetadata', ['', 7, null, {}]],
     ['maxPartials', [0, -1, 1.5, Number.NaN, Infinity, '10', null]],
     ['maxFinals', [0, -1, 1.5, Number.NaN, Infinity, '10', null]],
     ['interimResponses', ['yes', 1, 104, null, {}]],

@@ -12,6 +12,7 @@ import { expiresHeader } from './expires-header.js'
 import { isOffsetOctetStream } from './media-type.js'
 import { parseConcat, type ConcatHeader } from './parse-concat.js'
 import { parseLength } from './parse-length.js'
+import { wholeDigest } from './whole-digest.js'
 import { parseMetadata } from '../../metadata.js'
 
 /** Creates an upload, with bytes when they come along. */
@@ -26,11 +27,13 @@ export async function handlePost(
   }
   const concat = concatHeader(context, exchange)
   const metadata = parseMetadata(header(headers, 'upload-metadata'))
+  // What a partial upload says of the whole is about the final one.
+  const digests = concat?.kind === 'partial' ? undefined : wholeDigest(context, metadata)
   const announce = (upload: Upload) => {
     // Kept whatever happens from here on, so that the client can resume.
     exchange.response.setHeader('location', context.locations.locate(exchange.request, upload.id))
   }
-  const request = { protocol: 'tus', metadata, exchange, announce } as const
+  const request = { protocol: 'tus', metadata, digests, exchange, announce } as const
   if (concat?.kind === 'final') {
     const upload = await createFinal(context.engine, {
       ...request,
