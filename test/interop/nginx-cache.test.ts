@@ -1,27 +1,19 @@
-import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import { join } from 'node:path'
 import * as tusJsClient from 'tus-js-client'
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { ensureProgram } from '../house/debian-packages.mjs'
 import { createHandler } from 'tuskit'
-import { fileComposer, idOf, listen, send, temporaryDirectory, until } from '../serve.js'
+import { fileComposer, idOf, listen, send, temporaryDirectory } from '../serve.js'
+import { ensureNginx, startNginx } from './nginx.js'
 
 const data = randomBytes(3_000_001)
 const chunkSize = 1_000_000
 
-/** Debian keeps it where users do not look for programs. */
-const path = `${process.env.PATH}:/usr/sbin`
-
 vi.setConfig({ testTimeout: 60_000 })
 
-beforeAll(() => {
-  process.env.PATH = path
-  ensureProgram('nginx')
-}, 600_000)
+beforeAll(ensureNginx, 600_000)
 
 let directory: string
 let origin: string
@@ -38,7 +30,7 @@ beforeEach(async () => {
   })
   const port = await listen(server)
   onTestFinished(() => void server.close().closeAllConnections())
-  origin = await startNginx(port)
+  origin = await startCache(port)
 })
 
 test('tus-js-client resumes through a cache that turns HEAD into GET', async () => {
@@ -90,26 +82,10 @@ function clientOf(options: tusJsClient.UploadOptions): tusJsClient.Upload {
 }
 
 /** An nginx that caches whatever it may, in front of a port. Returns its origin. */
-async function startNginx(target: number): Promise<string> {
-  const home = await temporaryDirectory()
-  const port = await freePort()
-  await writeFile(
-    join(home, 'nginx.conf'),
-    `
-daemon off;
-master_process off;
-user root;
-pid ${home}/pid;
-error_log ${home}/error.log;
-events {}
-http {
-  access_log off;
-  client_body_temp_path ${home}/body;
-  proxy_temp_path ${home}/proxy;
-  fastcgi_temp_path ${home}/fastcgi;
-  uwsgi_temp_path ${home}/uwsgi;
-  scgi_temp_path ${home}/scgi;
-  proxy_cache_path ${home}/cache keys_zone=all:1m;
+function startCache(target: number): Promise<string> {
+  return startNginx(
+    (port) => `
+  proxy_cache_path cache keys_zone=all:1m;
   server {
     listen 127.0.0.1:${port};
     client_max_body_size 0;
@@ -121,39 +97,8 @@ http {
       proxy_set_header Host $http_host;
     }
   }
-}
 `,
   )
-  const args = ['-p', home, '-c', join(home, 'nginx.conf'), '-e', join(home, 'error.log')]
-  const nginx = spawn('nginx', args, { stdio: 'ignore', env: { ...process.env, PATH: path } })
-  const ended = once(nginx, 'exit')
-  onTestFinished(async () => {
-    nginx.kill()
-    await ended
-  })
-  const url = `http://127.0.0.1:${port}`
-  await until(
-    async () => nginx.exitCode !== null || (await answers(url)),
-    (answered) => answered,
-  )
-  if (nginx.exitCode !== null) throw new Error(await readFile(join(home, 'error.log'), 'utf8'))
-  requests = []
-  return url
-}
-
-async function answers(url: string): Promise<boolean> {
-  return send({ method: 'GET', url }).then(
-    () => true,
-    () => false,
-  )
-}
-
-async function freePort(): Promise<number> {
-  const server = http.createServer()
-  const port = await listen(server)
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function digest(bytes: Buffer): string {
