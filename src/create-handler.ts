@@ -100,6 +100,9 @@ export interface Uploads {
   finishPending(options?: { readonly signal?: AbortSignal }): Promise<number>
 }
 
+/** What {@link createServer} needs to know for responses that no handler gives. */
+export const corsOfHandlers = new WeakMap<Handler, Cors>()
+
 /**
  * Makes the handler: a plain `(req, res)` listener for resumable uploads under `basePath`.
  *
@@ -159,7 +162,7 @@ export function createHandler(given: HandlerOptions): Handler {
     const answered = await answering
     engine.background.delete(answering)
     if (engine.stopping && !response.headersSent) exchange.endConnection()
-    await respond(exchange, answered, engine.log)
+    await respond(exchange, answered, engine.log, engine.stopping)
   }
 
   async function answerTo(exchange: HttpExchange, found: Route): Promise<Answer> {
@@ -174,13 +177,15 @@ export function createHandler(given: HandlerOptions): Handler {
   }
 
   const sweeper = startSweeper(engine, options.expiration?.sweepEvery)
-  return Object.assign(tuskitHandler, {
+  const handler = Object.assign(tuskitHandler, {
     uploads: createUploads(engine),
     async shutdown({ timeout = 10_000 } = {}) {
       clearInterval(sweeper)
       await shutdown(engine, timeout)
     },
   })
+  if (cors !== undefined) corsOfHandlers.set(handler, cors)
+  return handler
 }
 
 /** Handlers that share a store share the locker that they get without asking for one. */

@@ -1,5 +1,6 @@
 import http, { type RequestListener, type Server, type ServerOptions } from 'node:http'
-import type { Handler } from './create-handler.js'
+import { corsOfHandlers, type Handler } from './create-handler.js'
+import { answerClientErrors } from './http/client-error.js'
 
 /** Options of {@link createServer}: those of Node's `http.createServer`, and these. */
 export interface UploadServerOptions extends ServerOptions {
@@ -21,6 +22,9 @@ export interface UploadServer extends Server {
  * `stallTimeout` takes its place), room for the long headers of concatenations (64 KiB), connections kept for 65
  * seconds, and `Expect: 100-continue` answered only when the request is going to be accepted. Options given replace
  * these.
+ *
+ * Headers that are too large are answered 431 `ERR_HEADERS_TOO_LARGE`, with the headers of CORS where they can be known,
+ * unless the application has a `clientError` listener.
  */
 export function createServer(
   listener: Handler | RequestListener,
@@ -40,6 +44,7 @@ export function createServer(
   )
   server.on('checkContinue', listener as RequestListener)
   const owner = handler ?? ('shutdown' in listener ? listener : undefined)
+  answerClientErrors(server, owner && corsOfHandlers.get(owner))
 
   async function stop({ timeout = 10_000 } = {}): Promise<void> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -58,6 +58,10 @@ export const errors = {
     400,
     'The request uses an extension that this server does not offer; see Tus-Extension',
   ],
+  ERR_HEADERS_TOO_LARGE: [
+    431,
+    'The headers are larger than this server accepts; send less metadata, or fewer partial uploads',
+  ],
   ERR_ACCESS_DENIED: [403, 'Access denied'],
   ERR_REJECTED: [400, 'The upload was rejected'],
   // The upload

@@ -3,6 +3,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { pipeline } from 'node:stream/promises'
 import type { Readable } from 'node:stream'
 import type { Logger } from '../logger.js'
+import { brief, drain, drainPatiently } from './drain.js'
 import type { HttpExchange } from './http-exchange.js'
 import { internalError, noError } from './http2-stream.js'
 
@@ -18,9 +19,6 @@ export interface Answer {
 
 /** A body that has this much left at most is read to its end, to keep the connection. */
 const smallRest = 65_536
-/** Otherwise so much of it is thrown away, for so long, before the connection is closed: a reset could overtake the answer. */
-const drainBytes = 4_194_304
-const drainMilliseconds = 2_000
 
 const phrases: Readonly<Record<number, string>> = { 460: 'Checksum Mismatch' }
 
@@ -33,8 +31,16 @@ const connectionHeaders = [
   'upgrade',
 ] as const
 
-/** Writes the response; the only place that does. Resolves when it is done. Never rejects. */
-export async function respond(exchange: HttpExchange, answer: Answer, log: Logger): Promise<void> {
+/**
+ * Writes the response; the only place that does. `stopping`: the server waits for it. Resolves when it is done. Never
+ * rejects.
+ */
+export async function respond(
+  exchange: HttpExchange,
+  answer: Answer,
+  log: Logger,
+  stopping = false,
+): Promise<void> {
   const { request, response } = exchange
   const { status, headers, body } = answer
   if (response.headersSent || exchange.gone) {
@@ -61,7 +67,7 @@ export async function respond(exchange: HttpExchange, answer: Answer, log: Logge
   } else if (linger) {
     if (text !== '') response.write(text)
     else response.flushHeaders()
-    await drain(request)
+    await (stopping ? drain(request, brief) : drainPatiently(request))
     response.end()
   } else {
     response.end(text)
@@ -146,27 +152,6 @@ function headersOfHttp2(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
 /** The client may go on with a body that nobody wants when it has the response; not for ever. */
 async function endStream(stream: ServerHttp2Stream): Promise<void> {
   if (stream.destroyed) return
-  if (stream.state.remoteClose !== 1 && !(await drain(stream))) stream.close(noError)
+  if (stream.state.remoteClose !== 1 && !(await drain(stream, brief))) stream.close(noError)
   stream.resume()
-}
-
-/** Throws bytes of the request away until they end, which it tells, or there were enough of them, or for long enough. */
-function drain(request: Readable): Promise<boolean> {
-  return new Promise((resolve) => {
-    let left = drainBytes
-    const onData = (chunk: Buffer) => {
-      left -= chunk.length
-      if (left < 0) done(false)
-    }
-    const done = (ended: boolean) => {
-      clearTimeout(timer)
-      request.off('data', onData).off('end', onEnd).off('close', onEnd)
-      if (!ended) request.pause()
-      resolve(ended)
-    }
-    const onEnd = () => done(true)
-    const timer = setTimeout(done, drainMilliseconds, false)
-    request.on('data', onData).once('end', onEnd).once('close', onEnd)
-    request.resume()
-  })
 }
