@@ -41,9 +41,10 @@ const cacheSize = 1000
  * Keeps the records of uploads in files, one per upload: `.<id>.info`. They may lie in the directory of the data: data
  * never has a name that begins with a dot.
  *
- * A file is a log of lines, and a change is one appended line. A line that was cut off (by a crash, by a full disk)
- * does not count, and of concurrent changes, from whichever processes, the one written first counts. That needs a file
- * system on which appending is atomic, as on every local one; on NFS only the locks order changes.
+ * A file is a log of lines. A change is one appended line, which has only what has changed. A line that was cut off (by
+ * a crash, by a full disk) does not count, and of concurrent changes, from whichever processes, the one written first
+ * counts. That needs a file system on which appending is atomic, as on every local one; on NFS only the locks order
+ * changes.
  *
  * A file that cannot be read is never taken for a missing one, and never removed: `get` rejects, with
  * `ERR_INFO_CORRUPT` when a line is not as it was written, or no line is whole. The latter is what a crash in the middle

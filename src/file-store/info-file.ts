@@ -92,8 +92,10 @@ export async function addState(
   directory: Directory,
   { upload, seen, after, refusal }: Addition,
 ): Promise<Added | undefined> {
-  for (let log = seen; followLog(log)?.upload.revision === after; log = await readLog(file)) {
-    const { nonce, bytes, json } = logLine(upload)
+  for (let log = seen; ; log = await readLog(file)) {
+    const end = followLog(log)
+    if (end?.upload.revision !== after) break
+    const { nonce, bytes, json } = logLine(upload, end)
     const bytesWritten = await file.write(bytes, null)
     if (bytesWritten < bytes.length) throw new TusError('ERR_STORAGE_FULL')
     await directory.sync(file)

@@ -94,7 +94,7 @@ describe('FileInfoStore', () => {
     const { size } = await stat(path)
     await store.update(next(upload, { length: 2 }), calm)
     const whole = await readFile(path)
-    for (const end of [size, size + 1, size + 9, size + 3000, whole.length - 2, whole.length - 1]) {
+    for (const end of [size, size + 1, size + 9, size + 60, whole.length - 2, whole.length - 1]) {
       await writeFile(path, whole.subarray(0, end))
       expect((await store.get('a'))?.revision).toBe(1)
       await store.update(next(upload, { length: 3 }), calm)
@@ -220,15 +220,40 @@ describe('FileInfoStore', () => {
     }
   })
 
-  it('reads the logs of earlier versions, whose lines began without a mark', async () => {
+  it('reads the logs of earlier versions, each line of which had the whole record', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
-    const upload = uploadOf('a', { length: 1 })
-    await store.create(upload, calm)
-    await store.update(next(upload, { length: 2 }), calm)
-    const [, first, , second] = (await readFile(path, 'utf8')).split('\n')
-    await writeFile(path, `${first}\n${second!.slice(0, 100)}~\n${second}\n`)
+    const lines: string[] = []
+    for (const revision of [1, 2]) {
+      await store.create(uploadOf('a', { revision, length: revision }), calm)
+      lines.push((await readFile(path, 'utf8')).split('\n')[1]!)
+      await store.delete('a', calm)
+    }
+    await writeFile(path, `${lines[0]}\n${lines[1]!.slice(0, 100)}~\n${lines[1]}\n`)
     expect(await store.get('a')).toMatchObject({ revision: 2, length: 2 })
+    await store.update(uploadOf('a', { revision: 3, length: 3 }), calm)
+    expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 3 })
+  })
+
+  it('writes what never changes once, however often the rest does', async () => {
+    const { store, directory } = await newStore()
+    const raw = 'x'.repeat(50_000)
+    const metadata = { raw, values: { name: raw } }
+    let upload = uploadOf('a', { metadata, concat: { kind: 'partial', finals: [] } })
+    await store.create(upload, calm)
+    for (let i = 0; i < 200; i++) {
+      const { expiresAt, ...rest } = upload
+      upload = next(i % 2 === 0 ? { ...rest, expiresAt: '2026-03-04T05:06:07.000Z' } : rest, {
+        concat: { kind: 'partial', finals: [`final-${i}`] },
+      })
+      await store.update(upload, calm)
+    }
+    expect((await stat(join(directory, '.a.info'))).size).toBeLessThan(150_000)
+    for (const reader of [store, new FileInfoStore({ directory })]) {
+      const found = await reader.get('a')
+      expect(found).toEqual(upload)
+      expect(found).not.toHaveProperty('expiresAt')
+    }
   })
 
   it('tells a record that cannot be read from one that does not exist', async () => {
