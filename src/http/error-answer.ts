@@ -4,7 +4,7 @@ import type { HttpExchange } from './http-exchange.js'
 import type { Answer } from './respond.js'
 
 /** Seconds after which a client may try again. */
-const retryAfter = '1'
+export const retryAfter = '1'
 
 /** How a protocol tells of an error, in a sentence that may be shown. */
 export type ErrorForm = (
@@ -22,6 +22,15 @@ const plainText: ErrorForm = ({ code, status }, sentence) => ({
 /** The error as one with a code: what is none of ours is an internal one. */
 export function asTusError(error: unknown): TusError {
   return isTusError(error) ? error : new TusError('ERR_INTERNAL', { cause: error })
+}
+
+/**
+ * Whether an error says nothing about the upload: the server, its storage or a hook failed. Everything else is a verdict,
+ * also a response that the application chose, whatever its status.
+ */
+export function isFailure(error: unknown): boolean {
+  const { response, status } = asTusError(error)
+  return response === undefined && status >= 500
 }
 
 /**
@@ -59,6 +68,7 @@ export function errorAnswer(
 function logFailure(known: TusError, exchange: HttpExchange, log: Logger): void {
   const { requestId, method } = exchange
   const fields = { requestId, code: known.code, method, error: known.cause ?? known }
-  if (known.status === 503) log.info(known.message, fields)
+  const passes = known.status === 503 && known.code !== 'ERR_STORAGE_UNAVAILABLE'
+  if (passes) log.info(known.message, fields)
   else log.error(known.message, fields)
 }

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { TusError, type HookResponse } from 'tuskit'
 import {
   createUpload,
   head,
+  memoryComposer,
   openPatch,
   patch,
   post,
@@ -13,7 +15,7 @@ import {
   until,
   untilOffset,
 } from '../serve.js'
-import { newGate } from '../stages.js'
+import { keptLog, newGate } from '../stages.js'
 import { silent } from './silent.js'
 
 test.each(stores)(
@@ -84,7 +86,7 @@ test('T-033 no answer to HEAD may be stored', async () => {
     await head(url, { 'tus-resumable': '0.2.2' }),
     await head(url, { ...tus, 'x-reason': 'broken' }),
   ]
-  expect(replies.map(({ status }) => status)).toEqual([200, 403, 404, 405, 412, 500])
+  expect(replies.map(({ status }) => status)).toEqual([200, 403, 404, 405, 412, 423])
   for (const { headers } of replies) expect(headers['cache-control']).toBe('no-store')
 })
 
@@ -254,6 +256,67 @@ test('T-041 an upload that is being finished is answered 423, on which clients t
     ({ status }) => status !== 423,
   )
   expect(headers['upload-offset']).toBe('11')
+})
+
+test.each<[string, unknown]>([
+  ['an error without a code', Error('the bucket is on fire')],
+  ['a TypeError', TypeError('x is not a function')],
+  ['nothing', undefined],
+  ...(
+    [
+      'ERR_STORAGE_UNAVAILABLE',
+      'ERR_STORAGE_FULL',
+      'ERR_INFO_CORRUPT',
+      'ERR_HOOK_FAILED',
+      'ERR_INTERNAL',
+    ] as const
+  ).map((code): [string, unknown] => [code, new TusError(code)]),
+])(
+  'T-041 a store that throws %s is no verdict: 423 with Retry-After, and logged',
+  async (_, error) => {
+    const composer = memoryComposer()
+    const { infoStore, dataStore } = composer.slots()
+    let failing = false
+    const fails = async () => {
+      throw error
+    }
+    composer.useDataStore({
+      maximumSize: Infinity,
+      locate: (upload) => dataStore!.locate(upload),
+      create: (upload, options) => dataStore!.create(upload, options),
+      append: (upload, ...rest) => dataStore!.append(upload, ...rest),
+      stat: (upload, options) => (failing ? fails() : dataStore!.stat(upload, options)),
+    })
+    const log = keptLog()
+    const site = await serve({ composer, logger: log })
+    const url = await createUpload(site)
+    failing = true
+    const failed = await head(url)
+    expect([failed.status, failed.headers['retry-after']]).toEqual([423, '1'])
+    expect(failed.headers).not.toHaveProperty('upload-offset')
+    expect(log.lines.map(({ level }) => level)).toEqual(['error'])
+    failing = false
+    expect((await head(url)).headers['upload-offset']).toBe('0')
+    infoStore!.get = fails
+    expect((await head(url)).status).toBe(423)
+    expect(log.lines.map(({ level }) => level)).toEqual(['error', 'error'])
+  },
+)
+
+test('T-041 a hook that fails is no verdict, and a response that a hook chose is', async () => {
+  let access: () => { reject: HookResponse } | never
+  const site = await serve({ hooks: { access: () => access() }, logger: silent })
+  access = () => ({ reject: false }) as never
+  const url = await createUpload(site)
+  access = () => {
+    throw Error('the database is down')
+  }
+  const failed = await head(url)
+  expect([failed.status, failed.headers['retry-after']]).toEqual([423, '1'])
+  for (const status of [403, 404, 500, 503]) {
+    access = () => ({ reject: { status } })
+    expect((await head(url)).status).toBe(status)
+  }
 })
 
 test('T-041 nothing that a client adds to HEAD makes it a bad request', async () => {

@@ -21,7 +21,7 @@ async function withDamage() {
 
 test('a record that was damaged is not taken for one that does not exist', async () => {
   const { site, url } = await withDamage()
-  expect((await head(url)).status).toBe(500)
+  expect((await head(url)).status).toBe(423)
   expect(await patch(url, 0, 'hello')).toMatchObject({
     status: 500,
     text: expect.stringMatching(/^ERR_INFO_CORRUPT/),

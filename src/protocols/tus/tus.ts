@@ -1,5 +1,5 @@
 import { TusError } from '../../errors.js'
-import { errorAnswer } from '../../http/error-answer.js'
+import { errorAnswer, isFailure, retryAfter } from '../../http/error-answer.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import type { Route } from '../../http/route.js'
@@ -26,21 +26,20 @@ export async function answerTus(
   route: Route,
   stopping: boolean,
 ): Promise<Answer> {
-  const answer = await dispatch(context, exchange, route, stopping).catch((error: unknown) =>
-    errorAnswer(error, exchange, context.engine.log),
-  )
+  const answer = await dispatch(context, exchange, route, stopping).catch((error: unknown) => {
+    const answer = errorAnswer(error, exchange, context.engine.log)
+    return asksForState(exchange) && isFailure(error) ? asLocked(answer) : answer
+  })
   const own = { 'tus-resumable': version }
-  if (!asksForState(exchange)) return withOwnHeaders(answer, own)
-  const status = statusOfHead(answer.status)
-  return withOwnHeaders({ ...answer, status }, own)
+  return withOwnHeaders(answer, own)
 }
 
 /**
- * tus-js-client takes every answer to HEAD but 2xx and 423 for the end of the upload and begins a new one, so what is
- * over in a moment is told as 423.
+ * tus-js-client takes every status of a HEAD response but 2xx and 423 for the end of the upload and starts over from byte
+ * 0. So a failure, which says nothing about the upload, becomes 423.
  */
-function statusOfHead(status: number): number {
-  return status === 503 ? 423 : status
+function asLocked(answer: Answer): Answer {
+  return { ...answer, status: 423, headers: { 'retry-after': retryAfter, ...answer.headers } }
 }
 
 /** HEAD, or the GET that a cache made of it. */
