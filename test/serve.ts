@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -20,6 +20,12 @@ export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'tuskit-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
   return directory
+}
+
+/** All names below a directory, in order, but that of the file by which it is recognised. */
+export async function namesIn(directory: string): Promise<string[]> {
+  const names = await readdir(directory, { recursive: true })
+  return names.filter((name) => name !== '.tuskit').sort()
 }
 
 export function memoryComposer(): StoreComposer {

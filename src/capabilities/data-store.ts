@@ -19,7 +19,9 @@ export interface Stat {
  *   yours; make no further change and reject with `signal.reason`.
  * - Ask `fence.held()` before every change of the medium; when it says no, reject with `ERR_LOCK_LOST`.
  * - Every store accepts uploads whose `length` is not known yet.
- * - Failures of the medium reject. A medium that is full rejects with `ERR_STORAGE_FULL`.
+ * - Failures of the medium reject. A medium that is full rejects with `ERR_STORAGE_FULL`; one that cannot be reached
+ *   right now rejects with `ERR_STORAGE_UNAVAILABLE`, with what went wrong as its `cause`, and never as if something were
+ *   missing: clients try again instead of starting over.
  */
 export interface DataStore {
   /** The most bytes that one upload may have; `Infinity` when the medium has no limit. */

@@ -7,6 +7,9 @@ import type { ChangeOptions, ReadOptions } from './options.js'
  * Each method gets a `signal`. One that has aborted already changes nothing; while a call is under way, heed it as far
  * as your medium lets you. A call that ignores it does no harm but to its upload, which stays locked until the call
  * has settled.
+ *
+ * All of its operations reject with `ERR_STORAGE_UNAVAILABLE`, and with what went wrong as its `cause`, when the records
+ * cannot be reached right now; with `ERR_STORAGE_FULL` when there is no room for one.
  */
 export interface InfoStore {
   /** Stores the first record of an upload, durably when it resolves. Rejects with `ERR_ID_TAKEN`. */

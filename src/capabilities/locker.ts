@@ -14,7 +14,12 @@ export interface AcquireOptions {
   readonly requestRelease: (claim: LockClaim) => boolean | Promise<boolean>
 }
 
-/** Gives an upload to one writer at a time. */
+/**
+ * Gives an upload to one writer at a time.
+ *
+ * `acquire` and `settle` reject with `ERR_STORAGE_UNAVAILABLE`, and with what went wrong as its `cause`, when the locks
+ * cannot be reached right now.
+ */
 export interface Locker {
   /**
    * Waits for the lock and takes it, first come, first served within a process, and without polling there. While

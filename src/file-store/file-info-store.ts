@@ -69,7 +69,8 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   async create(upload: Upload, { signal }: ChangeOptions): Promise<void> {
     signal.throwIfAborted()
     const path = this.#pathOf(upload.id)
-    await translated(async () => {
+    await this.#directory.use(async () => {
+      await this.#directory.confirm()
       const { file, isNew } = await this.#openLog(path)
       try {
         // Before there is a record, so that one that is found has a name that lasts.
@@ -90,26 +91,34 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
 
   async get(id: string): Promise<Upload | undefined> {
     const path = this.#pathOf(id)
-    const found = await this.#directory.medium.stat(path)
-    const known = this.#known.get(id)
-    this.#known.delete(id)
-    if (found === undefined) return undefined
-    const version = versionOf(found)
-    const record =
-      known !== undefined && isSame(version, known.version)
-        ? known.record
-        : await readRecord(path, id, this.#directory, true)
-    const upload = typeof record === 'string' ? parseUpload(record) : record
-    this.#keep(id, { version, record: upload })
-    return upload
+    return this.#directory.use(async () => {
+      const found = await this.#directory.medium.stat(path)
+      const known = this.#known.get(id)
+      this.#known.delete(id)
+      if (found === undefined) {
+        await this.#directory.confirm()
+        return undefined
+      }
+      const version = versionOf(found)
+      const record =
+        known !== undefined && isSame(version, known.version)
+          ? known.record
+          : await readRecord(path, id, this.#directory, true)
+      const upload = typeof record === 'string' ? parseUpload(record) : record
+      this.#keep(id, { version, record: upload })
+      return upload
+    })
   }
 
   async update(upload: Upload, { signal }: ChangeOptions): Promise<void> {
-    await translated(async () => {
+    await this.#directory.use(async () => {
       const refusal = 'ERR_INFO_CONFLICT'
       const path = this.#pathOf(upload.id)
       const file = await unlessMissing(this.#directory.medium.open(path, forAppending))
-      if (file === undefined) throw new TusError(refusal)
+      if (file === undefined) {
+        await this.#directory.confirm()
+        throw new TusError(refusal)
+      }
       try {
         const seen = await readLog(file)
         signal.throwIfAborted()
@@ -123,8 +132,12 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
 
   async delete(id: string, { signal }: ChangeOptions): Promise<void> {
     signal.throwIfAborted()
-    await unlessMissing(unlink(this.#pathOf(id)))
-    await unlessMissing(this.#directory.syncFolder(this.#directory.path))
+    const path = this.#pathOf(id)
+    await this.#directory.use(async () => {
+      await unlessMissing(unlink(path))
+      await unlessMissing(this.#directory.syncFolder(this.#directory.path))
+      await this.#directory.confirm()
+    })
   }
 
   /**
@@ -194,19 +207,20 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   }
 
   async *#scan(signal: AbortSignal): AsyncGenerator<string> {
-    const folder = await unlessMissing(opendir(this.#directory.path, { bufferSize: 256 }))
-    for await (const { name } of cooperative(folder ?? [])) {
-      signal.throwIfAborted()
-      const id = name.slice(1, -'.info'.length)
-      if (name === `.${id}.info` && isUploadId(id)) yield id
+    const { path } = this.#directory
+    const folder = await this.#directory.use(async () => {
+      // Where a disk is not mounted there is an empty directory.
+      await this.#directory.confirm()
+      return opendir(path, { bufferSize: 256 })
+    })
+    try {
+      for await (const { name } of cooperative(folder)) {
+        signal.throwIfAborted()
+        const id = name.slice(1, -'.info'.length)
+        if (name === `.${id}.info` && isUploadId(id)) yield id
+      }
+    } catch (error) {
+      throw mediumError(error)
     }
-  }
-}
-
-async function translated<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw mediumError(cause)
   }
 }

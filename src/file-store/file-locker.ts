@@ -1,23 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { readdir, rmdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { AcquireOptions, Lock, LockClaim, Locker } from '../capabilities/locker.js'
 import { TusError } from '../errors.js'
 import { MemoryLocker } from '../memory-store/memory-locker.js'
 import { checkOptions, must } from '../options.js'
 import type { StoreComposer } from '../store-composer.js'
 import { isUploadId } from '../upload.js'
+import { Directory, directoryRules, type DirectoryOptions } from './directory.js'
 import { beatsAfter, FileLock } from './file-lock.js'
 import { highest, LockDirectory, orIfMissing, type LockView } from './lock-directory.js'
 import { LockFloor } from './lock-floor.js'
-import { Medium } from './medium.js'
 import { DirectoryAlarm } from './watch-directory.js'
 
 /** Options of {@link FileLocker}. */
-export interface FileLockerOptions {
+export interface FileLockerOptions extends Omit<DirectoryOptions, 'durability'> {
   /**
-   * Where the locks are kept: in its subdirectory `.locks`, so it may be the directory of a `FileStore`. All
-   * processes name the same directory. Made when it is missing.
+   * Where the locks are kept: in its subdirectory `.locks`, so it may be the directory of a `FileStore`; then the other
+   * options of the directory should be the same, too. All processes name the same directory. Made, and recognised, as that
+   * of a `FileStore`.
    */
   readonly directory: string
   /**
@@ -43,7 +44,7 @@ export interface FileLockerOptions {
  */
 export class FileLocker implements Locker {
   readonly #path: string
-  readonly #medium = new Medium()
+  readonly #directory: Directory
   readonly #lease: number
   readonly #floor: LockFloor
   readonly #turns = new MemoryLocker()
@@ -52,13 +53,12 @@ export class FileLocker implements Locker {
   #releases = 0
 
   constructor(options: FileLockerOptions) {
-    const { directory, lease } = checkOptions('FileLocker', options, {
-      directory: { ...must.beText, required: true },
-      lease: must.beMilliseconds,
-    })
-    this.#path = resolve(directory, '.locks')
-    this.#lease = lease ?? 10_000
-    this.#floor = new LockFloor(join(this.#path, '.floor'), this.#medium)
+    const { durability: _, ...rules } = directoryRules
+    const checked = checkOptions('FileLocker', options, { ...rules, lease: must.beMilliseconds })
+    this.#directory = new Directory(checked)
+    this.#path = join(this.#directory.path, '.locks')
+    this.#lease = checked.lease ?? 10_000
+    this.#floor = new LockFloor(join(this.#path, '.floor'), this.#directory)
   }
 
   /** Fills the locker slot. */
@@ -78,7 +78,7 @@ export class FileLocker implements Locker {
       },
     })
     try {
-      const acquired = await this.#take(directory, signal)
+      const acquired = await this.#directory.use(() => this.#take(directory, signal))
       this.#held.add(id)
       const lock = new FileLock({
         ...acquired,
@@ -103,7 +103,8 @@ export class FileLocker implements Locker {
     const directory = this.#directoryOf(id)
     signal.throwIfAborted()
     if (this.#held.has(id) && (await this.#turns.settle(id, { signal })) === 'held') return 'held'
-    const vacancy = await this.#untilFree(directory, 'reader', signal)
+    const free = () => this.#untilFree(directory, 'reader', signal)
+    const vacancy = await this.#directory.use(free)
     return vacancy === 'declined' ? 'held' : 'free'
   }
 
@@ -111,7 +112,11 @@ export class FileLocker implements Locker {
    * Removes the files of all locks that nobody holds; may be called at any time from any process. Each locker
    * does so by itself after every 1,000th release.
    */
-  async prune(): Promise<void> {
+  prune(): Promise<void> {
+    return this.#directory.use(() => this.#prune())
+  }
+
+  async #prune(): Promise<void> {
     const ids = (await readdir(this.#path).catch(orIfMissing([]))).filter(isUploadId)
     const unused: { readonly directory: LockDirectory; readonly names: readonly string[] }[] = []
     for (const id of ids) {
@@ -215,7 +220,7 @@ export class FileLocker implements Locker {
 
   #directoryOf(id: string): LockDirectory {
     if (!isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
-    return new LockDirectory(`${this.#path}/${id}`, this.#medium)
+    return new LockDirectory(`${this.#path}/${id}`, this.#directory)
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants, createReadStream } from 'node:fs'
+import { constants, createReadStream, type Stats } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -23,7 +23,7 @@ import type { FileStat } from './data-file.js'
 import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
 import { eachBatch } from './each-batch.js'
-import { mediumError, unlessMissing } from './medium-error.js'
+import { unlessMissing } from './medium-error.js'
 import { checkPlace, pathLocator } from './place.js'
 import type { LocatePath } from './place.js'
 import { joinPieces, moveOver, mustHold, scratchPath, withScratch } from './replacement.js'
@@ -99,9 +99,10 @@ export class FileStore
   }
 
   async create(upload: Upload, options: CreateOptions): Promise<void> {
-    await translated(async () => {
+    await this.#use(async () => {
       mustHold(options)
       const path = this.#pathOf(upload)
+      await this.#directory.confirm()
       const file = await this.#directory.createFile(path, 'wx')
       try {
         await this.#directory.sync(file)
@@ -115,7 +116,7 @@ export class FileStore
 
   /** Takes a few steps and is never called off in between: an answer that is not wanted does no harm. */
   stat(upload: Upload, _options: ReadOptions): Promise<FileStat> {
-    return translated(async () => {
+    return this.#use(async () => {
       const path = this.#pathOf(upload)
       // In this order: the marker is there before the first unverified byte, so it covers whatever was counted.
       const size = await this.#sizeOf(path)
@@ -154,7 +155,7 @@ export class FileStore
   }
 
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
-    await translated(async () => {
+    await this.#use(async () => {
       const path = this.#pathOf(upload)
       mustHold(options)
       await rm(scratchPath(path), { force: true, recursive: true })
@@ -164,6 +165,8 @@ export class FileStore
       mustHold(options)
       await rm(markerPath(path), { force: true })
       await unlessMissing(this.#directory.syncFolder(dirname(path)))
+      // Otherwise nothing was removed: the data may be back when the directory is.
+      await this.#directory.confirm()
     })
   }
 
@@ -172,7 +175,7 @@ export class FileStore
     partials: readonly Upload[],
     options: WriteOptions,
   ): Promise<void> {
-    await translated(async () => {
+    await this.#use(async () => {
       const path = this.#pathOf(final)
       const pieces = await Promise.all(partials.map((partial) => this.#pieceOf(partial, options)))
       await withScratch(path, this.#directory, options, async (temporary) => {
@@ -184,7 +187,7 @@ export class FileStore
   }
 
   read(upload: Upload, range: ByteRange | undefined, { signal }: ReadOptions): Promise<Readable> {
-    return translated(async () => {
+    return this.#use(async () => {
       signal.throwIfAborted()
       const { start, end } = range ?? { start: 0, end: (upload.length ?? 0) - 1 }
       const last = end < start ? undefined : { end }
@@ -199,14 +202,14 @@ export class FileStore
     })
   }
 
-  async #write(
+  #write(
     upload: Upload,
     from: Stat,
     write: WriteOptions,
     unverified: boolean,
     work: (data: DataFile) => Promise<void>,
   ): Promise<FileStat> {
-    try {
+    return this.#use(async () => {
       const path = this.#pathOf(upload)
       const found = await this.#find(upload, from, write)
       const directory = this.#directory
@@ -217,9 +220,7 @@ export class FileStore
       } finally {
         await data.close()
       }
-    } catch (cause) {
-      throw translatedError(cause)
-    }
+    })
   }
 
   /** `from` as this store returned it; found out again when the caller only knows the offset. */
@@ -237,6 +238,10 @@ export class FileStore
     return { path: this.#pathOf(partial), length }
   }
 
+  #use<T>(operation: () => Promise<T>): Promise<T> {
+    return this.#directory.use(operation, meanings)
+  }
+
   #pathOf({ storage }: Upload): string {
     return `${this.#directory.path}/${checkPlace(storage.at.path)}`
   }
@@ -244,12 +249,18 @@ export class FileStore
   async #sizeOf(path: string): Promise<number> {
     if (!this.#directory.onDisk) {
       const found = await this.#directory.medium.lstat(path)
-      if (!found?.isFile()) throw new TusError('ERR_DATA_MISSING')
+      if (found === undefined) {
+        await this.#directory.confirm()
+        throw new TusError('ERR_DATA_MISSING')
+      }
+      mustBeFile(found)
       return found.size
     }
     const file = await this.#directory.medium.open(path, forReading)
     try {
-      const { size } = await file.stat()
+      const found = await file.stat()
+      mustBeFile(found)
+      const { size } = found
       // A writer beside may not have waited for the disk yet, and what is answered must last.
       await this.#directory.sync(file)
       // A creation that was cut off may have left the name. Nothing is appended before somebody has waited for it.
@@ -261,20 +272,21 @@ export class FileStore
   }
 }
 
+const meanings = {
+  ENOENT: 'ERR_DATA_MISSING',
+  EEXIST: 'ERR_DATA_EXISTS',
+  ENAMETOOLONG: 'ERR_INVALID_PLACE',
+} as const
+
 const forReading = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
 
 function isFileStat(stat: Stat): stat is FileStat {
   return 'marked' in stat && 'size' in stat
 }
 
-async function translated<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw translatedError(cause)
-  }
-}
-
-function translatedError(cause: unknown): unknown {
-  return mediumError(cause, { ENOENT: 'ERR_DATA_MISSING', EEXIST: 'ERR_DATA_EXISTS' })
+/** Something else in the place of the data says nothing about the data. */
+function mustBeFile(found: Stats): void {
+  if (found.isFile()) return
+  const cause = new Error('in the place of the data is something that is not a file')
+  throw new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
 }

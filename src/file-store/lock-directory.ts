@@ -1,9 +1,10 @@
 import fs from 'node:fs'
-import { mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { LockClaim } from '../capabilities/locker.js'
+import type { Directory } from './directory.js'
 import { errorCode } from './medium-error.js'
-import type { Medium, Step } from './medium.js'
+import type { Step } from './medium.js'
 
 /** How an acquisition ended. `abandoned`: free, but an earlier holder never released the lock. */
 export type LockEnd = 'released' | 'abandoned'
@@ -26,15 +27,15 @@ export interface LockView {
  */
 export class LockDirectory {
   readonly path: string
-  readonly #medium: Medium
+  readonly #directory: Directory
 
-  constructor(path: string, medium: Medium) {
+  constructor(path: string, directory: Directory) {
     this.path = path
-    this.#medium = medium
+    this.#directory = directory
   }
 
-  async list(): Promise<readonly string[]> {
-    return this.#medium.take(listing, this.path).catch(orIfMissing([]))
+  list(): Promise<readonly string[]> {
+    return listFolder(this.path, this.#directory)
   }
 
   async look(): Promise<LockView> {
@@ -42,7 +43,7 @@ export class LockDirectory {
       const names = await this.list()
       const number = highest(names)
       if (number === 0) return { number, end: 'released', beat: '', names }
-      const reads = this.#medium.take(reading, this.#fileOf(number))
+      const reads = this.#directory.medium.take(reading, this.#fileOf(number))
       const beat = await reads.catch(orIfMissing(undefined))
       // Missing: removed since the directory was read, because a later number exists or the lock is unused.
       if (beat === undefined) continue
@@ -55,7 +56,7 @@ export class LockDirectory {
   async create(number: number): Promise<boolean> {
     for (;;) {
       try {
-        await this.#medium.take(writing, this.#fileOf(number), '', 'wx')
+        await this.#write(this.#fileOf(number), '', 'wx')
         return true
       } catch (error) {
         if (errorCode(error) === 'EEXIST') return false
@@ -68,31 +69,41 @@ export class LockDirectory {
   /** Changes the file of an acquisition. Rejects with `ENOENT` when it has been removed. */
   async write(number: number, content: string): Promise<void> {
     // Overwritten in place: no content is shorter than the one before it, and closing makes it visible to others.
-    await this.#medium.take(writing, this.#fileOf(number), content, 'r+')
+    await this.#write(this.#fileOf(number), content, 'r+')
   }
 
   /** Leaves a request for the holder of `number` and returns its name. */
   async ask(number: number, claim: LockClaim, sender: string): Promise<string> {
     // Writers share a request: one answer serves them all.
     const name = claim === 'writer' ? `${number}.writer` : `${number}.reader.${sender}`
-    const asks = this.#medium.take(writing, `${this.path}/${name}`, '', 'w')
-    await asks.catch(orIfMissing(undefined))
+    await this.#write(`${this.path}/${name}`, '', 'w').catch(orIfMissing(undefined))
     return name
   }
 
   /** Removes files, absent ones included. */
   async remove(names: readonly string[]): Promise<void> {
-    const remove = (name: string) => this.#medium.take(removing, `${this.path}/${name}`)
+    const { medium } = this.#directory
+    const remove = (name: string) => medium.take(removing, `${this.path}/${name}`)
     await Promise.all(names.map((name) => remove(name).catch(orIfMissing(undefined))))
   }
 
   async #make(): Promise<void> {
     // Not recursive at once: that fails when the directory is removed meanwhile, as unused ones are.
     try {
-      await mkdir(this.path)
+      await this.#directory.createInnerFolder(this.path)
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') await mkdir(dirname(this.path), { recursive: true })
+      if (errorCode(error) === 'ENOENT') await this.#directory.createFolder(dirname(this.path))
       else if (errorCode(error) !== 'EEXIST') throw error
+    }
+  }
+
+  async #write(path: string, content: string, flag: string): Promise<void> {
+    const { medium, filePermissions: mode } = this.#directory
+    try {
+      await medium.take(writing, path, content, { flag, mode })
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') await this.#directory.confirm()
+      throw error
     }
   }
 
@@ -101,8 +112,18 @@ export class LockDirectory {
   }
 }
 
-/** The names in a folder. */
-export const listing: Step<[path: string], string[]> = {
+/** The names in a folder; none when it is missing. */
+export async function listFolder(path: string, directory: Directory): Promise<readonly string[]> {
+  try {
+    return await directory.medium.take(listing, path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+    await directory.confirm()
+    return []
+  }
+}
+
+const listing: Step<[path: string], string[]> = {
   now: (path) => fs.readdirSync(path),
   later: (path) => readdir(path),
 }
@@ -112,9 +133,9 @@ const reading: Step<[path: string], string> = {
   later: (path) => readFile(path, 'latin1'),
 }
 
-const writing: Step<[path: string, content: string, flag: string], void> = {
-  now: (path, content, flag) => fs.writeFileSync(path, content, { flag }),
-  later: (path, content, flag) => writeFile(path, content, { flag }),
+const writing: Step<[path: string, content: string, how: { flag: string; mode: number }], void> = {
+  now: fs.writeFileSync,
+  later: writeFile,
 }
 
 const removing: Step<[path: string], void> = { now: fs.unlinkSync, later: unlink }

@@ -1,7 +1,7 @@
-import { mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
+import { readdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { highest, listing, orIfMissing } from './lock-directory.js'
-import type { Medium } from './medium.js'
+import type { Directory } from './directory.js'
+import { highest, listFolder, orIfMissing } from './lock-directory.js'
 
 /**
  * The number above which all new acquisitions begin. It is raised before the files of unused locks are removed,
@@ -10,20 +10,21 @@ import type { Medium } from './medium.js'
  */
 export class LockFloor {
   readonly #path: string
-  readonly #medium: Medium
+  readonly #directory: Directory
 
-  constructor(path: string, medium: Medium) {
+  constructor(path: string, directory: Directory) {
     this.#path = path
-    this.#medium = medium
+    this.#directory = directory
   }
 
   async read(): Promise<number> {
-    return highest(await this.#medium.take(listing, this.#path).catch(orIfMissing([])))
+    return highest(await listFolder(this.#path, this.#directory))
   }
 
   async raise(number: number): Promise<void> {
-    await mkdir(this.#path, { recursive: true })
-    await writeFile(join(this.#path, String(number)), '')
+    await this.#directory.createFolder(this.#path)
+    const { filePermissions: mode } = this.#directory
+    await writeFile(join(this.#path, String(number)), '', { mode })
     const names = await readdir(this.#path)
     const lower = names.filter((name) => Number(name) < highest(names))
     await Promise.all(

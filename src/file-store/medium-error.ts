@@ -18,17 +18,22 @@ export async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined>
   }
 }
 
+/** What codes of the system mean to an operation. */
+export type Meanings = Readonly<Record<string, ErrorCode>>
+
 /**
- * The error that callers see for a failure of the file system: `ERR_STORAGE_FULL` for `ENOSPC`, `EDQUOT` and
- * `EFBIG`, what `others` says for further codes, and the failure itself for everything else.
+ * The error that callers see for a failure of the file system: what `meanings` says, `ERR_STORAGE_FULL` for `ENOSPC`,
+ * `EDQUOT` and `EFBIG`, and `ERR_STORAGE_UNAVAILABLE` for everything else that the system reports. Other errors, such as
+ * those of a program, stay as they are.
  */
-export function mediumError(
-  cause: unknown,
-  others: Readonly<Record<string, ErrorCode>> = {},
-): unknown {
-  const code = errorCode(cause)
-  if (typeof code !== 'string') return cause
-  if (full.includes(code)) return new TusError('ERR_STORAGE_FULL', { cause })
-  const known = others[code]
-  return known === undefined ? cause : new TusError(known, { cause })
+export function mediumError(cause: unknown, meanings: Meanings = {}): unknown {
+  if (!isSystemError(cause)) return cause
+  const otherwise = full.includes(cause.code) ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_UNAVAILABLE'
+  return new TusError(meanings[cause.code] ?? otherwise, { cause })
+}
+
+/** Node adds the number to whatever comes from the system, and to nothing else. */
+function isSystemError(error: unknown): error is { readonly code: string } {
+  const { code, errno } = (error ?? {}) as { code?: unknown; errno?: unknown }
+  return typeof code === 'string' && typeof errno === 'number'
 }

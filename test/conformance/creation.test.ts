@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises'
 import http from 'node:http'
 import type { HandlerOptions } from 'tuskit'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -7,6 +6,7 @@ import {
   download,
   fileComposer,
   head,
+  namesIn,
   patch,
   post,
   type Reply,
@@ -83,8 +83,7 @@ async function inDirectory(
 ): Promise<readonly [Reply, string[]]> {
   const directory = await temporaryDirectory()
   const reply = await ask(await serve({ composer: fileComposer(directory), ...options }))
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  return [reply, entries.filter((entry) => entry.isFile()).map(({ name }) => name)]
+  return [reply, await namesIn(directory)]
 }
 
 test('T-081 a creation without a length is answered 400', async () => {

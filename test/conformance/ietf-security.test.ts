@@ -1,10 +1,11 @@
-import { readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import type { AccessAction, Hooks } from 'tuskit'
 import {
   download,
   fileComposer,
+  idOf,
   memoryComposer,
+  namesIn,
   openRequest,
   type Reply,
   send,
@@ -13,7 +14,6 @@ import {
   stores,
   temporaryDirectory,
   until,
-  idOf,
   untilStored,
 } from '../serve.js'
 import {
@@ -230,7 +230,7 @@ describe('R-142 names and types that a client gives', () => {
     const reply = await create(site, 9, 'hello', fields)
     expect(reply.status).toBe(201)
     const id = idOf(urlIn(reply, site))
-    const files = await readdir(directory, { recursive: true })
+    const files = await namesIn(directory)
     expect(files.filter((name) => !name.includes(id))).toEqual([])
     const raw = `GET /files/${id} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`
     const [head = '', body] = (await sendRaw(site.port, raw)).split('\r\n\r\n')

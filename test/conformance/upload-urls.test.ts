@@ -1,10 +1,10 @@
-import { readdir } from 'node:fs/promises'
 import type { HandlerOptions } from 'tuskit'
 import { expect, test } from 'vitest'
 import {
   createUpload,
   fileComposer,
   head,
+  namesIn,
   post,
   type Reply,
   send,
@@ -115,8 +115,7 @@ async function inDirectory(
 ): Promise<readonly [Reply, string[]]> {
   const directory = await temporaryDirectory()
   const reply = await ask(await serve({ composer: fileComposer(directory), ...options }))
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  return [reply, entries.filter((entry) => entry.isFile()).map(({ name }) => name)]
+  return [reply, await namesIn(directory)]
 }
 
 test.each(['../x', '.x', 'a/b', '', 'a b', 'a\u0000', '\u00e9', 'x'.repeat(129)])(

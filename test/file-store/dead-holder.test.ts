@@ -29,7 +29,10 @@ test('a request that cannot be left to the holder leaves nothing open', async ()
     signal: new AbortController().signal,
     requestRelease: () => true,
   })
-  await expect(acquired).rejects.toThrow('EISDIR')
+  await expect(acquired).rejects.toMatchObject({
+    code: 'ERR_STORAGE_UNAVAILABLE',
+    cause: { code: 'EISDIR' },
+  })
   // A watcher that is closed goes in one of the next turns of the loop.
   await expect.poll(() => open().length).toBe(before)
 })

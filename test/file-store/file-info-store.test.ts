@@ -265,7 +265,10 @@ describe('FileInfoStore', () => {
     await rename(join(directory, '.A.info'), join(directory, '.b.info'))
     await expect(store.get('b')).rejects.toMatchObject(corrupt)
     await mkdir(join(directory, '.c.info'))
-    await expect(store.get('c')).rejects.toThrow()
+    await expect(store.get('c')).rejects.toMatchObject({
+      code: 'ERR_STORAGE_UNAVAILABLE',
+      cause: { code: 'EISDIR' },
+    })
   })
 
   it('finds what has expired beside records that cannot be read', async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StoreComposer, type LockClaim } from 'tuskit'
 import { FileLocker } from 'tuskit/file-store'
+import { namesIn } from '../serve.js'
 
 const program = fileURLToPath(new URL('../programs/locking-process.mjs', import.meta.url))
 const never = new AbortController().signal
@@ -259,7 +260,7 @@ describe('FileLocker', () => {
   it('settles: free, declined, agreed, aborted', async () => {
     const locker = new FileLocker({ directory, lease: longLease })
     expect(await locker.settle('a', { signal: never })).toBe('free')
-    expect(await readdir(directory)).toEqual([])
+    expect(await namesIn(directory)).toEqual([])
 
     const other = await OtherProcess.start(longLease)
     await other.acquire('a')

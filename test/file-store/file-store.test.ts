@@ -144,7 +144,10 @@ describe('FileStore', () => {
     await expect(appending).rejects.toMatchObject(missing)
     await writeFile(join(directory, 'a'), '')
     const below = uploadOf('b', { storage: { kind: 'file', at: { path: 'a/b' } } })
-    await expect(store.stat(below, { signal })).rejects.toMatchObject({ code: 'ENOTDIR' })
+    await expect(store.stat(below, { signal })).rejects.toMatchObject({
+      code: 'ERR_STORAGE_UNAVAILABLE',
+      cause: { code: 'ENOTDIR' },
+    })
   })
 
   it('does not follow a link', async () => {
@@ -153,8 +156,10 @@ describe('FileStore', () => {
     await writeFile(outside, 'secret')
     await symlink(outside, join(directory, 'a'))
     const upload = uploadOf('a')
-    await expect(store.stat(upload, { signal })).rejects.toThrow()
-    await expect(store.read(upload, undefined, { signal })).rejects.toThrow()
+    const unavailable = { code: 'ERR_STORAGE_UNAVAILABLE' }
+    await expect(store.stat(upload, { signal })).rejects.toMatchObject(unavailable)
+    const reading = store.read(upload, undefined, { signal })
+    await expect(reading).rejects.toMatchObject(unavailable)
     const from = { offset: 6, size: 6, marked: false }
     await expect(store.append(upload, from, text('x'), writing())).rejects.toThrow()
     await expect(store.create(upload, writing())).rejects.toMatchObject({ code: 'ERR_DATA_EXISTS' })

@@ -122,7 +122,7 @@ describe('a medium that is full', () => {
       update: 'ERR_STORAGE_FULL',
       revision: 1,
       create: 'ERR_STORAGE_FULL',
-      names: ['.b.info', 'a'],
+      names: ['.b.info', '.tuskit', 'a'],
     })
     expect([8192, 16384]).toContain(result.offset)
     const store = new FileInfoStore({ directory })

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -21,10 +21,7 @@ export async function newDirectory(): Promise<string> {
   return directory
 }
 
-/** All names below a directory, in order. */
-export async function namesIn(directory: string): Promise<string[]> {
-  return (await readdir(directory, { recursive: true })).sort()
-}
+export { namesIn } from '../serve.js'
 
 export function uploadOf(id: string, fields: Partial<Upload> = {}): Upload {
   return {

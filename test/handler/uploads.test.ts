@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
@@ -6,12 +5,13 @@ import {
   createUpload,
   fileComposer,
   head,
+  idOf,
+  namesIn,
   openPatch,
   patch,
   serve,
   temporaryDirectory,
   until,
-  idOf,
 } from '../serve.js'
 import { offsetOf } from '../stages.js'
 
@@ -64,7 +64,7 @@ describe('handler.uploads', () => {
     await site.handler.uploads.terminate(idOf(url))
     await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
     await site.server.stop()
-    expect(await readdir(directory)).toEqual([])
+    expect(await namesIn(directory)).toEqual([])
     await expect(site.handler.uploads.terminate(idOf(url))).rejects.toMatchObject({ status: 404 })
   })
 

@@ -1,7 +1,7 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { fileComposer, head, post, serve, temporaryDirectory } from '../serve.js'
+import { fileComposer, head, namesIn, post, serve, temporaryDirectory } from '../serve.js'
 import { keptLog } from '../stages.js'
 
 const corrupt = expect.objectContaining({
@@ -35,7 +35,7 @@ test.each(left)(
     ])
     expect(await handler.uploads.removeExpired()).toBe(0)
     expect(logger.lines).toEqual([corrupt])
-    expect((await readdir(directory)).sort()).toEqual(['.abc.info', 'abc'])
+    expect(await namesIn(directory)).toEqual(['.abc.info', 'abc'])
   },
 )
 

@@ -1,8 +1,16 @@
-import { readdir } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { TusError } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { createUpload, head, openPatch, patch, remove, temporaryDirectory, idOf } from '../serve.js'
+import {
+  createUpload,
+  head,
+  idOf,
+  namesIn,
+  openPatch,
+  patch,
+  remove,
+  temporaryDirectory,
+} from '../serve.js'
 import { createOf, inFiles, inners, recordsOf, serveLimited } from './limited.js'
 import { storeWith, tryToCreate } from './limited.js'
 import { calm } from '../stages.js'
@@ -90,7 +98,7 @@ test('a refused creation leaves no file', async () => {
   const directory = await temporaryDirectory()
   const site = await serveLimited(inFiles(directory))
   expect((await tryToCreate(site, 12)).status).toBe(507)
-  expect(await readdir(directory)).toEqual([])
+  expect(await namesIn(directory)).toEqual([])
 })
 
 // Whether the data is removed again, as after the first failure, or was somebody else's, as in the second one.

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { ensureProgram } from '../house/debian-packages.mjs'
 import { createUpload, head, openPatch, patch, post, remove, untilOffset } from '../serve.js'
@@ -14,7 +16,8 @@ async function stepsWhile(
   options: Omit<TraceOptions, 'before'>,
   work: (site: TracedSite) => Promise<unknown>,
 ): Promise<string[]> {
-  const events = await trace({ before: async () => {}, ...options }, async (site) => {
+  const before = (directory: string) => writeFile(join(directory, '.tuskit'), '')
+  const events = await trace({ before, ...options }, async (site) => {
     await work(site)
   })
   return stepsOf(events).filter((step) => step !== 'sync .')
@@ -37,7 +40,14 @@ test('the directory, then record and data with their names are on the disk befor
   const events = await trace({}, async (site) => {
     await createUpload(site)
   })
-  expect(stepsOf(events)).toEqual(['mkdir uploads', 'sync .', ...creation('a'), 'answer POST 201'])
+  expect(stepsOf(events)).toEqual([
+    'mkdir uploads',
+    'sync .',
+    'create uploads/.tuskit',
+    'sync uploads',
+    ...creation('a'),
+    'answer POST 201',
+  ])
 })
 
 test('bytes that come with the creation are there as well', async () => {

@@ -1,7 +1,15 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { createUpload, fileComposer, head, patch, serve, temporaryDirectory } from '../serve.js'
+import {
+  createUpload,
+  fileComposer,
+  head,
+  namesIn,
+  patch,
+  serve,
+  temporaryDirectory,
+} from '../serve.js'
 import { keptLog } from '../stages.js'
 
 async function withDamage() {
@@ -32,9 +40,12 @@ test('a record that was damaged is not taken for one that does not exist', async
 
 test('a record that was damaged is not removed, and holds up no other', async () => {
   const { directory, site, logger } = await withDamage()
-  const before = await readdir(directory)
+  const before = await namesIn(directory)
   expect(await site.handler.uploads.removeExpired()).toBe(0)
   expect(await site.handler.uploads.finishPending()).toBe(0)
-  expect(await readdir(directory)).toEqual(before)
-  expect(logger.lines.map(({ message }) => message)).toEqual(['A record cannot be read'])
+  expect(await namesIn(directory)).toEqual(before)
+  expect(logger.lines.map(({ message }) => message)).toEqual([
+    'The sweep failed for an upload',
+    'A record cannot be read',
+  ])
 })

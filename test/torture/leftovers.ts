@@ -18,6 +18,7 @@ export async function judgeLeftovers(
   const names = new Set(await readdir(directory))
   // Locks are removed when they are free; those of a process that was killed stay.
   names.delete('.locks')
+  names.delete('.tuskit')
   const files = [...names].filter((name) => !name.startsWith('.'))
   for (const id of files) {
     names.delete(id)

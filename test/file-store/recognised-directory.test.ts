@@ -1,0 +1,178 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+import { StoreComposer } from 'tuskit'
+import { FileInfoStore, FileLocker, FileStore, type FileStoreOptions } from 'tuskit/file-store'
+import {
+  createUpload,
+  head,
+  patch,
+  post,
+  remove,
+  send,
+  serve,
+  temporaryDirectory,
+  type Reply,
+} from '../serve.js'
+import { keptLog } from '../stages.js'
+import { signal, text, uploadOf, writing } from './stage.js'
+
+const run = promisify(execFile)
+const unavailable = { code: 'ERR_STORAGE_UNAVAILABLE' }
+
+function serveFrom(directory: string, options: Partial<FileStoreOptions> = {}) {
+  const composer = new StoreComposer()
+  for (const part of [FileStore, FileInfoStore, FileLocker]) {
+    new part({ directory, ...options }).useIn(composer)
+  }
+  return serve({ composer, logger: keptLog(), expiration: { after: 3_600_000 } })
+}
+
+/** An empty directory whose content can be taken away, as `mount` and `unmount` do; all as root. */
+async function newMountPoint() {
+  const home = await temporaryDirectory()
+  const [disk, point] = [join(home, 'disk'), join(home, 'point')]
+  await mkdir(disk)
+  await mkdir(point)
+  // A disk that keeps its files while it is mounted nowhere else.
+  await run('mount', ['-t', 'tmpfs', 'tmpfs', disk])
+  const unmount = (path: string) => run('umount', ['-l', path])
+  onTestFinished(async () => {
+    await unmount(point).catch(() => {})
+    await unmount(disk)
+  })
+  return {
+    path: point,
+    mount: () => run('mount', ['--bind', disk, point]),
+    unmount: () => unmount(point),
+  }
+}
+
+const codes = (replies: readonly Reply[]) =>
+  replies.map(({ status, text }) => `${status} ${text.split(':')[0]}`.trim())
+
+/** What becomes of every kind of request for the upload at `url`. */
+async function askAll(site: { origin: string }, url: string): Promise<string[]> {
+  return codes([
+    await head(url),
+    await patch(url, 2, 'llo'),
+    await send({ method: 'GET', url }),
+    await remove(url),
+    await post(site, { 'upload-length': '5' }),
+    await head(`${site.origin}/files/other`),
+  ])
+}
+
+const refused = ['423', ...Array<string>(4).fill('503 ERR_STORAGE_UNAVAILABLE'), '423']
+
+test('a disk that is unmounted under a server is unavailable, and nothing is made where it was', async () => {
+  const disk = await newMountPoint()
+  await disk.mount()
+  const site = await serveFrom(disk.path)
+  const url = await createUpload(site, { 'upload-length': '5' })
+  expect((await patch(url, 0, 'he')).status).toBe(204)
+  expect((await head(`${site.origin}/files/other`)).status).toBe(404)
+  await disk.unmount()
+  expect(await askAll(site, url)).toEqual(refused)
+  await expect(site.handler.uploads.removeExpired()).rejects.toMatchObject(unavailable)
+  expect(await readdir(disk.path)).toEqual([])
+  await disk.mount()
+  expect((await head(url)).headers['upload-offset']).toBe('2')
+  expect((await patch(url, 2, 'llo')).status).toBe(204)
+  expect((await head(`${site.origin}/files/other`)).status).toBe(404)
+})
+
+test('a server that starts before the disk is mounted waits for it when the directory must exist', async () => {
+  const disk = await newMountPoint()
+  await disk.mount()
+  const url = await createUpload(await serveFrom(disk.path), { 'upload-length': '5' })
+  await patch(url, 0, 'he')
+  await disk.unmount()
+  const site = await serveFrom(disk.path, { mustExist: true })
+  const again = `${site.origin}${new URL(url).pathname}`
+  expect(await askAll(site, again)).toEqual(refused)
+  expect(await readdir(disk.path)).toEqual([])
+  await disk.mount()
+  expect((await patch(again, 2, 'llo')).status).toBe(204)
+})
+
+test('a directory that is renamed under a server is not made again, and works when it is back', async () => {
+  const directory = join(await temporaryDirectory(), 'uploads')
+  const site = await serveFrom(directory)
+  const url = await createUpload(site, { 'upload-length': '5' })
+  await patch(url, 0, 'he')
+  await rename(directory, `${directory}-elsewhere`)
+  expect(await askAll(site, url)).toEqual(refused)
+  await expect(stat(directory)).rejects.toMatchObject({ code: 'ENOENT' })
+  await rename(`${directory}-elsewhere`, directory)
+  expect((await patch(url, 2, 'llo')).status).toBe(204)
+})
+
+test('data that cannot be reached is not forgotten', async () => {
+  const directory = join(await temporaryDirectory(), 'data')
+  const composer = new StoreComposer()
+  const records = await temporaryDirectory()
+  new FileStore({ directory }).useIn(composer)
+  new FileInfoStore({ directory: records }).useIn(composer)
+  const site = await serve({ composer, logger: keptLog(), expiration: { after: 3_600_000 } })
+  const url = await createUpload(site, { 'upload-length': '5' })
+  await patch(url, 0, 'he')
+  await rename(directory, `${directory}-elsewhere`)
+  expect((await remove(url)).status).toBe(503)
+  expect(await site.handler.uploads.removeExpired()).toBe(0)
+  expect((await readdir(records)).filter((name) => name.endsWith('.info'))).toHaveLength(1)
+  await rename(`${directory}-elsewhere`, directory)
+  expect(await site.handler.uploads.removeExpired()).toBe(1)
+  expect(await readdir(directory)).toEqual(['.tuskit'])
+})
+
+test('a directory from before there were marks is adopted, also where it cannot be written', async () => {
+  const disk = await newMountPoint()
+  await disk.mount()
+  const store = new FileStore({ directory: disk.path })
+  const upload = uploadOf('a')
+  await store.create(upload, writing())
+  await store.append(upload, { offset: 0 }, text('abc'), writing())
+  await rm(join(disk.path, '.tuskit'))
+  await run('mount', ['-o', 'remount,ro,bind', disk.path])
+  const readOnly = new FileStore({ directory: disk.path })
+  expect(await readOnly.stat(upload, { signal })).toMatchObject({ offset: 3 })
+  await expect(readOnly.create(uploadOf('b'), writing())).rejects.toMatchObject(unavailable)
+  await run('mount', ['-o', 'remount,rw,bind', disk.path])
+  expect(await readOnly.stat(upload, { signal })).toMatchObject({ offset: 3 })
+  expect(await readdir(disk.path)).toContain('.tuskit')
+  const strict = new FileStore({ directory: disk.path, mustExist: true })
+  expect(await strict.stat(upload, { signal })).toMatchObject({ offset: 3 })
+})
+
+test('a directory that must exist is recognised by its file alone', async () => {
+  const directory = await temporaryDirectory()
+  const store = new FileStore({ directory, mustExist: true })
+  await expect(store.create(uploadOf('a'), writing())).rejects.toMatchObject(unavailable)
+  await writeFile(join(directory, '.tuskit'), '')
+  await store.create(uploadOf('a'), writing())
+  expect(() => new FileLocker({ directory, mustExist: 1 as never })).toThrow("'mustExist' must be")
+})
+
+test('store, info store and locker make the directory with the same permissions, whoever is first', async () => {
+  for (const first of [FileStore, FileInfoStore, FileLocker]) {
+    const directory = join(await temporaryDirectory(), 'uploads')
+    const permissions = { directoryPermissions: 0o700, filePermissions: 0o600 }
+    const composer = new StoreComposer()
+    for (const part of new Set([first, FileStore, FileInfoStore, FileLocker])) {
+      new part({ directory, ...permissions }).useIn(composer)
+    }
+    await createUpload(await serve({ composer }))
+    const names = await readdir(directory, { recursive: true })
+    for (const name of ['', ...names]) {
+      const found = await stat(join(directory, name))
+      expect([name, (found.mode & 0o777).toString(8)]).toEqual([
+        name,
+        found.isDirectory() ? '700' : '600',
+      ])
+    }
+    expect(names).toContain('.locks')
+  }
+})
