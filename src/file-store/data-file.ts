@@ -4,6 +4,7 @@ import type { Stat } from '../capabilities/data-store.js'
 import type { WriteOptions } from '../capabilities/options.js'
 import type { Directory } from './directory.js'
 import type { OpenFile } from './medium.js'
+import { TusError } from '../errors.js'
 import { joinPieces, moveOver, mustHold, withScratch } from './replacement.js'
 import { markerPath, VerifiedMarker } from './verified-marker.js'
 import { writeFully } from './write-fully.js'
@@ -31,11 +32,18 @@ export class DataFile {
   readonly #file: OpenFile
   readonly #marker: VerifiedMarker | undefined
   readonly #options: OpenOptions
+  readonly #ino: number
   /** Where the next byte goes. */
   end: number
 
-  private constructor(file: OpenFile, marker: VerifiedMarker | undefined, options: OpenOptions) {
+  private constructor(
+    file: OpenFile,
+    ino: number,
+    marker: VerifiedMarker | undefined,
+    options: OpenOptions,
+  ) {
     this.#file = file
+    this.#ino = ino
     this.#marker = marker
     this.#options = options
     this.end = options.from.offset
@@ -56,9 +64,10 @@ export class DataFile {
       // Bytes beyond the offset are never verified ones: without a marker, the offset is the size. The cut comes
       // before the marker moves, and readers see the smaller of the two.
       if (from.size > from.offset) await file.truncate(from.offset)
-      if (!from.marked && !unverified) return new DataFile(file, undefined, options)
+      const { ino } = await file.stat()
+      if (!from.marked && !unverified) return new DataFile(file, ino, undefined, options)
       const marker = await VerifiedMarker.open(markerPath(path), directory)
-      const data = new DataFile(file, marker, options)
+      const data = new DataFile(file, ino, marker, options)
       try {
         await data.#move()
       } catch (error) {
@@ -82,8 +91,19 @@ export class DataFile {
   async commit(): Promise<void> {
     await this.#options.directory.sync(this.#file)
     await this.#move()
+    await this.#mustBeThere()
     // What a holder wrote just when it lost the lock may have gone to a file that is no longer there.
     mustHold(this.#options.write)
+  }
+
+  /** A file that was removed or replaced can still be written to; what goes there is lost. */
+  async #mustBeThere(): Promise<void> {
+    const { path, directory, write } = this.#options
+    if ((await directory.medium.lstat(path))?.ino === this.#ino) return
+    // The next holder may have put a copy in its place.
+    mustHold(write)
+    await directory.confirm()
+    throw new TusError('ERR_DATA_MISSING')
   }
 
   /** Removes what has been written since the last commit. */

@@ -12,10 +12,15 @@ import type { Engine } from './engine.js'
 export async function measure(engine: Engine, upload: Upload, source: SignalSource): Promise<Stat> {
   try {
     return await engine.stores.dataStore.stat(upload, readOptions(source))
-  } catch (cause) {
-    if (isTusError(cause, 'ERR_DATA_MISSING')) throw new TusError('ERR_UPLOAD_GONE', { cause })
-    throw cause
+  } catch (error) {
+    throw goneIfMissing(error)
   }
+}
+
+/** What a failure of the store is to the client: data that is missing is an upload that is gone. */
+export function goneIfMissing(cause: unknown): unknown {
+  if (!isTusError(cause, 'ERR_DATA_MISSING')) return cause
+  return new TusError('ERR_UPLOAD_GONE', { cause })
 }
 
 /** An AbortController, or a holder of the lock. */

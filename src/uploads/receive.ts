@@ -7,7 +7,7 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { complete } from './complete.js'
-import { isComplete, readOptions, tellableOffset } from './measure.js'
+import { goneIfMissing, isComplete, readOptions, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { watchProgress } from './progress-watch.js'
 import { isTooSmall, refusal, roomFor } from './room.js'
@@ -145,7 +145,7 @@ async function store(
     const accept = async () => !body.overran && (await verifier.accept())
     return await verifiedAppender!.appendVerified(upload, from, body, accept, options)
   } catch (error) {
-    throw at(await storedOffset(engine, holder), error)
+    throw at(await storedOffset(engine, holder), goneIfMissing(error))
   } finally {
     clock.stop()
     if (appendChannel.hasSubscribers) {
