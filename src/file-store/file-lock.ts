@@ -82,7 +82,7 @@ export class FileLock implements Lock {
     const { directory, onRelease } = this.#options
     // A lock that was lost stays unreleased: the next holder is told. If writing fails, the lease runs out.
     const end = this.#forced ? 'abandoned' : 'released'
-    if (held) await directory.write(this.token, end).catch(() => {})
+    if (held) await directory.end(this.token, end).catch(() => {})
     await onRelease()
   }
 

@@ -9,7 +9,14 @@ import type { StoreComposer } from '../store-composer.js'
 import { isUploadId } from '../upload.js'
 import { Directory, directoryRules, type DirectoryOptions } from './directory.js'
 import { beatsAfter, FileLock } from './file-lock.js'
-import { highest, LockDirectory, orIfMissing, type LockView } from './lock-directory.js'
+import {
+  claimOf,
+  endIn,
+  highest,
+  LockDirectory,
+  orIfMissing,
+  type LockView,
+} from './lock-directory.js'
 import { LockFloor } from './lock-floor.js'
 import { DirectoryAlarm } from './watch-directory.js'
 
@@ -151,13 +158,15 @@ export class FileLocker implements Locker {
       let taken = false
       try {
         const names = await directory.list()
-        taken = highest(names) === token && (await this.#floor.read()) < token && !signal.aborted
+        // Somebody may have made and ended this number since the first look.
+        const isFirst = highest(names) === token && endIn(names, token) === undefined
+        taken = isFirst && (await this.#floor.read()) < token && !signal.aborted
         if (taken) {
           await directory.remove(names.filter((name) => isObsolete(name, vacancy.number, token)))
           return { token, forced, since }
         }
       } finally {
-        if (!taken) await directory.write(token, forced ? 'abandoned' : 'released').catch(() => {})
+        if (!taken) await directory.end(token, forced ? 'abandoned' : 'released').catch(() => {})
       }
     }
   }
@@ -245,5 +254,5 @@ const mostSightings = 1000
 /** The last two numbers stay: whoever makes an old one anew sees that there is a higher one. */
 function isObsolete(name: string, previous: number, current: number): boolean {
   const number = Number.parseInt(name, 10)
-  return name.includes('.') ? number < current : number < previous
+  return claimOf(name, number) === undefined ? number < previous : number < current
 }

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { readdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { LockClaim } from '../capabilities/locker.js'
 import type { Directory } from './directory.js'
@@ -23,7 +23,7 @@ export interface LockView {
 
 /**
  * The files of one lock. Each acquisition makes a file named by the next number; its content is a count of
- * heartbeats, and in the end `released`. Beside it stand the requests to the holder of that number.
+ * heartbeats, and in the end `released`; on a medium that is full its name says that instead (`7.released`). Beside it stand the requests to the holder of that number.
  */
 export class LockDirectory {
   readonly path: string
@@ -43,6 +43,8 @@ export class LockDirectory {
       const names = await this.list()
       const number = highest(names)
       if (number === 0) return { number, end: 'released', beat: '', names }
+      const end = endIn(names, number)
+      if (end !== undefined) return { number, end, beat: '', names }
       const reads = this.#directory.medium.take(reading, this.#fileOf(number))
       const beat = await reads.catch(orIfMissing(undefined))
       // Missing: removed since the directory was read, because a later number exists or the lock is unused.
@@ -70,6 +72,19 @@ export class LockDirectory {
   async write(number: number, content: string): Promise<void> {
     // Overwritten in place: no content is shorter than the one before it, and closing makes it visible to others.
     await this.#write(this.#fileOf(number), content, 'r+')
+  }
+
+  /**
+   * Says how an acquisition ended: in its file, or by a name beside it where the file cannot be written. On a medium that
+   * is full there is no room for a word, but for a name.
+   */
+  async end(number: number, end: LockEnd): Promise<void> {
+    try {
+      await this.write(number, end)
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') throw error
+      await rename(this.#fileOf(number), `${this.#fileOf(number)}.${end}`)
+    }
   }
 
   /** Leaves a request for the holder of `number` and returns its name. */
@@ -140,9 +155,15 @@ const writing: Step<[path: string, content: string, how: { flag: string; mode: n
 
 const removing: Step<[path: string], void> = { now: fs.unlinkSync, later: unlink }
 
-/** The highest of the names that are numbers, or 0. */
+/** The highest number of an acquisition among the names, or 0. */
 export function highest(names: readonly string[]): number {
-  return names.reduce((most, name) => (/^\d+$/.test(name) ? Math.max(most, Number(name)) : most), 0)
+  const numbered = names.filter((name) => /^\d+(\.(released|abandoned))?$/.test(name))
+  return numbered.reduce((most, name) => Math.max(most, Number.parseInt(name, 10)), 0)
+}
+
+/** How an acquisition ended, if a name says so. */
+export function endIn(names: readonly string[], number: number): LockEnd | undefined {
+  return (['abandoned', 'released'] as const).find((end) => names.includes(`${number}.${end}`))
 }
 
 /** Who sent the request of this name, or `undefined` when it is none for the holder of `number`. */

@@ -10,7 +10,7 @@ import { noExchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { isVerdict } from './final-response.js'
 import { isComplete, isFinished } from './measure.js'
-import { remove } from './terminate.js'
+import { remove, removeData } from './terminate.js'
 import { transition } from './transition.js'
 
 /**
@@ -82,9 +82,11 @@ async function expire(engine: Engine, holder: Holder, id: string): Promise<boole
   if (engine.stores.terminator === undefined) return false
   if (isAlive) {
     const state = { kind: 'gone', at: isoTime(0), cause: 'expired' } as const
-    await transition(engine, holder, { state })
+    await removeData(engine, holder, { state })
+    await engine.stores.infoStore.delete(id)
+  } else {
+    await remove(engine, holder)
   }
-  await remove(engine, holder)
   return true
 }
 

@@ -1,4 +1,6 @@
-import { TusError } from '../errors.js'
+import { isTusError, TusError } from '../errors.js'
+import type { HookType } from '../hooks.js'
+import type { Upload } from '../upload.js'
 import { ask, authorize, beAnswer, refusal } from './ask.js'
 import { isReferenced } from './reference.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
@@ -6,13 +8,12 @@ import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { find } from './load.js'
 import { hasExpired } from './measure.js'
-import { hookEvent, transition, writeOptions } from './transition.js'
+import { hookEvent, notifyAll, transition, writeOptions, type Change } from './transition.js'
 import { withoutSecret } from './without-secret.js'
 
 /** Removes an upload, finished or not. Whoever is writing it is ended first. */
 export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {
-  const { terminator } = engine.stores
-  if (terminator === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
+  if (engine.stores.terminator === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
   await authorize(engine, 'terminate', await find(engine, id), exchange)
   await exclusive(engine, id, async (holder) => {
     holder.upload = await find(engine, id)
@@ -28,8 +29,7 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
     await askPreTerminate(engine, holder, exchange)
     const state = { kind: 'gone', at: isoTime(0), cause: 'terminated' } as const
     const change = { state, expiresAt: isoTime(0) }
-    await transition(engine, holder, change, ['post-terminate'], exchange)
-    await terminator.terminate(holder.upload, writeOptions(engine, holder))
+    await removeData(engine, holder, change, ['post-terminate'], exchange)
     // The record outlives the post-terminate hook, so that a removal that is cut off can be found.
     const forgotten = engine.events.add(id, () => engine.stores.infoStore.delete(id))
     holder.keep(forgotten)
@@ -39,10 +39,44 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
 
 /** Ends an upload that received what it must not. Its record stays for a while, to say that it is gone. */
 export async function invalidate(engine: Engine, holder: Holder): Promise<void> {
-  const { terminator } = engine.stores
   const state = { kind: 'gone', at: isoTime(0), cause: 'overrun' } as const
-  await transition(engine, holder, { state, expiresAt: isoTime(engine.settings.verdictRetention) })
-  await terminator?.terminate(holder.upload, writeOptions(engine, holder))
+  const change = { state, expiresAt: isoTime(engine.settings.verdictRetention) }
+  if (engine.stores.terminator === undefined) return transition(engine, holder, change)
+  await removeData(engine, holder, change)
+}
+
+/**
+ * Records the tombstone, then removes the data. When there is no room for the tombstone, the data goes first: what frees
+ * space must not need any. A crash in between leaves a record without data, which is 410 until expiry removes it.
+ */
+export async function removeData(
+  engine: Engine,
+  holder: Holder,
+  tombstone: Change & { readonly state: Upload['state'] },
+  events: readonly HookType[] = [],
+  exchange?: Exchange,
+): Promise<void> {
+  const remove = () =>
+    engine.stores.terminator!.terminate(holder.upload, writeOptions(engine, holder))
+  const record = () => transition(engine, holder, tombstone, events, exchange)
+  try {
+    await record()
+  } catch (error) {
+    if (!isFull(error)) throw error
+    await remove()
+    // There may be room now. If not, the record goes without a tombstone.
+    await record().catch((again: unknown) => {
+      if (!isFull(again)) throw again
+      holder.upload = { ...holder.upload, state: tombstone.state }
+      notifyAll(engine, holder.upload, events, exchange)
+    })
+    return
+  }
+  await remove()
+}
+
+function isFull(error: unknown): boolean {
+  return isTusError(error, 'ERR_STORAGE_FULL')
 }
 
 /** The last two steps of every removal: the data, then the record. */

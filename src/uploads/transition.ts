@@ -32,9 +32,17 @@ export async function transition(
     if (current.state.kind !== kind) throw new TusError('ERR_INFO_CONFLICT')
     return change
   })
-  for (const type of events) {
-    notify(engine, hookEvent(holder.upload.id, type), holder.upload, exchange)
-  }
+  notifyAll(engine, holder.upload, events, exchange)
+}
+
+/** Tells the hooks of what has happened to an upload. */
+export function notifyAll(
+  engine: Engine,
+  upload: Upload,
+  events: readonly HookType[],
+  exchange: Exchange = noExchange,
+): void {
+  for (const type of events) notify(engine, hookEvent(upload.id, type), upload, exchange)
 }
 
 /** Records a verdict against the upload, for good, and throws it. */

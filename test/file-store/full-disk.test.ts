@@ -1,0 +1,124 @@
+import { execFile } from 'node:child_process'
+import { open, readdir, rm, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+import { StoreComposer } from 'tuskit'
+import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
+import {
+  createUpload,
+  head,
+  idOf,
+  patch,
+  post,
+  remove,
+  serve,
+  temporaryDirectory,
+  until,
+} from '../serve.js'
+import { keptLog } from '../stages.js'
+
+const run = promisify(execFile)
+const half = Buffer.alloc(50_000, 'x')
+const gone: string[] = []
+
+/** A server whose files are on a file system of its own, with room for a few uploads. */
+async function onSmallDisk(after = 3_600_000) {
+  const directory = await temporaryDirectory()
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', directory])
+  onTestFinished(async () => void (await run('umount', ['-l', directory])))
+  const composer = new StoreComposer()
+  new FileStore({ directory }).useIn(composer)
+  new FileInfoStore({ directory }).useIn(composer)
+  // Nobody waits for the end of such a lease.
+  const locker = new FileLocker({ directory, lease: 1_000_000 })
+  locker.useIn(composer)
+  const log = keptLog()
+  gone.length = 0
+  const site = await serve({
+    composer,
+    logger: log,
+    expiration: { after },
+    lockTimeout: 60_000,
+    hooks: { postTerminate: ({ upload }) => void gone.push(`${upload.id} ${upload.state.kind}`) },
+  })
+  return { ...site, site, directory, log, locker }
+}
+
+/** Takes all the room that is left. */
+async function fill(directory: string): Promise<void> {
+  const file = await open(join(directory, 'filler'), 'a')
+  try {
+    for (const size of [65_536, 4_096, 1]) await writeAll(file, Buffer.alloc(size))
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (;;) {
+    try {
+      await file.write(bytes)
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'ENOSPC') return
+      throw error
+    }
+  }
+}
+
+test('DELETE makes room on a disk that is full, and another upload goes on in it', async () => {
+  const { site, directory } = await onSmallDisk()
+  const length = { 'upload-length': String(2 * half.length) }
+  const [url, other] = [await createUpload(site, length), await createUpload(site, length)]
+  for (const each of [url, other]) expect((await patch(each, 0, half)).status).toBe(204)
+  await fill(directory)
+  const refused = await patch(other, half.length, half)
+  expect(refused.status).toBe(507)
+  expect((await remove(url)).status).toBe(204)
+  await until(
+    () => readdir(directory),
+    (names) => !names.some((name) => name.includes(idOf(url))),
+  )
+  expect((await head(url)).status).toBe(404)
+  expect(gone).toEqual([`${idOf(url)} gone`])
+  // Its lock was free at once as well: the lease has not run out.
+  const from = Number((await head(other)).headers['upload-offset'])
+  expect(from).toBeGreaterThanOrEqual(half.length)
+  await rm(join(directory, 'filler'))
+  const rest = half.subarray(0, 2 * half.length - from)
+  expect((await patch(other, from, rest)).status).toBe(204)
+})
+
+test('the sweep makes room on a disk that is full', async () => {
+  const { site, directory, handler } = await onSmallDisk(1)
+  const ids: string[] = []
+  for (let n = 0; n < 3; n++) {
+    const reply = await post(site, { 'upload-length': String(2 * half.length) }, half)
+    ids.push(idOf(reply.headers.location!))
+  }
+  await fill(directory)
+  expect(await handler.uploads.removeExpired()).toBe(3)
+  const left = await readdir(directory)
+  expect(left.filter((name) => ids.some((id) => name.includes(id)))).toEqual([])
+})
+
+test('a lock is free as soon as it is released on a disk that is full', async () => {
+  const { directory, locker } = await onSmallDisk()
+  const options = { signal: new AbortController().signal, requestRelease: () => true }
+  const first = await locker.acquire('a', options)
+  await fill(directory)
+  await first.release()
+  const others = new FileLocker({ directory, lease: 1_000_000 })
+  expect(await others.settle('a', options)).toBe('free')
+  const second = await others.acquire('a', options)
+  expect([second.token > first.token, second.forced]).toEqual([true, false])
+  await second.release()
+  const third = await locker.acquire('a', options)
+  expect([third.token > second.token, third.forced]).toEqual([true, false])
+  await third.release()
+  await rm(join(directory, 'filler'))
+  await others.prune()
+  const fourth = await others.acquire('a', options)
+  expect(fourth.token).toBeGreaterThan(third.token)
+  await fourth.release()
+})
