@@ -30,6 +30,7 @@ import { list, type ListedUpload, type ListUploadsOptions } from './uploads/list
 import { openContent, type Content } from './uploads/read.js'
 import { shutdown } from './uploads/shutdown.js'
 import { terminate } from './uploads/terminate.js'
+import { TimeLimit } from './uploads/time-limit.js'
 
 /** A listener for the servers of `node:http`, `node:https` and `node:http2`, and middleware for what is mounted on one. */
 export interface Handler {
@@ -126,7 +127,7 @@ export function createHandler(given: HandlerOptions): Handler {
   const exchangeOptions = {
     overridesMethod: engine.features.has('method-override'),
     budget: new BufferBudget(perUpload, total),
-    stallTimeout: options.stallTimeout ?? 60_000,
+    stallTimeout: engine.settings.stallTimeout,
   }
   const context = {
     engine,
@@ -200,7 +201,8 @@ function defaultLocker(dataStore: DataStore): Locker {
 function createEngine(options: HandlerOptions): Engine {
   const slots = options.composer.slots()
   const stores = checkStores(slots, options)
-  const settings = engineSettings(options, stores)
+  const hookLimit = new TimeLimit(options.hookTimeout ?? 30_000)
+  const settings = engineSettings(options, stores, hookLimit)
   const log = forgiving(options.logger ?? defaultLogger)
   const holders = new Map<string, Holder>()
   const locker = slots.locker ?? defaultLocker(stores.dataStore)
@@ -214,6 +216,8 @@ function createEngine(options: HandlerOptions): Engine {
     holders,
     sharesLocks: slots.locker !== undefined,
     events: new EventQueue(),
+    hookLimit,
+    preFinishLimit: new TimeLimit(options.preFinishTimeout ?? Infinity),
     background: new Set(),
     stopping: false,
   }

@@ -128,7 +128,10 @@ export interface HandlerOptions {
    * holder in another process. Then it reports what is stored beside the writer. Default 200.
    */
   readonly settleTimeout?: number
-  /** How long a store may take to store what it was given once the body has ended. Default 10,000. */
+  /**
+   * How long a store may take to store what it was given once the body has ended. Then its signal aborts and the request is answered
+   * 503 `ERR_FLUSH_TIMEOUT`, whether the store listens or not; the lock stays until the store is done. Default 10,000.
+   */
   readonly flushTimeout?: number
   /**
    * How long one small call to a store may take: to look, to create, to open, to remove, to read and write a record, to
@@ -142,6 +145,17 @@ export interface HandlerOptions {
    * on. Default 30,000.
    */
   readonly finishTimeout?: number
+  /**
+   * How long a hook may take, and the functions `maxSize` and `generateId`. Then its signal aborts. `access` and the `pre-`
+   * hooks have failed: the request is answered 500 `ERR_HOOK_FAILED`, and a verdict that comes later is ignored. A `post-` hook is
+   * logged, and the next event follows. Not for `preFinish`. Default 30,000.
+   */
+  readonly hookTimeout?: number
+  /**
+   * How long `preFinish` may take, likewise. The upload stays locked meanwhile, and is asked about again by the next request.
+   * Default: no limit, for a scan may take ten minutes.
+   */
+  readonly preFinishTimeout?: number
   /** How long the verdict on a rejected upload is kept. Default 24 hours. */
   readonly verdictRetention?: number
   /** Memory for bytes between the network and the store. */

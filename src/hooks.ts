@@ -32,6 +32,11 @@ export interface HookContext {
    * Absent when no request is the cause: the application's own calls, expiry, a finish that is driven again.
    */
   readonly request: IncomingMessage | undefined
+  /**
+   * Aborts when the hook has taken longer than `hookTimeout`, `preFinish` than `preFinishTimeout`: what it returns is ignored from
+   * then on. Pass it to what you wait for, such as `fetch`.
+   */
+  readonly signal: AbortSignal
 }
 
 /** An answer that a hook chooses. */
@@ -106,9 +111,10 @@ type Awaitable<T> = T | Promise<T>
 /**
  * Functions that the application hangs into the life of uploads. Each is optional.
  *
- * The `pre-` hooks and `access` are awaited and may refuse. When one throws, the request is answered with 500
- * `ERR_HOOK_FAILED` and nothing is recorded. The `post-` hooks run after the fact, those of one upload in order and
- * one at a time, and none after `post-finish` but those of a termination; what they throw is logged.
+ * The `pre-` hooks and `access` are awaited and may refuse. When one throws, or takes longer than `hookTimeout`, the request
+ * is answered with 500 `ERR_HOOK_FAILED` and nothing is recorded. The `post-` hooks run after the fact, those of one upload in order and
+ * one at a time, and none after `post-finish` but those of a termination; what they throw is logged. One that takes longer than
+ * `hookTimeout` is logged, too, and the next one runs.
  */
 export interface Hooks {
   /**
@@ -116,7 +122,12 @@ export interface Hooks {
    * concatenation. Default status of a refusal: 403.
    */
   access?(context: AccessContext): Awaitable<RejectVerdict | void>
-  /** Before anything exists. May refuse, and change what will be created. */
+  /**
+   * Before anything exists. May refuse, and change what will be created.
+   *
+   * Do not limit the size by `upload.length` here: it is absent when the client declares the length later, so `length > limit`
+   * lets such an upload pass. Return `maxSize`, or set the option: that holds for every byte.
+   */
   preCreate?(context: PreCreateContext): Awaitable<PreCreateVerdict | void>
   /** After the record and the data exist. Bytes that come with the creation do not wait for it; pre-finish does. */
   postCreate?(context: HookContext): Awaitable<void>

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import { featureNames, type Feature } from './features.js'
 import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
+import { TusError } from './errors.js'
 import type { Hooks } from './hooks.js'
 import { beLogger } from './logger.js'
 import { checkOptions, must, type OptionRule } from './options.js'
 import type { StoreSlots } from './store-composer.js'
 import type { FilledSlots } from './uploads/bounded-stores.js'
+import type { TimeLimit } from './uploads/time-limit.js'
 import type { EngineSettings } from './uploads/engine.js'
 
 const beTrustProxy: OptionRule = {
@@ -70,6 +72,8 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     flushTimeout: must.beMilliseconds,
     storeTimeout: must.beMilliseconds,
     finishTimeout: must.beMilliseconds,
+    hookTimeout: must.beMilliseconds,
+    preFinishTimeout: must.beMilliseconds,
     verdictRetention: must.beMilliseconds,
     bodyBuffer: must.beObject,
     progressInterval: must.beMilliseconds,
@@ -174,13 +178,20 @@ export function checkStores(
 export function engineSettings(
   options: HandlerOptions,
   stores: Pick<FilledSlots, 'dataStore'>,
+  hookLimit: TimeLimit,
 ): EngineSettings {
   const { maxSize = Infinity, generateId } = options
   const { maximumSize } = stores.dataStore
+  const inTime = <T>(option: string, start: () => T | Promise<T>): Promise<T> => {
+    const late = () =>
+      new TusError('ERR_HOOK_FAILED', { cause: hookLimit.exceeded(`The function ${option}`) })
+    return hookLimit.run<T>({ start, late })
+  }
   return {
     async maxSize({ request }, upload) {
       if (typeof maxSize === 'number') return Math.min(maxSize, maximumSize)
-      const limit = request === undefined ? Infinity : await maxSize(request, upload)
+      const limit =
+        request === undefined ? Infinity : await inTime('maxSize', () => maxSize(request, upload))
       // What is no limit must not pass for none.
       if (must.beLimit.accepts(limit)) return Math.min(limit, maximumSize)
       throw new TypeError(
@@ -191,13 +202,14 @@ export function engineSettings(
       if (generateId === undefined || request === undefined) {
         return { id: randomUUID().replaceAll('-', ''), random: true }
       }
-      return { id: await generateId(request), random: false }
+      return { id: await inTime('generateId', () => generateId(request)), random: false }
     },
     expireAfter: options.expiration?.after,
     finishedAfter: options.expiration?.finishedAfter,
     stalledAfter: options.stalledAfter ?? 1_000,
     lockTimeout: options.lockTimeout ?? 15_000,
     settleTimeout: options.settleTimeout ?? 200,
+    stallTimeout: options.stallTimeout ?? 60_000,
     flushTimeout: options.flushTimeout ?? 10_000,
     storeTimeout: options.storeTimeout ?? 15_000,
     finishTimeout: options.finishTimeout ?? 30_000,

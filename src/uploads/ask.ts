@@ -1,10 +1,13 @@
+import type { ReadOptions } from '../capabilities/options.js'
 import { isTusError, TusError, type ErrorCode } from '../errors.js'
-import type { AccessAction, HookResponse } from '../hooks.js'
+import type { AccessAction, HookEvent, HookResponse } from '../hooks.js'
 import { checkOptions, must, type OptionRule } from '../options.js'
 import type { Upload } from '../upload.js'
+import { callHook } from './call-hook.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { finalResponse } from './final-response.js'
+import type { TimeLimit } from './time-limit.js'
 import { hookEvent } from './transition.js'
 import { withoutSecret } from './without-secret.js'
 
@@ -16,14 +19,16 @@ export const beAnswer: OptionRule = {
 
 /**
  * The verdict of a hook, after a check by the rules of its members: a misspelt refusal must not pass as consent.
- * Whatever the hook throws becomes `ERR_HOOK_FAILED`.
+ * Whatever the hook throws becomes `ERR_HOOK_FAILED`, and so does a verdict that does not come in time.
  */
-export async function ask<Verdict extends object>(
+export async function ask<Verdict extends object, Context extends { readonly event: HookEvent }>(
+  limit: TimeLimit,
   rules: { readonly [Name in keyof Required<Verdict>]: OptionRule },
-  call: () => Verdict | void | Promise<Verdict | void>,
+  context: Context,
+  hook: (context: Context & ReadOptions) => Verdict | void | Promise<Verdict | void>,
 ): Promise<Partial<Verdict>> {
   try {
-    const verdict = (await call()) ?? {}
+    const verdict = (await callHook(limit, context, hook)) ?? {}
     return checkOptions<Partial<Verdict>>('The answer of a hook', verdict, rules)
   } catch (cause) {
     throw isTusError(cause) ? cause : new TusError('ERR_HOOK_FAILED', { cause })
@@ -48,8 +53,9 @@ export async function authorize(
   if (hooks.access === undefined || exchange.request === undefined) return
   const event = hookEvent(subject?.id ?? '', 'access')
   const upload = subject && withoutSecret(subject)
-  const verdict = await ask({ reject: beAnswer }, () =>
-    hooks.access!({ event, action, upload, request: exchange.request }),
+  const context = { event, action, upload, request: exchange.request }
+  const verdict = await ask(engine.hookLimit, { reject: beAnswer }, context, (asked) =>
+    hooks.access!(asked),
   )
   if (verdict.reject) throw refusal('ERR_ACCESS_DENIED', verdict.reject)
 }

@@ -107,7 +107,7 @@ class StoreCalls {
   #unavailable(call: string, uploadId: string): TusError {
     const { log, storeTimeout } = this.#bounds
     log.error('A store does not answer', { call, uploadId, storeTimeout })
-    const cause = new Error(`${call} has not settled within ${storeTimeout} ms`)
+    const cause = this.#limit.exceeded(call)
     return new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
   }
 }

@@ -142,7 +142,8 @@ async function askPreCreate(
   const { hooks } = engine
   if (hooks.preCreate === undefined) return {}
   const event = hookEvent(upload.id, 'pre-create')
-  const verdict = await ask<PreCreateVerdict>(
+  const verdict = await ask(
+    engine.hookLimit,
     {
       reject: beAnswer,
       id: must.beText,
@@ -150,7 +151,8 @@ async function askPreCreate(
       maxSize: must.beLimit,
       place: must.beTexts,
     },
-    () => hooks.preCreate!({ event, upload, request }),
+    { event, upload, request },
+    (context) => hooks.preCreate!(context),
   )
   if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)
   return verdict

@@ -7,6 +7,7 @@ import type { EventQueue } from './event-queue.js'
 import type { Exchange } from './exchange.js'
 import { isVerdict } from './final-response.js'
 import type { Holder } from './exclusive.js'
+import type { TimeLimit } from './time-limit.js'
 
 /** What the operations of this folder share: the stores, the settings, and who writes at this moment. */
 export interface Engine {
@@ -20,6 +21,10 @@ export interface Engine {
   /** Whether others may hold locks too: the locker is one that the application chose. */
   readonly sharesLocks: boolean
   readonly events: EventQueue
+  /** How long hooks may take. */
+  readonly hookLimit: TimeLimit
+  /** How long `preFinish` may take. */
+  readonly preFinishLimit: TimeLimit
   /** Requests that are not answered yet, and work that goes on when they are, for an orderly stop. */
   readonly background: Set<Promise<unknown>>
   /** Whether bytes that come in are refused because the server stops. */
@@ -35,6 +40,7 @@ export interface EngineSettings {
   readonly stalledAfter: number
   readonly lockTimeout: number
   readonly settleTimeout: number
+  readonly stallTimeout: number
   readonly flushTimeout: number
   readonly storeTimeout: number
   readonly finishTimeout: number

@@ -57,8 +57,11 @@ async function askPreFinish(
   // A process that was suspended is not the one that decides any more.
   if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
   const event = hookEvent(upload.id, 'pre-finish')
-  const verdict = await ask({ reject: beAnswer, response: must.beObject }, () =>
-    hooks.preFinish!({ event, upload, request }),
+  const verdict = await ask(
+    engine.preFinishLimit,
+    { reject: beAnswer, response: must.beObject },
+    { event, upload, request },
+    (context) => hooks.preFinish!(context),
   )
   if (verdict.reject) {
     const { status, headers, message } = refusal('ERR_REJECTED', verdict.reject)

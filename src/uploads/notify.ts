@@ -1,5 +1,6 @@
-import type { HookContext, HookEvent, Hooks, HookType } from '../hooks.js'
+import type { HookEvent, Hooks, HookType } from '../hooks.js'
 import type { Upload } from '../upload.js'
+import { callHook } from './call-hook.js'
 import type { Engine } from './engine.js'
 import { noExchange, type Exchange } from './exchange.js'
 import { withoutSecret } from './without-secret.js'
@@ -21,11 +22,11 @@ export function notify(
   const name = listeners[event.type]
   if (name === undefined || engine.hooks[name] === undefined) return
   const { request } = exchange
-  const context: HookContext = { event, upload: withoutSecret(upload), request }
+  const context = { event, upload: withoutSecret(upload), request }
   void engine.events.add(upload.id, async () => {
     if (event.type !== 'post-create') await exchange.answered
     try {
-      await engine.hooks[name]!(context)
+      await callHook(engine.hookLimit, context, (told) => engine.hooks[name]!(told))
     } catch (error) {
       engine.log.error(`The hook ${event.type} failed`, { uploadId: upload.id, error })
     }

@@ -8,7 +8,7 @@ import { withoutSecret } from './without-secret.js'
 
 /** Tells the post-receive hook how far an upload is, while bytes come in. */
 export interface ProgressWatch {
-  /** Ends the watch, after the hook that runs. */
+  /** Ends the watch, after the hook that runs or its time limit. */
   end(): Promise<void>
   /** The answer of a hook that stopped the upload. */
   readonly verdict: FinalResponse | undefined
@@ -32,7 +32,9 @@ export function watchProgress(
     const upload = withoutSecret(holder.upload)
     const context = { event, upload, offset, request: exchange.request }
     try {
-      const answer = await ask({ stop: beAnswer }, () => engine.hooks.postReceive!(context))
+      const answer = await ask(engine.hookLimit, { stop: beAnswer }, context, (asked) =>
+        engine.hooks.postReceive!(asked),
+      )
       if (!answer.stop) return
       const { status, headers, message } = refusal('ERR_REJECTED', answer.stop)
       verdict = { status, headers, body: message }

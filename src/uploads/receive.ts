@@ -133,7 +133,6 @@ async function store(
   const { upload } = holder
   const { dataStore, verifiedAppender } = engine.stores
   const started = performance.now()
-  const clock = limitFlush(engine, holder, body)
   const options = writeOptions(engine, holder)
   try {
     if (body.expectsNothing) {
@@ -141,13 +140,16 @@ async function store(
       await verifier?.accept()
       return from
     }
-    if (verifier === undefined) return await dataStore.append(upload, from, body, options)
+    if (verifier === undefined) {
+      const storing = dataStore.append(upload, from, body, options)
+      return await inTime(engine, holder, body, storing)
+    }
     const accept = async () => !body.overran && (await verifier.accept())
-    return await verifiedAppender!.appendVerified(upload, from, body, accept, options)
+    const storing = verifiedAppender!.appendVerified(upload, from, body, accept, options)
+    return await inTime(engine, holder, body, storing)
   } catch (error) {
     throw at(await storedOffset(engine, holder), goneIfMissing(error))
   } finally {
-    clock.stop()
     if (appendChannel.hasSubscribers) {
       const milliseconds = performance.now() - started
       appendChannel.publish({ uploadId: upload.id, from: from.offset, milliseconds })
@@ -155,21 +157,46 @@ async function store(
   }
 }
 
-/** From the end of the body on the store has `flushTimeout`, so that one that hangs cannot hold the lock for ever. */
-function limitFlush(engine: Engine, holder: Holder, body: TappedBody): { stop(): void } {
-  let timer: NodeJS.Timeout | undefined
-  let stopped = false
-  void body.ended.then(() => {
-    if (stopped) return
-    const late = () => holder.abort(new TusError('ERR_FLUSH_TIMEOUT'))
-    timer = setTimeout(late, engine.settings.flushTimeout)
-  })
-  return {
-    stop() {
-      stopped = true
+/**
+ * What the store makes of the body, unless it hangs. A store that does not ask for more for `stallTimeout` gets no more, and
+ * from the end of the body on it has `flushTimeout`. Then the request ends without it, and the lock stays until it is done.
+ */
+function inTime(
+  engine: Engine,
+  holder: Holder,
+  body: TappedBody,
+  storing: Promise<Stat>,
+): Promise<Stat> {
+  const { stallTimeout, flushTimeout } = engine.settings
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    let settled = false
+    const watch = (milliseconds: number) => {
+      timer = setTimeout(() => {
+        const left = stallTimeout - body.busyTime()
+        if (left > 0) watch(left)
+        else body.stop('unread')
+      }, milliseconds)
+    }
+    const late = () => {
+      const { id } = holder.upload
+      engine.log.error('A store does not answer', { call: 'append', uploadId: id, flushTimeout })
+      const error = new TusError('ERR_FLUSH_TIMEOUT')
+      holder.hang(storing)
+      holder.abort(error)
+      reject(error)
+    }
+    const settle = () => {
+      settled = true
       clearTimeout(timer)
-    },
-  }
+    }
+    watch(stallTimeout)
+    void body.ended.then(() => {
+      clearTimeout(timer)
+      if (!settled) timer = setTimeout(late, flushTimeout)
+    })
+    storing.finally(settle).then(resolve, reject)
+  })
 }
 
 /** What is stored after a failure, if that can be told and the upload is still ours. */

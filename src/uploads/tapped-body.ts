@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { BodyEnd, IncomingBody } from '../capabilities/incoming-body.js'
+import type { BodyEnd, IncomingBody, StopReason } from '../capabilities/incoming-body.js'
 import type { UploadBody } from '../capabilities/upload-body.js'
 import type { Hasher } from './checksum.js'
 import type { Verifier } from './verifier.js'
@@ -10,6 +10,7 @@ export class TappedBody implements UploadBody {
   readonly #room: number
   readonly #hashers: readonly Hasher[]
   #overran = false
+  #givenAt: number | undefined = performance.now()
 
   /** `room` is how many bytes may come. */
   constructor(source: IncomingBody, room: number, verifier: Verifier | undefined) {
@@ -30,6 +31,16 @@ export class TappedBody implements UploadBody {
   /** Whether no byte can be stored: the chunk is empty, or there is no room for one. */
   get expectsNothing(): boolean {
     return this.#room === 0 || this.size === 0
+  }
+
+  /** How long the store has been busy with what it was given, in milliseconds; 0 while it waits for more. */
+  busyTime(): number {
+    return this.#givenAt === undefined ? 0 : performance.now() - this.#givenAt
+  }
+
+  /** Takes no more bytes from the client. */
+  stop(reason: StopReason): void {
+    this.#source.stop(reason)
   }
 
   get size(): number | undefined {
@@ -69,7 +80,13 @@ export class TappedBody implements UploadBody {
       held = batch
       return next()
     }
-    return { next, return: end }
+    const handOver = async () => {
+      this.#givenAt = undefined
+      const result = await next()
+      this.#givenAt = performance.now()
+      return result
+    }
+    return { next: handOver, return: end }
   }
 
   readable(): Readable {

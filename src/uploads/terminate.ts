@@ -94,8 +94,9 @@ async function askPreTerminate(
   if (hooks.preTerminate === undefined) return
   const upload = withoutSecret(holder.upload)
   const event = hookEvent(upload.id, 'pre-terminate')
-  const verdict = await ask({ reject: beAnswer }, () =>
-    hooks.preTerminate!({ event, upload, request }),
+  const context = { event, upload, request }
+  const verdict = await ask(engine.hookLimit, { reject: beAnswer }, context, (asked) =>
+    hooks.preTerminate!(asked),
   )
   if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)
 }

@@ -67,6 +67,11 @@ export class TimeLimit {
     this.milliseconds = milliseconds
   }
 
+  /** The error that says what took longer. */
+  exceeded(what: string): Error {
+    return new Error(`${what} has not settled within ${this.milliseconds} ms`)
+  }
+
   /** The result of a call, or the error that `late` makes when it takes longer. The call itself goes on. */
   run<T>({ start, late, source }: LimitedCall<T>): Promise<T> {
     return new Promise((resolve, reject) => {

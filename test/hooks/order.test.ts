@@ -32,8 +32,10 @@ function noting(calls: Call[]): Hooks {
       event: { id: string; type: string }
       upload?: { id: string; state: { kind: string } } | undefined
       request: IncomingMessage | undefined
+      signal: AbortSignal
     }) => {
-      const { event, upload, request, ...extra } = context
+      const { event, upload, request, signal, ...extra } = context
+      expect(signal.aborted).toBe(false)
       calls.push({
         hook,
         event: `${event.type} ${event.id}`,

@@ -1,0 +1,24 @@
+import type { ReadOptions } from '../capabilities/options.js'
+import type { HookEvent } from '../hooks.js'
+import type { TimeLimit } from './time-limit.js'
+
+/**
+ * Calls a hook. One that takes longer than its limit has failed, and what it says later is ignored. Its signal is made
+ * when it asks for it.
+ */
+export function callHook<Context extends { readonly event: HookEvent }, Result>(
+  limit: TimeLimit,
+  context: Context,
+  hook: (context: Context & ReadOptions) => Result | Promise<Result>,
+): Promise<Result> {
+  return limit.run<Result>({
+    start: (call) =>
+      hook({
+        ...context,
+        get signal() {
+          return call.signal
+        },
+      }),
+    late: () => limit.exceeded(`The hook ${context.event.type}`),
+  })
+}

@@ -1,0 +1,62 @@
+import { describe, expect, test, vi } from 'vitest'
+import { createUpload, download, head, memoryComposer, openPatch, patch, serve } from '../serve.js'
+import { keptLog, storeWith } from '../stages.js'
+
+describe.each(['at its end', 'before it asks for more'])('a write that hangs %s', (where) => {
+  /** A store whose first write hangs as in a kernel, deaf to its signal: a fake. */
+  async function hangingSite() {
+    const composer = memoryComposer()
+    const store = composer.slots().dataStore!
+    let wake!: () => void
+    const woken = new Promise<void>((resolve) => (wake = resolve))
+    let hangs = true
+    const aborted = vi.fn()
+    const hanging = storeWith(store, {
+      async append(upload, from, body, options) {
+        if (!hangs) return store.append(upload, from, body, options)
+        hangs = false
+        options.signal.addEventListener('abort', aborted)
+        if (where === 'at its end') {
+          const stored = await store.append(upload, from, body, options)
+          await woken
+          return stored
+        }
+        await woken
+        return store.append(upload, from, body, options)
+      },
+    })
+    composer.useDataStore(hanging)
+    const log = keptLog()
+    const limits = { flushTimeout: 100, stallTimeout: 100, lockTimeout: 100 }
+    const site = await serve({ composer, logger: log, ...limits })
+    return { site, wake, aborted, log }
+  }
+
+  test('is answered in time, and the lock stays until it has settled', async () => {
+    const { site, wake, aborted, log } = await hangingSite()
+    const url = await createUpload(site, { 'upload-length': '10' })
+    const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
+    request.write('hello')
+    if (where === 'at its end') request.end('world')
+    const { status, text, headers } = await reply
+    expect([status, text.split(':')[0]]).toEqual([503, 'ERR_FLUSH_TIMEOUT'])
+    expect(headers['retry-after']).toMatch(/^\d+$/)
+    expect(aborted).toHaveBeenCalledOnce()
+    expect(log.lines).toContainEqual(
+      expect.objectContaining({ level: 'error', message: 'A store does not answer' }),
+    )
+    request.destroy()
+    // Readers are not held up; writers wait.
+    expect((await head(url)).status).toBe(200)
+    expect((await patch(url, 0, 'helloworld')).status).toBe(423)
+    wake()
+    const offset = await vi.waitFor(async () => {
+      const at = Number((await head(url)).headers['upload-offset'])
+      const left = 'helloworld'.slice(at)
+      if (left !== '') expect((await patch(url, at, left)).status).toBe(204)
+      return at
+    })
+    expect(offset).toBeLessThanOrEqual(10)
+    expect(await download(url)).toBe('helloworld')
+  })
+})

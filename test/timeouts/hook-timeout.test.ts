@@ -1,0 +1,136 @@
+import { describe, expect, test, vi } from 'vitest'
+import type { Hooks } from 'tuskit'
+import { createUpload, download, head, openPatch, patch, post, remove, serve } from '../serve.js'
+import { keptLog } from '../stages.js'
+
+/** What a hook was given that does not settle before the test says so. */
+interface Hung {
+  readonly signals: AbortSignal[]
+  /** Settles all calls. */
+  settle(verdict?: unknown): void
+}
+
+/** A hook that hangs. The real ones wait for services that have gone silent. */
+function hangingHook(heeds = false): Hung & { readonly hook: (context: object) => Promise<never> } {
+  const signals: AbortSignal[] = []
+  const settles: ((verdict: unknown) => void)[] = []
+  return {
+    signals,
+    settle: (verdict) => settles.forEach((settle) => settle(verdict)),
+    hook(context) {
+      const { signal } = context as { signal: AbortSignal }
+      signals.push(signal)
+      return new Promise((resolve, reject) => {
+        settles.push(resolve as (verdict: unknown) => void)
+        if (heeds) signal.addEventListener('abort', () => reject(signal.reason as Error))
+      })
+    },
+  }
+}
+
+async function siteWith(hooks: Hooks, options: object = {}) {
+  const log = keptLog()
+  const site = await serve({ hooks, hookTimeout: 100, logger: log, ...options })
+  const errors = () => log.lines.filter(({ level }) => level === 'error')
+  return { site, errors }
+}
+
+const failed = [500, 'ERR_HOOK_FAILED']
+const told = ({ status, text }: { status: number; text: string }) => [status, text.split(':')[0]]
+
+describe.each([
+  ['heeds its signal', true],
+  ['ignores its signal', false],
+])('a hook that hangs and %s', (_, heeds) => {
+  test('as access has failed in time, and a late verdict is ignored', async () => {
+    const { hook, signals, settle } = hangingHook(heeds)
+    const { site, errors } = await siteWith({ access: hook })
+    expect(told(await post(site, { 'upload-length': '5' }))).toEqual(failed)
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+    expect(String(errors()[0]!.fields.error)).toMatch(/access has not settled within 100 ms|Abort/)
+    settle({ reject: { status: 418 } })
+    expect(errors()).toHaveLength(1)
+  })
+
+  test('as preCreate has failed in time, and nothing is made when it consents later', async () => {
+    const { hook, settle } = hangingHook(heeds)
+    const { site } = await siteWith({ preCreate: hook })
+    expect(told(await post(site, { 'upload-length': '5' }))).toEqual(failed)
+    settle({ id: 'late' })
+    expect((await head(`${site.origin}/files/late`)).status).toBe(404)
+  })
+
+  test('as preTerminate has failed in time, and the lock is free', async () => {
+    const { hook, settle } = hangingHook(heeds)
+    const { site } = await siteWith({ preTerminate: hook })
+    const url = await createUpload(site, { 'upload-length': '5' })
+    expect(told(await remove(url))).toEqual(failed)
+    expect((await patch(url, 0, 'hello')).status).toBe(204)
+    settle({})
+    expect(await download(url)).toBe('hello')
+  })
+
+  test('as preFinish has failed at its own limit, and is asked again', async () => {
+    const { hook, signals } = hangingHook(heeds)
+    let hangs = true
+    const preFinish = (context: object) => (hangs ? hook(context) : {})
+    const { site } = await siteWith({ preFinish }, { preFinishTimeout: 100 })
+    const url = await createUpload(site, { 'upload-length': '5' })
+    expect(told(await patch(url, 0, 'hello'))).toEqual(failed)
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+    hangs = false
+    expect((await head(url)).headers['upload-offset']).toBe('5')
+    expect(await download(url)).toBe('hello')
+  })
+
+  test('as postCreate is logged, and the next event runs', async () => {
+    const { hook } = hangingHook(heeds)
+    const finished = vi.fn()
+    const { site, errors } = await siteWith({ postCreate: hook, postFinish: finished })
+    const url = await createUpload(site, { 'upload-length': '5' })
+    expect((await patch(url, 0, 'hello')).status).toBe(204)
+    await vi.waitFor(() => expect(finished).toHaveBeenCalledOnce())
+    expect(errors().map(({ message }) => message)).toEqual(['The hook post-create failed'])
+  })
+
+  test('as postReceive does not hold the end of the request, nor the lock', async () => {
+    const { hook, signals, settle } = hangingHook(heeds)
+    const { site, errors } = await siteWith({ postReceive: hook }, { progressInterval: 1 })
+    const url = await createUpload(site, { 'upload-length': '10' })
+    const { request, reply } = openPatch(url, 0, { 'content-length': '5' })
+    request.write('hell')
+    await vi.waitFor(() => expect(signals).not.toHaveLength(0))
+    request.end('o')
+    expect((await reply).status).toBe(204)
+    settle({ stop: true })
+    const messages = errors().map(({ message }) => message)
+    expect(new Set(messages)).toEqual(new Set(['The hook post-receive failed']))
+    expect((await head(url)).headers['upload-offset']).toBe('5')
+  })
+
+  test('as postTerminate is logged, and the record goes', async () => {
+    const { hook } = hangingHook(heeds)
+    const { site, errors } = await siteWith({ postTerminate: hook })
+    const url = await createUpload(site, { 'upload-length': '5' })
+    expect((await remove(url)).status).toBe(204)
+    await vi.waitFor(async () => expect((await head(url)).status).toBe(404))
+    expect(errors().map(({ message }) => message)).toEqual(['The hook post-terminate failed'])
+  })
+})
+
+test('preFinish has no limit unless one is set', async () => {
+  const { hook, signals, settle } = hangingHook()
+  const { site } = await siteWith({ preFinish: hook }, { finishTimeout: 300 })
+  const url = await createUpload(site, { 'upload-length': '5' })
+  // Longer than hookTimeout.
+  expect((await patch(url, 0, 'hello')).status).toBe(503)
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false])
+  settle({})
+  await vi.waitFor(async () => expect(await download(url)).toBe('hello'))
+})
+
+test.each(['maxSize', 'generateId'])('the function %s that hangs has failed', async (name) => {
+  const { site, errors } = await siteWith({}, { [name]: () => new Promise(() => {}) })
+  expect(told(await post(site, { 'upload-length': '5' }))).toEqual(failed)
+  expect(String(errors()[0]!.fields.error)).toContain(`The function ${name} has not settled`)
+})
