@@ -20,6 +20,8 @@ import { answer } from './protocols/answer.js'
 import { withOwnHeaders } from './protocols/own-headers.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
 import { boundedStores } from './uploads/bounded-stores.js'
+import type { Upload } from './upload.js'
+import { detach } from './uploads/detach.js'
 import type { Engine } from './uploads/engine.js'
 import { EventQueue } from './uploads/event-queue.js'
 import { noExchange } from './uploads/exchange.js'
@@ -78,6 +80,18 @@ export interface Uploads {
    * `ERR_UPLOAD_REFERENCED`, or what the hook answered.
    */
   terminate(id: string): Promise<void>
+  /**
+   * Hands a finished upload over to the application: deletes its record, leaves its data where it is, and returns the
+   * record, whose `storage.at` names that place. No hook is called. Requests for the upload get 404 from then on, and its
+   * data is never read, counted or removed by the handler again.
+   *
+   * With a `preFinish` or `postFinish` hook, an upload may be detached after its data was moved; otherwise only before, since
+   * nothing but the data says that it is finished. May be called in `postFinish`, not in hooks that run under the lock.
+   *
+   * Throws `ERR_UPLOAD_NOT_FINISHED`, `ERR_UPLOAD_REFERENCED` while a concatenation needs it, `ERR_UPLOAD_NOT_FOUND`,
+   * `ERR_UPLOAD_GONE`, or the verdict on a rejected upload.
+   */
+  detach(id: string): Promise<Upload>
   /**
    * Lists uploads in the order of their ids, with what is known about each, also those that cannot be read. Reads a
    * few at a time, so stop iterating whenever you have enough; the next page begins `after` the last id. Changes nothing
@@ -231,6 +245,7 @@ function createUploads(engine: Engine): Uploads {
       return (await openContent(engine, id, noExchange)).read(range, signal)
     },
     terminate: (id) => terminate(engine, id, noExchange),
+    detach: (id) => detach(engine, id),
     list: (options = {}) => list(engine, options),
     removeExpired: ({ signal = never } = {}) => removeExpired(engine, signal),
     finishPending: ({ signal = never } = {}) => finishPending(engine, signal),

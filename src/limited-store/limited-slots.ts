@@ -87,7 +87,7 @@ export function limitedTerminator(inner: Terminator, space: Space): Terminator {
   return {
     async terminate(upload, options) {
       await inner.terminate(upload, options)
-      await space.release(upload)
+      await space.release(upload.id)
     },
   }
 }
@@ -120,6 +120,10 @@ export function limitedInfoStore(records: InfoStore, inner: DataStore, space: Sp
       if (upload.state.kind !== 'rejected') return
       await space.settle(upload, () => inner.stat(upload, options))
     },
-    delete: (id, options) => records.delete(id, options),
+    async delete(id, options) {
+      await records.delete(id, options)
+      // What is detached belongs to the application.
+      await space.release(id)
+    },
   }
 }

@@ -116,7 +116,7 @@ export class Space {
   }
 
   /** Gives back everything. */
-  async release({ id }: Upload): Promise<void> {
+  async release(id: string): Promise<void> {
     await this.#options.counter.claim(id, 0, this.#options.limit)
   }
 }

@@ -1,0 +1,25 @@
+import { TusError } from '../errors.js'
+import type { Upload } from '../upload.js'
+import type { Engine } from './engine.js'
+import { exclusive } from './exclusive.js'
+import { load } from './load.js'
+import { isFinished, measure } from './measure.js'
+import { isReferenced } from './reference.js'
+import { withoutSecret } from './without-secret.js'
+
+/** Deletes the record of a finished upload and leaves the data to the application. Returns the record. */
+export async function detach(engine: Engine, id: string): Promise<Upload> {
+  // A termination waits for post-finish hooks under the lock, so a hook that waited for the lock would wait for itself.
+  await load(engine, id)
+  return exclusive(engine, id, async (holder) => {
+    const upload = await load(engine, id)
+    if (upload.state.kind !== 'finished') {
+      const { offset } = await measure(engine, upload, holder)
+      if (!isFinished(upload, offset)) throw new TusError('ERR_UPLOAD_NOT_FINISHED')
+    }
+    if (await isReferenced(engine, upload)) throw new TusError('ERR_UPLOAD_REFERENCED')
+    if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
+    await engine.stores.infoStore.delete(id)
+    return withoutSecret(upload)
+  })
+}
