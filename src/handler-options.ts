@@ -119,7 +119,11 @@ export interface HandlerOptions {
    * while the server waits for the client. Default 1,000.
    */
   readonly stalledAfter?: number
-  /** How long a request may send nothing before it is ended. Counted likewise. Default 60,000. */
+  /**
+   * How long a request may send nothing before it is ended; counted likewise. Also how long nothing of a response may move,
+   * because the client does not read or the store yields nothing, before the response is cut: the connection over HTTP/1,
+   * the stream over HTTP/2. Default 60,000.
+   */
   readonly stallTimeout?: number
   /** How long a request waits for the upload's lock before it is answered 423. Default 15,000. */
   readonly lockTimeout?: number

@@ -1,4 +1,4 @@
-import { constants, createReadStream, type Stats } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -23,6 +23,7 @@ import type { FileStat } from './data-file.js'
 import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
 import { eachBatch } from './each-batch.js'
+import { streamFile } from './file-content.js'
 import { unlessMissing } from './medium-error.js'
 import { checkPlace, pathLocator } from './place.js'
 import type { LocatePath } from './place.js'
@@ -190,15 +191,9 @@ export class FileStore
     return this.#use(async () => {
       signal.throwIfAborted()
       const { start, end } = range ?? { start: 0, end: (upload.length ?? 0) - 1 }
-      const last = end < start ? undefined : { end }
+      if (!(start >= 0)) throw new RangeError(`A range cannot begin at ${start}`)
       const file = await this.#directory.medium.open(this.#pathOf(upload), forReading)
-      try {
-        const { fd } = file
-        return createReadStream('', { fd, start, ...last, highWaterMark: 1024 * 1024 })
-      } catch (error) {
-        await file.close()
-        throw error
-      }
+      return streamFile(file, start, end + 1)
     })
   }
 

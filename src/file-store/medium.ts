@@ -68,7 +68,7 @@ export class Medium {
 /** A file that is open. */
 export class OpenFile {
   readonly #medium: Medium
-  /** The descriptor, for whoever closes it in the place of this object. */
+  /** The descriptor. */
   readonly fd: number
 
   constructor(medium: Medium, fd: number) {

@@ -66,6 +66,11 @@ export class HttpExchange {
     else this.stream.session?.close()
   }
 
+  /** Milliseconds after which a request or response that moves nothing is ended. */
+  get stallTimeout(): number {
+    return this.#bodyOptions.stallTimeout
+  }
+
   get body(): RequestBody {
     return (this.#body ??= new RequestBody(this.request, this.#bodyOptions, () => {
       if (this.awaitsContinue) this.response.writeContinue()

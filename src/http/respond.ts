@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import type { Logger } from '../logger.js'
 import { brief, drain, drainPatiently } from './drain.js'
 import type { HttpExchange } from './http-exchange.js'
-import { internalError, noError } from './http2-stream.js'
+import { cancel, internalError, noError } from './http2-stream.js'
 
 /** What a request is answered with. */
 export interface Answer {
@@ -74,7 +74,22 @@ export async function respond(
     // Node does so by itself when nobody has begun to read; the next request comes after the rest.
     if (request.readableFlowing !== null) request.resume()
   }
+  await delivered(exchange)
+}
+
+/**
+ * Resolves when the response is sent or cannot be. It is cut when nothing of it moves for `stallTimeout`: a client that does
+ * not read must not hold memory and files for ever. `body`: where its pieces come from.
+ */
+async function delivered(exchange: HttpExchange, body?: Readable): Promise<void> {
+  const timer = setTimeout(() => {
+    if (exchange.stream === undefined) exchange.response.destroy()
+    else exchange.stream.close(cancel)
+  }, exchange.stallTimeout)
+  // Each piece is asked for when the client has taken enough of those before.
+  body?.on('data', () => timer.refresh())
   await exchange.answered
+  clearTimeout(timer)
 }
 
 async function stream(
@@ -85,6 +100,7 @@ async function stream(
 ): Promise<void> {
   const { method, requestId, response } = exchange
   writeHead(exchange, status, headers)
+  const done = delivered(exchange, method === 'HEAD' ? undefined : body)
   try {
     if (method === 'HEAD') {
       discard(body)
@@ -107,6 +123,7 @@ async function stream(
     if (exchange.stream === undefined) response.destroy()
     else exchange.stream.close(internalError)
   }
+  await done
 }
 
 /** Closes a stream that nobody reads. Some, such as those of HTTP clients, then tell of an error. */

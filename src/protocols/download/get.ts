@@ -1,4 +1,5 @@
 import { TusError } from '../../errors.js'
+import { downloadTurn } from '../../http/download-turn.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
@@ -39,6 +40,9 @@ export async function handleGet(
   }
 
   const whole = range === 'whole'
+  await downloadTurn(exchange)
+  // The client gave up while it waited: nothing can be sent.
+  if (exchange.gone) return { status: 204, headers: {} }
   const gone = new AbortController()
   void exchange.answered.then(() => gone.abort())
   const content = await read(whole ? undefined : range, gone.signal)

@@ -1,0 +1,41 @@
+import type { Http2Session } from 'node:http2'
+import type { HttpExchange } from './http-exchange.js'
+
+/** Downloads that one HTTP/2 connection may have open at once. HTTP/1 has one. */
+const maximum = 64
+
+/** The downloads of a connection: how many are open, and what starts each that waits. */
+interface Downloads {
+  open: number
+  readonly waiting: Set<() => void>
+}
+
+const connections = new WeakMap<Http2Session, Downloads>()
+
+/**
+ * Resolves when a download may open its content; it counts as open until it is answered. A client that asks for thousands
+ * of downloads and reads none must not hold a file and buffers for each. Those above the limit wait in order.
+ */
+export async function downloadTurn({ stream, answered }: HttpExchange): Promise<void> {
+  const session = stream?.session
+  if (session === undefined) return
+  const downloads = connections.get(session) ?? { open: 0, waiting: new Set() }
+  connections.set(session, downloads)
+  if (downloads.open >= maximum) {
+    await new Promise<void>((resolve) => {
+      downloads.waiting.add(resolve)
+      void answered.then(() => {
+        downloads.waiting.delete(resolve)
+        resolve()
+      })
+    })
+  }
+  downloads.open++
+  void answered.then(() => {
+    downloads.open--
+    const [next] = downloads.waiting
+    if (next === undefined || downloads.open >= maximum) return
+    downloads.waiting.delete(next)
+    next()
+  })
+}
