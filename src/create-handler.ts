@@ -148,6 +148,7 @@ export function createHandler(given: HandlerOptions): Handler {
     locations,
     interimResponses: options.interimResponses ?? false,
     checksumMetadata: options.checksumMetadata,
+    download: options.download,
   }
 
   function tuskitHandler(

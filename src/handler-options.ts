@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Feature } from './features.js'
-import type { Hooks } from './hooks.js'
+import type { Hooks, PresentDownload } from './hooks.js'
 import type { CorsOptions } from './http/cors.js'
 import type { TrustProxy } from './http/origin.js'
 import type { Logger } from './logger.js'
@@ -108,6 +108,12 @@ export interface HandlerOptions {
    * for the final response, and break the upload. Default `false`.
    */
   readonly interimResponses?: boolean
+  /**
+   * Chooses how a finished upload is presented, for each GET that downloads it, after the `access` hook has agreed. When it
+   * throws or returns what cannot be sent, the request gets 500 `ERR_HOOK_FAILED`. Absent: the defaults of
+   * {@link DownloadPresentation}.
+   */
+  readonly download?: PresentDownload
   /** Access from pages of other origins. `true`: from everywhere, without credentials. Default `false`. */
   readonly cors?: boolean | CorsOptions
   /** When uploads expire. Absent: never. Needs an info store with an ExpiryIndex. */

@@ -145,3 +145,28 @@ export interface Hooks {
   /** After an upload was terminated. */
   postTerminate?(context: HookContext): Awaitable<void>
 }
+
+/** What {@link PresentDownload} gets. */
+export interface DownloadContext {
+  readonly upload: Upload
+  /** The request, as Node made it and as middleware decorated it (`request.user`). */
+  readonly request: IncomingMessage
+}
+
+/** How a download is presented. What is absent is as without {@link PresentDownload}. */
+export interface DownloadPresentation {
+  /** Whether browsers show the content in place. Default: `inline` for types that cannot carry a script. */
+  readonly disposition?: 'inline' | 'attachment'
+  /** The name under which browsers save the file; only its last segment counts. Default: that of the metadata. */
+  readonly filename?: string
+  /** A media type. Default: that of the metadata, else `application/octet-stream`. */
+  readonly contentType?: string
+  /**
+   * More headers. They replace `Cache-Control` (default `private, no-cache, no-transform`) and `Content-Security-Policy`
+   * (default `sandbox`), but not those that describe the bytes or the connection.
+   */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Chooses how a download is presented. */
+export type PresentDownload = (context: DownloadContext) => Awaitable<DownloadPresentation | void>

@@ -15,6 +15,8 @@ export { StoreComposer, type StoreSlots } from './store-composer.js'
 export type {
   AccessAction,
   AccessContext,
+  DownloadContext,
+  DownloadPresentation,
   HookContext,
   HookEvent,
   HookResponse,
@@ -25,6 +27,7 @@ export type {
   PreCreateContext,
   PreCreateVerdict,
   PreFinishVerdict,
+  PresentDownload,
   RejectVerdict,
 } from './hooks.js'
 

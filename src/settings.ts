@@ -62,6 +62,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     generateId: must.beFunction,
     location: beLocation,
     trustProxy: beTrustProxy,
+    download: must.beFunction,
     cors: { expectation: 'a boolean or an object', accepts: isBooleanOrObject },
     expiration: must.beObject,
     disable: beFeatures,

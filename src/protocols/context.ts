@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { PresentDownload } from '../hooks.js'
 import type { Locations } from '../http/location.js'
 import type { Engine } from '../uploads/engine.js'
 
@@ -10,6 +11,8 @@ export interface ProtocolContext {
   readonly interimResponses: boolean
   /** The key of the metadata in which clients of tus give the digest of the whole. */
   readonly checksumMetadata: string | undefined
+  /** How downloads are presented. */
+  readonly download: PresentDownload | undefined
 }
 
 /** The value of a header; an empty one counts as there. Node joins repeated lines by a comma and a space. */

@@ -1,3 +1,4 @@
+import type { DownloadPresentation } from '../../hooks.js'
 import type { Metadata } from '../../upload.js'
 import { baseName } from '../base-name.js'
 
@@ -18,20 +19,29 @@ const mediaTypePattern =
  *
  * The type is that of the metadata `filetype` or `type`, the first that is a media type, else
  * `application/octet-stream`. The name is that of `filename`, `name` or `fileName`, the first that is not empty,
- * without directories. Everything but plain text and common images, sounds and films is an attachment.
+ * without directories. What the application chose comes first. Everything but plain text and common images, sounds and films is an attachment.
  */
-export function contentHeaders(metadata: Metadata): {
+export function contentHeaders(
+  metadata: Metadata,
+  presentation: DownloadPresentation = {},
+): {
   readonly 'content-type': string
   readonly 'content-disposition': string
 } {
   const { filetype, type, filename, name, fileName } = metadata.values
-  const mediaType = [filetype, type].map(parseMediaType).find(Boolean)
-  const fileNamed = [filename, name, fileName].map(baseName).find(Boolean)
-  const disposition = mediaType && inlineTypes.has(mediaType.essence) ? 'inline' : 'attachment'
+  const mediaType = [presentation.contentType, filetype, type].map(parseMediaType).find(Boolean)
+  const fileNamed = [presentation.filename, filename, name, fileName].map(baseName).find(Boolean)
+  const isInline = mediaType !== undefined && inlineTypes.has(mediaType.essence)
+  const { disposition = isInline ? 'inline' : 'attachment' } = presentation
   return {
     'content-type': mediaType?.text ?? 'application/octet-stream',
     'content-disposition': disposition + (fileNamed ? formatFilename(fileNamed) : ''),
   }
+}
+
+/** Whether a text is a media type that downloads may have. */
+export function isMediaType(text: string): boolean {
+  return parseMediaType(text) !== undefined
 }
 
 function parseMediaType(text = ''): { text: string; essence: string } | undefined {

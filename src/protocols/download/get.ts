@@ -3,26 +3,28 @@ import { downloadTurn } from '../../http/download-turn.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { Answer } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
-import type { Engine } from '../../uploads/engine.js'
 import { openContent } from '../../uploads/read.js'
+import type { ProtocolContext } from '../context.js'
 import { evaluateConditions } from './conditions.js'
 import { contentHeaders } from './content-disposition.js'
 import { parseRange } from './parse-range.js'
+import { presentationOf } from './presentation.js'
 
 /**
  * Only the client may keep a download, since a shared cache does not ask the `access` hook; and it asks here before it uses
  * what it kept, since uploads are removed. A proxy or middleware that compresses would break ranges.
  */
-const cacheControl = 'private, no-cache, no-transform'
+const defaultCacheControl = 'private, no-cache, no-transform'
 
 /** Sends a finished upload, whole or a range of it (RFC 9110 sections 13 and 14). */
 export async function handleGet(
-  engine: Engine,
+  { engine, download }: ProtocolContext,
   exchange: HttpExchange,
   id: string,
 ): Promise<Answer> {
   const { upload, length, read } = await openContent(engine, id, exchange)
   const { headers } = exchange.request
+  const presentation = await presentationOf(download, upload, exchange)
   const validators = validatorsOf(upload, length)
   const shared = {
     etag: validators.etag,
@@ -30,7 +32,9 @@ export async function handleGet(
     'accept-ranges': 'bytes',
     // What others uploaded must not run as a page or script of this site.
     'content-security-policy': 'sandbox',
+    ...presentation.headers,
   }
+  const cacheControl = presentation.headers?.['cache-control'] ?? defaultCacheControl
   const verdict = evaluateConditions(headers, validators)
   if (verdict === 'not-modified') return { status: 304, headers: shared, cacheControl }
   if (verdict === 'precondition-failed') return { status: 412, headers: shared }
@@ -51,7 +55,7 @@ export async function handleGet(
     status: whole ? 200 : 206,
     headers: {
       ...shared,
-      ...contentHeaders(upload.metadata),
+      ...contentHeaders(upload.metadata, presentation),
       ...codingHeaders(upload),
       'content-length': whole ? length : range.end - range.start + 1,
       ...(!whole && { 'content-range': `bytes ${range.start}-${range.end}/${length}` }),

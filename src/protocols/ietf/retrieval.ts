@@ -54,7 +54,7 @@ export async function handleGetOrRetrieval(
     }
     upload = found.upload
   }
-  const content = await handleGet(engine, exchange, id)
+  const content = await handleGet(context, exchange, id)
   const own = uploadHeaders(context, dialect, upload, upload.length!)
   return { ...content, headers: { ...content.headers, ...own } }
 }

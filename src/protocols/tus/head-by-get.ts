@@ -12,16 +12,17 @@ import { stateHeaders } from './head.js'
  * others. The headers are those of HEAD. The content of a finished upload comes with them, if it may be read here.
  */
 export async function handleHeadByGet(
-  { engine }: ProtocolContext,
+  context: ProtocolContext,
   exchange: HttpExchange,
   id: string,
 ): Promise<Answer> {
+  const { engine } = context
   const found = await inspect(engine, id, exchange)
   const { upload, finished } = found
   const isForeign = upload.protocol !== 'tus'
   const state = isForeign ? {} : stateHeaders(found)
   if (finished && engine.features.has('download')) {
-    const content = await handleGet(engine, exchange, id).catch((error: unknown) => {
+    const content = await handleGet(context, exchange, id).catch((error: unknown) => {
       if (isForeign || !isTusError(error, 'ERR_ACCESS_DENIED')) throw error
     })
     // A client that sent HEAD would look for the state where a redirection leads.

@@ -74,7 +74,7 @@ async function dispatch(
     default:
       return asksForState(exchange)
         ? handleHeadByGet(context, exchange, route.id)
-        : handleGet(context.engine, exchange, route.id)
+        : handleGet(context, exchange, route.id)
   }
 }
 

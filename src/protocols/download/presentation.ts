@@ -1,0 +1,59 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { TusError, isTusError } from '../../errors.js'
+import type { DownloadPresentation, PresentDownload } from '../../hooks.js'
+import type { HttpExchange } from '../../http/http-exchange.js'
+import { checkOptions, must } from '../../options.js'
+import type { Upload } from '../../upload.js'
+import { withoutSecret } from '../../uploads/without-secret.js'
+import { isMediaType } from './content-disposition.js'
+
+/** Headers that say which bytes are sent, or that have members of their own. */
+const reserved = new Set([
+  ...['content-length', 'content-range', 'content-encoding', 'accept-ranges', 'etag'],
+  ...['last-modified', 'content-type', 'content-disposition', 'x-content-type-options'],
+  ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'trailer'],
+])
+
+/**
+ * What the application says about a download, names of headers in lower case. Throws `ERR_HOOK_FAILED` when it fails, or
+ * says what cannot be sent.
+ */
+export async function presentationOf(
+  download: PresentDownload | undefined,
+  upload: Upload,
+  { request }: HttpExchange,
+): Promise<DownloadPresentation> {
+  if (download === undefined) return {}
+  try {
+    const given = (await download({ upload: withoutSecret(upload), request })) ?? {}
+    const checked = checkOptions<DownloadPresentation>("The result of 'download'", given, {
+      disposition: must.beOneOf('inline', 'attachment'),
+      filename: must.beText,
+      contentType: {
+        expectation: 'a media type',
+        accepts: (v) => typeof v === 'string' && isMediaType(v),
+      },
+      headers: {
+        expectation: `an object of headers that can be sent, without ${[...reserved].join(', ')}`,
+        accepts: (v) => must.beTexts.accepts(v) && Object.entries(v as object).every(isHeader),
+      },
+    })
+    const headers = Object.entries(checked.headers ?? {}).map(([name, value]) => [
+      name.toLowerCase(),
+      value,
+    ])
+    return { ...checked, headers: Object.fromEntries(headers) }
+  } catch (cause) {
+    throw isTusError(cause) ? cause : new TusError('ERR_HOOK_FAILED', { cause })
+  }
+}
+
+function isHeader([name, value]: [string, string]): boolean {
+  try {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+    return !reserved.has(name.toLowerCase())
+  } catch {
+    return false
+  }
+}
