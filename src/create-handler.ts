@@ -13,7 +13,7 @@ import { wrongMessages } from './http/wrong-messages.js'
 import { createLocations } from './http/location.js'
 import { warnOfRequestTimeout } from './http/request-timeout.js'
 import { respond, type Answer } from './http/respond.js'
-import { normalizeBasePath, route, type Route } from './http/route.js'
+import { normalizeBasePath, route, targetOf, type Route } from './http/route.js'
 import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
 import { answer } from './protocols/answer.js'
@@ -168,8 +168,7 @@ export function createHandler(given: HandlerOptions): Handler {
     response: ServerResponse | Http2ServerResponse,
     next?: (error?: unknown) => void,
   ): Promise<void> {
-    const { originalUrl = request.url! } = request as { url?: string; originalUrl?: string }
-    const found = route(originalUrl, basePath)
+    const found = route(targetOf(request as IncomingMessage), basePath)
     if (found === undefined && next !== undefined) return next()
     const exchange = new HttpExchange(request, response, exchangeOptions)
     warnOfRequestTimeout(exchange.request)

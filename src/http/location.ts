@@ -1,14 +1,17 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { publicOrigin, type PublicOrigin, type TrustProxy } from './origin.js'
-import { uploadIdOf } from './route.js'
+import { endsInSlash, targetOf, uploadIdOf } from './route.js'
 
 /** The URLs of uploads, as clients see them. */
 export interface Locations {
   /** Where the client finds the upload with the given id. */
   locate(request: IncomingMessage, id: string): string
-  /** The id in a URL that {@link Locations.locate} made, or that a client could have made of the base path. */
-  idOf(request: IncomingMessage, url: string): string | undefined
+  /**
+   * The id in a reference to an upload: a URL that {@link Locations.locate} made or that a client could have made of the
+   * base path, or a reference relative to the creation URL that the request is for.
+   */
+  idOf(request: IncomingMessage, reference: string): string | undefined
 }
 
 /** Makes the URLs of uploads in the form that the options ask for. */
@@ -31,9 +34,12 @@ export function createLocations(
       const host = form === 'absolute' ? (found?.origin ?? '') : ''
       return `${host}${found?.prefix ?? ''}${basePath}/${id}`
     },
-    idOf(request, url) {
+    idOf(request, reference) {
+      const slash = endsInSlash(targetOf(request)) ? '/' : ''
+      // Whether the client sees the one path or the other, only it knows.
       const bases = [basePath, fixedPath ?? `${prefixOf(request)}${basePath}`]
-      return bases.map((base) => uploadIdOf(url, base)).find((id) => id !== undefined)
+      const ids = bases.map((base) => uploadIdOf(reference, `${base}${slash}`))
+      return ids.find((id) => id !== undefined)
     },
   }
 }

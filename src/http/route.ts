@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { inspect } from 'node:util'
 import { isUploadId } from '../upload.js'
 
@@ -48,12 +49,30 @@ export function route(url: string, basePath: string): Route {
 }
 
 /**
- * The id in the URL of an upload, as a concatenation lists them: absolute, or a path from the root. The host is
- * neither compared nor ever asked. `undefined` when the URL cannot be one of an upload under the base path.
+ * The id in a reference to an upload, as a concatenation lists them: a URL, or one relative to the path of the creation
+ * URL, with or without its slash at the end (RFC 3986, section 5). The host is neither compared nor ever asked.
+ * `undefined` when the reference cannot be to an upload below the creation URL.
  */
-export function uploadIdOf(url: string, basePath: string): string | undefined {
-  const found = route(url, basePath)
+export function uploadIdOf(reference: string, creationPath: string): string | undefined {
+  // What no URL may hold, `URL` would drop or read as another character.
+  if (/[^!-~]|\\/.test(reference)) return undefined
+  const base = `http://host${creationPath}`
+  if (!URL.canParse(reference, base)) return undefined
+  const { protocol, pathname } = new URL(reference, base)
+  if (!/^https?:$/.test(protocol)) return undefined
+  const found = route(pathname, creationPath.replace(/\/$/, ''))
   return found?.kind === 'upload' ? found.id : undefined
+}
+
+/** The target of a request as it reached the server: frameworks cut off the path at which a handler is mounted. */
+export function targetOf(request: IncomingMessage): string {
+  const { originalUrl = request.url! } = request as { originalUrl?: string }
+  return originalUrl
+}
+
+/** Whether the path of a request target ends in a slash, which relative references depend on. */
+export function endsInSlash(target: string): boolean {
+  return pathOf(target).endsWith('/')
 }
 
 /** The path of a request target as it stands. `//host/path` is a path with an empty segment: no authority. */

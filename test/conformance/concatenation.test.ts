@@ -1,5 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { createUpload, download, head, patch, post, serve, stores } from '../serve.js'
+import {
+  chunk,
+  createUpload,
+  download,
+  head,
+  patch,
+  post,
+  send,
+  serve,
+  stores,
+  tus,
+} from '../serve.js'
 import { concat, createFinal, createPartial } from './parts.js'
 
 describe.each(stores)('concatenation ($store store)', ({ compose }) => {
@@ -148,6 +159,39 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
       const all = await concat(site, names.join('  '))
       const url = `${site.origin}/files/${all.headers.location!.split('/').at(-1)}`
       expect(await download(url)).toBe('hello'.repeat(4))
+    }
+  })
+
+  test('T-170 relative references are resolved against the creation URL', async () => {
+    const composer = await compose()
+    for (const basePath of ['/files', '/files/', '/', '/a/b%20c/']) {
+      const site = await serve({ composer, basePath, trustProxy: true })
+      const path = basePath.replace(/\/$/, '')
+      const create = (at: string, concat: string, headers = {}, body?: string) =>
+        send({
+          method: 'POST',
+          url: site.origin + at,
+          headers: { ...(body ? chunk : tus), 'upload-concat': concat, ...headers },
+          ...(body && { body }),
+        })
+      const part = await create(`${path}/`, 'partial', { 'upload-length': '5' }, 'hello')
+      const id = part.headers.location!.split('/').at(-1)!
+      const last = path.split('/').at(-1)!
+      const below = [id, `./${id}`, `x/../${id}`, `%${id.charCodeAt(0).toString(16)}${id.slice(1)}`]
+      const beside = path === '' ? below : [`${last}/${id}`, `./${last}/${id}`, `./${last}/${id}?a`]
+      const list = async (at: string, names: string[], headers = {}) => {
+        const { status, headers: told } = await create(at, `final;${names.join(' ')}`, headers)
+        expect([at, names, status]).toEqual([at, names, 201])
+        const url = `${site.origin}${path}/${told.location!.split('/').at(-1)}`
+        expect(await download(url)).toBe('hello'.repeat(names.length))
+      }
+      await list(`${path}/`, below)
+      await list(`${path}/?a=b/c`, below)
+      await list(path === '' ? '/' : `${path}?a=b/`, beside)
+      const prefixed = { 'x-forwarded-prefix': '/api' }
+      await list(`${path}/`, [id, `/api${path}/${id}`, `//host/api${path}/${id}`], prefixed)
+      if (path === '') await list('/', [`../api/${id}`], prefixed)
+      else await list(`${path}/`, [`../${last}/${id}`], prefixed)
     }
   })
 

@@ -101,7 +101,6 @@ describe('T-027 outside', () => {
     ...['http://host//files/abc', 'http://host\\@x', '/files\\abc', '/files%2fabc'],
   ])('%j', (url) => {
     expect(route(url, '/files')).toBeUndefined()
-    expect(uploadIdOf(url, '/files')).toBeUndefined()
   })
 
   test.each(['*', '', 'abc', 'http://host', 'ftp://host/abc'])('%j under the root', (url) => {
@@ -109,18 +108,67 @@ describe('T-027 outside', () => {
   })
 })
 
-describe('T-170 T-171 URLs of a concatenation', () => {
+describe('T-170 references of a concatenation', () => {
   test.each([
-    ['/files/a', 'a'],
-    ['https://host/files/b', 'b'],
-    ['http://169.254.169.254/files/b', 'b'],
-    ['/files', undefined],
-    ['a', undefined],
-    ['./a', undefined],
-    ['//host/files/a', undefined],
-    ['https://host/other/a', undefined],
-    ['file:///files/a', undefined],
-  ])('%j names %j', (url, id) => {
-    expect(uploadIdOf(url, '/files')).toBe(id)
+    ...['/files/a', 'https://host/files/a', 'HTTP://169.254.169.254:1/files/a?b#c', '/files/%61'],
+    ...['//host/files/a', '/x/../files/./a', '/../files/a', 'files/a', './files/a', 'files/a?/b/c'],
+  ])('%j names a, from /files', (reference) => {
+    expect(uploadIdOf(reference, '/files')).toBe('a')
+  })
+
+  test.each([
+    ...['/files/a', 'https://host/files/a', '//host/files/a', 'a', './a', 'a?b', 'a#b', '%61'],
+    ...['../files/a', './../files/a', '../../files/a', 'x/../a', './././a'],
+  ])('%j names a, from /files/', (reference) => {
+    expect(uploadIdOf(reference, '/files/')).toBe('a')
+  })
+
+  test.each([
+    ['a', '/', 'a'],
+    ['a', '', 'a'],
+    ['./a', '/api/v1/files/', 'a'],
+    ['../files/a', '/api/files/', 'a'],
+    ['files/a', '/api/files', 'a'],
+    ['/api%20b/a', '/api%20b/', 'a'],
+    ['a', '/api%20b/', 'a'],
+  ])('%j from %j names %j', (reference, creationPath, id) => {
+    expect(uploadIdOf(reference, creationPath)).toBe(id)
+  })
+})
+
+describe('T-171 references to no upload', () => {
+  test.each([
+    ...['a', './a', '../files/../a', '/files', '/files/', '?a', '#a', '/', '//host', '//files/a'],
+    ...['https://host/other/a', 'file:///files/a', 'ftp://host/files/a', 'javascript:/files/a'],
+    ...[
+      'urn:a',
+      '/files\\a',
+      '\\files\\a',
+      '/files/a\tb',
+      '/files/a\u00e9',
+      '/Files/a',
+      '/%66iles/a',
+    ],
+    ...['http://', 'http://[/files/a', 'http://host:99999/files/a', '/files%2fa', '/files//a', '*'],
+    ...['', 'http://host\\@x', '/filesystem/a', '/files.a'],
+  ])('%j from /files', (reference) => {
+    expect(uploadIdOf(reference, '/files')).toBeUndefined()
+  })
+
+  test.each([
+    '',
+    '.',
+    './',
+    '..',
+    '../a',
+    '../../a',
+    'a/b',
+    'a/',
+    './/a',
+    '.a',
+    '%2e%2e%2fa',
+    'b:a',
+  ])('%j from /files/', (reference) => {
+    expect(uploadIdOf(reference, '/files/')).toBeUndefined()
   })
 })

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isTusError, TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
+import { targetOf } from '../../http/route.js'
 import { parseMetadata } from '../../metadata.js'
 import type { Metadata, Representation } from '../../upload.js'
 import { announcesTrailer, header, type ProtocolContext } from '../context.js'
@@ -22,7 +23,6 @@ export function representationOf(
   context: ProtocolContext,
   { request, method }: HttpExchange,
 ): { readonly metadata: Metadata; readonly representation: Representation } {
-  const { originalUrl: target = request.url! } = request as { originalUrl?: string }
   const given = (name: string) => header(request.headers, name)
   const entries = fields.flatMap((name) => {
     const value = given(name)
@@ -33,7 +33,7 @@ export function representationOf(
     metadata: metadataOf(given),
     representation: {
       method,
-      target,
+      target: targetOf(request),
       headers: Object.fromEntries(entries),
       ...digestsOf(context, request.headers),
       ...(wantedDigest && { wantedDigest }),
