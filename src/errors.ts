@@ -105,7 +105,11 @@ export const errors = {
     460,
     'The checksum does not match; the data of this request was discarded',
   ],
-  ERR_ID_TAKEN: [409, 'An upload with this id exists already'],
+  // What the application chose for a new upload, usually by what the client sent
+  ERR_ID_TAKEN: [422, 'An upload with this id exists already'],
+  ERR_INVALID_UPLOAD_ID: [422, 'The id made for the upload is not 1 to 128 of A-Z a-z 0-9 - . _ ~'],
+  ERR_INVALID_PLACE: [422, 'The place chosen for the upload lies outside the storage'],
+  ERR_DATA_EXISTS: [422, 'The storage already holds data at the place of the new upload'],
   // Waiting and interruption
   ERR_UPLOAD_LOCKED: [423, 'Another request holds the upload; try again'],
   ERR_UPLOAD_BUSY: [503, 'The upload is being finished; try again'],
@@ -118,15 +122,12 @@ export const errors = {
   ],
   ERR_FLUSH_TIMEOUT: [503, 'The storage is too slow; ask for the offset and resume'],
   // Stores, lockers, hooks
-  ERR_DATA_EXISTS: [500, 'The storage already holds data at the place of the new upload'],
   ERR_DATA_MISSING: [500, 'The storage holds no data for the upload'],
   ERR_INFO_CONFLICT: [500, 'The record of the upload was changed by somebody else'],
   ERR_INFO_CORRUPT: [500, 'The record of the upload cannot be read'],
   ERR_INFO_FORMAT: [500, 'The record of the upload was written by a newer version of this server'],
   ERR_STORAGE_UNAVAILABLE: [503, 'The storage cannot be reached right now; try again'],
   ERR_STORAGE_FULL: [507, 'The storage is full'],
-  ERR_INVALID_UPLOAD_ID: [500, 'The id made for the upload is not 1 to 128 of A-Z a-z 0-9 - . _ ~'],
-  ERR_INVALID_PLACE: [500, 'The place chosen for the upload lies outside the storage'],
   ERR_HOOK_FAILED: [500, 'A hook failed'],
   ERR_NOT_SUPPORTED: [501, 'The stores of this server do not support the operation'],
   ERR_INTERNAL: [500, 'Internal error'],
@@ -137,7 +138,10 @@ export type ErrorCode = keyof typeof errors
 
 /** Details of one {@link TusError}; what is absent comes from the table of codes. */
 export interface TusErrorOptions {
-  /** Replaces the sentence of the table. It is shown to clients. */
+  /**
+   * Replaces the sentence of the table. It is shown to clients; with status 422 or 500 it is only logged, as it may tell
+   * of the inside of the server.
+   */
   readonly message?: string
   /** The error that led to this one. It is logged, never shown to clients. */
   readonly cause?: unknown

@@ -5,29 +5,55 @@ import { parseBase64 } from './parse-base64.js'
 /** Printable ASCII without space and comma. */
 const keyPattern = /^[\x21-\x2b\x2d-\x7e]+$/
 
+/** A key that can be shown in an error: no key that people chose is longer, or has other characters. */
+const showablePattern = /^[\w.-]{1,64}$/
+
 /**
- * Reads an `Upload-Metadata` header: pairs separated by commas, each a key and optionally a space and a Base64
- * value. An absent or empty header is no metadata. Values that are not UTF-8 show replacement characters in the
- * decoded view; `raw` keeps them.
+ * Reads an `Upload-Metadata` header: pairs separated by commas, each a key and optionally spaces and a Base64 value. A
+ * comma at the end is ignored. An absent or empty header is no metadata. Values that are not UTF-8 show replacement
+ * characters in the decoded view; `raw` keeps them.
  *
- * Throws `ERR_INVALID_METADATA` for anything else, a key that comes twice included.
+ * Throws `ERR_INVALID_METADATA` for anything else, a key that comes twice included; the message names the pair.
  */
 export function parseMetadata(header: string | undefined): Metadata {
   const raw = header ?? ''
-  const values: Record<string, string> = Object.create(null)
-  if (raw === '') return { raw, values }
-  for (const [index, text] of raw.split(',').entries()) {
+  const pairs = raw.split(',')
+  if (pairs.at(-1)!.trim() === '') pairs.pop()
+  if (raw !== '' && pairs.length === 0) throw invalid(1, '', 'is empty')
+  const entries = new Map<string, string>()
+  for (const [index, text] of pairs.entries()) {
     // TUSKit puts a space after the comma, and so does Node when it joins repeated lines.
     const pair = index === 0 ? text.trimEnd() : text.trim()
-    const space = pair.indexOf(' ')
-    const key = space < 0 ? pair : pair.slice(0, space)
-    const value = space < 0 ? Buffer.alloc(0) : parseBase64(pair.slice(space + 1))
-    if (!keyPattern.test(key) || value === undefined || key in values) {
-      throw new TusError('ERR_INVALID_METADATA')
-    }
-    values[key] = value.toString()
+    const [key = '', encoded = '', ...more] = pair.split(/ +/)
+    const refuse = (fault: string) => invalid(index + 1, key, fault)
+    if (pair === '') throw refuse('is empty')
+    if (key === '') throw refuse('has no key')
+    if (!keyPattern.test(key)) throw refuse('has a key of other characters than printable ASCII')
+    if (entries.has(key)) throw refuse('has the key of a pair before it')
+    if (more.length > 0) throw refuse('has more than a key and a value')
+    const value = parseBase64(encoded)
+    if (value === undefined) throw refuse('has a value that is not standard Base64 with padding')
+    entries.set(key, value.toString())
   }
-  return { raw, values: Object.freeze(values) }
+  return { raw, values: metadataValues(entries) }
+}
+
+function invalid(position: number, key: string, fault: string): TusError {
+  const name = showablePattern.test(key) ? ` ("${key}")` : ''
+  const message = `Pair ${position} of Upload-Metadata${name} ${fault}`
+  return new TusError('ERR_INVALID_METADATA', { message })
+}
+
+/** Metadata that is not what the client said. Throws as {@link formatMetadata} does. */
+export function metadataOf(values: Readonly<Record<string, string>>): Metadata {
+  return { raw: formatMetadata(values), values: metadataValues(Object.entries(values)) }
+}
+
+/** The decoded view: frozen and without a prototype, so that `__proto__` and `constructor` are keys like any other. */
+export function metadataValues(entries: Iterable<readonly [string, string]>): Metadata['values'] {
+  const values: Record<string, string> = Object.create(null)
+  for (const [key, value] of entries) values[key] = value
+  return Object.freeze(values)
 }
 
 /**

@@ -48,6 +48,9 @@ describe('T-091 accepts', () => {
     ['keys of any printable ASCII', 'a=b;"c\\d/e YQ==', [['a=b;"c\\d/e', 'a']]],
     ['line breaks and NUL within values', 'a DQoA', [['a', '\r\n\0']]],
     ['a first key that looks like Base64', 'YQ==', [['YQ==', '']]],
+    ['spaces between key and value', 'a  YQ==,b    ', Object.entries({ a: 'a', b: '' })],
+    ['a comma at the end', 'a YQ==,', [['a', 'a']]],
+    ['a comma at the end and a space', 'a , ', [['a', '']]],
   ])('%s', (_, header, expected) => {
     expect(entries(header)).toEqual(expected)
   })
@@ -62,13 +65,12 @@ describe('T-091 rejects', () => {
     ['an empty key', ' YQ=='],
     ['only a space', ' '],
     ['only a comma', ','],
-    ['a comma at the end', 'a YQ==,'],
-    ['a comma at the end and a space', 'a YQ==, '],
+    ['two commas at the end', 'a YQ==,,'],
     ['a comma at the beginning', ',a YQ=='],
     ['an empty pair between others', 'a YQ==,,b Yg=='],
     ['three words', 'a b c'],
     ['three words in Base64', 'a YQ== Yg=='],
-    ['two spaces', 'a  YQ=='],
+    ['two tabs', 'a\t\tYQ=='],
     ['a tab between key and value', 'a\tYQ=='],
     ['no Base64', 'a !!!'],
     ['missing padding', 'a YQ'],
@@ -89,10 +91,28 @@ describe('T-091 rejects', () => {
   })
 })
 
+describe('T-091 names the pair that is wrong', () => {
+  test.each([
+    ['a YQ==,b !!!', 'Pair 2 of Upload-Metadata ("b") has a value that is not standard Base64'],
+    ['a.b-C_1 YQ', 'Pair 1 of Upload-Metadata ("a.b-C_1") has a value that is not standard Base64'],
+    ['a YQ==,b,a', 'Pair 3 of Upload-Metadata ("a") has the key of a pair before it'],
+    ['a YQ== Yg==', 'Pair 1 of Upload-Metadata ("a") has more than a key and a value'],
+    ['a,,b', 'Pair 2 of Upload-Metadata is empty'],
+    [',', 'Pair 1 of Upload-Metadata is empty'],
+    [' YQ==', 'Pair 1 of Upload-Metadata has no key'],
+    ['\u00e9 YQ==', 'Pair 1 of Upload-Metadata has a key of other characters than printable ASCII'],
+    ['<script> !!!', 'Pair 1 of Upload-Metadata has a value that is not standard Base64'],
+    [`${'k'.repeat(65)} !`, 'Pair 1 of Upload-Metadata has a value that is not standard Base64'],
+  ])('%j', (header, sentence) => {
+    expect(() => parseMetadata(header)).toThrow(sentence)
+  })
+})
+
 test.each([undefined, ''])('T-091 takes %j as no metadata', (header) => {
   const metadata = parseMetadata(header)
   expect(metadata.raw).toBe('')
   expect(Object.keys(metadata.values)).toEqual([])
+  expect(Object.isFrozen(metadata.values)).toBe(true)
 })
 
 test('T-091 takes __proto__, constructor and toString as keys like any other', () => {

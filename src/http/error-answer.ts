@@ -1,4 +1,4 @@
-import { isTusError, TusError } from '../errors.js'
+import { errors, isTusError, TusError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { HttpExchange } from './http-exchange.js'
 import type { Answer } from './respond.js'
@@ -48,9 +48,8 @@ export function errorAnswer(
   if (response !== undefined && response.code === undefined) {
     return { status: known.status, headers: known.headers, body: response.body }
   }
-  if (known.status >= 500) logFailure(known, exchange, log)
-  const request = known.status === 500 ? ` (request ${exchange.requestId})` : ''
-  const { status, contentType, body } = form(known, known.message + request)
+  if (known.status >= 500 || known.status === 422) logFailure(known, exchange, log)
+  const { status, contentType, body } = form(known, sentenceOf(known, exchange))
   return {
     status,
     headers: {
@@ -65,10 +64,16 @@ export function errorAnswer(
   }
 }
 
+/** What clients may know. Messages of stores and hooks may tell of paths, so the table speaks where only these can fail. */
+function sentenceOf({ code, status, message }: TusError, { requestId }: HttpExchange): string {
+  if (status === 422) return errors[code][1]
+  return status === 500 ? `${errors[code][1]} (request ${requestId})` : message
+}
+
 function logFailure(known: TusError, exchange: HttpExchange, log: Logger): void {
   const { requestId, method } = exchange
   const fields = { requestId, code: known.code, method, error: known.cause ?? known }
   const passes = known.status === 503 && known.code !== 'ERR_STORAGE_UNAVAILABLE'
-  if (passes) log.info(known.message, fields)
+  if (passes || known.status === 422) log.info(known.message, fields)
   else log.error(known.message, fields)
 }

@@ -1,6 +1,6 @@
 import { isTusError, TusError } from '../errors.js'
 import type { PreCreateVerdict } from '../hooks.js'
-import { formatMetadata } from '../metadata.js'
+import { metadataOf } from '../metadata.js'
 import { must } from '../options.js'
 import {
   isUploadId,
@@ -96,7 +96,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   const unplaced: UnplacedUpload = {
     ...draft,
     id,
-    ...(metadata && { metadata: { raw: formatMetadata(metadata), values: { ...metadata } } }),
+    ...(metadata && { metadata: metadataOf(metadata) }),
     ...(Number.isFinite(maxSize) && { maxSize }),
     finish: recorded ? 'recorded' : 'implied',
   }

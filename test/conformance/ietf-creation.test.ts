@@ -536,7 +536,7 @@ test('R-035 the URL of an upload is not given to another', async () => {
   const site = await serve({ generateId: () => 'one' })
   const url = urlIn(await create(site, 9, '', more(9)), site)
   const second = await create(site, 9, '', more(9))
-  expect([second.status, problemIn(second).code]).toEqual([409, 'ERR_ID_TAKEN'])
+  expect([second.status, problemIn(second).code]).toEqual([422, 'ERR_ID_TAKEN'])
   expect(second.headers).not.toHaveProperty('location')
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '0' })
 })

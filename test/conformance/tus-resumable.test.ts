@@ -44,19 +44,19 @@ test('T-001 errors carry Tus-Resumable', async () => {
 })
 
 test('T-001 failures of the application carry Tus-Resumable, and tell nothing of it', async () => {
-  const failing: Partial<HandlerOptions>[] = [
-    { hooks: { preCreate: () => Promise.reject(new Error('the password is 1234')) } },
-    { generateId: () => Promise.reject(new Error('the password is 1234')) },
-    { generateId: () => '../1234' },
+  const failing: [Partial<HandlerOptions>, number][] = [
+    [{ hooks: { preCreate: () => Promise.reject(new Error('the password is 1234')) } }, 500],
+    [{ generateId: () => Promise.reject(new Error('the password is 1234')) }, 500],
+    [{ generateId: () => '../1234' }, 422],
   ]
-  for (const options of failing) {
+  for (const [options, status] of failing) {
     const { origin } = await serve({ ...options, logger: silent })
     const reply = await send({
       method: 'POST',
       url: `${origin}/files`,
       headers: { ...tus, 'upload-length': '5' },
     })
-    expect([reply.status, reply.headers['tus-resumable']]).toEqual([500, '1.0.0'])
+    expect([reply.status, reply.headers['tus-resumable']]).toEqual([status, '1.0.0'])
     expect(reply.text).toMatch(/^ERR_[A-Z_]+: /)
     expect(reply.text).not.toContain('1234')
   }

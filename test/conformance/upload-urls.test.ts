@@ -124,7 +124,7 @@ test.each(['../x', '.x', 'a/b', '', 'a b', 'a\u0000', '\u00e9', 'x'.repeat(129)]
     const [reply, files] = await inDirectory({ generateId: () => id, logger: silent }, (site) =>
       post(site, { 'upload-length': '5' }),
     )
-    expect([reply.status, reply.text.split(':')[0]]).toEqual([500, 'ERR_INVALID_UPLOAD_ID'])
+    expect([reply.status, reply.text.split(':')[0]]).toEqual([422, 'ERR_INVALID_UPLOAD_ID'])
     expect([reply.headers.location, files]).toEqual([undefined, []])
   },
 )
@@ -134,5 +134,5 @@ test('T-090 an encoded letter in the URL of an upload means the letter', async (
   await createUpload(site)
   expect((await head(`${site.origin}/files/%72eport-1`)).status).toBe(200)
   const again = await post(site, { 'upload-length': '5' })
-  expect([again.status, again.text.split(':')[0]]).toEqual([409, 'ERR_ID_TAKEN'])
+  expect([again.status, again.text.split(':')[0]]).toEqual([422, 'ERR_ID_TAKEN'])
 })

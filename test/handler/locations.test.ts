@@ -62,14 +62,14 @@ describe('generateId', () => {
     const site = await serve({ generateId: ({ headers }) => `u-${String(headers['x-user'])}` })
     const reply = await post(site, { 'upload-length': '0', 'x-user': '7' })
     expect(reply.headers.location).toBe('/files/u-7')
-    expect((await post(site, { 'upload-length': '0', 'x-user': '7' })).status).toBe(409)
+    expect((await post(site, { 'upload-length': '0', 'x-user': '7' })).status).toBe(422)
   })
 
   test.each(['', '../a', '.a', 'a/b', 'a b', 'x'.repeat(129), undefined, 7])(
-    'that returns %o fails',
+    'that returns %o is refused',
     async (id) => {
       const site = await serve({ logger: keptLog(), generateId: () => id as string })
-      expect((await post(site, { 'upload-length': '0' })).status).toBe(500)
+      expect((await post(site, { 'upload-length': '0' })).status).toBe(422)
     },
   )
 

@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest'
+import type { Metadata } from 'tuskit'
 import {
   createUpload,
   download,
   fileComposer,
   head,
+  idOf,
   memoryComposer,
   openPatch,
   post,
   serve,
+  stores,
   temporaryDirectory,
   until,
 } from '../serve.js'
@@ -52,7 +55,32 @@ describe('pre-create', () => {
     )
   })
 
-  test('gets 409 for an id that is taken, and the upload that has it goes on', async () => {
+  test.each(stores)('chooses metadata without a prototype, $store store', async ({ compose }) => {
+    const seen: Record<string, string>[] = []
+    const metadata = JSON.parse('{ "__proto__": "a", "constructor": "b" }') as Record<
+      string,
+      string
+    >
+    const see = ({ upload }: { upload: { metadata: Metadata } }) =>
+      void seen.push(upload.metadata.values)
+    const site = await serve({
+      composer: await compose(),
+      hooks: { preCreate: () => ({ metadata }), postCreate: see, preFinish: see, postFinish: see },
+    })
+    const url = await createUpload(site, { 'upload-length': '0' })
+    await until(
+      async () => seen.length,
+      (length) => length === 3,
+    )
+    seen.push((await site.handler.uploads.inspect(idOf(url))).upload.metadata.values)
+    for (const values of seen) {
+      expect(Object.getPrototypeOf(values)).toBeNull()
+      expect(Object.isFrozen(values)).toBe(true)
+      expect(Object.entries(values)).toEqual(Object.entries(metadata))
+    }
+  })
+
+  test('gets 422 for an id that is taken, and the upload that has it goes on', async () => {
     const site = await serve({ stallTimeout: 60_000, hooks: { preCreate: () => ({ id: 'one' }) } })
     const url = await createUpload(site, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
@@ -61,16 +89,27 @@ describe('pre-create', () => {
       () => offsetOf(url),
       (offset) => offset === 5,
     )
-    expect((await post(site, { 'upload-length': '10' })).status).toBe(409)
+    expect((await post(site, { 'upload-length': '10' })).status).toBe(422)
     request.end('world')
     expect((await reply).status).toBe(204)
   })
 
+  test.each<[string, object, string]>([
+    ['an id that is none', { id: '../x' }, 'ERR_INVALID_UPLOAD_ID'],
+    ['a place that the store does not know', { place: { bucket: 'x' } }, 'ERR_INVALID_PLACE'],
+    ['a place outside the store', { place: { path: '../secret' } }, 'ERR_INVALID_PLACE'],
+  ])('gets 422 for %s, which is logged', async (_, verdict, code) => {
+    const log = keptLog()
+    const composer = fileComposer(await temporaryDirectory())
+    const site = await serve({ composer, logger: log, hooks: { preCreate: () => verdict } })
+    const reply = await post(site, { 'upload-length': '1' })
+    expect([reply.status, reply.text.split(':')[0]]).toEqual([422, code])
+    expect(reply.text).not.toContain('secret')
+    expect(log.lines).toMatchObject([{ level: 'info', fields: { code } }])
+  })
+
   test.each<[string, object]>([
-    ['an id that is none', { id: '../x' }],
     ['an id that is no text', { id: 7 }],
-    ['a place that the store does not know', { place: { bucket: 'x' } }],
-    ['a place outside the store', { place: { path: '../x' } }],
     ['a metadata key that cannot be sent', { metadata: { 'a b': 'c' } }],
     ['a metadata value that is no text', { metadata: { a: 7 } }],
   ])('fails with %s', async (_, verdict) => {

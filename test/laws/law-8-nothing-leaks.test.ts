@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { StoreComposer, StoreSlots } from 'tuskit'
+import { TusError, type StoreComposer, type StoreSlots } from 'tuskit'
 import {
   createUpload,
   head,
@@ -111,6 +111,23 @@ describe('an unknown error', () => {
       expect(log.lines.map(({ fields }) => fields.error)).toEqual([secret])
     }
   })
+
+  test.each(['ERR_INVALID_PLACE', 'ERR_DATA_EXISTS', 'ERR_DATA_MISSING', 'ERR_INTERNAL'] as const)(
+    'of a store that has the code %s keeps its message inside',
+    async (code) => {
+      const log = keptLog()
+      const message = 'secret path /x'
+      const locate = () => {
+        throw new TusError(code, { message })
+      }
+      const composer = memoryComposer()
+      composer.useDataStore(storeWith(composer.slots().dataStore!, { locate }))
+      const reply = await post(await serve({ composer, logger: log }), { 'upload-length': '5' })
+      expect(reply.text).toMatch(new RegExp(`^${code}: `))
+      expect(reply.text).not.toContain('secret')
+      expect(log.lines.map((line) => line.message)).toEqual([message])
+    },
+  )
 
   test('that is no Error at all stays inside', async () => {
     for (const thrown of [undefined, null, 'secret', { secret: 1 }]) {

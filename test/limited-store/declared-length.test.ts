@@ -102,19 +102,18 @@ test('a refused creation leaves no file', async () => {
 })
 
 // Whether the data is removed again, as after the first failure, or was somebody else's, as in the second one.
-test.each([new Error('The disk is gone'), new TusError('ERR_DATA_EXISTS')])(
-  'a creation that fails gives its room back: %s',
-  async (failure) => {
-    let broken = true
-    const store = storeWith((inner) => ({
-      create: (upload, options) =>
-        broken ? Promise.reject(failure) : inner.create(upload, options),
-    }))
-    const site = await serveLimited({ store, infoStore: new MemoryInfoStore() })
-    expect((await tryToCreate(site, 11)).status).toBe(500)
-    expect(site.counter.used).toBe(0)
-    broken = false
-    const url = await createOf(site, 11)
-    expect((await head(url)).headers['upload-offset']).toBe('0')
-  },
-)
+test.each([
+  [500, new Error('The disk is gone')],
+  [422, new TusError('ERR_DATA_EXISTS')],
+])('a creation that fails gives its room back: %s, %s', async (status, failure) => {
+  let broken = true
+  const store = storeWith((inner) => ({
+    create: (upload, options) => (broken ? Promise.reject(failure) : inner.create(upload, options)),
+  }))
+  const site = await serveLimited({ store, infoStore: new MemoryInfoStore() })
+  expect((await tryToCreate(site, 11)).status).toBe(status)
+  expect(site.counter.used).toBe(0)
+  broken = false
+  const url = await createOf(site, 11)
+  expect((await head(url)).headers['upload-offset']).toBe('0')
+})

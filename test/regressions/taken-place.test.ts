@@ -45,7 +45,7 @@ describe.each(media)('with %s', (name, compose) => {
   test('a place of a hook that is taken is refused before there is a record of it', async () => {
     const { site, records, url } = await occupied(place)
     const reply = await post(site, { 'upload-length': '5' }, 'other')
-    expect([reply.status, reply.text.slice(0, 15)]).toEqual([500, 'ERR_DATA_EXISTS'])
+    expect([reply.status, reply.text.slice(0, 15)]).toEqual([422, 'ERR_DATA_EXISTS'])
     expect(records).toHaveLength(1)
     expect((await send({ method: 'GET', url })).text).toBe('hello')
   })

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { isTusError, TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { targetOf } from '../../http/route.js'
-import { parseMetadata } from '../../metadata.js'
+import { metadataValues, parseMetadata } from '../../metadata.js'
 import type { Metadata, Representation } from '../../upload.js'
 import { announcesTrailer, header, type ProtocolContext } from '../context.js'
 import { readDigest, requireDigests } from './content-digest.js'
@@ -30,7 +30,7 @@ export function representationOf(
   })
   const wantedDigest = wanted(context, given('want-repr-digest'))
   return {
-    metadata: metadataOf(given),
+    metadata: describe(given),
     representation: {
       method,
       target: targetOf(request),
@@ -42,20 +42,15 @@ export function representationOf(
 }
 
 /** File name and type under the keys that tus has for them. What `Upload-Metadata` says, which some send, comes first. */
-function metadataOf(given: (name: string) => string | undefined): Metadata {
+function describe(given: (name: string) => string | undefined): Metadata {
   const type = given('content-type')
   const filename = parseFilename(given('content-disposition'))
   const { raw, values } = uploadMetadata(given('upload-metadata'))
-  return {
-    raw,
-    values: Object.freeze(
-      Object.assign(Object.create(null) as Record<string, string>, {
-        ...(filename !== undefined && { filename }),
-        ...(type !== undefined && !isPartialUpload(type) && { filetype: type }),
-        ...values,
-      }),
-    ),
+  const described = {
+    ...(filename !== undefined && { filename }),
+    ...(type !== undefined && !isPartialUpload(type) && { filetype: type }),
   }
+  return { raw, values: metadataValues(Object.entries({ ...described, ...values })) }
 }
 
 /** The draft does not know the header, so a malformed one counts as absent. */
