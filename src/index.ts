@@ -31,6 +31,9 @@ export type {
   RejectVerdict,
 } from './hooks.js'
 
+// Names of files
+export { safeFileName, type SafeFileNameOptions } from './safe-file-name.js'
+
 // The record of an upload
 export { parseUpload, serializeUpload } from './parse-upload.js'
 export {

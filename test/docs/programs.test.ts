@@ -1,9 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
@@ -126,6 +135,32 @@ test('docs/writing-a-store.md: the complete store does all that a store can', as
   expect([refused.status, refused.headers.get('upload-offset')]).toEqual([460, '0'])
   expect((await fetch(wrong, { method: 'DELETE', headers: tus })).status).toBe(204)
   expect((await fetch(wrong, { method: 'HEAD', headers: tus })).status).toBe(404)
+}, 60_000)
+
+test('docs/hooks.md: files keep their names, each in a folder of its own', async () => {
+  const { folder, port, start } = await unpack('docs/hooks.md')
+  await start('original-names.mjs')
+  const files = `http://localhost:${port}/files`
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  const upload = (name: string, authorization = 'Bearer token-of-ann') =>
+    create(files, 'hello', {
+      authorization,
+      'upload-length': '5',
+      'upload-metadata': `filename ${base64(name)}`,
+    })
+  const given = ['holiday.mp4', 'holiday.mp4', '../../../etc/passwd', 'nul', '']
+  for (const name of given) await upload(name)
+  await expect(upload('a', 'Bearer nobody')).rejects.toThrow()
+
+  const paths = await readdir(join(folder, 'uploads'), { recursive: true, withFileTypes: true })
+  const stored = paths.filter((path) => path.isFile())
+  const names = stored.map(({ name }) => name).filter((name) => !name.startsWith('.'))
+  expect(names.toSorted()).toEqual(['_nul', 'file', 'holiday.mp4', 'holiday.mp4', 'passwd'])
+  for (const { parentPath, name } of stored) {
+    if (name.startsWith('.')) continue
+    expect(relative(folder, parentPath)).toMatch(/^uploads.ann.\d{4}-\d\d-\d\d.[0-9a-f]{32}$/)
+    expect(await readFile(join(parentPath, name), 'utf8')).toBe('hello')
+  }
 }, 60_000)
 
 /** The programs of the page on stores, with all methods in the class. */

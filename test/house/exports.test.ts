@@ -18,6 +18,7 @@ test('tuskit exports', () => {
       "isTusError",
       "isUploadId",
       "parseUpload",
+      "safeFileName",
       "serializeUpload",
     ]
   `)

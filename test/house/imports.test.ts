@@ -5,8 +5,8 @@ import manifest from '../../package.json' with { type: 'json' }
 import { codeFiles, read } from './source-files.js'
 
 const foundation = [
-  ...['cooperative', 'errors', 'logger', 'metadata', 'options'],
-  ...['parse-base64', 'parse-upload', 'upload'],
+  ...['base-name', 'connection-headers', 'cooperative', 'errors', 'logger', 'metadata'],
+  ...['options', 'parse-base64', 'parse-upload', 'safe-file-name', 'upload'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
 const stores = [

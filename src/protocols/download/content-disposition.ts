@@ -1,6 +1,6 @@
 import type { DownloadPresentation } from '../../hooks.js'
 import type { Metadata } from '../../upload.js'
-import { baseName } from '../base-name.js'
+import { baseName } from '../../base-name.js'
 
 /** The only types that browsers may show in place: none of them can carry a script. */
 const inlineTypes = new Set([

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { baseName } from '../base-name.js'
+import { baseName } from '../../base-name.js'
 
 const dispositionType = /[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*/y
 
