@@ -68,8 +68,8 @@ export interface HandlerOptions {
    */
   readonly maxAppendSize?: number
   /**
-   * The least bytes that a request must bring unless it creates an empty upload or completes one. Smaller bodies are
-   * refused with 400. Default 0.
+   * The least bytes that a request must bring unless it is empty or completes an upload. Smaller bodies are refused with
+   * 400. Default 0.
    */
   readonly minAppendSize?: number
   /**

@@ -40,7 +40,10 @@ export function checkBodySize(
   }
 }
 
-/** Whether a body that brought an upload to `offset` is shorter than all but the last have to be. An empty creation is none. */
+/**
+ * Whether a body that brought an upload to `offset` is below `minAppendSize`. The last one is exempt, and so is an empty one,
+ * in a creation or an append: it costs the storage nothing, and may declare the length.
+ */
 export function isTooSmall(
   settings: EngineSettings,
   upload: Upload,
@@ -49,7 +52,8 @@ export function isTooSmall(
   offset: number,
 ): boolean {
   const isLast = completes ?? offset === upload.length
-  return !isLast && offset !== 0 && offset - from.offset < settings.minAppendSize
+  const size = offset - from.offset
+  return !isLast && size !== 0 && size < settings.minAppendSize
 }
 
 /** The refusal of a request for its size, with what the client may need to go on. */

@@ -163,6 +163,18 @@ describe.each(versions)('R-092 the size of one request, version %s', (version) =
     expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '7', ...more(version) })
   })
 
+  test('R-092 min-append-size does not concern what is empty', async () => {
+    const site = await serve(limits)
+    for (const framing of [{}, chunked]) {
+      const url = await started(site, version, '')
+      for (const [at, body] of Object.entries({ 0: 'hello', 5: 'world!', 11: '' })) {
+        const empty = await append(url, version, Number(at), '', { ...more(version), ...framing })
+        expect(empty.headers['upload-offset']).toBe(at)
+        await append(url, version, Number(at), body, more(version))
+      }
+    }
+  })
+
   test('R-092 min-append-size concerns neither an empty creation nor the end', async () => {
     const site = await serve(limits)
     expect((await create(site, version, '', more(version))).status).toBe(201)

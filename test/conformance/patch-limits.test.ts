@@ -8,6 +8,7 @@ import {
   offsetOf,
   openPatch,
   patch,
+  post,
   serve,
   type Site,
   stores,
@@ -126,4 +127,21 @@ test('T-060 a chunked body is held to the maximum of an upload whose length is n
   const reply = await patch(url, 0, 'hello world', { 'transfer-encoding': 'chunked' })
   expect(reply.status).toBe(413)
   expect(await offsetOf(url)).toBe('0')
+})
+
+test('T-061 T-101 an empty chunk is never too small, and may declare the length', async () => {
+  const site = await serve({ minAppendSize: 3 })
+  const url = await createUpload(site, { 'upload-defer-length': '1' })
+  expect((await patch(url, 0, '')).status).toBe(204)
+  expect((await patch(url, 0, 'ab')).text).toMatch(/^ERR_APPEND_TOO_SMALL: /)
+  expect((await patch(url, 0, 'hello')).status).toBe(204)
+  expect((await patch(url, 5, '')).status).toBe(204)
+  expect((await patch(url, 5, '', { 'upload-length': '12' })).status).toBe(204)
+  expect((await patch(url, 5, 'ab')).text).toMatch(/^ERR_APPEND_TOO_SMALL: /)
+  expect((await patch(url, 5, ' world')).status).toBe(204)
+  expect((await patch(url, 11, '!')).status).toBe(204)
+  expect(await download(url)).toBe('hello world!')
+  const small = await post(site, { 'upload-length': '12' }, 'ab')
+  expect(small.text).toMatch(/^ERR_APPEND_TOO_SMALL: /)
+  expect((await post(site, { 'upload-length': '12' })).status).toBe(201)
 })
