@@ -47,7 +47,8 @@ export const must = {
 
 /**
  * Checks an options object against its rules and returns a frozen copy. Throws a `TypeError` that names the
- * option, what was expected and what was given; an unknown option is refused with the nearest known name.
+ * option, what was expected and what was given; an unknown option is refused with the known name that it resembles, or
+ * with all names when they are few.
  */
 export function checkOptions<T extends object>(
   owner: string,
@@ -60,9 +61,7 @@ export function checkOptions<T extends object>(
   const known = Object.keys(rules)
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
-      throw new TypeError(
-        `${owner}: there is no option ${inspect(name)}; did you mean ${inspect(nearest(name, known))}?`,
-      )
+      throw new TypeError(`${owner}: there is no option ${inspect(name)}${hint(name, known)}`)
     }
   }
   for (const [name, rule] of Object.entries<OptionRule>(rules)) {
@@ -76,9 +75,14 @@ export function checkOptions<T extends object>(
   return Object.freeze({ ...options })
 }
 
-function nearest(name: string, known: readonly string[]): string {
+/** What may help whoever wrote an unknown name. A name that resembles none is no slip of the pen. */
+function hint(name: string, known: readonly string[]): string {
   const ranked = known.map((other) => ({ other, distance: editDistance(name, other) }))
-  return ranked.sort((a, b) => a.distance - b.distance)[0]!.other
+  const [nearest] = ranked.sort((a, b) => a.distance - b.distance)
+  if (nearest !== undefined && nearest.distance <= name.length / 3) {
+    return `; did you mean ${inspect(nearest.other)}?`
+  }
+  return known.length > 8 ? '' : `, only ${known.map((other) => inspect(other)).join(', ')}`
 }
 
 /** Levenshtein distance, ignoring case. */

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Concatenator } from './capabilities/concatenator.js'
 import type { ContentReader } from './capabilities/content-reader.js'
 import type { DataStore } from './capabilities/data-store.js'
@@ -23,9 +24,41 @@ export interface StoreSlots {
   locker?: Locker
 }
 
+/** What each capability must have. */
+const members: {
+  readonly [Slot in keyof StoreSlots]-?: readonly (keyof NonNullable<StoreSlots[Slot]>)[]
+} = {
+  dataStore: ['maximumSize', 'locate', 'create', 'stat', 'append'],
+  finisher: ['finish'],
+  verifiedAppender: ['appendVerified'],
+  terminator: ['terminate'],
+  concatenator: ['concatenate'],
+  contentReader: ['read'],
+  infoStore: ['create', 'get', 'update', 'delete'],
+  expiryIndex: ['expired'],
+  infoLister: ['ids'],
+  locker: ['acquire', 'settle'],
+}
+
+/** Throws a `TypeError` that names the slot and the first member that is missing. */
+function checkMembers(slot: keyof StoreSlots, value: unknown): void {
+  const found = value as Readonly<Record<string, unknown>> | null | undefined
+  for (const name of members[slot]) {
+    const [kind, accepts] =
+      name === 'maximumSize'
+        ? ['number', typeof found?.[name] === 'number' && found[name] > 0]
+        : ['function', typeof found?.[name] === 'function']
+    if (accepts) continue
+    throw new TypeError(
+      `StoreComposer: slot '${slot}' needs an object with the ${kind} '${name}', not ${inspect(value, { depth: 0 })}`,
+    )
+  }
+}
+
 /**
  * Assembles the stores of a handler. Each store fills all the slots it can with `store.useIn(composer)`; the
- * methods here fill one. A later call replaces an earlier one.
+ * methods here fill one. A later call replaces an earlier one. What lacks a member of its capability is refused with a
+ * `TypeError`.
  *
  * @example
  * const composer = new StoreComposer()
@@ -38,61 +71,57 @@ export class StoreComposer {
 
   /** Required. */
   useDataStore(dataStore: DataStore): this {
-    this.#slots.dataStore = dataStore
-    return this
+    return this.#fill('dataStore', dataStore)
   }
 
   /** Absent: an upload is finished as soon as its bytes are stored. */
   useFinisher(finisher: Finisher): this {
-    this.#slots.finisher = finisher
-    return this
+    return this.#fill('finisher', finisher)
   }
 
   /** Absent: no checksum extension. */
   useVerifiedAppender(verifiedAppender: VerifiedAppender): this {
-    this.#slots.verifiedAppender = verifiedAppender
-    return this
+    return this.#fill('verifiedAppender', verifiedAppender)
   }
 
   /** Absent: no termination extension, and expired uploads are refused but not removed. */
   useTerminator(terminator: Terminator): this {
-    this.#slots.terminator = terminator
-    return this
+    return this.#fill('terminator', terminator)
   }
 
   /** Absent: no concatenation extension. */
   useConcatenator(concatenator: Concatenator): this {
-    this.#slots.concatenator = concatenator
-    return this
+    return this.#fill('concatenator', concatenator)
   }
 
   /** Absent: no downloads. */
   useContentReader(contentReader: ContentReader): this {
-    this.#slots.contentReader = contentReader
-    return this
+    return this.#fill('contentReader', contentReader)
   }
 
   /** Required. */
   useInfoStore(infoStore: InfoStore): this {
-    this.#slots.infoStore = infoStore
-    return this
+    return this.#fill('infoStore', infoStore)
   }
 
   /** Absent: uploads cannot be given an expiration. */
   useExpiryIndex(expiryIndex: ExpiryIndex): this {
-    this.#slots.expiryIndex = expiryIndex
-    return this
+    return this.#fill('expiryIndex', expiryIndex)
   }
 
   /** Absent: records cannot be listed. */
   useInfoLister(infoLister: InfoLister): this {
-    this.#slots.infoLister = infoLister
-    return this
+    return this.#fill('infoLister', infoLister)
   }
 
   /** Absent: a `MemoryLocker`, which is right for one process. */
   useLocker(locker: Locker): this {
-    this.#slots.locker = locker
+    return this.#fill('locker', locker)
+  }
+
+  #fill<Slot extends keyof StoreSlots>(slot: Slot, value: Required<StoreSlots>[Slot]): this {
+    checkMembers(slot, value)
+    this.#slots[slot] = value
     return this
   }
 

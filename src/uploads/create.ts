@@ -16,7 +16,7 @@ import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { complete } from './complete.js'
-import { isComplete, readOptions } from './measure.js'
+import { isComplete, stat } from './measure.js'
 import { notify } from './notify.js'
 import { declaresEnd, receive, type Chunk, type Received } from './receive.js'
 import { checkBodySize } from './room.js'
@@ -125,9 +125,9 @@ async function requireFree({ stores }: Engine, id: string): Promise<boolean> {
 }
 
 /** What is stored at the place of an upload that does not exist yet; `undefined` if nothing is there. */
-async function storedOffset({ stores }: Engine, upload: Upload): Promise<number | undefined> {
+async function storedOffset(engine: Engine, upload: Upload): Promise<number | undefined> {
   try {
-    return (await stores.dataStore.stat(upload, readOptions(new AbortController()))).offset
+    return (await stat(engine, upload, new AbortController())).offset
   } catch (error) {
     if (isTusError(error, 'ERR_DATA_MISSING')) return undefined
     throw error

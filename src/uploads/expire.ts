@@ -9,7 +9,7 @@ import { isoTime, type Engine } from './engine.js'
 import { noExchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
 import { isVerdict } from './final-response.js'
-import { isComplete, isFinished } from './measure.js'
+import { isComplete, isFinished, stat } from './measure.js'
 import { remove, removeData } from './terminate.js'
 import { transition } from './transition.js'
 
@@ -96,7 +96,7 @@ async function finishIfComplete(engine: Engine, holder: Holder): Promise<boolean
     await joinWithin(engine, holder, noExchange)
     return holder.upload.state.kind === 'finished'
   }
-  const stored = await stat(engine, holder)
+  const stored = await statIfThere(engine, holder)
   if (stored === undefined || !isComplete(holder.upload, stored.offset)) return false
   if (isFinished(holder.upload, stored.offset)) {
     const state = { kind: 'finished', at: isoTime(0) } as const
@@ -107,9 +107,9 @@ async function finishIfComplete(engine: Engine, holder: Holder): Promise<boolean
   return true
 }
 
-async function stat(engine: Engine, { upload, signal }: Holder): Promise<Stat | undefined> {
+async function statIfThere(engine: Engine, { upload, signal }: Holder): Promise<Stat | undefined> {
   try {
-    return await engine.stores.dataStore.stat(upload, { signal })
+    return await stat(engine, upload, { signal })
   } catch (error) {
     if (isTusError(error, 'ERR_DATA_MISSING')) return undefined
     throw error

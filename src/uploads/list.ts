@@ -3,7 +3,7 @@ import { isTusError, TusError } from '../errors.js'
 import { checkOptions, must } from '../options.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
-import { isFinished, readOptions } from './measure.js'
+import { isFinished, stat } from './measure.js'
 import { withoutSecret } from './without-secret.js'
 
 /** An upload as {@link Uploads.list} finds it. */
@@ -120,7 +120,7 @@ async function offsetOf(
   if (upload.state.kind === 'finished') return upload.length
   if (upload.state.kind === 'gone') return undefined
   try {
-    return (await engine.stores.dataStore.stat(upload, readOptions({ signal }))).offset
+    return (await stat(engine, upload, { signal })).offset
   } catch (error) {
     if (isTusError(error, 'ERR_DATA_MISSING')) return undefined
     throw error

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Stat } from '../capabilities/data-store.js'
 import type { ReadOptions } from '../capabilities/options.js'
 import { isTusError, TusError } from '../errors.js'
@@ -11,7 +12,7 @@ import type { Engine } from './engine.js'
  */
 export async function measure(engine: Engine, upload: Upload, source: SignalSource): Promise<Stat> {
   try {
-    return await engine.stores.dataStore.stat(upload, readOptions(source))
+    return await stat(engine, upload, source)
   } catch (error) {
     throw goneIfMissing(error)
   }
@@ -21,6 +22,29 @@ export async function measure(engine: Engine, upload: Upload, source: SignalSour
 export function goneIfMissing(cause: unknown): unknown {
   if (!isTusError(cause, 'ERR_DATA_MISSING')) return cause
   return new TusError('ERR_UPLOAD_GONE', { cause })
+}
+
+/** What the store says is stored. Throws `ERR_DATA_MISSING`, and `ERR_INTERNAL` for what cannot be. */
+export async function stat(
+  { stores }: Engine,
+  upload: Upload,
+  source: SignalSource,
+): Promise<Stat> {
+  return checkStat('stat', await stores.dataStore.stat(upload, readOptions(source)))
+}
+
+/** The result of a store, unless its offset is not a whole number from `least` to `most`: then throws `ERR_INTERNAL`. */
+export function checkStat(
+  method: string,
+  found: Stat,
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER,
+): Stat {
+  const offset = (found as Stat | undefined)?.offset
+  if (Number.isSafeInteger(offset) && offset! >= least && offset! <= most) return found
+  const expected = `{ offset } with a whole number from ${least} to ${most}`
+  const cause = new Error(`The store's ${method} must return ${expected}, not ${inspect(found)}`)
+  throw new TusError('ERR_INTERNAL', { cause })
 }
 
 /** An AbortController, or a holder of the lock. */

@@ -7,7 +7,7 @@ import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
 import { complete } from './complete.js'
-import { goneIfMissing, isComplete, readOptions, tellableOffset } from './measure.js'
+import { checkStat, goneIfMissing, isComplete, stat, tellableOffset } from './measure.js'
 import { postponeExpiry } from './postpone-expiry.js'
 import { watchProgress } from './progress-watch.js'
 import { isTooSmall, refusal, roomFor } from './room.js'
@@ -142,11 +142,13 @@ async function store(
     }
     if (verifier === undefined) {
       const storing = dataStore.append(upload, from, body, options)
-      return await inTime(engine, holder, body, storing)
+      const stored = await inTime(engine, holder, body, storing)
+      return checkStat('append', stored, from.offset, from.offset + body.given)
     }
     const accept = async () => !body.overran && (await verifier.accept())
     const storing = verifiedAppender!.appendVerified(upload, from, body, accept, options)
-    return await inTime(engine, holder, body, storing)
+    const stored = await inTime(engine, holder, body, storing)
+    return checkStat('appendVerified', stored, from.offset, from.offset + body.given)
   } catch (error) {
     throw at(await storedOffset(engine, holder), goneIfMissing(error))
   } finally {
@@ -203,7 +205,7 @@ function inTime(
 async function storedOffset(engine: Engine, holder: Holder): Promise<number | undefined> {
   if (holder.signal.aborted || !holder.lock.held()) return undefined
   try {
-    const { offset } = await engine.stores.dataStore.stat(holder.upload, readOptions(holder))
+    const { offset } = await stat(engine, holder.upload, holder)
     return tellableOffset(holder.upload, offset)
   } catch {
     return undefined

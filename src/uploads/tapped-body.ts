@@ -10,6 +10,7 @@ export class TappedBody implements UploadBody {
   readonly #room: number
   readonly #hashers: readonly Hasher[]
   #overran = false
+  #given = 0
   #givenAt: number | undefined = performance.now()
 
   /** `room` is how many bytes may come. */
@@ -26,6 +27,11 @@ export class TappedBody implements UploadBody {
   /** Whether more bytes came than there is room for; also when the body had ended by then. */
   get overran(): boolean {
     return this.#overran
+  }
+
+  /** Bytes that were handed out so far: no store can hold more of them. */
+  get given(): number {
+    return this.#given
   }
 
   /** Whether no byte can be stored: the chunk is empty, or there is no room for one. */
@@ -61,13 +67,18 @@ export class TappedBody implements UploadBody {
       return { done: true, value: undefined } as const
     }
 
+    const give = (value: readonly Buffer[]) => {
+      for (const { length } of value) this.#given += length
+      return { done: false, value } as const
+    }
+
     const next = async (): Promise<IteratorResult<readonly Buffer[], undefined>> => {
       const { done, value: batch } = await source.next()
       if (done) {
         if (held === undefined) return end()
         const value = held
         held = undefined
-        return { done: false, value }
+        return give(value)
       }
       for (const { length } of batch) room -= length
       if (room < 0) {
@@ -76,7 +87,7 @@ export class TappedBody implements UploadBody {
         return end()
       }
       for (const hasher of this.#hashers) for (const buffer of batch) hasher.update(buffer)
-      if (room > 0 || this.size !== undefined) return { done: false, value: batch }
+      if (room > 0 || this.size !== undefined) return give(batch)
       held = batch
       return next()
     }

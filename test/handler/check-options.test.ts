@@ -80,16 +80,31 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     [{ maxSise: 1 }, 'maxSise', 'maxSize'],
     [{ minAppendsize: 1 }, 'minAppendsize', 'minAppendSize'],
     [{ interimResponse: true }, 'interimResponse', 'interimResponses'],
-    [{ stores: 1 }, 'stores', undefined],
     [{ expiration: { after: 1, sweepsEvery: 1 } }, 'sweepsEvery', 'sweepEvery'],
     [{ bodyBuffer: { perupload: 65_536 } }, 'perupload', 'perUpload'],
-    [{ hooks: { onUploadFinish() {} } }, 'onUploadFinish', undefined],
     [{ hooks: { postfinish() {} } }, 'postfinish', 'postFinish'],
     [{ cors: { origin: '*' } }, 'origin', 'origins'],
   ])('%j is unknown, and the nearest name is offered', (options, name, nearest) => {
     const message = refusalOf(options)
-    expect(message).toContain(`there is no option '${name}'; did you mean '`)
-    if (nearest !== undefined) expect(message).toContain(`did you mean '${nearest}'?`)
+    expect(message).toContain(`there is no option '${name}'; did you mean '${nearest}'?`)
+  })
+
+  test.each([
+    [{ datastore: 1 }, 'datastore'],
+    [{ stores: 1 }, 'stores'],
+    [{ path: '/' }, 'path'],
+    [{ hooks: { onUploadFinish() {} } }, 'onUploadFinish'],
+    [{ expiration: { after: 1, ttl: 1 } }, 'ttl'],
+  ])('%j resembles no known name, so none is offered', (options, name) => {
+    const message = refusalOf(options)
+    expect(message).toContain(`there is no option '${name}'`)
+    expect(message).not.toContain('did you mean')
+  })
+
+  test('names are listed instead when they are few', () => {
+    expect(refusalOf({ bodyBuffer: { size: 1 } })).toMatch(
+      /there is no option 'size', only 'perUpload', 'total'$/,
+    )
   })
 
   test.each([undefined, null, 7, 'options'])('options that are %o', (options) => {

@@ -1,0 +1,56 @@
+import { StoreComposer, type StoreSlots } from 'tuskit'
+import { MemoryLocker } from 'tuskit/memory-store'
+import { describe, expect, test } from 'vitest'
+import { memoryComposer } from './serve.js'
+
+const { ...sound } = memoryComposer().slots()
+const complete: Required<StoreSlots> = {
+  ...(sound as Required<StoreSlots>),
+  finisher: { finish: async () => {} },
+  locker: new MemoryLocker(),
+}
+
+const slots = [
+  ['dataStore', 'useDataStore', ['maximumSize', 'locate', 'create', 'stat', 'append']],
+  ['finisher', 'useFinisher', ['finish']],
+  ['verifiedAppender', 'useVerifiedAppender', ['appendVerified']],
+  ['terminator', 'useTerminator', ['terminate']],
+  ['concatenator', 'useConcatenator', ['concatenate']],
+  ['contentReader', 'useContentReader', ['read']],
+  ['infoStore', 'useInfoStore', ['create', 'get', 'update', 'delete']],
+  ['expiryIndex', 'useExpiryIndex', ['expired']],
+  ['infoLister', 'useInfoLister', ['ids']],
+  ['locker', 'useLocker', ['acquire', 'settle']],
+] as const
+
+describe.each(slots)('slot %s', (slot, method, members) => {
+  const fill = (value: unknown) => () => new StoreComposer()[method](value as never)
+
+  test('takes what is complete', () => {
+    expect(fill(complete[slot])().slots()[slot]).toBe(complete[slot])
+  })
+
+  test.each(members)('refuses what has no %s, by name', (missing) => {
+    for (const value of [undefined, 7]) {
+      const lacking = new Proxy(complete[slot], {
+        get: (target, name) => (name === missing ? value : Reflect.get(target, name)),
+      })
+      const wanted = missing === 'maximumSize' && value === 7
+      if (wanted) expect(fill(lacking)).not.toThrow()
+      else expect(fill(lacking)).toThrow(new RegExp(`slot '${slot}' needs .+ '${missing}', not `))
+      if (!wanted) expect(fill(lacking)).toThrow(TypeError)
+    }
+  })
+
+  test.each([undefined, null, 7, 'store', {}, () => {}])('refuses %o', (value) => {
+    expect(fill(value)).toThrow(new RegExp(`^StoreComposer: slot '${slot}' needs an object with`))
+  })
+})
+
+test.each([0, -1, Number.NaN, '10', undefined])('a maximumSize of %o is refused', (maximumSize) => {
+  const { dataStore } = complete
+  const store = new Proxy(dataStore, {
+    get: (target, name) => (name === 'maximumSize' ? maximumSize : Reflect.get(target, name)),
+  })
+  expect(() => new StoreComposer().useDataStore(store)).toThrow("the number 'maximumSize'")
+})
