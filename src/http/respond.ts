@@ -2,6 +2,7 @@ import http, { type OutgoingHttpHeaders } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import { pipeline } from 'node:stream/promises'
 import type { Readable } from 'node:stream'
+import { withoutConnectionHeaders } from '../connection-headers.js'
 import type { Logger } from '../logger.js'
 import { brief, drain, drainPatiently } from './drain.js'
 import type { HttpExchange } from './http-exchange.js'
@@ -21,15 +22,6 @@ export interface Answer {
 const smallRest = 65_536
 
 const phrases: Readonly<Record<number, string>> = { 460: 'Checksum Mismatch' }
-
-/** Headers about the connection (RFC 9110 section 7.6.1), which HTTP/2 has no use for and Node warns of or refuses. */
-const connectionHeaders = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-] as const
 
 /**
  * Writes the response; the only place that does. `stopping`: the server waits for it. Resolves when it is done. Never
@@ -56,7 +48,8 @@ export async function respond(
   const linger = bodyIsComing(exchange)
   const head = { ...headers }
   // A 204 must not have one, and that of a 304 would be that of the content (RFC 9110 section 8.6).
-  if (status !== 204 && status !== 304) head['content-length'] = Buffer.byteLength(text)
+  if (status === 204 || status === 304) delete head['content-length']
+  else head['content-length'] = Buffer.byteLength(text)
   if (linger) head.connection = 'close'
   writeHead(exchange, status, head)
   if (exchange.stream !== undefined) {
@@ -145,25 +138,25 @@ function writeHead(
   headers: OutgoingHttpHeaders,
 ): void {
   const phrase = phrases[status]
+  const head: OutgoingHttpHeaders = withoutConnectionHeaders(headers)
+  if (stream === undefined && headers.connection === 'close') head.connection = 'close'
   try {
-    if (stream !== undefined) response.writeHead(status, headersOfHttp2(headers))
-    else if (phrase === undefined) response.writeHead(status, headers)
-    else response.writeHead(status, phrase, headers)
+    if (stream !== undefined) response.writeHead(status, validated(head))
+    else if (phrase === undefined) response.writeHead(status, head)
+    else response.writeHead(status, phrase, head)
   } catch {
     // An application's own error or store can ask for what cannot be sent.
     response.writeHead(500, stream === undefined ? { connection: 'close' } : {})
   }
 }
 
-/** Throws when one cannot be sent. Node would reset the stream for a bad name, and send a bad value. */
-function headersOfHttp2(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
-  const head = { ...headers }
-  for (const name of connectionHeaders) delete head[name]
-  for (const [name, value] of Object.entries(head)) {
+/** Throws when one cannot be sent over HTTP/2: Node would reset the stream for a bad name, and send a bad value. */
+function validated(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  for (const [name, value] of Object.entries(headers)) {
     http.validateHeaderName(name)
     http.validateHeaderValue(name, value as string)
   }
-  return head
+  return headers
 }
 
 /** The client may go on with a body that nobody wants when it has the response; not for ever. */

@@ -1,3 +1,4 @@
+import { withoutConnectionHeaders } from '../connection-headers.js'
 import { isTusError, TusError, type ErrorCode } from '../errors.js'
 import type { HookResponse } from '../hooks.js'
 import { checkOptions, type OptionRule } from '../options.js'
@@ -17,7 +18,7 @@ function isHeader([name, value]: [string, unknown]): boolean {
 }
 
 /**
- * The answer of a hook with the gaps filled. Throws `ERR_HOOK_FAILED` when it cannot be sent, for recorded it would
+ * The answer of a hook with the gaps filled, without headers about the connection and the length of the body. Throws `ERR_HOOK_FAILED` when it cannot be sent, for recorded it would
  * fail for ever, or when its status is not from 200 to `highest`.
  */
 export function finalResponse(
@@ -35,10 +36,16 @@ export function finalResponse(
       body: { expectation: 'a string', accepts: (v) => typeof v === 'string' },
     })
     const { status = defaultStatus, headers = {}, body = '' } = checked
-    return { status, headers, body }
+    return { status, headers: contentHeaders(headers), body }
   } catch (cause) {
     throw new TusError('ERR_HOOK_FAILED', { cause })
   }
+}
+
+/** Hooks that pass on what another server answered pass on how it sent that, too; how this is sent is not theirs to say. */
+function contentHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const entries = Object.entries(withoutConnectionHeaders(headers))
+  return Object.fromEntries(entries.filter(([name]) => name.toLowerCase() !== 'content-length'))
 }
 
 /** The verdict that an upload has come to for a reason of ours. */

@@ -1,0 +1,13 @@
+/** Headers about one connection, not about what is sent over it (RFC 9110 section 7.6.1). */
+const connectionHeaders: ReadonlySet<string> = new Set([
+  ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding'],
+  'upgrade',
+])
+
+/** The headers without those about the connection, which HTTP/2 refuses and HTTP/1 would be confused by. */
+export function withoutConnectionHeaders<Value>(
+  headers: Readonly<Record<string, Value>>,
+): Record<string, Value> {
+  const entries = Object.entries(headers)
+  return Object.fromEntries(entries.filter(([name]) => !connectionHeaders.has(name.toLowerCase())))
+}
