@@ -63,6 +63,8 @@ async function leave(site: Site, url: string, sent: Parameters<typeof openReques
   )
   request.destroy()
   await expect(reply).rejects.toThrow()
+  // HEAD takes the lock, so the request has ended on the server, too.
+  expect(Number((await stateOf(url, 9))['upload-offset'])).toBe(to)
 }
 
 describe.each(stores)('$store store', ({ compose }) => {

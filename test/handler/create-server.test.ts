@@ -52,7 +52,7 @@ describe('createServer', () => {
   })
 
   test('takes the long headers of concatenations', async () => {
-    const site = await serve()
+    const site = await serve({ maxPartials: 1_500 })
     const partial = await post(site, { 'upload-length': '1', 'upload-concat': 'partial' }, 'a')
     const urls = Array.from({ length: 1_500 }, () => partial.headers.location)
     const header = `final;${urls.join(' ')}`

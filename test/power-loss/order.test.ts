@@ -188,11 +188,11 @@ test('a concatenation is whole and there before it takes its name, and recorded 
   })
   const last = 'answer POST 201, offset 5'
   expect(steps.slice(steps.lastIndexOf(last) + 1)).toEqual([
+    ...creation('c'),
     'write uploads/.a.info',
     'sync uploads/.a.info',
     'write uploads/.b.info',
     'sync uploads/.b.info',
-    ...creation('c'),
     'mkdir uploads/.c.tmp',
     'sync uploads',
     'create uploads/.c.tmp/*',
