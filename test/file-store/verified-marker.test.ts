@@ -67,7 +67,7 @@ describe('what a crash leaves of a chunk with a checksum', () => {
     await appendFile(data, 'XXX')
     const finished = { ...upload, length: 3 }
     expect(await content(store, finished)).toBe('abc')
-    const final = uploadOf('f')
+    const final = uploadOf('f', { length: 6 })
     await store.create(final, writing())
     await store.concatenate(final, [finished, finished], writing())
     expect(await content(store, final)).toBe('abcabc')
@@ -189,7 +189,8 @@ describe('a holder that never let go', () => {
       const options = writing({ fence: forced })
       const stored = await store.append(upload, from, text('de'), options)
       zombie.resume()
-      await writes
+      // What went to the file that is not there any more is not acknowledged.
+      await expect(writes).rejects.toMatchObject({ code: 'ERR_DATA_MISSING' })
       const expected = method === 'append' ? 'abcZZde' : 'abcde'
       expect(stored.offset).toBe(expected.length)
       expect(options.announced).toEqual([expected.length])
