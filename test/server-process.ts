@@ -13,8 +13,10 @@ export interface ServerOptions extends Pick<
 > {
   readonly directory: string
   readonly lease?: number
+  readonly locate?: string
   readonly finisher?: boolean
   readonly preFinish?: boolean
+  readonly quiet?: boolean
   readonly stop?: string
 }
 
@@ -30,9 +32,13 @@ export interface ServerProcess {
   kill(): Promise<void>
 }
 
-/** Starts a server in a process of its own, killed when the test is over. */
-export async function startServer(options: ServerOptions): Promise<ServerProcess> {
-  const child = fork(program, [JSON.stringify(options)])
+/** Starts a server in a process of its own, with what its environment has besides; killed when the test is over. */
+export async function startServer(
+  options: ServerOptions,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<ServerProcess> {
+  const env = { ...process.env, ...environment }
+  const child = fork(program, [JSON.stringify(options)], { env })
   const exited = once(child, 'exit')
   const kill = async () => {
     child.kill('SIGKILL')

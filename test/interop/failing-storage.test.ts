@@ -1,14 +1,27 @@
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import * as tusJsClient from 'tus-js-client'
-import { expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
+import { ensureProgram } from '../house/debian-packages.mjs'
 import { memoryComposer, serve, temporaryDirectory } from '../serve.js'
+import { startServer } from '../server-process.js'
 import { keptLog, storeWith } from '../stages.js'
+import { Disk } from '../torture/disk.js'
 
 const run = promisify(execFile)
 const data = randomBytes(2_000_001)
@@ -21,18 +34,19 @@ interface Fault {
 
 /**
  * Uploads with tus-js-client through a fault, which begins between two chunks and ends when so many requests have failed.
- * Returns the URL, the first URL, and what the server said.
+ * Returns the URL, all URLs that were asked for, and what the server said.
  */
 async function uploadThrough(endpoint: string, fault: Fault) {
   const replies: string[] = []
   const urls = new Set<string>()
+  const codes = new Set<string>()
   let failed = 0
   let broken = false
   const url = await new Promise<string>((resolve, reject) => {
     const client = new tusJsClient.Upload(data as never, {
       endpoint,
       chunkSize: 500_000,
-      retryDelays: Array<number>(20).fill(20),
+      retryDelays: Array<number>(200).fill(20),
       async onBeforeRequest(request) {
         if (request.getMethod() !== 'POST') urls.add(request.getURL())
         if (failed > 0 || broken || request.getHeader('Upload-Offset') !== '1000000') return
@@ -40,7 +54,9 @@ async function uploadThrough(endpoint: string, fault: Fault) {
         await fault.begin()
       },
       async onAfterResponse(request, response) {
+        const code = response.getBody()?.split(':')[0]
         replies.push(`${request.getMethod()} ${response.getStatus()}`)
+        if (code) codes.add(code)
         if (response.getStatus() < 400 || ++failed < 6) return
         if (broken) await fault.end()
         broken = false
@@ -50,7 +66,14 @@ async function uploadThrough(endpoint: string, fault: Fault) {
     })
     client.start()
   })
-  return { url, urls, replies }
+  return { url, urls, replies, codes }
+}
+
+function expectResumed(url: string, { urls, replies }: { urls: Set<string>; replies: string[] }) {
+  expect(replies.filter((reply) => reply.startsWith('POST'))).toEqual(['POST 201'])
+  expect([...urls]).toEqual([url])
+  expect(replies.filter((reply) => /^HEAD/.test(reply) && !/200|423/.test(reply))).toEqual([])
+  expect(replies.filter((reply) => / (4|5)/.test(reply)).length).toBeGreaterThanOrEqual(6)
 }
 
 /** A folder or file that is something else for a while. */
@@ -137,15 +160,54 @@ test.each(faults)(
     new FileLocker({ directory, lease: 1_000 }).useIn(composer)
     const log = keptLog()
     const { origin } = await serve({ composer, logger: log })
-    const { url, urls, replies } = await uploadThrough(`${origin}/files/`, fault)
-    expect(replies.filter((reply) => reply.startsWith('POST'))).toEqual(['POST 201'])
-    expect([...urls]).toEqual([url])
-    expect(replies.filter((reply) => /^HEAD/.test(reply) && !/200|423/.test(reply))).toEqual([])
-    expect(replies.filter((reply) => / (4|5)/.test(reply)).length).toBeGreaterThanOrEqual(6)
+    const { url, ...told } = await uploadThrough(`${origin}/files/`, fault)
+    expectResumed(url, told)
     expect(log.lines.some(({ fields }) => fields.code === 'ERR_STORAGE_UNAVAILABLE')).toBe(true)
     expect(digest(await readFile(join(directory, url.split('/').at(-1)!)))).toBe(digest(data))
   },
 )
+
+const calls = 'oldpwstmru'
+const everything = [
+  ['the data', '/data/'],
+  ['the records', '.info'],
+  ['the locks', '/.locks'],
+  ['everything', '/'],
+] as const
+const errors = [
+  ['EIO', calls],
+  ['ESTALE', calls],
+  // Only what needs a descriptor fails.
+  ['EMFILE', 'od'],
+  ['ENFILE', 'od'],
+] as const
+
+describe.each(errors)('tus-js-client resumes while the system reports %s', (error, calls) => {
+  beforeAll(() => ensureProgram('gcc', 'gcc libc6-dev'), 300_000)
+
+  test.each(everything)('for %s', async (_, paths) => {
+    const disk = await Disk.mount(await temporaryDirectory())
+    onTestFinished(() => disk.unmount())
+    const { directory } = disk
+    const { origin } = await startServer(
+      { directory, locate: 'data/{id}', lease: 1_000, quiet: true },
+      disk.environment,
+    )
+    const { url, codes, ...told } = await uploadThrough(`${origin}/files/`, {
+      async begin() {
+        // Otherwise nobody opens it: its content is in memory.
+        const now = new Date()
+        await utimes(await found(directory, record)(), now, now)
+        await disk.break({ calls, every: 1, paths, error })
+      },
+      end: () => disk.heal(),
+    })
+    expectResumed(url, told)
+    expect([...codes]).toEqual(['ERR_STORAGE_UNAVAILABLE'])
+    const stored = await readFile(join(directory, 'data', url.split('/').at(-1)!))
+    expect(digest(stored)).toBe(digest(data))
+  })
+})
 
 test.each([
   ['a store', 'dataStore'],

@@ -1,10 +1,12 @@
 // Serves uploads from a directory that outlives this process. Argument, as JSON: options of the handler, and
-// `directory`; `lease`: with a FileLocker; `finisher`: with a Finisher that does nothing; `preFinish`: with such a hook;
-// `stop`: `before infoStore.update` and the like, or `before fs.write` (of many bytes), where the process tells its parent and does not
-// go on before it is told to.
+// `directory`; `locate`: where in it the data lies; `lease`: with a FileLocker; `finisher`: with a Finisher that does
+// nothing; `preFinish`: with such a hook; `quiet`: without a log; `stop`: `before infoStore.update` and the like, or
+// `before fs.write` (of many bytes), where the process tells its parent and does not go on before it is told to.
 import fs from 'node:fs'
 
-const { directory, lease, finisher, preFinish, stop, ...options } = JSON.parse(process.argv[2])
+const { directory, locate, lease, finisher, preFinish, quiet, stop, ...options } = JSON.parse(
+  process.argv[2],
+)
 
 async function pass(point) {
   if (point !== stop) return
@@ -43,7 +45,7 @@ const { createHandler, createServer, StoreComposer } = await import('../.dist/in
 const { FileInfoStore, FileLocker, FileStore } = await import('../.dist/file-store.js')
 
 const filled = new StoreComposer()
-new FileStore({ directory }).useIn(filled)
+new FileStore({ directory, locate }).useIn(filled)
 new FileInfoStore({ directory }).useIn(filled)
 if (lease !== undefined) new FileLocker({ directory, lease }).useIn(filled)
 if (finisher) filled.useFinisher({ finish: async () => {} })
@@ -52,6 +54,7 @@ const slots = Object.entries(filled.slots()).map(([slot, part]) => [slot, stoppa
 const handler = createHandler({
   basePath: '/files',
   composer: { slots: () => Object.fromEntries(slots) },
+  ...(quiet && { logger: { error() {}, warn() {}, info() {}, debug() {} } }),
   ...(preFinish && { hooks: { preFinish: () => pass('in preFinish') } }),
   ...options,
 })

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -8,6 +9,12 @@ import type { DiskFaultPlan } from './plan.js'
 const run = promisify(execFile)
 const source = fileURLToPath(new URL('../torture/eio.c', import.meta.url))
 const roomy = 'size=2g,nr_inodes=200k'
+
+/** What stops working: calls by their letters in `eio.c`, every how many-th of them, and in paths that contain what. */
+export interface Breakage extends Pick<DiskFaultPlan, 'calls' | 'every' | 'paths'> {
+  /** What the calls report. Default `EIO`. */
+  readonly error?: keyof typeof constants.errno
+}
 
 /** A file system of its own in memory that can be full, and whose calls can fail. */
 export class Disk {
@@ -48,8 +55,16 @@ export class Disk {
     }
   }
 
-  async harm({ kind, left, calls, every, paths }: DiskFaultPlan): Promise<void> {
-    if (kind === 'broken') return writeFile(this.#switch, `${calls} ${every} ${paths}\n`)
+  /** Lets calls fail until the disk is healed. */
+  async break({ calls, every, paths, error = 'EIO' }: Breakage): Promise<void> {
+    const next = `${this.#switch}.next`
+    await writeFile(next, `${calls} ${every} ${paths} ${constants.errno[error]}\n`)
+    await rename(next, this.#switch)
+  }
+
+  async harm(plan: DiskFaultPlan): Promise<void> {
+    const { kind, left } = plan
+    if (kind === 'broken') return this.break(plan)
     for (;;) {
       const { blocks, bfree, bsize, files, ffree } = await statfs(this.#mount)
       const size = (blocks - bfree) * bsize + left
