@@ -17,6 +17,10 @@ export interface FileStat extends Stat {
   readonly marked: boolean
 }
 
+export function isFileStat(stat: Stat): stat is FileStat {
+  return 'marked' in stat && 'size' in stat
+}
+
 /** How a data file is opened. */
 export interface OpenOptions {
   readonly path: string

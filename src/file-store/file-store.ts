@@ -15,16 +15,16 @@ import type { Terminator } from '../capabilities/terminator.js'
 import type { UploadBody } from '../capabilities/upload-body.js'
 import type { VerifiedAppender } from '../capabilities/verified-appender.js'
 import { TusError } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { checkOptions, must } from '../options.js'
 import type { StoreComposer } from '../store-composer.js'
 import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
-import { DataFile } from './data-file.js'
-import type { FileStat } from './data-file.js'
+import { DataFile, isFileStat, type FileStat } from './data-file.js'
 import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
 import { eachBatch } from './each-batch.js'
 import { streamFile } from './file-content.js'
 import { unlessMissing } from './medium-error.js'
+import { MtimeFinisher } from './mtime-finisher.js'
 import { checkPlace, pathLocator } from './place.js'
 import type { LocatePath } from './place.js'
 import { joinPieces, moveOver, mustHold, scratchPath, withScratch } from './replacement.js'
@@ -45,6 +45,17 @@ export interface FileStoreOptions extends DirectoryOptions {
    * new FileStore({ directory: './uploads', locate: '{year}/{month}/{day}/{id}' })
    */
   readonly locate?: string | LocatePath
+  /**
+   * The key in the upload's metadata whose value becomes the file's modification time (`mtime`) when the upload is
+   * finished: milliseconds since 1970 as digits, or an ISO 8601 date. A value that is neither is ignored. Absent: the time of the
+   * last write.
+   *
+   * Fills the slot Finisher, so finishing an upload costs one more record write.
+   *
+   * @example
+   * new FileStore({ directory: './uploads', mtimeMetadata: 'lastModified' })
+   */
+  readonly mtimeMetadata?: string
 }
 
 /**
@@ -69,6 +80,7 @@ export class FileStore
   readonly maximumSize = Infinity
   readonly #directory: Directory
   readonly #locate: LocatePath
+  readonly #mtimeMetadata: string | undefined
   /** Uploads that were just made: what `stat` would say about them is known. */
   readonly #empty = new WeakSet<Upload>()
 
@@ -79,12 +91,14 @@ export class FileStore
         expectation: 'a template or a function',
         accepts: (v) => typeof v === 'string' || typeof v === 'function',
       },
+      mtimeMetadata: must.beText,
     })
     this.#directory = new Directory(checked)
     this.#locate = pathLocator(checked.locate)
+    this.#mtimeMetadata = checked.mtimeMetadata
   }
 
-  /** Fills the slots for data, verified chunks, termination, concatenation and downloads. */
+  /** Fills the slots for data, verified chunks, termination, concatenation and downloads. With `mtimeMetadata`, Finisher too. */
   useIn(composer: StoreComposer): void {
     composer
       .useDataStore(this)
@@ -92,6 +106,9 @@ export class FileStore
       .useTerminator(this)
       .useConcatenator(this)
       .useContentReader(this)
+    if (this.#mtimeMetadata === undefined) return
+    const pathOf = (upload: Upload) => this.#pathOf(upload)
+    composer.useFinisher(new MtimeFinisher(this.#mtimeMetadata, this.#directory, pathOf))
   }
 
   locate(upload: UnplacedUpload): StorageRef {
@@ -274,10 +291,6 @@ const meanings = {
 } as const
 
 const forReading = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
-
-function isFileStat(stat: Stat): stat is FileStat {
-  return 'marked' in stat && 'size' in stat
-}
 
 /** Something else in the place of the data says nothing about the data. */
 function mustBeFile(found: Stats): void {

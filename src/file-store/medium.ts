@@ -102,6 +102,10 @@ export class OpenFile {
     return ftruncate(this.fd, length)
   }
 
+  setMtime(mtime: Date): Promise<void> {
+    return futimes(this.fd, new Date(), mtime)
+  }
+
   /** Waits until the disk has the content. */
   datasync(): Promise<void> {
     return fdatasync(this.fd)
@@ -168,5 +172,6 @@ const writing: Step<readonly [fd: number, bytes: Buffer, position: number | null
 
 const writev = promisify(fs.writev)
 const ftruncate = promisify(fs.ftruncate)
+const futimes = promisify(fs.futimes)
 const fdatasync = promisify(fs.fdatasync)
 const fsync = promisify(fs.fsync)

@@ -50,6 +50,28 @@ function fileStoreSuite(durability: Durability): void {
   })
 }
 
+/** The slot that an option fills, with those that its cases need, and with the metadata that gives it something to do. */
+function mtimeSuite(durability: Durability): void {
+  const values = { lastModified: '1557126489123' }
+  describe('FileStore with mtimeMetadata', () => {
+    conformanceSuite({
+      test,
+      slots: ['dataStore', 'contentReader', 'finisher'],
+      ...inDirectory((directory, composer) => {
+        const all = new StoreComposer()
+        new FileStore({ directory, durability, mtimeMetadata: 'lastModified' }).useIn(all)
+        const { dataStore, contentReader, finisher } = all.slots()
+        composer.useDataStore(dataStore!).useContentReader(contentReader!)
+        composer.useFinisher({
+          finish: (upload, ...rest) =>
+            finisher!.finish({ ...upload, metadata: { raw: '', values } }, ...rest),
+        })
+      }),
+      fenced: true,
+    })
+  })
+}
+
 function fileInfoStoreSuite(durability: Durability): void {
   describe('FileInfoStore', () => {
     conformanceSuite({
@@ -64,6 +86,7 @@ function fileInfoStoreSuite(durability: Durability): void {
 
 describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {
   fileStoreSuite(durability)
+  mtimeSuite(durability)
   fileInfoStoreSuite(durability)
 })
 
