@@ -207,7 +207,7 @@ export class FileStore
   read(upload: Upload, range: ByteRange | undefined, { signal }: ReadOptions): Promise<Readable> {
     return this.#use(async () => {
       signal.throwIfAborted()
-      const { start, end } = range ?? { start: 0, end: (upload.length ?? 0) - 1 }
+      const { start, end } = range ?? { start: 0, end: (upload.length ?? Infinity) - 1 }
       if (!(start >= 0)) throw new RangeError(`A range cannot begin at ${start}`)
       const file = await this.#directory.medium.open(this.#pathOf(upload), forReading)
       return streamFile(file, start, end + 1)

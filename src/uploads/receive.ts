@@ -160,8 +160,9 @@ async function store(
 }
 
 /**
- * What the store makes of the body, unless it hangs. A store that does not ask for more for `stallTimeout` gets no more, and
- * from the end of the body on it has `flushTimeout`. Then the request ends without it, and the lock stays until it is done.
+ * Waits for the store, unless it hangs. A store that asks for no more bytes for the longer of `storeTimeout` and `stallTimeout`
+ * gets no more. From the end of the body on it has `flushTimeout`. Then the request ends without it, and the lock is held
+ * until the store has settled.
  */
 function inTime(
   engine: Engine,
@@ -169,13 +170,14 @@ function inTime(
   body: TappedBody,
   storing: Promise<Stat>,
 ): Promise<Stat> {
-  const { stallTimeout, flushTimeout } = engine.settings
+  const { storeTimeout, stallTimeout, flushTimeout } = engine.settings
+  const patience = Math.max(storeTimeout, stallTimeout)
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
     let settled = false
     const watch = (milliseconds: number) => {
       timer = setTimeout(() => {
-        const left = stallTimeout - body.busyTime()
+        const left = patience - body.busyTime()
         if (left > 0) watch(left)
         else body.stop('unread')
       }, milliseconds)
@@ -192,7 +194,7 @@ function inTime(
       settled = true
       clearTimeout(timer)
     }
-    watch(stallTimeout)
+    watch(patience)
     void body.ended.then(() => {
       clearTimeout(timer)
       if (!settled) timer = setTimeout(late, flushTimeout)

@@ -1,7 +1,7 @@
 import type { ReadOptions } from '../capabilities/options.js'
 
 /** A call that is waited for. Its signal is made when somebody asks for it: most calls settle before, and need none. */
-class Call implements ReadOptions {
+class Call {
   readonly source: ReadOptions | undefined
   readonly expiresAt: number
   readonly expire: () => void
@@ -81,7 +81,7 @@ export class TimeLimit {
         reject(error)
       }
       const call = new Call(source, performance.now() + this.milliseconds, expire)
-      const work = begin(start, call)
+      const work = begin(start, optionsOf(call))
       this.#calls.add(call)
       if (this.milliseconds !== Infinity) this.#timer ??= this.#lookIn(this.milliseconds)
       const end = () => {
@@ -120,6 +120,18 @@ export class TimeLimit {
   }
 }
 
-async function begin<T>(start: (options: ReadOptions) => T | Promise<T>, call: Call): Promise<T> {
-  return start(call)
+/** An object of its own that a store may copy and extend. */
+function optionsOf(call: Call): ReadOptions {
+  return {
+    get signal() {
+      return call.signal
+    },
+  }
+}
+
+async function begin<T>(
+  start: (options: ReadOptions) => T | Promise<T>,
+  options: ReadOptions,
+): Promise<T> {
+  return start(options)
 }

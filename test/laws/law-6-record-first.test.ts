@@ -222,7 +222,7 @@ test('a creation does not touch data of others at its place', async () => {
     url: `${site.origin}/files`,
     headers: { ...tus, 'upload-length': '5' },
   })
-  expect(reply.status).toBe(500)
+  expect(reply.status).toBe(422)
   expect(await namesIn(directory)).toEqual(['shared', 'shared/taken'])
 })
 

@@ -11,7 +11,12 @@ describe.each(media)('with %s', (_, compose) => {
     const store = slowStore(composer.slots().dataStore!, slow.pass)
     composer.useDataStore(store)
     const perUpload = 131_072
-    const site = await serve({ composer, bodyBuffer: { perUpload }, stalledAfter: 1 })
+    const site = await serve({
+      composer,
+      bodyBuffer: { perUpload },
+      stalledAfter: 1,
+      settleTimeout: 1,
+    })
     const received = countReceived(site)
     const size = 40_000_000
     const data = randomBytes(size)
