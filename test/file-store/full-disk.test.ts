@@ -42,7 +42,7 @@ async function onSmallDisk(after = 3_600_000) {
     lockTimeout: 60_000,
     hooks: { postTerminate: ({ upload }) => void gone.push(`${upload.id} ${upload.state.kind}`) },
   })
-  return { ...site, site, directory, log, locker }
+  return { ...site, site, composer, directory, log, locker }
 }
 
 /** Takes all the room that is left. */
@@ -69,8 +69,12 @@ async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
 test('DELETE makes room on a disk that is full, and another upload goes on in it', async () => {
   const { site, directory } = await onSmallDisk()
   const length = { 'upload-length': String(2 * half.length) }
-  const [url, other] = [await createUpload(site, length), await createUpload(site, length)]
-  for (const each of [url, other]) expect((await patch(each, 0, half)).status).toBe(204)
+  const [url, other] = [
+    await createUpload(site, { 'upload-length': String(3 * half.length) }),
+    await createUpload(site, length),
+  ]
+  expect((await patch(url, 0, Buffer.concat([half, half]))).status).toBe(204)
+  expect((await patch(other, 0, half)).status).toBe(204)
   await fill(directory)
   const refused = await patch(other, half.length, half)
   expect(refused.status).toBe(507)
@@ -84,22 +88,33 @@ test('DELETE makes room on a disk that is full, and another upload goes on in it
   // Its lock was free at once as well: the lease has not run out.
   const from = Number((await head(other)).headers['upload-offset'])
   expect(from).toBeGreaterThanOrEqual(half.length)
-  await rm(join(directory, 'filler'))
   const rest = half.subarray(0, 2 * half.length - from)
   expect((await patch(other, from, rest)).status).toBe(204)
+  expect(await readdir(directory)).toContain('filler')
 })
 
-test('the sweep makes room on a disk that is full', async () => {
-  const { site, directory, handler } = await onSmallDisk(1)
+test('the sweep makes room on a disk that is full, and another upload goes on in it', async () => {
+  const { composer, log, site, directory, handler } = await onSmallDisk(1)
   const ids: string[] = []
   for (let n = 0; n < 3; n++) {
     const reply = await post(site, { 'upload-length': String(2 * half.length) }, half)
     ids.push(idOf(reply.headers.location!))
   }
+  // Served beside it, and without a time.
+  const other = await createUpload(await serve({ composer, logger: log }), {
+    'upload-length': String(2 * half.length),
+  })
+  expect((await patch(other, 0, half)).status).toBe(204)
   await fill(directory)
+  expect((await patch(other, half.length, half)).status).toBe(507)
   expect(await handler.uploads.removeExpired()).toBe(3)
   const left = await readdir(directory)
   expect(left.filter((name) => ids.some((id) => name.includes(id)))).toEqual([])
+  const from = Number((await head(other)).headers['upload-offset'])
+  expect(from).toBeGreaterThanOrEqual(half.length)
+  const rest = half.subarray(0, 2 * half.length - from)
+  expect((await patch(other, from, rest)).status).toBe(204)
+  expect(left).toContain('filler')
 })
 
 test('a lock is free as soon as it is released on a disk that is full', async () => {

@@ -133,13 +133,27 @@ function siteIn(directory: string) {
 async function ownerless(remains: Remains, { infoStore }: Site): Promise<string[]> {
   const owned = new Set<string>()
   for await (const id of infoStore.ids({ signal: new AbortController().signal })) {
-    const upload = await infoStore.get(id)
+    const upload = await recordOf(id, infoStore)
+    // What a creation that was cut off left: its record comes before its data.
+    if (upload === 'unreadable') continue
     if (upload !== undefined) owned.add(`uploads/${upload.storage.at.path}`)
   }
   const isData = (path: string) => remains.get(path) !== undefined && !/\/\./.test(path)
   return [...remains.keys()].flatMap((path) =>
     isData(path) && !owned.has(path) ? [`nobody owns ${path}`] : [],
   )
+}
+
+async function recordOf(
+  id: string,
+  infoStore: FileInfoStore,
+): Promise<Upload | 'unreadable' | undefined> {
+  try {
+    return await infoStore.get(id)
+  } catch (error) {
+    if (isTusError(error, 'ERR_INFO_CORRUPT')) return 'unreadable'
+    throw error
+  }
 }
 
 /** The last one: of a final upload whose partials are lost. */
@@ -151,7 +165,8 @@ async function lossOf(
   content: string,
   { directory, infoStore, uploads }: Site,
 ): Promise<string | undefined> {
-  const record = await infoStore.get(id)
+  const record = await recordOf(id, infoStore)
+  if (record === 'unreadable') return 'has a record that cannot be read'
   const found = await uploads.inspect(id).catch((error: unknown) => {
     if (!absences.some((code) => isTusError(error, code))) throw error
   })
