@@ -110,8 +110,8 @@ export interface HandlerOptions {
   readonly interimResponses?: boolean
   /**
    * Chooses how a finished upload is presented, for each GET that downloads it, after the `access` hook has agreed. When it
-   * throws or returns what cannot be sent, the request gets 500 `ERR_HOOK_FAILED`. Absent: the defaults of
-   * {@link DownloadPresentation}.
+   * throws, takes longer than `hookTimeout` or returns what cannot be sent, the request gets 500 `ERR_HOOK_FAILED`. Absent:
+   * the defaults of {@link DownloadPresentation}.
    */
   readonly download?: PresentDownload
   /** Access from pages of other origins. `true`: from everywhere, without credentials. Default `false`. */
@@ -156,8 +156,8 @@ export interface HandlerOptions {
    */
   readonly finishTimeout?: number
   /**
-   * How long a hook may take, and the functions `maxSize` and `generateId`. Then its signal aborts. `access` and the `pre-`
-   * hooks have failed: the request is answered 500 `ERR_HOOK_FAILED`, and a verdict that comes later is ignored. A `post-` hook is
+   * How long a hook may take, and the functions `maxSize`, `generateId` and `download`. Then its signal aborts. `access`, the
+   * `pre-` hooks and the functions have failed: the request is answered 500 `ERR_HOOK_FAILED`, and a verdict that comes later is ignored. A `post-` hook is
    * logged, and the next event follows. Not for `preFinish`. Default 30,000.
    */
   readonly hookTimeout?: number

@@ -151,6 +151,11 @@ export interface DownloadContext {
   readonly upload: Upload
   /** The request, as Node made it and as middleware decorated it (`request.user`). */
   readonly request: IncomingMessage
+  /**
+   * Aborts when the function has taken longer than `hookTimeout`: what it returns is ignored from then on. Pass it to what
+   * you wait for, such as `fetch`.
+   */
+  readonly signal: AbortSignal
 }
 
 /** How a download is presented. What is absent is as without {@link PresentDownload}. */

@@ -1,6 +1,16 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Hooks } from 'tuskit'
-import { createUpload, download, head, openPatch, patch, post, remove, serve } from '../serve.js'
+import {
+  createUpload,
+  download,
+  head,
+  openPatch,
+  patch,
+  post,
+  remove,
+  send,
+  serve,
+} from '../serve.js'
 import { keptLog } from '../stages.js'
 
 /** What a hook was given that does not settle before the test says so. */
@@ -68,6 +78,20 @@ describe.each([
     expect((await patch(url, 0, 'hello')).status).toBe(204)
     settle({})
     expect(await download(url)).toBe('hello')
+  })
+
+  test('as download has failed in time, and what it says later is ignored', async () => {
+    const { hook, signals, settle } = hangingHook(heeds)
+    const { site, errors } = await siteWith({}, { download: hook })
+    const { headers } = await post(site, { 'upload-length': '5' }, 'hello')
+    const reply = await send({ method: 'GET', url: site.origin + headers.location })
+    expect(told(reply)).toEqual(failed)
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+    expect(String(errors()[0]!.fields.error)).toMatch(
+      /download has not settled within 100 ms|Abort/,
+    )
+    settle({ headers: { 'x-late': '1' } })
+    expect(errors()).toHaveLength(1)
   })
 
   test('as preFinish has failed at its own limit, and is asked again', async () => {

@@ -18,13 +18,13 @@ const defaultCacheControl = 'private, no-cache, no-transform'
 
 /** Sends a finished upload, whole or a range of it (RFC 9110 sections 13 and 14). */
 export async function handleGet(
-  { engine, download }: ProtocolContext,
+  context: ProtocolContext,
   exchange: HttpExchange,
   id: string,
 ): Promise<Answer> {
-  const { upload, length, read } = await openContent(engine, id, exchange)
+  const { upload, length, read } = await openContent(context.engine, id, exchange)
   const { headers } = exchange.request
-  const presentation = await presentationOf(download, upload, exchange)
+  const presentation = await presentationOf(context, upload, exchange)
   const validators = validatorsOf(upload, length)
   const shared = {
     etag: validators.etag,

@@ -1,10 +1,11 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { TusError, isTusError } from '../../errors.js'
-import type { DownloadPresentation, PresentDownload } from '../../hooks.js'
+import type { DownloadPresentation } from '../../hooks.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { checkOptions, must } from '../../options.js'
 import type { Upload } from '../../upload.js'
 import { withoutSecret } from '../../uploads/without-secret.js'
+import type { ProtocolContext } from '../context.js'
 import { isMediaType } from './content-disposition.js'
 
 /** Headers that say which bytes are sent, or that have members of their own. */
@@ -15,17 +16,28 @@ const reserved = new Set([
 ])
 
 /**
- * What the application says about a download, names of headers in lower case. Throws `ERR_HOOK_FAILED` when it fails, or
- * says what cannot be sent.
+ * What the application says about a download, names of headers in lower case. Throws `ERR_HOOK_FAILED` when it fails,
+ * takes longer than `hookTimeout`, or says what cannot be sent.
  */
 export async function presentationOf(
-  download: PresentDownload | undefined,
+  { engine: { hookLimit }, download }: ProtocolContext,
   upload: Upload,
   { request }: HttpExchange,
 ): Promise<DownloadPresentation> {
   if (download === undefined) return {}
   try {
-    const given = (await download({ upload: withoutSecret(upload), request })) ?? {}
+    const presented = await hookLimit.run({
+      start: (call) =>
+        download({
+          upload: withoutSecret(upload),
+          request,
+          get signal() {
+            return call.signal
+          },
+        }),
+      late: () => hookLimit.exceeded('The function download'),
+    })
+    const given = presented ?? {}
     const checked = checkOptions<DownloadPresentation>("The result of 'download'", given, {
       disposition: must.beOneOf('inline', 'attachment'),
       filename: must.beText,
