@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
 import type { ContentReader } from '../capabilities/content-reader.js'
 import type { DataStore } from '../capabilities/data-store.js'
+import type { ExpiryIndex } from '../capabilities/expiry-index.js'
+import type { InfoLister } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
 import type { Lock, Locker } from '../capabilities/locker.js'
 import type { CreateOptions, ReadOptions } from '../capabilities/options.js'
@@ -10,7 +12,9 @@ import type { Logger } from '../logger.js'
 import type { StoreSlots } from '../store-composer.js'
 import type { Upload } from '../upload.js'
 import type { Holder } from './exclusive.js'
+import { boundedScan } from './bounded-scan.js'
 import { TimeLimit } from './time-limit.js'
+import { unlessAborted } from './unless-aborted.js'
 
 /** The slots of a composer of which the required ones are known to be filled. */
 export type FilledSlots = Readonly<StoreSlots> &
@@ -53,11 +57,11 @@ export interface Bounds {
  * The stores of a composer, with a limit on the time of each call that is small: all but `append`, which has a limit of its
  * own, and `finish` and `concatenate`, which may take long. At the limit the call's signal aborts and the caller
  * gets `ERR_STORAGE_UNAVAILABLE`, whether the store heeds the signal or not. A change that is still under way then
- * keeps the lock of its upload until it has settled.
+ * keeps the lock of its upload until it has settled. Scans of all records get more time for each step.
  */
 export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
   const calls = new StoreCalls(bounds)
-  const { dataStore, infoStore, terminator, contentReader, locker } = slots
+  const { dataStore, infoStore, terminator, contentReader, locker, expiryIndex, infoLister } = slots
   return {
     ...slots,
     dataStore: boundedDataStore(dataStore, calls),
@@ -65,8 +69,13 @@ export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
     terminator: terminator && boundedTerminator(terminator, calls),
     ...(contentReader && { contentReader: boundedReader(contentReader, calls) }),
     locker: boundedLocker(locker, calls),
+    ...(expiryIndex && { expiryIndex: boundedIndex(expiryIndex, calls) }),
+    ...(infoLister && { infoLister: boundedLister(infoLister, calls) }),
   }
 }
+
+/** Many times as long as other calls may the next id take: all records may have to be read to find none that has expired. */
+const scanPatience = 240
 
 type Start<T> = (options: ReadOptions) => Promise<T>
 
@@ -74,10 +83,12 @@ type Start<T> = (options: ReadOptions) => Promise<T>
 class StoreCalls {
   readonly #bounds: Bounds
   readonly #limit: TimeLimit
+  readonly #scanLimit: TimeLimit
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds
     this.#limit = new TimeLimit(bounds.storeTimeout)
+    this.#scanLimit = new TimeLimit(bounds.storeTimeout * scanPatience)
   }
 
   /** A call that changes nothing. `undo` gets what comes too late. */
@@ -104,11 +115,20 @@ class StoreCalls {
     return this.#limit.run({ start, late, source })
   }
 
-  #unavailable(call: string, uploadId: string): TusError {
+  /** Ids that a store finds one after the other. */
+  scan(
+    name: string,
+    start: (options: ReadOptions) => AsyncIterable<string>,
+    signal: AbortSignal,
+  ): AsyncGenerator<string> {
+    const late = () => this.#unavailable(name, undefined, this.#scanLimit)
+    return boundedScan(this.#scanLimit, start, late, signal)
+  }
+
+  #unavailable(call: string, uploadId: string | undefined, limit = this.#limit): TusError {
     const { log, storeTimeout } = this.#bounds
-    log.error('A store does not answer', { call, uploadId, storeTimeout })
-    const cause = this.#limit.exceeded(call)
-    return new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
+    log.error('A store does not answer', { call, ...(uploadId && { uploadId }), storeTimeout })
+    return new TusError('ERR_STORAGE_UNAVAILABLE', { cause: limit.exceeded(call) })
   }
 }
 
@@ -151,6 +171,20 @@ function boundedTerminator(terminator: Terminator, calls: StoreCalls): BoundedTe
         (call) => terminator.terminate(upload, following(call, options)),
         options,
       ),
+  }
+}
+
+function boundedIndex(index: ExpiryIndex, calls: StoreCalls): ExpiryIndex {
+  return {
+    expired: (now, { signal }) =>
+      calls.scan('expiryIndex.expired', (scan) => index.expired(now, scan), signal),
+  }
+}
+
+function boundedLister(lister: InfoLister, calls: StoreCalls): InfoLister {
+  return {
+    ids: ({ signal, ...options }) =>
+      calls.scan('infoLister.ids', (scan) => lister.ids({ ...options, ...scan }), signal),
   }
 }
 
@@ -204,31 +238,4 @@ function boundedLocker(locker: Locker, calls: StoreCalls): BoundedLocker {
     settle: (id, options) => unlessAborted(options.signal, locker.settle(id, options)),
     release: (id, lock) => calls.read('lock.release', id, () => lock.release()),
   }
-}
-
-/** As `work` settles, unless `signal` aborts before: then its reason, and `undo` gets what comes too late. */
-function unlessAborted<T>(
-  signal: AbortSignal,
-  work: Promise<T>,
-  undo?: (late: T) => unknown,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      reject(signal.reason)
-      if (undo !== undefined) work.then(undo).catch(() => {})
-    }
-    const forget = () => signal.removeEventListener('abort', onAbort)
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(
-      (value) => {
-        forget()
-        resolve(value)
-      },
-      (error: unknown) => {
-        forget()
-        reject(error)
-      },
-    )
-    if (signal.aborted) onAbort()
-  })
 }
