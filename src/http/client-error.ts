@@ -1,4 +1,4 @@
-import { STATUS_CODES, type Server, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { TusError } from '../errors.js'
 import type { Cors } from './cors.js'
@@ -22,17 +22,22 @@ interface ClientError extends NodeJS.ErrnoException {
  * `clientError` listener of the application.
  */
 export function answerClientErrors(server: Server, cors: Cors | undefined): void {
-  const responses = new WeakMap<Socket, ServerResponse>()
+  const unfinished = new WeakMap<Socket, Set<ServerResponse>>()
   const refused = new WeakSet<Socket>()
-  server.prependListener('request', ({ socket }, response) => responses.set(socket, response))
+  const note: RequestListener = ({ socket }, response) => {
+    const responses = unfinished.get(socket) ?? new Set()
+    unfinished.set(socket, responses.add(response))
+    response.once('close', () => responses.delete(response))
+  }
+  server.prependListener('request', note).prependListener('checkContinue', note)
 
   server.on('clientError', (error: ClientError, duplex) => {
     const socket = duplex as Socket
     if (server.listenerCount('clientError') > 1 || refused.has(socket)) return
     refused.add(socket)
-    const response = responses.get(socket)
+    const responses = [...(unfinished.get(socket) ?? [])]
     // Bytes in the middle of another response would be taken for a part of it.
-    const isAnswering = response?.headersSent && !response.writableFinished
+    const isAnswering = responses.some((response) => response.headersSent)
     if (!socket.writable || isAnswering) return void socket.destroy(error)
     if (error.code !== 'HPE_HEADER_OVERFLOW') {
       socket.write(head(statuses[error.code ?? ''] ?? 400))
@@ -41,7 +46,7 @@ export function answerClientErrors(server: Server, cors: Cors | undefined): void
     const { code, status, message } = new TusError('ERR_HEADERS_TOO_LARGE')
     const body = `${code}: ${message}\n`
     const headers = {
-      ...cors?.headers(originIn(error.rawPacket)),
+      ...corsHeaders(cors, error.rawPacket),
       'content-type': 'text/plain; charset=utf-8',
       'content-length': String(Buffer.byteLength(body)),
     }
@@ -56,7 +61,18 @@ function head(status: number, headers: Readonly<Record<string, string>> = {}): s
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields}\r\n`
 }
 
+function corsHeaders(cors: Cors | undefined, packet: Buffer | undefined): Record<string, string> {
+  try {
+    return { ...cors?.headers(originIn(packet)) }
+  } catch {
+    // The application's own function for origins: nobody would catch what it throws here.
+    return {}
+  }
+}
+
 /** The `Origin` of a head that was not read to its end, if it is in the part that Node hands over. */
 function originIn(packet: Buffer | undefined): string | undefined {
-  return /\r\norigin:[ \t]*([^\r\n]*[^\s])[ \t]*\r\n/i.exec(packet?.toString('latin1') ?? '')?.[1]
+  const lines = packet?.toString('latin1').split('\r\n').slice(1, -1) ?? []
+  const line = lines.find((candidate) => /^origin:/i.test(candidate))
+  return line?.slice('origin:'.length).trim() || undefined
 }

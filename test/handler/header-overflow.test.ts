@@ -1,12 +1,36 @@
 import { once } from 'node:events'
 import http, { type RequestListener } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createHandler, createServer, type HandlerOptions } from 'tuskit'
-import { listen, memoryComposer, sendRaw, serve, until } from '../serve.js'
+import { listen, memoryComposer, sendRaw, serve, until, type Site } from '../serve.js'
 
 const long = `Upload-Metadata: a ${'A'.repeat(200_000)}\r\n`
+
+/** Sends the parts one after the other, each when the server has read the one before. */
+async function sendParts(
+  { port, server }: Pick<Site, 'port' | 'server'>,
+  parts: readonly string[],
+): Promise<string> {
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  const pieces: Buffer[] = []
+  socket.on('data', (piece) => pieces.push(piece))
+  const closed = new Promise((resolve) => socket.on('close', resolve))
+  const [served] = await accepted
+  let sent = 0
+  for (const part of parts) {
+    await until(
+      async () => served.bytesRead,
+      (bytes) => bytes === sent,
+    )
+    socket.write(part)
+    sent += part.length
+  }
+  await closed
+  return Buffer.concat(pieces).toString('latin1')
+}
 
 async function overflow(options: Partial<HandlerOptions>, before = '', after = '') {
   const { port } = await serve(options)
@@ -29,22 +53,49 @@ describe('headers that are too large', () => {
 
   test('can be read by an allowed origin that is in the part of the head that was read last', async () => {
     const cors = { origins: 'https://example.org', credentials: true }
-    const { port, server } = await serve({ cors })
-    const accepted = once(server, 'connection') as Promise<[Socket]>
-    const socket = connect(port, '127.0.0.1')
-    const reply = text(socket)
+    const site = await serve({ cors })
     const first = `POST /files HTTP/1.1\r\nHost: a\r\nUpload-Metadata: a ${'A'.repeat(50_000)}\r\n`
-    socket.write(first)
-    const [served] = await accepted
-    await until(
-      async () => served.bytesRead,
-      (bytes) => bytes === first.length,
-    )
     // Node hands over what it read last.
-    socket.write(`X: y\r\nOrigin: https://example.org\r\nX: ${'A'.repeat(20_000)}\r\n\r\n`)
-    expect(await reply).toMatch(/^HTTP\/1\.1 431 [^]*allow-origin: https:\/\/example\.org\r\n/)
+    const second = `X: y\r\nOrigin: https://example.org\r\nX: ${'A'.repeat(20_000)}\r\n\r\n`
+    const reply = await sendParts(site, [first, second])
+    expect(reply).toMatch(/^HTTP\/1\.1 431 [^]*allow-origin: https:\/\/example\.org\r\n/)
     const foreign = await overflow({ cors }, 'Origin: https://example.com\r\n')
     expect(foreign).not.toMatch(/access-control/i)
+  })
+
+  test('are answered although the function that allows origins fails, and the server lives on', async () => {
+    const cors = { origins: (origin: string) => new URL(origin).hostname === 'example.org' }
+    const reply = await overflow({ cors }, '', 'Origin: nonsense\r\n')
+    const site = await serve({ cors })
+    const first = `POST /files HTTP/1.1\r\nHost: a\r\nX: ${'A'.repeat(50_000)}\r\n`
+    const second = `X: y\r\nOrigin: nonsense\r\nX: ${'A'.repeat(20_000)}\r\n\r\n`
+    for (const text of [reply, await sendParts(site, [first, second])]) {
+      expect(text).toMatch(/^HTTP\/1\.1 431 [^]*ERR_HEADERS_TOO_LARGE/)
+      expect(text).not.toMatch(/access-control/i)
+    }
+  })
+
+  test('do not stop the event loop, whatever their Origin', async () => {
+    const site = await serve({ cors: { origins: 'https://example.org' } })
+    const first = `POST /files HTTP/1.1\r\nHost: a\r\nX: ${'A'.repeat(50_000)}\r\n`
+    const second = `X: y\r\nOrigin:${' '.repeat(30_000)}${'a '.repeat(15_000)}`
+    expect(await sendParts(site, [first, second])).toMatch(/^HTTP\/1\.1 431 /)
+  })
+
+  test.each([
+    ['', `GET /next HTTP/1.1\r\nHost: a\r\n\r\n`],
+    ['Expect: 100-continue\r\n', ''],
+  ])('are never answered in the middle of another response (%j, %j)', async (headers, next) => {
+    const application: RequestListener = (request, response) => {
+      if (request.url === '/next') return
+      response.writeHead(200, { 'content-length': '1000' }).write('begun')
+    }
+    const server = createServer(application)
+    onTestFinished(() => server.stop({ timeout: 1 }))
+    const site = { port: await listen(server), server }
+    const first = `GET / HTTP/1.1\r\nHost: a\r\n${headers}\r\n${next}`
+    const reply = await sendParts(site, [first, `GET / HTTP/1.1\r\nHost: a\r\n${long}\r\n`])
+    expect(reply).not.toMatch(/431|ERR_/)
   })
 
   test('are answered likewise by an application that the handler is mounted in', async () => {
