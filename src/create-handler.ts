@@ -224,7 +224,7 @@ function createEngine(options: HandlerOptions): Engine {
   return {
     stores: boundedStores({ ...stores, locker }, bounds),
     features: featuresOf(slots, options.expiration?.after !== undefined, options.disable ?? []),
-    hooks: { ...options.hooks },
+    hooks: options.hooks ?? {},
     log,
     settings,
     holders,

@@ -55,24 +55,40 @@ export function checkOptions<T extends object>(
   options: T,
   rules: { readonly [Name in keyof Required<T>]: OptionRule },
 ): Readonly<T> {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${owner}: the options must be an object, not ${inspect(options)}`)
-  }
   const known = Object.keys(rules)
+  if (!mayHold(options, known)) {
+    throw new TypeError(
+      `${owner}: the options must be a plain object, not ${inspect(options, { depth: 0 })}`,
+    )
+  }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       throw new TypeError(`${owner}: there is no option ${inspect(name)}${hint(name, known)}`)
     }
   }
+  const checked: Record<string, unknown> = {}
   for (const [name, rule] of Object.entries<OptionRule>(rules)) {
+    // Once: a getter may return something else the next time. What a class inherits counts, too.
     const value = (options as Record<string, unknown>)[name]
+    if (value !== undefined) checked[name] = value
     if (value === undefined ? rule.required : !rule.accepts(value)) {
       throw new TypeError(
         `${owner}: option ${inspect(name)} must be ${rule.expectation}, not ${inspect(value, { depth: 0 })}`,
       )
     }
   }
-  return Object.freeze({ ...options })
+  return Object.freeze(checked) as Readonly<T>
+}
+
+/**
+ * Whether a value may be an options object. An `Error`, a web `Response` or a `Map` in its place holds none of the options,
+ * and must not pass for one that leaves out all.
+ */
+function mayHold(options: unknown, known: readonly string[]): boolean {
+  if (typeof options !== 'object' || options === null) return false
+  const prototype: unknown = Object.getPrototypeOf(options)
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
+  return isPlain || known.some((name) => name in options)
 }
 
 /** What may help whoever wrote an unknown name. A name that resembles none is no slip of the pen. */

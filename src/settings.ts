@@ -102,8 +102,13 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
   checkOrder(options, 'minSize', 'maxSize')
   checkOrder(options, 'minSize', 'maxAppendSize')
   checkOrder(options, 'minAppendSize', 'maxAppendSize')
+  return { ...options, hooks: checkHooks(options.hooks ?? {}) }
+}
+
+/** The hooks, which may be methods of a class: each is called on the object that was given. */
+function checkHooks(given: Hooks): Hooks {
   const hook = must.beFunction
-  checkOptions<Hooks>('hooks', options.hooks ?? {}, {
+  const hooks = checkOptions<Hooks>('hooks', given, {
     access: hook,
     preCreate: hook,
     postCreate: hook,
@@ -113,7 +118,8 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     preTerminate: hook,
     postTerminate: hook,
   })
-  return options
+  const bound = Object.entries<Function>(hooks).map(([name, call]) => [name, call.bind(given)])
+  return Object.fromEntries(bound) as Hooks
 }
 
 /**

@@ -35,6 +35,10 @@ describe('an answer that is none', () => {
     ['a text', 'reject'],
     ['a number', 403],
     ['a reason that is a text', { reject: 'because' }],
+    ['an error', new Error('no')],
+    ['a web response', new Response('no', { status: 403 })],
+    ['a map', new Map([['reject', true]])],
+    ['a list', []],
     ['a status that is none', { reject: { status: 42 } }],
     ['a header that cannot be sent', { reject: { headers: { 'x-a': 'b\r\nc: d' } } }],
     ['a body that is no text', { reject: { body: { error: 1 } } }],
@@ -60,6 +64,32 @@ describe('an answer that is none', () => {
     expect((await patch(url, 0, 'a')).status).toBe(500)
     const again = await patch(url, 1, '')
     expect([again.status, again.text]).toEqual([200, 'fine'])
+  })
+})
+
+describe('instances of classes', () => {
+  class Refusal {
+    get reject(): boolean {
+      return true
+    }
+  }
+
+  test('refuse by what they inherit', async () => {
+    for (const answer of [new Refusal(), Object.create({ reject: true }) as Refusal]) {
+      const site = await serve({ hooks: { access: () => answer } })
+      expect((await post(site, { 'upload-length': '5' })).status).toBe(403)
+    }
+  })
+
+  test('serve as hooks, with methods that use their fields', async () => {
+    class Service {
+      readonly #answer = { reject: true } as const
+      access() {
+        return this.#answer
+      }
+    }
+    const site = await serve({ hooks: new Service() })
+    expect((await post(site, { 'upload-length': '5' })).status).toBe(403)
   })
 })
 
