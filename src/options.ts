@@ -15,9 +15,8 @@ export const must = {
   beFunction: { expectation: 'a function', accepts: (v) => typeof v === 'function' },
   beObject: { expectation: 'an object', accepts: (v) => typeof v === 'object' && v !== null },
   beTexts: {
-    expectation: 'an object whose values are strings',
-    accepts: (v) =>
-      typeof v === 'object' && v !== null && Object.values(v).every((x) => typeof x === 'string'),
+    expectation: 'a plain object whose values are strings',
+    accepts: (v) => isPlain(v) && Object.values(v).every((x) => typeof x === 'string'),
   },
   beMilliseconds: {
     expectation: 'a number of milliseconds, more than 0 and at most 2147483647',
@@ -86,9 +85,14 @@ export function checkOptions<T extends object>(
  */
 function mayHold(options: unknown, known: readonly string[]): boolean {
   if (typeof options !== 'object' || options === null) return false
-  const prototype: unknown = Object.getPrototypeOf(options)
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
-  return isPlain || known.some((name) => name in options)
+  return isPlain(options) || known.some((name) => name in options)
+}
+
+/** Whether a value is an object that holds what it shows: a `Map` or web `Headers` would look empty. */
+export function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 /** What may help whoever wrote an unknown name. A name that resembles none is no slip of the pen. */

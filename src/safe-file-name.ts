@@ -41,8 +41,10 @@ export function safeFileName(name: string | undefined, options: SafeFileNameOpti
       .normalize('NFC')
       .replace(/[<>:"|?*]/g, '_'),
   )
-  const free = reservedPattern.test(allowed) ? `_${allowed}` : allowed
-  return trimmed(shortened(free, maxLength, Buffer.byteLength)) || 'file'
+  const cut = (text: string) => trimmed(shortened(text, maxLength, Buffer.byteLength))
+  // Only what is left may turn out to be reserved: `con`, many spaces, and a letter.
+  const short = cut(allowed)
+  return (reservedPattern.test(short) ? cut(`_${short}`) : short) || 'file'
 }
 
 function trimmed(name: string): string {

@@ -55,6 +55,11 @@ describe('a name that is too long', () => {
     },
   )
 
+  test('does not become a name that Windows reserves', () => {
+    expect(safeFileName(`con${' '.repeat(240)}a`)).toBe('_con')
+    expect(safeFileName(`nul.${'a'.repeat(300)}`)).toBe(`_nul.${'a'.repeat(235)}`)
+  })
+
   test('may be shorter still', () => {
     expect(safeFileName(`${'a'.repeat(100)}.txt`, { maxLength: 64 })).toBe(`${'a'.repeat(60)}.txt`)
   })

@@ -1,7 +1,7 @@
 import { withoutConnectionHeaders } from '../connection-headers.js'
 import { isTusError, TusError, type ErrorCode } from '../errors.js'
 import type { HookResponse } from '../hooks.js'
-import { checkOptions, type OptionRule } from '../options.js'
+import { checkOptions, isPlain, type OptionRule } from '../options.js'
 import type { Digests, FinalResponse } from '../upload.js'
 
 /** What a header may be made of (RFC 9110, sections 5.1 and 5.5). */
@@ -9,8 +9,8 @@ const namePattern = /^[\w!#$%&'*+.^`|~-]+$/
 const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const beHeaders: OptionRule = {
-  expectation: 'an object of headers that can be sent',
-  accepts: (v) => typeof v === 'object' && v !== null && Object.entries(v).every(isHeader),
+  expectation: 'a plain object of headers that can be sent',
+  accepts: (v) => isPlain(v) && Object.entries(v).every(isHeader),
 }
 
 function isHeader([name, value]: [string, unknown]): boolean {

@@ -75,6 +75,8 @@ const wrong: readonly unknown[] = [
   { headers: { 'Transfer-Encoding': 'chunked' } },
   { headers: { 'Content-Disposition': 'inline' } },
   { inline: true },
+  { headers: new Headers({ 'x-a': 'b' }) },
+  { headers: new Map([['x-a', 'b']]) },
   'inline',
 ]
 

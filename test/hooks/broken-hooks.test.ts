@@ -41,6 +41,7 @@ describe('an answer that is none', () => {
     ['a list', []],
     ['a status that is none', { reject: { status: 42 } }],
     ['a header that cannot be sent', { reject: { headers: { 'x-a': 'b\r\nc: d' } } }],
+    ['headers of the Fetch API', { reject: { headers: new Headers({ 'x-a': 'b' }) } }],
     ['a body that is no text', { reject: { body: { error: 1 } } }],
     ['a misspelt member of the answer', { reject: { statusCode: 403 } }],
   ]
@@ -52,6 +53,17 @@ describe('an answer that is none', () => {
     expect(reply.status).toBe(500)
     expect(reply.text).toContain('ERR_HOOK_FAILED')
     expect(lines).toBe(1)
+  })
+
+  test.each([
+    ['metadata', new Map([['a', 'b']])],
+    ['metadata', []],
+    ['place', ['path']],
+  ])('%s that is %o, from preCreate, is an error', async (name, value) => {
+    const hooks = { preCreate: () => ({ [name]: value }) as object }
+    const site = await serve({ hooks, logger: keptLog() })
+    const reply = await post(site, { 'upload-length': '5' })
+    expect([reply.status, reply.text.split(':')[0]]).toEqual([500, 'ERR_HOOK_FAILED'])
   })
 
   test('from pre-finish, is asked again and records nothing', async () => {

@@ -46,7 +46,7 @@ export async function presentationOf(
         accepts: (v) => typeof v === 'string' && isMediaType(v),
       },
       headers: {
-        expectation: `an object of headers that can be sent, without ${[...reserved].join(', ')}`,
+        expectation: `a plain object of headers that can be sent, without ${[...reserved].join(', ')}`,
         accepts: (v) => must.beTexts.accepts(v) && Object.entries(v as object).every(isHeader),
       },
     })
