@@ -7,7 +7,7 @@ import { completenessOf, dialectOf } from './ietf/dialect.js'
 import { answerIetf } from './ietf/ietf.js'
 import { isPartialUpload } from './ietf/media-type.js'
 import { isOffsetOctetStream } from './tus/media-type.js'
-import { answerTus } from './tus/tus.js'
+import { answerTus, tusErrorAnswer } from './tus/tus.js'
 
 /** The answer to a request, by the protocol that it speaks. `stopping`: nothing but HEAD is served any more. */
 export async function answer(
@@ -16,7 +16,13 @@ export async function answer(
   route: Route,
   stopping: boolean,
 ): Promise<Answer> {
-  const protocol = await protocolOf(context, exchange, route)
+  let protocol: Upload['protocol']
+  try {
+    protocol = await protocolOf(context, exchange, route)
+  } catch (error) {
+    // Nobody knows whose upload it is, and to read the record once more would take as long again.
+    return tusErrorAnswer(context, exchange, error)
+  }
   const answerBy = protocol === 'ietf' ? answerIetf : answerTus
   return answerBy(context, exchange, route, stopping)
 }
@@ -24,7 +30,7 @@ export async function answer(
 /**
  * The protocol that a request speaks. `Tus-Resumable` decides before all else: operating systems add the headers of the
  * draft to uploads of applications that speak tus. A request that could be of both is answered by the protocol that created
- * the upload.
+ * the upload. Rejects when its record cannot be read.
  */
 async function protocolOf(
   { engine }: ProtocolContext,
@@ -44,8 +50,7 @@ async function protocolOf(
   if (route?.kind === 'creation') return 'tus'
   if (header(headers, 'upload-draft-interop-version') !== undefined) return 'ietf'
   if (route?.kind !== 'upload' || method === 'PATCH') return 'tus'
-  // Whatever keeps the record from being read is told when the request is answered.
-  const upload = await engine.stores.infoStore.get(route.id).catch(() => undefined)
+  const upload = await engine.stores.infoStore.get(route.id)
   // tus asks for its version even to say that there is nothing, which a client of the draft never sends.
   return upload?.protocol ?? (method === 'DELETE' ? 'ietf' : 'tus')
 }

@@ -37,6 +37,25 @@ describe.each([
     expect(headers['retry-after']).toMatch(/^\d+$/)
   }
 
+  test.each([
+    ['GET', 503],
+    ['DELETE', 503],
+    ['HEAD', 423],
+  ])(
+    'that is in infoStore.get: %s of either protocol waits for one limit',
+    async (method, status) => {
+      const { site, log, hang, aborted } = await hangingSite()
+      const url = await createUpload(site, { 'upload-length': '10' })
+      hang('infoStore.get')
+      const reply = await send({ method, url })
+      expect(reply.status).toBe(status)
+      expect(reply.headers['retry-after']).toMatch(/^\d+$/)
+      expect(aborted).toEqual(['infoStore.get'])
+      const lines = log.lines.filter(({ message }) => message === 'A store does not answer')
+      expect(lines).toHaveLength(1)
+    },
+  )
+
   test.each(['infoStore.get', 'dataStore.stat'])(
     'that is in %s: requests are answered in time, and logged as errors',
     async (call) => {

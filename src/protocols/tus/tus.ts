@@ -15,6 +15,7 @@ import { handlePatch } from './patch.js'
 import { handlePost } from './post.js'
 
 const version = '1.0.0'
+const own = { 'tus-resumable': version }
 
 /**
  * The answer of tus 1.0.0 to a request; also when there is an error. `stopping`: nothing but HEAD is served any more.
@@ -26,12 +27,22 @@ export async function answerTus(
   route: Route,
   stopping: boolean,
 ): Promise<Answer> {
-  const answer = await dispatch(context, exchange, route, stopping).catch((error: unknown) => {
-    const answer = errorAnswer(error, exchange, context.engine.log)
-    return asksForState(exchange) && isFailure(error) ? asLocked(answer) : answer
-  })
-  const own = { 'tus-resumable': version }
-  return withOwnHeaders(answer, own)
+  try {
+    return withOwnHeaders(await dispatch(context, exchange, route, stopping), own)
+  } catch (error) {
+    return tusErrorAnswer(context, exchange, error)
+  }
+}
+
+/** The answer of tus 1.0.0 to an error. */
+export function tusErrorAnswer(
+  { engine }: ProtocolContext,
+  exchange: HttpExchange,
+  error: unknown,
+): Answer {
+  const answer = errorAnswer(error, exchange, engine.log)
+  const locked = asksForState(exchange) && isFailure(error)
+  return withOwnHeaders(locked ? asLocked(answer) : answer, own)
 }
 
 /**
