@@ -36,18 +36,11 @@ export class DataFile {
   readonly #file: OpenFile
   readonly #marker: VerifiedMarker | undefined
   readonly #options: OpenOptions
-  readonly #ino: number
   /** Where the next byte goes. */
   end: number
 
-  private constructor(
-    file: OpenFile,
-    ino: number,
-    marker: VerifiedMarker | undefined,
-    options: OpenOptions,
-  ) {
+  private constructor(file: OpenFile, marker: VerifiedMarker | undefined, options: OpenOptions) {
     this.#file = file
-    this.#ino = ino
     this.#marker = marker
     this.#options = options
     this.end = options.from.offset
@@ -68,10 +61,9 @@ export class DataFile {
       // Bytes beyond the offset are never verified ones: without a marker, the offset is the size. The cut comes
       // before the marker moves, and readers see the smaller of the two.
       if (from.size > from.offset) await file.truncate(from.offset)
-      const { ino } = await file.stat()
-      if (!from.marked && !unverified) return new DataFile(file, ino, undefined, options)
+      if (!from.marked && !unverified) return new DataFile(file, undefined, options)
       const marker = await VerifiedMarker.open(markerPath(path), directory)
-      const data = new DataFile(file, ino, marker, options)
+      const data = new DataFile(file, marker, options)
       try {
         await data.#move()
       } catch (error) {
@@ -100,10 +92,13 @@ export class DataFile {
     mustHold(this.#options.write)
   }
 
-  /** A file that was removed or replaced can still be written to; what goes there is lost. */
+  /**
+   * A file that was removed or replaced can still be written to, but nobody finds what goes there. One that was moved has a
+   * name still: what was moved is kept, and so is what comes to it.
+   */
   async #mustBeThere(): Promise<void> {
-    const { path, directory, write } = this.#options
-    if ((await directory.medium.lstat(path))?.ino === this.#ino) return
+    const { directory, write } = this.#options
+    if ((await this.#file.stat()).nlink > 0) return
     // The next holder may have put a copy in its place.
     mustHold(write)
     await directory.confirm()
