@@ -147,7 +147,10 @@ export class MemoryStore
 }
 
 function keyOf({ storage }: Upload): string {
-  return storage.at.key!
+  const { key } = storage.at
+  // Recorded by another store: nothing is known about the data.
+  if (key === undefined) throw new TusError('ERR_INVALID_PLACE')
+  return key
 }
 
 /** Stands before every change. */

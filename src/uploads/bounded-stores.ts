@@ -7,7 +7,7 @@ import type { InfoStore } from '../capabilities/info-store.js'
 import type { Lock, Locker } from '../capabilities/locker.js'
 import type { CreateOptions, ReadOptions } from '../capabilities/options.js'
 import type { Terminator } from '../capabilities/terminator.js'
-import { TusError } from '../errors.js'
+import { isTusError, TusError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { StoreSlots } from '../store-composer.js'
 import type { Upload } from '../upload.js'
@@ -145,8 +145,10 @@ function boundedDataStore(dataStore: DataStore, calls: StoreCalls): DataStore {
         (call) => dataStore.create(upload, following(call, options)),
         options,
       ),
-    stat: (upload, options) =>
-      calls.read('dataStore.stat', upload.id, (call) => dataStore.stat(upload, call), options),
+    stat: (upload, options) => {
+      const start = (call: ReadOptions) => dataStore.stat(upload, call)
+      return ofRecorded(calls.read('dataStore.stat', upload.id, start, options))
+    },
     append: (upload, from, body, options) => dataStore.append(upload, from, body, options),
   }
 }
@@ -164,13 +166,23 @@ function boundedInfoStore(infoStore: InfoStore, calls: StoreCalls): BoundedInfoS
 
 function boundedTerminator(terminator: Terminator, calls: StoreCalls): BoundedTerminator {
   return {
-    terminate: (upload, options) =>
-      calls.change(
-        'terminator.terminate',
-        upload.id,
-        (call) => terminator.terminate(upload, following(call, options)),
-        options,
-      ),
+    terminate: (upload, options) => {
+      const start = (call: ReadOptions) => terminator.terminate(upload, following(call, options))
+      return ofRecorded(calls.change('terminator.terminate', upload.id, start, options))
+    },
+  }
+}
+
+/**
+ * A call about an upload that has a record. What only creations are refused for says nothing about it: the store does
+ * not know the recorded place, because it is another store, or has other options, than the one that chose it.
+ */
+async function ofRecorded<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call
+  } catch (cause) {
+    if (!isTusError(cause) || cause.status !== 422) throw cause
+    throw new TusError('ERR_INTERNAL', { cause })
   }
 }
 
@@ -217,7 +229,9 @@ function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader 
         // It may have failed by the signal already, which nobody else hears.
         late instanceof Readable && late.on('error', () => {}).destroy()
       try {
-        const content = await calls.read('contentReader.read', upload.id, open, undefined, discard)
+        const content = await ofRecorded(
+          calls.read('contentReader.read', upload.id, open, undefined, discard),
+        )
         if (content instanceof Readable) content.once('close', forget)
         else forget()
         return content
