@@ -18,6 +18,7 @@ import {
   type LockView,
 } from './lock-directory.js'
 import { LockFloor } from './lock-floor.js'
+import { isFull } from './medium-error.js'
 import { DirectoryAlarm } from './watch-directory.js'
 
 /** Options of {@link FileLocker}. */
@@ -116,14 +117,16 @@ export class FileLocker implements Locker {
   }
 
   /**
-   * Removes the files of all locks that nobody holds; may be called at any time from any process. Each locker
-   * does so by itself after every 1,000th release.
+   * Removes the files of all locks that nobody holds, except those of one lock: on a full disk their room is needed to
+   * take another lock. You may call it at any time from any process. Each locker does so by itself after every 1,000th
+   * release.
    */
-  prune(): Promise<void> {
-    return this.#directory.use(() => this.#prune())
+  async prune(): Promise<void> {
+    await this.#directory.use(() => this.#prune(1))
   }
 
-  async #prune(): Promise<void> {
+  /** Removes the files of unused locks, except those of `spared` locks. Returns how many locks it has removed. */
+  async #prune(spared: number): Promise<number> {
     const ids = (await readdir(this.#path).catch(orIfMissing([]))).filter(isUploadId)
     const unused: { readonly directory: LockDirectory; readonly names: readonly string[] }[] = []
     for (const id of ids) {
@@ -131,14 +134,16 @@ export class FileLocker implements Locker {
       const { end, names } = await directory.look()
       if (end === 'released') unused.push({ directory, names })
     }
-    if (unused.length === 0) return
+    const removed = unused.slice(spared)
+    if (removed.length === 0) return 0
     // First this: whoever makes one of the numbers anew after its removal finds that it is too low.
-    await this.#floor.raise(Math.max(...unused.map(({ names }) => highest(names))))
-    for (const { directory, names } of unused) {
+    await this.#floor.raise(Math.max(...removed.map(({ names }) => highest(names))))
+    for (const { directory, names } of removed) {
       await directory.remove(names)
       // Fails when the lock has been taken meanwhile.
       await rmdir(directory.path).catch(() => {})
     }
+    return removed.length
   }
 
   /**
@@ -147,13 +152,21 @@ export class FileLocker implements Locker {
    * and after the second; so of two processes that start from different floors one notices.
    */
   async #take(directory: LockDirectory, signal: AbortSignal) {
+    let pruned = false
     for (;;) {
       const floor = await this.#floor.read()
       const vacancy = await this.#untilFree(directory, 'writer', signal)
       if (vacancy === 'declined') continue
       const since = performance.now()
       const token = Math.max(vacancy.number, floor) + 1
-      if (!(await directory.create(token))) continue
+      try {
+        if (!(await directory.create(token))) continue
+      } catch (error) {
+        // The lock may be needed to free space, so on a full disk it takes the room of unused ones.
+        if (pruned || !isFull(error) || (await this.#prune(0)) === 0) throw error
+        pruned = true
+        continue
+      }
       const { forced } = vacancy
       let taken = false
       try {

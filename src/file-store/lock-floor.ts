@@ -1,7 +1,8 @@
-import { readdir, unlink, writeFile } from 'node:fs/promises'
+import { readdir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Directory } from './directory.js'
 import { highest, listFolder, orIfMissing } from './lock-directory.js'
+import { isFull } from './medium-error.js'
 
 /**
  * The number above which all new acquisitions begin. It is raised before the files of unused locks are removed,
@@ -23,12 +24,24 @@ export class LockFloor {
 
   async raise(number: number): Promise<void> {
     await this.#directory.createFolder(this.#path)
-    const { filePermissions: mode } = this.#directory
-    await writeFile(join(this.#path, String(number)), '', { mode })
+    await this.#write(number)
     const names = await readdir(this.#path)
     const lower = names.filter((name) => Number(name) < highest(names))
     await Promise.all(
       lower.map((name) => unlink(join(this.#path, name)).catch(orIfMissing(undefined))),
     )
+  }
+
+  async #write(number: number): Promise<void> {
+    const path = join(this.#path, String(number))
+    const { filePermissions: mode } = this.#directory
+    try {
+      await writeFile(path, '', { mode })
+    } catch (error) {
+      const before = await this.read()
+      if (!isFull(error) || before === 0) throw error
+      // Where there is no room for a file there is room for a name.
+      if (before < number) await rename(join(this.#path, String(before)), path)
+    }
   }
 }

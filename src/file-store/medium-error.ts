@@ -8,6 +8,11 @@ export function errorCode(error: unknown): unknown {
   return (error as { code?: unknown } | undefined)?.code
 }
 
+/** Whether the system reports that there is no room. */
+export function isFull(error: unknown): boolean {
+  return full.includes(String(errorCode(error)))
+}
+
 /** The result of `work`, or `undefined` when the file is missing. */
 export async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {
@@ -28,7 +33,7 @@ export type Meanings = Readonly<Record<string, ErrorCode>>
  */
 export function mediumError(cause: unknown, meanings: Meanings = {}): unknown {
   if (!isSystemError(cause)) return cause
-  const otherwise = full.includes(cause.code) ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_UNAVAILABLE'
+  const otherwise = isFull(cause) ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_UNAVAILABLE'
   return new TusError(meanings[cause.code] ?? otherwise, { cause })
 }
 

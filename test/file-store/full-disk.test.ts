@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { open, readdir, rm, type FileHandle } from 'node:fs/promises'
+import { open, readdir, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
 import {
@@ -23,9 +23,9 @@ const half = Buffer.alloc(50_000, 'x')
 const gone: string[] = []
 
 /** A server whose files are on a file system of its own, with room for a few uploads. */
-async function onSmallDisk(after = 3_600_000) {
+async function onSmallDisk(after = 3_600_000, size = 'size=512k') {
   const directory = await temporaryDirectory()
-  await run('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', directory])
+  await run('mount', ['-t', 'tmpfs', '-o', size, 'tmpfs', directory])
   onTestFinished(async () => void (await run('umount', ['-l', directory])))
   const composer = new StoreComposer()
   new FileStore({ directory }).useIn(composer)
@@ -136,4 +136,31 @@ test('a lock is free as soon as it is released on a disk that is full', async ()
   const fourth = await others.acquire('a', options)
   expect(fourth.token).toBeGreaterThan(third.token)
   await fourth.release()
+})
+
+/** Takes all the room that is left for files and folders. */
+async function fillWithNames(directory: string): Promise<void> {
+  for (let number = 0; ; number++) {
+    try {
+      await writeFile(join(directory, `filler-${number}`), '')
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'ENOSPC') return
+      throw error
+    }
+  }
+}
+
+test('DELETE and the sweep take locks on a disk that has no room for their folders', async () => {
+  const { site, directory, handler, locker } = await onSmallDisk(1_000_000, 'nr_inodes=100')
+  const length = { 'upload-length': String(2 * half.length) }
+  const urls: string[] = []
+  for (let n = 0; n < 4; n++) urls.push(await createUpload(site, length))
+  await locker.prune()
+  await fillWithNames(directory)
+  expect((await post(site, length)).status).toBe(507)
+  expect((await remove(urls[0]!)).status).toBe(204)
+  await fillWithNames(directory)
+  vi.useFakeTimers({ now: Date.now() + 2_000_000, toFake: ['Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  expect(await handler.uploads.removeExpired()).toBe(3)
 })
