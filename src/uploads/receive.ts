@@ -168,10 +168,11 @@ function inTime(
   engine: Engine,
   holder: Holder,
   body: TappedBody,
-  storing: Promise<Stat>,
+  appending: Stat | Promise<Stat>,
 ): Promise<Stat> {
   const { storeTimeout, stallTimeout, flushTimeout } = engine.settings
   const patience = Math.max(storeTimeout, stallTimeout)
+  const storing = Promise.resolve(appending)
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
     let settled = false

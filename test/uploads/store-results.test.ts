@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { DataStore } from 'tuskit'
 import { describe, expect, test } from 'vitest'
 import {
@@ -77,6 +78,20 @@ describe.each([
   test('an offset before the chunk is refused', async () => {
     for (const offset of [0, 3]) await refused({ offset }, 'abcd')
   })
+})
+
+test('a store that returns no promise, and reads nothing, harms nobody', async () => {
+  const composer = memoryComposer()
+  const append = (() => ({ offset: 0 })) as unknown as DataStore['append']
+  composer.useDataStore(storeWith(composer.slots().dataStore!, { append }))
+  const log = keptLog()
+  const site = await serve({ composer, logger: log, flushTimeout: 1 })
+  const url = await createUpload(site, { 'upload-length': '10' })
+  expect((await patch(url, 0, 'hello')).text).toMatch(/^ERR_BODY_INCOMPLETE/)
+  // Its time limit began earlier and is shorter than this.
+  await setTimeout(2)
+  expect(await offsetOf(url)).toBe('0')
+  expect(log.lines.filter(({ level }) => level === 'error')).toEqual([])
 })
 
 describe('what stat returns', () => {
