@@ -171,7 +171,7 @@ export class Holder {
     if (this.#wanted) body.stop('released')
     else if (this.#engine.stopping) body.stop('shutdown')
     void body.ended.then(() => {
-      this.phase = 'working'
+      if (this.phase === 'receiving') this.phase = 'working'
     })
   }
 

@@ -36,6 +36,8 @@ class Call {
   abort(reason: Error): void {
     this.#reason = reason
     this.#controller?.abort(reason)
+    // It may never settle, and its source may live on.
+    this.settle()
   }
 
   settle(): void {

@@ -13,7 +13,7 @@ import {
   tus,
   type Reply,
 } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { keptLog, storeWith } from '../stages.js'
 import { hangingStores } from './hanging.js'
 
 const draft = { 'upload-draft-interop-version': '6' }
@@ -147,6 +147,24 @@ describe.each([
       expect((await patch(url, 0, 'hello', length)).status).toBe(204)
     })
     expect(await download(url)).toBe('hello')
+  })
+
+  test('that saves a secret: readers are not kept waiting by it either', async () => {
+    const { composer, hang } = hangingStores(heeds)
+    const store = composer.slots().dataStore!
+    composer.useDataStore(
+      storeWith(store, {
+        async append(upload, from, body, options) {
+          await options.saveSecret('part')
+          return store.append(upload, from, body, options)
+        },
+      }),
+    )
+    const site = await serve({ composer, storeTimeout: 100, logger: keptLog() })
+    const url = await createUpload(site, { 'upload-length': '5' })
+    hang('infoStore.update')
+    expectUnavailable(await patch(url, 0, 'hello'))
+    expect((await head(url)).headers['upload-offset']).toBe('0')
   })
 
   test('that removes data: the lock stays, and the removal is completed later', async () => {
