@@ -117,9 +117,12 @@ function validLine(bytes: Buffer): ValidLine | undefined {
   return revision === undefined ? undefined : { revision: Number(revision), nonce, text }
 }
 
-/** Whether bytes may be the beginning of a line. A whole line and one byte more is a line whose end has changed. */
+/**
+ * Whether bytes may be the beginning of a line. A whole line and one byte more is a line whose end has changed, unless
+ * that byte is the beginning of the next line, which was cut off as well.
+ */
 function isCutOff(bytes: Buffer): boolean {
-  return validLine(bytes.subarray(0, -1)) === undefined
+  return bytes.at(-1) === cutMarkByte || validLine(bytes.subarray(0, -1)) === undefined
 }
 
 function damage(position: number): TusError {

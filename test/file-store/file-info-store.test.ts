@@ -103,6 +103,19 @@ describe('FileInfoStore', () => {
     }
   })
 
+  it('reads on after a line without its end and one that was cut off after it', async () => {
+    const { store, directory } = await newStore()
+    const path = join(directory, '.a.info')
+    const upload = uploadOf('a', { length: 1 })
+    await store.create(upload, calm)
+    await store.update(next(upload, { length: 2 }), calm)
+    await writeFile(path, (await readFile(path)).subarray(0, -1))
+    await appendFile(path, '~')
+    expect((await store.get('a'))?.revision).toBe(1)
+    await store.update(next(upload, { length: 3 }), calm)
+    expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 3 })
+  })
+
   it('ignores later lines of a revision', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
