@@ -82,8 +82,8 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   const id = verdict.id ?? draft.id
   if (typeof id !== 'string' || !isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
   // Asked before the lock, which would end a request for the upload that has this id already.
-  const unreadable =
-    (verdict.id !== undefined || !generated.random) && (await requireFree(engine, id))
+  const chosen = verdict.id !== undefined || !generated.random
+  if (chosen) await requireFree(engine, id)
   const maxSize = Math.min(verdict.maxSize ?? limit, stores.dataStore.maximumSize)
   const { metadata, place } = verdict
   const recorded =
@@ -103,24 +103,20 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   if ((length ?? 0) > maxSize) throw new TusError('ERR_MAX_SIZE_EXCEEDED', { maxSize })
   const storage = stores.dataStore.locate(place ? { ...unplaced, place } : unplaced)
   const upload = { ...unplaced, storage }
-  // Asked before there is a record, which a crash could leave: it would name the data of another upload.
-  if ((place || unreadable) && (await storedOffset(engine, upload)) !== undefined) {
+  // Asked before there is a record, which a crash could leave: it would name the data of another upload, or a file that
+  // the application has detached.
+  if ((place || chosen) && (await storedOffset(engine, upload)) !== undefined) {
     throw new TusError('ERR_DATA_EXISTS')
   }
   return upload
 }
 
-/**
- * Throws `ERR_ID_TAKEN` when the id has a record. Whether it has one that cannot be read: the info store decides whether
- * that is one at all.
- */
-async function requireFree({ stores }: Engine, id: string): Promise<boolean> {
+/** Throws `ERR_ID_TAKEN` when the id has a record. The info store decides whether one that cannot be read is one. */
+async function requireFree({ stores }: Engine, id: string): Promise<void> {
   try {
     if ((await stores.infoStore.get(id)) !== undefined) throw new TusError('ERR_ID_TAKEN')
-    return false
   } catch (error) {
-    if (isTusError(error, 'ERR_INFO_CORRUPT')) return true
-    throw error
+    if (!isTusError(error, 'ERR_INFO_CORRUPT')) throw error
   }
 }
 

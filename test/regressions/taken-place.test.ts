@@ -1,6 +1,22 @@
-import { describe, expect, test } from 'vitest'
-import { download, post, send, serve } from '../serve.js'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
+import { download, fileComposer, post, send, serve, temporaryDirectory } from '../serve.js'
 import { calm, keptLog, media, storeWith } from '../stages.js'
+
+test('an id whose file the application has detached is refused before there is a record', async () => {
+  const directory = await temporaryDirectory()
+  const composer = fileComposer(directory)
+  const site = await serve({ composer, generateId: () => 'report' })
+  await post(site, { 'upload-length': '5' }, 'hello')
+  await site.handler.uploads.detach('report')
+  const create = vi.spyOn(composer.slots().infoStore!, 'create')
+  const reply = await post(site, { 'upload-length': '10' })
+  expect([reply.status, reply.text.split(':')[0]]).toEqual([422, 'ERR_DATA_EXISTS'])
+  // A crash after it would have left the file to the new upload.
+  expect(create).not.toHaveBeenCalled()
+  expect(await readFile(join(directory, 'report'), 'utf8')).toBe('hello')
+})
 
 describe.each(media)('with %s', (name, compose) => {
   const place: Readonly<Record<string, string>> =
