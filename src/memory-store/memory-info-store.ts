@@ -54,7 +54,7 @@ export class MemoryInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   }
 
   async *ids({ after, signal }: ListOptions): AsyncGenerator<string> {
-    for (const id of [...this.#records.keys()].sort()) {
+    for await (const id of cooperative([...this.#records.keys()].sort())) {
       signal.throwIfAborted()
       if (after === undefined || id > after) yield id
     }

@@ -37,6 +37,23 @@ describe('MemoryInfoStore', () => {
     expect(await store.get('b')).toBeUndefined()
   })
 
+  it('lists in turns of the event loop, whoever asks', async () => {
+    const store = new MemoryInfoStore()
+    for (let i = 0; i < 50; i++) await store.create(uploadOf(`u${i}`), calm)
+    let turns = 0
+    const count = () => {
+      turns++
+      next = setImmediate(count)
+    }
+    let next = setImmediate(count)
+    for await (const id of store.ids(calm)) {
+      expect(id).toMatch(/^u/)
+      for (const end = performance.now() + 1; performance.now() < end;);
+    }
+    clearImmediate(next)
+    expect(turns).toBeGreaterThan(1)
+  })
+
   it('stops listing when the signal aborts', async () => {
     const store = new MemoryInfoStore()
     await store.create(uploadOf('a'), calm)
