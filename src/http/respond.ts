@@ -146,7 +146,8 @@ function writeHead(
     else response.writeHead(status, phrase, head)
   } catch {
     // An application's own error or store can ask for what cannot be sent.
-    response.writeHead(500, stream === undefined ? { connection: 'close' } : {})
+    const close = stream === undefined && { connection: 'close' }
+    response.writeHead(500, { 'cache-control': 'no-store', ...close })
   }
 }
 

@@ -3,13 +3,14 @@ import http from 'node:http'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
-import { createHandler, type HandlerOptions } from 'tuskit'
+import { createHandler, TusError, type HandlerOptions } from 'tuskit'
 import {
   createUpload,
   fileComposer,
   listen,
   memoryComposer,
   patch,
+  post,
   send,
   serve,
   temporaryDirectory,
@@ -56,6 +57,16 @@ test('a store that fails in the middle of a download is logged, a client that le
   request.on('error', () => {})
   await closed
   expect(logger.lines).toHaveLength(1)
+})
+
+test('an error of the application that cannot be sent becomes 500, which no cache keeps', async () => {
+  const access = () => {
+    const response = { status: 403, headers: { 'x-bad': 'a\r\nb: c' }, body: 'no' }
+    throw new TusError('ERR_ACCESS_DENIED', { response })
+  }
+  const site = await serve({ hooks: { access }, logger: keptLog() })
+  const { status, headers } = await post(site, { 'upload-length': '5' })
+  expect([status, headers['x-bad'], headers['cache-control']]).toEqual([500, undefined, 'no-store'])
 })
 
 test.each<[string, Partial<HandlerOptions>]>([

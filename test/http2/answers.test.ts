@@ -118,6 +118,7 @@ test.each([
   const head = { ':method': 'POST', ':path': '/files', ...tus, 'upload-length': '5' }
   const { status, headers } = await sendHttp2(session, head)
   expect([status, headers['x-bad']]).toEqual([500, undefined])
+  expect(headers['cache-control']).toBe('no-store')
 })
 
 test('a rejection with a status that allows no content has none', async () => {
