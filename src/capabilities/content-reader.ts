@@ -14,7 +14,8 @@ export interface ContentReader {
    * The bytes of `range`, or all of them without one; or a URL where the client gets them. The caller destroys
    * the stream when it stops early.
    *
-   * Rejects with `ERR_DATA_MISSING` when nothing is there.
+   * Rejects with `ERR_DATA_MISSING` when nothing is there. Look at the signal before you give it to a stream: one that is made
+   * with an aborted signal fails before anybody listens, which ends the process.
    */
   read(
     upload: Upload,

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { cases } from './cases.js'
 import { largeBody } from './large-body.js'
 import { MemoryWatch } from './memory-watch.js'
-import { assertSame } from './read-content.js'
+import { assertSame, readContent } from './read-content.js'
 import { rejects, type Stage } from './stage.js'
 import { sample } from './trial-body.js'
 import type { TrialUpload } from './trial-upload.js'
@@ -44,6 +44,23 @@ export const contentReaderCases = cases('contentReader', {
     const upload = stage.upload({ length: 5 })
     await rejects(() => upload.content(), 'ERR_DATA_MISSING', 'read')
     await rejects(() => upload.content({ start: 1, end: 2 }), 'ERR_DATA_MISSING', 'read')
+  },
+
+  async 'read rejects when its signal has aborted, or gives the bytes as ever'(stage) {
+    const upload = await finished(stage)
+    const reason = new Error('Nobody wants it any more')
+    const reading = readContent(
+      stage.others.contentReader,
+      upload.record,
+      undefined,
+      AbortSignal.abort(reason),
+    )
+    const content = await reading.catch((error: unknown) => {
+      assert.equal(error, reason, 'read rejects with the reason of its signal')
+    })
+    // A stream that fails before anybody listens would end the process.
+    if (content) assertSame(await buffer(content), data)
+    assertSame(await buffer(await upload.content()), data)
   },
 
   async 'several may read at once, and one may stop early'(stage) {

@@ -9,8 +9,9 @@ export async function readContent(
   reader: ContentReader,
   upload: Upload,
   range?: ByteRange,
+  signal = never,
 ): Promise<Readable> {
-  const content = await reader.read(upload, range, { signal: never })
+  const content = await reader.read(upload, range, { signal })
   if (!('redirect' in content)) return content
   const headers = range && { range: `bytes=${range.start}-${range.end}` }
   const response = await fetch(content.redirect, headers && { headers })

@@ -131,6 +131,8 @@ export class MemoryStore
     range: ByteRange | undefined,
     { signal }: ReadOptions,
   ): Promise<Readable> {
+    // A stream of a signal that has aborted already would fail before anybody listens.
+    signal.throwIfAborted()
     const { chunks, size } = this.#contentOf(upload)
     const { start, end } = range ?? { start: 0, end: size - 1 }
     return Readable.from(slice(chunks, start, end + 1), { objectMode: false, signal })

@@ -219,11 +219,11 @@ function following(
 function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader {
   return {
     async read(upload, range, { signal }) {
+      signal.throwIfAborted()
       const controller = new AbortController()
       const onAbort = () => controller.abort(signal.reason)
       const forget = () => signal.removeEventListener('abort', onAbort)
       signal.addEventListener('abort', onAbort, { once: true })
-      if (signal.aborted) onAbort()
       const open = () => reader.read(upload, range, { signal: controller.signal })
       const discard = (late: Readable | object) =>
         // It may have failed by the signal already, which nobody else hears.
@@ -232,6 +232,10 @@ function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader 
         const content = await ofRecorded(
           calls.read('contentReader.read', upload.id, open, undefined, discard),
         )
+        if (signal.aborted) {
+          discard(content)
+          throw signal.reason
+        }
         if (content instanceof Readable) content.once('close', forget)
         else forget()
         return content

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { TusError } from 'tuskit'
 import { FileStore } from 'tuskit/file-store'
+import { calm } from '../stages.js'
 import { breaking, changed, composed, everything, testCaught, type Broken } from './broken.js'
 
 const reading = breaking('contentReader')
@@ -41,6 +43,26 @@ const contentReaders: readonly Broken[] = [
     (sound) => ({
       read: (upload, range, options) =>
         sound.read(upload, range, options).catch(() => Readable.from([])),
+    }),
+  ),
+  reading(
+    'read rejects when its signal has aborted, or gives the bytes as ever',
+    'makes a stream that fails by itself',
+    (sound) => ({
+      async read(upload, range, { signal }) {
+        const content = await buffer(await sound.read(upload, range, calm))
+        return Readable.from([content], { objectMode: false, signal })
+      },
+    }),
+  ),
+  reading(
+    'read rejects when its signal has aborted, or gives the bytes as ever',
+    'takes an upload that nobody waits for to be missing',
+    (sound) => ({
+      async read(upload, range, options) {
+        if (options.signal.aborted) throw new TusError('ERR_DATA_MISSING')
+        return sound.read(upload, range, options)
+      },
     }),
   ),
   reading('several may read at once, and one may stop early', 'shares one stream', (sound) => {

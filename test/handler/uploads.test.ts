@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
@@ -6,6 +7,7 @@ import {
   fileComposer,
   head,
   idOf,
+  memoryComposer,
   namesIn,
   openPatch,
   patch,
@@ -45,6 +47,27 @@ describe('handler.uploads', () => {
     expect(await text()).toBe('hello')
     expect(await text({ start: 1, end: 3 })).toBe('ell')
     await expect(uploads.read('none')).rejects.toMatchObject({ code: 'ERR_UPLOAD_NOT_FOUND' })
+  })
+
+  test('read rejects when its signal aborts before or while the store opens, and no stream fails unheard', async () => {
+    const composer = memoryComposer()
+    const reason = new Error('enough')
+    const controller = new AbortController()
+    let opened = 0
+    // A fake: the signal of a real store would have to abort within microseconds.
+    composer.useContentReader({
+      async read(_upload, _range, { signal }) {
+        opened++
+        controller.abort(reason)
+        return Readable.from(['hello'], { signal })
+      },
+    })
+    const { handler, ...site } = await serve({ composer })
+    const id = idOf(await createUpload(site, { 'upload-length': '0' }))
+    const { signal } = controller
+    await expect(handler.uploads.read(id, { signal })).rejects.toBe(reason)
+    await expect(handler.uploads.read(id, { signal })).rejects.toBe(reason)
+    expect(opened).toBe(1)
   })
 
   test('terminate, also when clients may not, and ends who writes', async () => {

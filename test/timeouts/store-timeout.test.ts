@@ -1,5 +1,5 @@
-import { describe, expect, test, vi } from 'vitest'
-import { MemoryLocker } from 'tuskit/memory-store'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { MemoryLocker, MemoryStore } from 'tuskit/memory-store'
 import {
   createUpload,
   download,
@@ -13,7 +13,7 @@ import {
   tus,
   type Reply,
 } from '../serve.js'
-import { keptLog, storeWith } from '../stages.js'
+import { calm, keptLog, storeWith } from '../stages.js'
 import { hangingStores } from './hanging.js'
 
 const draft = { 'upload-draft-interop-version': '6' }
@@ -116,12 +116,17 @@ describe.each([
   )
 
   test('that is in contentReader.read: what is opened too late is closed', async () => {
-    const { site, composer, hang, recover } = await hangingSite()
+    const { site, hang, recover } = await hangingSite()
     const url = await createUpload(site, { 'upload-length': '5' })
     await patch(url, 0, 'hello')
-    const reader = composer.slots().contentReader!
     hang('contentReader.read')
-    const opened = vi.spyOn(Object.getPrototypeOf(reader) as typeof reader, 'read')
+    // One that looks at its signal opens nothing.
+    const { read } = MemoryStore.prototype
+    const opened = vi.spyOn(MemoryStore.prototype, 'read')
+    opened.mockImplementationOnce(function (this: MemoryStore, upload, range) {
+      return read.call(this, upload, range, calm)
+    })
+    onTestFinished(() => opened.mockRestore())
     expectUnavailable(await send({ method: 'GET', url }))
     recover()
     if (!heeds) {
