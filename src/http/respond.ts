@@ -91,11 +91,13 @@ async function stream(
   body: Readable,
   log: Logger,
 ): Promise<void> {
-  const { method, requestId, response } = exchange
+  const { request, requestId, response } = exchange
+  // Whether there is a body depends on the method on the wire, whatever the one that counts.
+  const silent = request.method === 'HEAD'
   writeHead(exchange, status, headers)
-  const done = delivered(exchange, method === 'HEAD' ? undefined : body)
+  const done = delivered(exchange, silent ? undefined : body)
   try {
-    if (method === 'HEAD') {
+    if (silent) {
       discard(body)
       response.end()
     } else {

@@ -17,6 +17,7 @@ export function wrongMessages(request: unknown, response: unknown): TypeError | 
 }
 
 function className(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return String(typeof value)
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return typeof value
   return value.constructor?.name ?? 'Object'
 }

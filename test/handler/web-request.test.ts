@@ -22,6 +22,7 @@ describe('a handler that is not called with the request and response of Node', (
     class Context {}
     expect(() => misused(new Context(), () => {})).toThrow(/called with Context and function;/)
     expect(() => misused()).toThrow(/called with undefined and undefined;/)
+    expect(() => misused(null, null)).toThrow(/called with null and null;/)
     expect(() => misused({ headers: {} })).toThrow(/called with Object and undefined;/)
   })
 

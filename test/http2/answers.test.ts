@@ -26,6 +26,17 @@ function warnings(): Error[] {
   return seen
 }
 
+test('HEAD that stands for GET has no body and is no failure', async () => {
+  const logger = keptLog()
+  const { session } = await serveUploads({ logger })
+  const path = await createOverHttp2({ session }, 5)
+  await sendHttp2(session, patchHead(path, 0), 'hello')
+  const override = { 'x-http-method-override': 'GET' }
+  const reply = await sendHttp2(session, { ':method': 'HEAD', ':path': path, ...override })
+  expect([reply.status, reply.headers['content-length'], reply.text]).toEqual([200, '5', ''])
+  expect(logger.lines).toEqual([])
+})
+
 test.each(transports)('a refusal comes while the body does, $transport', async ({ secure }) => {
   const { session, server } = await serveUploads({}, secure)
   const path = await createOverHttp2({ session }, 100_000_000)
