@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { basename, join } from 'node:path'
+import { freePort } from '../free-port.js'
 import type { Contestant } from './contestants.js'
 import { ProcessMeter } from './process-meter.js'
 
@@ -96,15 +97,6 @@ async function told(child: ChildProcess): Promise<number> {
   // Read on, so that it never blocks.
   child.stdout!.resume()
   return Number(line.toString())
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Resolves when something listens. */

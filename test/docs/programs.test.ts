@@ -10,12 +10,12 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
+import { freePort } from '../free-port.js'
 import { readPage, root } from './pages.js'
 
 const tus = { 'tus-resumable': '1.0.0' }
@@ -225,13 +225,4 @@ async function run(folder: string, ...args: string[]) {
   child.stderr.on('data', (text) => (output += text))
   const [code] = (await once(child, 'close')) as [number | null]
   return { output, code }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { freePort } from '../free-port.js'
 import { ensureProgram } from '../house/debian-packages.mjs'
 import { temporaryDirectory, until } from '../serve.js'
 
@@ -56,13 +57,4 @@ async function accepts(port: number): Promise<boolean> {
     socket.destroy()
     return accepted as boolean
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

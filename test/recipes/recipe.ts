@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import net from 'node:net'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import { readPage, root } from '../docs/pages.js'
 import { clientAt, testSite, type Client } from '../frameworks/uploads-suite.js'
+import { freePort } from '../free-port.js'
 import { installed } from '../house/installed.js'
 import { runtime } from '../house/runtime.js'
 import { until } from '../serve.js'
@@ -165,13 +165,4 @@ function environment(port: number): NodeJS.ProcessEnv {
     ASTRO_TELEMETRY_DISABLED: '1',
     NITRO_TELEMETRY_DISABLED: '1',
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
