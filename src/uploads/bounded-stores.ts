@@ -77,6 +77,9 @@ export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
 /** Many times as long as other calls may the next id take: all records may have to be read to find none that has expired. */
 const scanPatience = 240
 
+/** Milliseconds. Node's timers take no more. */
+const longestTimer = 2_147_483_647
+
 type Start<T> = (options: ReadOptions) => Promise<T>
 
 /** Calls of stores, named for the log. */
@@ -88,7 +91,7 @@ class StoreCalls {
   constructor(bounds: Bounds) {
     this.#bounds = bounds
     this.#limit = new TimeLimit(bounds.storeTimeout)
-    this.#scanLimit = new TimeLimit(bounds.storeTimeout * scanPatience)
+    this.#scanLimit = new TimeLimit(Math.min(bounds.storeTimeout * scanPatience, longestTimer))
   }
 
   /** A call that changes nothing. `undo` gets what comes too late. */
