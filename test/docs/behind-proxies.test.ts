@@ -61,7 +61,8 @@ function split(list: string): string[] {
 
 /** The nginx of the page in front of a server, without TLS. */
 async function throughNginx(edit: (lines: string[]) => string[]): Promise<Client> {
-  const server = createServer(createHandler({ basePath: '/files', composer: memoryComposer() }))
+  const composer = memoryComposer()
+  const server = createServer(createHandler({ basePath: '/files', composer, maxPartials: 250 }))
   const target = await listen(server)
   onTestFinished(() => server.stop({ timeout: 1_000 }))
   const lines = configuration!.split('\n').filter((line) => !/^ *ssl_/.test(line))
