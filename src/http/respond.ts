@@ -142,6 +142,9 @@ function writeHead(
   const phrase = phrases[status]
   const head: OutgoingHttpHeaders = withoutConnectionHeaders(headers)
   if (stream === undefined && headers.connection === 'close') head.connection = 'close'
+  // Of CORS, or of middleware: what an application adds must not make caches mix up origins.
+  const varies = response.getHeader('vary')
+  if (varies !== undefined && head.vary !== undefined) head.vary = `${varies}, ${head.vary}`
   try {
     if (stream !== undefined) response.writeHead(status, validated(head))
     else if (phrase === undefined) response.writeHead(status, head)

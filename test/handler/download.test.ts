@@ -46,6 +46,16 @@ test('the application chooses disposition, name, type and headers per upload and
   expect([state.status, state.headers['cache-control']]).toEqual([412, 'no-store'])
 })
 
+test('Vary of the application comes to that of CORS', async () => {
+  const { get } = await serveUpload({
+    cors: { origins: ['https://example.org'] },
+    download: () => ({ headers: { vary: 'Accept', 'cache-control': 'public' } }),
+  })
+  for (const origin of ['https://example.org', 'https://example.com']) {
+    expect((await get({ origin })).headers.vary).toBe('Origin, Accept')
+  }
+})
+
 test('what the application leaves out is as without the option', async () => {
   const { get: plain } = await serveUpload({})
   const { get: chosen } = await serveUpload({ download: () => {} })
