@@ -5,7 +5,7 @@ import type { Stage } from './stage.js'
 export type SlotName = keyof StoreSlots
 
 /** What switches cases on: a slot, or an option of the suite that stands for a promise of its own. */
-export type Claim = SlotName | 'another' | 'fenced' | 'unplug'
+export type Claim = SlotName | 'another' | 'damage' | 'fenced' | 'unplug'
 
 /** One promise, put to the test. */
 export interface Case {

@@ -45,6 +45,13 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    */
   readonly unplug?: (subject: S) => unknown
   /**
+   * Changes what is stored as the record of an upload so that it cannot be read any more, as a failing disk or a wrong hand
+   * does. Promises that such a record is never taken for a missing one, and is in nobody else's way.
+   *
+   * Absent: not tested. A store in memory has nothing to damage.
+   */
+  readonly damage?: (id: string, subject: S) => unknown
+  /**
    * Promises that what a holder still writes after another one took over is shut out (see `Fence`). Default
    * `false`: the store relies on the lease alone, and its documentation says so.
    */

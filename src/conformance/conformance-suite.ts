@@ -5,6 +5,7 @@ import type { Case, Claim, SlotName } from './cases.js'
 import { concatenatorCases } from './concatenator-cases.js'
 import type { ConformanceOptions, Subject } from './conformance-options.js'
 import { contentReaderCases } from './content-reader-cases.js'
+import { damagedRecordCases } from './damaged-record-cases.js'
 import { dataStoreCases } from './data-store-cases.js'
 import { expiryIndexCases } from './expiry-index-cases.js'
 import { finisherCases } from './finisher-cases.js'
@@ -29,6 +30,7 @@ const allCases: readonly Case[] = [
   ...infoStoreCases,
   ...expiryIndexCases,
   ...infoListerCases,
+  ...damagedRecordCases,
   ...lockerCases,
   ...settleCases,
 ]
@@ -80,6 +82,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     content: must.beFunction,
     another: must.beFunction,
     unplug: must.beFunction,
+    damage: must.beFunction,
     fenced: must.beBoolean,
     memory: {
       expectation: 'a whole number of bytes, more than 0, or Infinity',
@@ -97,7 +100,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
 }
 
 function claimsOf<S extends Subject>(options: ConformanceOptions<S>): ReadonlySet<Claim> {
-  const { slots, content, another, unplug, fenced } = options
+  const { slots, content, another, unplug, damage, fenced } = options
   for (const slot of slots) {
     const needed = foundations[slot]
     if (needed !== undefined && !slots.includes(needed)) {
@@ -115,6 +118,7 @@ function claimsOf<S extends Subject>(options: ConformanceOptions<S>): ReadonlySe
     ...slots,
     ...(another ? (['another'] as const) : []),
     ...(unplug ? (['unplug'] as const) : []),
+    ...(damage ? (['damage'] as const) : []),
     ...(fenced ? (['fenced'] as const) : []),
   ])
 }
@@ -123,13 +127,14 @@ async function onStage<S extends Subject>(
   options: ConformanceOptions<S>,
   run: Case['run'],
 ): Promise<void> {
-  const { factory, slots, another, unplug, content, memory, patience } = options
+  const { factory, slots, another, unplug, damage, content, memory, patience } = options
   const subject = await factory()
   try {
     const stage = new Stage({
       composer: subject.composer,
       another: await another?.(subject),
       unplug: unplug && (() => unplug(subject)),
+      damage: damage && ((id) => damage(id, subject)),
       content: content && (async (upload) => content(upload, subject)),
       memory: memory ?? 16 * 1024 * 1024,
       patience: patience ?? 5_000,

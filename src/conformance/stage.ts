@@ -17,6 +17,7 @@ export interface StageOptions {
   readonly composer: Composer
   readonly another: Composer | undefined
   readonly unplug: (() => unknown) | undefined
+  readonly damage: ((id: string) => unknown) | undefined
   readonly content: ((upload: Upload) => Promise<Uint8Array>) | undefined
   readonly memory: number
   readonly patience: number
@@ -28,6 +29,8 @@ export class Stage {
   /** Those of a second instance over the same medium, or the same ones. */
   readonly others: Slots
   readonly unplug: () => unknown
+  /** Damages the record of an id. */
+  readonly damage: (id: string) => unknown
   readonly content: StageOptions['content']
   readonly memory: number
   readonly #patience: number
@@ -39,6 +42,7 @@ export class Stage {
     this.slots = options.composer.slots() as Slots
     this.others = (options.another ?? options.composer).slots() as Slots
     this.unplug = options.unplug ?? (() => {})
+    this.damage = options.damage ?? (() => {})
     this.content = options.content
     this.memory = options.memory
     this.#patience = options.patience

@@ -21,6 +21,49 @@ function breaking(slot: (typeof slots)[number]) {
   }
 }
 
+/** Records in memory that can be damaged, which those of the real one cannot. */
+class FragileInfoStore extends MemoryInfoStore {
+  readonly damaged = new Set<string>()
+
+  #check(id: string): void {
+    if (this.damaged.has(id)) throw new TusError('ERR_INFO_CORRUPT')
+  }
+
+  override async get(id: string) {
+    this.#check(id)
+    return super.get(id)
+  }
+
+  override async update(upload: Upload, options: ChangeOptions) {
+    this.#check(upload.id)
+    return super.update(upload, options)
+  }
+
+  override async delete(id: string, options: ChangeOptions) {
+    this.damaged.delete(id)
+    return super.delete(id, options)
+  }
+}
+
+/** Makes info stores that do something wrong about a damaged record. */
+function mishandling(slot: (typeof slots)[number]) {
+  return (
+    caught: string,
+    title: string,
+    breakIt: (sound: FragileInfoStore) => Partial<FragileInfoStore>,
+  ): Broken => {
+    const factory = () => {
+      const sound = new FragileInfoStore()
+      const broken = changed(sound, breakIt(sound))
+      const { composer } = composed({ infoStore: broken, expiryIndex: broken, infoLister: broken })
+      return { composer, sound }
+    }
+    const damage: Broken['damage'] = (id, subject) =>
+      (subject as ReturnType<typeof factory>).sound.damaged.add(id)
+    return { caught: `${labelOf(slot)}: ${caught}`, title, slots, factory, damage }
+  }
+}
+
 const pause = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Writes whatever the revision is. */
@@ -37,7 +80,53 @@ async function collected(ids: AsyncIterable<string>): Promise<string[]> {
 
 const info = breaking('infoStore')
 
+const damagedInfo = mishandling('infoStore')
+
 const infoStores: readonly Broken[] = [
+  damagedInfo('get of a damaged record rejects', 'takes damage for absence', (sound) => ({
+    get: (id) => sound.get(id).catch(() => undefined),
+  })),
+  damagedInfo('a damaged record leaves the others alone', 'rejects everything then', (sound) => ({
+    async get(id) {
+      if (sound.damaged.size > 0) throw new TusError('ERR_INFO_CORRUPT')
+      return sound.get(id)
+    },
+  })),
+  damagedInfo(
+    'update of a damaged record rejects and leaves it damaged',
+    'writes over what it cannot read',
+    (sound) => ({
+      async update(upload, options) {
+        if (sound.damaged.has(upload.id)) await put(sound, upload)
+        else await sound.update(upload, options)
+      },
+    }),
+  ),
+  damagedInfo(
+    'create over a damaged record replaces it, or rejects and leaves it damaged',
+    'says that it created what it did not',
+    (sound) => ({
+      async create(upload, options) {
+        if (!sound.damaged.has(upload.id)) await sound.create(upload, options)
+      },
+    }),
+  ),
+  damagedInfo(
+    'create over a damaged record replaces it, or rejects and leaves it damaged',
+    'removes what it refuses to replace',
+    (sound) => ({
+      async create(upload, options) {
+        if (!sound.damaged.has(upload.id)) return sound.create(upload, options)
+        await sound.delete(upload.id, options)
+        throw new TusError('ERR_ID_TAKEN')
+      },
+    }),
+  ),
+  damagedInfo('delete removes a damaged record', 'has to read what it deletes', (sound) => ({
+    async delete(id, options) {
+      if ((await sound.get(id)) !== undefined) await sound.delete(id, options)
+    },
+  })),
   info('get gives undefined when there is no record', 'rejects for what is not there', (sound) => ({
     async get(id) {
       const found = await sound.get(id)
@@ -215,6 +304,12 @@ function finding(isOver: (expiresAt: number, now: number, upload: Upload) => boo
 const boundary = 'expired yields an id from the millisecond of its expiresAt on, and no earlier'
 
 const expiryIndexes: readonly Broken[] = [
+  // As MemoryInfoStore does, whose records cannot be damaged.
+  mishandling('expiryIndex')(
+    'expired yields the others beside a damaged record',
+    'stops at what it cannot read',
+    () => ({}),
+  ),
   index('expired yields nothing where there is nothing', 'yields what is not there', () => ({
     async *expired() {
       yield 'nobody'
@@ -270,6 +365,15 @@ const expiryIndexes: readonly Broken[] = [
 const lister = breaking('infoLister')
 
 const infoListers: readonly Broken[] = [
+  mishandling('infoLister')(
+    'ids yields the id of a damaged record among the others',
+    'leaves out what it cannot read',
+    (sound) => ({
+      async *ids(options) {
+        for await (const id of sound.ids(options)) if (!sound.damaged.has(id)) yield id
+      },
+    }),
+  ),
   lister(
     'ids yields nothing where there is nothing',
     'rejects where there is nothing',

@@ -98,6 +98,7 @@ export function everything(...slots: readonly SlotName[]): Omit<ConformanceOptio
     content: () => Buffer.alloc(0),
     another: () => composed({}).composer,
     unplug: () => {},
+    damage: () => {},
     fenced: true,
   }
 }

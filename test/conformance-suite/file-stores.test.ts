@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -71,6 +71,29 @@ function mtimeSuite(durability: Durability): void {
     })
   })
 }
+
+/** What may become of the file of a record. */
+const damages: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  'one byte that is another': (bytes) =>
+    Buffer.concat([bytes.subarray(0, 40), Buffer.from('~'), bytes.subarray(41)]),
+  'nothing in it': () => Buffer.alloc(0),
+  'its end cut off': (bytes) => bytes.subarray(0, bytes.length / 2),
+  'zeros in it': (bytes) => Buffer.alloc(bytes.length),
+}
+
+describe.each(Object.entries(damages))('FileInfoStore with a file that has %s', (_, damaged) => {
+  conformanceSuite({
+    test,
+    slots: ['infoStore', 'expiryIndex', 'infoLister'],
+    ...inDirectory((directory, composer) => new FileInfoStore({ directory }).useIn(composer)),
+    async damage(id, { directory }) {
+      const path = join(directory, `.${id}.info`)
+      await writeFile(path, damaged(await readFile(path)))
+      // Of two changes in the same tick of the file system's clock, the second would not show.
+      await utimes(path, new Date(), new Date(Date.now() + 5_000))
+    },
+  })
+})
 
 function fileInfoStoreSuite(durability: Durability): void {
   describe('FileInfoStore', () => {

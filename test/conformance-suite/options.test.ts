@@ -35,6 +35,7 @@ test('a claim switches on the cases of its capability, and no others', () => {
   for (const [claim, count] of [
     [{ another: () => new StoreComposer() }, 3],
     [{ unplug: () => {} }, 3],
+    [{ damage: () => {} }, 7],
     [{ fenced: true }, 2],
     [{ fenced: false }, 0],
   ] as const) {
