@@ -25,7 +25,7 @@ export type FileInfoStoreOptions = DirectoryOptions
 interface KnownRecord {
   readonly version: Version
   /** As it was read, or the JSON that was written: nobody else's object, which might change. */
-  readonly record: Upload | string | undefined
+  readonly record: Upload | string
 }
 
 /** When a record expires, as some version of its file had it: a time in milliseconds, or `Infinity`. */
@@ -95,16 +95,16 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       const found = await this.#directory.medium.stat(path)
       const known = this.#known.get(id)
       this.#known.delete(id)
-      if (found === undefined) {
+      const version = found && versionOf(found)
+      const isKnown = version && known && isSame(version, known.version)
+      const record = isKnown
+        ? known.record
+        : version && (await readRecord(path, id, this.#directory, true))
+      const upload = typeof record === 'string' ? parseUpload(record) : record
+      if (version === undefined || upload === undefined) {
         await this.#directory.confirm()
         return undefined
       }
-      const version = versionOf(found)
-      const record =
-        known !== undefined && isSame(version, known.version)
-          ? known.record
-          : await readRecord(path, id, this.#directory, true)
-      const upload = typeof record === 'string' ? parseUpload(record) : record
       this.#keep(id, { version, record: upload })
       return upload
     })

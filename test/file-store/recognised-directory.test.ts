@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { FileInfoStore, FileLocker, FileStore, type FileStoreOptions } from 'tuskit/file-store'
 import {
@@ -16,6 +16,7 @@ import {
   temporaryDirectory,
   type Reply,
 } from '../serve.js'
+import { Medium } from '../../src/file-store/medium.js'
 import { keptLog } from '../stages.js'
 import { signal, text, uploadOf, writing } from './stage.js'
 
@@ -108,6 +109,25 @@ test('a directory that is renamed under a server is not made again, and works wh
   await expect(stat(directory)).rejects.toMatchObject({ code: 'ENOENT' })
   await rename(`${directory}-elsewhere`, directory)
   expect((await patch(url, 2, 'llo')).status).toBe(204)
+})
+
+test('a disk that is unmounted while a record is read is unavailable, not empty', async () => {
+  const home = await temporaryDirectory()
+  const directory = join(home, 'uploads')
+  const store = new FileInfoStore({ directory })
+  await store.create(uploadOf('a'), { signal })
+  const { open } = Medium.prototype
+  const opening = vi.spyOn(Medium.prototype, 'open').mockImplementationOnce(async function (
+    this: Medium,
+    ...args
+  ) {
+    await rename(directory, join(home, 'elsewhere'))
+    return open.apply(this, args)
+  })
+  onTestFinished(() => opening.mockRestore())
+  const other = new FileInfoStore({ directory })
+  expect(await other.get('b')).toBeUndefined()
+  await expect(other.get('a')).rejects.toMatchObject(unavailable)
 })
 
 test('data that cannot be reached is not forgotten', async () => {
