@@ -1,5 +1,8 @@
 import type { ReadOptions } from '../capabilities/options.js'
 
+/** What Node's timers can wait for, in milliseconds; a longer delay would be none. */
+const longestDelay = 2_147_483_647
+
 /** A call that is waited for. Its signal is made when somebody asks for it: most calls settle before, and need none. */
 class Call {
   readonly source: ReadOptions | undefined
@@ -105,7 +108,8 @@ export class TimeLimit {
 
   /** Looks after other events of the same moment: when the process was suspended, work may be done that looks late. */
   #lookIn(milliseconds: number): NodeJS.Timeout {
-    return setTimeout(() => setImmediate(() => this.#look()), milliseconds).unref()
+    const delay = Math.min(milliseconds, longestDelay)
+    return setTimeout(() => setImmediate(() => this.#look()), delay).unref()
   }
 
   #look(): void {

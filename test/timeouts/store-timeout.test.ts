@@ -235,6 +235,16 @@ describe.each([
   })
 })
 
+test('the longest limit that can be set leaves timers alone', async () => {
+  const composer = memoryComposer()
+  const site = await serve({ composer, storeTimeout: 2_147_483_647 })
+  await createUpload(site, { 'upload-length': '5' })
+  const warned = vi.spyOn(process, 'emitWarning')
+  onTestFinished(() => warned.mockRestore())
+  for await (const { state } of site.handler.uploads.list()) expect(state).toBe('open')
+  expect(warned).not.toHaveBeenCalled()
+})
+
 test('a lock whose release hangs does not hold the request', async () => {
   const inner = new MemoryLocker()
   const log = keptLog()
