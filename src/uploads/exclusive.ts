@@ -73,6 +73,8 @@ export class Holder {
   #lock: Lock | undefined
   #body: IncomingBody | undefined
   #wanted = false
+  /** Calls of stores that hang. */
+  #hanging = 0
   #upload: Upload | undefined
   #tell: ((offset: number) => void) | undefined
   /** The last offset that counts, while bytes come in. */
@@ -171,7 +173,7 @@ export class Holder {
     if (this.#wanted) body.stop('released')
     else if (this.#engine.stopping) body.stop('shutdown')
     void body.ended.then(() => {
-      if (this.phase === 'receiving') this.phase = 'working'
+      if (this.phase === 'receiving') this.phase = this.#hanging > 0 ? 'hanging' : 'working'
     })
   }
 
@@ -198,10 +200,12 @@ export class Holder {
 
   /**
    * A store did not do its work in time: the operation ends before it. Readers need not wait for it, and nobody hears of
-   * what it still does.
+   * what it still does. While bytes come in, another request's note in the record may hang, and these go on.
    */
   hang(work: Promise<unknown>): void {
-    this.keep(work)
+    this.#hanging++
+    this.keep(work.finally(() => this.#hanging--))
+    if (this.phase === 'receiving') return
     this.phase = 'hanging'
     this.#tell = undefined
     this.#resolvePrepared()

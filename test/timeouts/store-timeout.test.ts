@@ -5,6 +5,8 @@ import {
   download,
   head,
   memoryComposer,
+  offsetOf,
+  openPatch,
   patch,
   post,
   remove,
@@ -170,6 +172,25 @@ describe.each([
     hang('infoStore.update')
     expectUnavailable(await patch(url, 0, 'hello'))
     expect((await head(url)).headers['upload-offset']).toBe('0')
+  })
+
+  test('that notes a final upload: the request that fills its partial can still be ended', async () => {
+    const { site, hang, recover } = await hangingSite()
+    const length = { 'upload-length': '10' }
+    const url = await createUpload(site, { 'upload-concat': 'partial', ...length })
+    const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
+    // It is cut while its client has more to write.
+    reply.catch(() => {})
+    request.write('hello')
+    await expect.poll(() => offsetOf(url)).toBe('5')
+    hang('infoStore.update')
+    const final = { 'upload-concat': `final;${new URL(url).pathname}` }
+    expectUnavailable(await post(site, final))
+    if (!heeds) expect((await patch(url, 5, 'world')).status).toBe(423)
+    recover()
+    await vi.waitFor(async () => expect((await patch(url, 5, 'world')).status).toBe(204))
+    expect((await head(url)).headers['upload-offset']).toBe('10')
+    request.destroy()
   })
 
   test('that removes data: the lock stays, and the removal is completed later', async () => {
