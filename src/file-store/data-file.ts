@@ -112,7 +112,7 @@ export class DataFile {
     this.end = this.#options.from.offset
   }
 
-  /** What is stored now. The marker of an upload that is full has served. */
+  /** Returns what is stored. Removes the marker of a complete upload: it is no longer needed. */
   async settle(length: number | undefined): Promise<FileStat> {
     const { path, write } = this.#options
     const full = this.end === length

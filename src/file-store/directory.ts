@@ -62,7 +62,7 @@ const markName = '.tuskit'
  * A directory and the way files are made in it.
  *
  * It is recognised by a mark, a file: where a disk is not mounted there is a directory, too. The mark is looked for at
- * the first use, and later only when something is missing or has to be made. What is found tells enough.
+ * the first use, and later only when something is missing or has to be made: a file that is found is proof enough.
  */
 export class Directory {
   readonly path: string

@@ -23,7 +23,8 @@ export interface LockView {
 
 /**
  * The files of one lock. Each acquisition makes a file named by the next number; its content is a count of
- * heartbeats, and in the end `released`; on a medium that is full its name says that instead (`7.released`). Beside it stand the requests to the holder of that number.
+ * heartbeats, and in the end `released`. On a full disk its name says that instead (`7.released`). The requests to the
+ * holder of that number are files next to it.
  */
 export class LockDirectory {
   readonly path: string

@@ -45,7 +45,7 @@ export interface Stores extends Omit<FilledSlots, 'infoStore' | 'terminator' | '
   readonly locker: BoundedLocker
 }
 
-/** What bounding needs to know of an engine. */
+/** The parts of an engine that bounded calls need. */
 export interface Bounds {
   /** How long a call may take, in milliseconds. */
   readonly storeTimeout: number
@@ -229,7 +229,7 @@ function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader 
       signal.addEventListener('abort', onAbort, { once: true })
       const open = () => reader.read(upload, range, { signal: controller.signal })
       const discard = (late: Readable | object) =>
-        // It may have failed by the signal already, which nobody else hears.
+        // The signal may have failed it already, and no one else listens for that error.
         late instanceof Readable && late.on('error', () => {}).destroy()
       try {
         const content = await ofRecorded(
@@ -251,7 +251,7 @@ function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader 
   }
 }
 
-/** Waiting for a lock has limits of its own, which the signal tells; here they hold for lockers that do not listen, too. */
+/** The caller's signal limits the wait for a lock, here also for lockers that ignore it. */
 function boundedLocker(locker: Locker, calls: StoreCalls): BoundedLocker {
   return {
     acquire: (id, options) =>

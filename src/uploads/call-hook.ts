@@ -3,8 +3,8 @@ import type { HookEvent } from '../hooks.js'
 import type { TimeLimit } from './time-limit.js'
 
 /**
- * Calls a hook. One that takes longer than its limit has failed, and what it says later is ignored. Its signal is made
- * when it asks for it.
+ * Calls a hook. One that takes longer than the limit counts as failed, and its later result is ignored. Its signal is
+ * created on first access.
  */
 export function callHook<Context extends { readonly event: HookEvent }, Result>(
   limit: TimeLimit,

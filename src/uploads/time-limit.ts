@@ -3,7 +3,7 @@ import type { ReadOptions } from '../capabilities/options.js'
 /** What Node's timers can wait for, in milliseconds; a longer delay would be none. */
 const longestDelay = 2_147_483_647
 
-/** A call that is waited for. Its signal is made when somebody asks for it: most calls settle before, and need none. */
+/** A pending call. Its signal is created on first access: most calls settle without one. */
 class Call {
   readonly source: ReadOptions | undefined
   readonly expiresAt: number
@@ -48,7 +48,7 @@ class Call {
   }
 }
 
-/** What a {@link TimeLimit} needs to know of a call. */
+/** A call that runs under a {@link TimeLimit}. */
 export interface LimitedCall<T> {
   /** Gets a signal that aborts when the limit is reached, or the one of `source` aborts. */
   start(options: ReadOptions): T | Promise<T>
@@ -58,9 +58,9 @@ export interface LimitedCall<T> {
 }
 
 /**
- * The longest that calls of one kind are waited for. All of them have the same limit, so the one that began first ends
- * first: a set in the order of their beginnings and one timer, which looks at the first of them, do for all. A timer and
- * an `AbortController` for each call would cost more than many calls themselves.
+ * Limits how long calls of one kind are awaited. They share one limit, so they expire in the order in which they began:
+ * a set in that order, and one timer for its first call, serve all of them. A timer and an `AbortController` per call
+ * would cost more than many of the calls.
  */
 export class TimeLimit {
   readonly milliseconds: number
@@ -106,7 +106,7 @@ export class TimeLimit {
     })
   }
 
-  /** Looks after other events of the same moment: when the process was suspended, work may be done that looks late. */
+  /** Looks one turn later: after the process was suspended, results of calls that seem late may just not be read yet. */
   #lookIn(milliseconds: number): NodeJS.Timeout {
     const delay = Math.min(milliseconds, longestDelay)
     return setTimeout(() => setImmediate(() => this.#look()), delay).unref()
