@@ -71,7 +71,6 @@ export function cancellationOutcome(
 export function optionsOutcome(creates: boolean): Outcome {
   const draft = creates ? limit : { 'upload-limit': undefined }
   return {
-    by: 'draft',
     statuses: [200, 204],
     headers: {
       'tus-version': '1.0.0',

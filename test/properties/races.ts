@@ -55,6 +55,11 @@ export async function ended({ reply }: Open): Promise<void> {
   if (first !== 'cut') expect(first.status, 'the one that was ended').toBe(503)
 }
 
+/** Whether a chunk is refused without ending the request that brings data: its offset is below what is stored. */
+function isOutdated({ sent }: Prepared, { bytes }: ModelUpload): boolean {
+  return Number(sent.headers['upload-offset']) < bytes.length
+}
+
 /** A client that vanishes in the middle: what the server got counts, unless it cannot be verified. */
 export class Cut implements Step {
   readonly target: Target
@@ -126,7 +131,7 @@ export class Meet implements Step {
     const after = agreed(await site.send(client, second.sent), outcome, second.bytes)!
     // What has been ended does not get through any more.
     open.request.end(rest)
-    if (rival.disturbs(upload)) {
+    if (rival.disturbs(upload) && !isOutdated(second, upload)) {
       await ended(open)
       await adopt(model, site, number, after)
     } else {
