@@ -39,7 +39,7 @@ export async function ask<Verdict extends object, Context extends { readonly eve
 export function refusal(code: ErrorCode, answer: true | HookResponse): TusError {
   if (answer === true) return new TusError(code)
   const { status, message } = new TusError(code)
-  return new TusError(code, { response: finalResponse({ body: message, ...answer }, status) })
+  return new TusError(code, { response: finalResponse(answer, { status, body: message }) })
 }
 
 /** Asks whether the request may do `action`. Throws when it may not. */

@@ -23,7 +23,7 @@ function isHeader([name, value]: [string, unknown]): boolean {
  */
 export function finalResponse(
   answer: HookResponse,
-  defaultStatus: number,
+  defaults: { readonly status: number; readonly body?: string },
   highest = 599,
 ): FinalResponse {
   try {
@@ -35,7 +35,7 @@ export function finalResponse(
       headers: beHeaders,
       body: { expectation: 'a string', accepts: (v) => typeof v === 'string' },
     })
-    const { status = defaultStatus, headers = {}, body = '' } = checked
+    const { status = defaults.status, headers = {}, body = defaults.body ?? '' } = checked
     return { status, headers: contentHeaders(headers), body }
   } catch (cause) {
     throw new TusError('ERR_HOOK_FAILED', { cause })

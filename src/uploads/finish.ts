@@ -67,5 +67,5 @@ async function askPreFinish(
     const { status, headers, message } = refusal('ERR_REJECTED', verdict.reject)
     await reject(engine, holder, { status, headers, body: message })
   }
-  return verdict.response && finalResponse(verdict.response, 0, 299)
+  return verdict.response && finalResponse(verdict.response, { status: 0 }, 299)
 }

@@ -41,6 +41,8 @@ describe('an answer that is none', () => {
     ['a list', []],
     ['a status that is none', { reject: { status: 42 } }],
     ['a header that cannot be sent', { reject: { headers: { 'x-a': 'b\r\nc: d' } } }],
+    ['a reason that is a web response', { reject: new Response('no', { status: 401 }) }],
+    ['a reason that is an error', { reject: new Error('no') }],
     ['headers of the Fetch API', { reject: { headers: new Headers({ 'x-a': 'b' }) } }],
     ['a body that is no text', { reject: { body: { error: 1 } } }],
     ['a misspelt member of the answer', { reject: { statusCode: 403 } }],
@@ -91,6 +93,16 @@ describe('instances of classes', () => {
       const site = await serve({ hooks: { access: () => answer } })
       expect((await post(site, { 'upload-length': '5' })).status).toBe(403)
     }
+  })
+
+  test('answer by what they inherit', async () => {
+    class Unauthorized {
+      get status(): number {
+        return 401
+      }
+    }
+    const site = await serve({ hooks: { access: () => ({ reject: new Unauthorized() }) } })
+    expect((await post(site, { 'upload-length': '5' })).status).toBe(401)
   })
 
   test('serve as hooks, with methods that use their fields', async () => {
