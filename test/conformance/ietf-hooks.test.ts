@@ -170,7 +170,7 @@ describe.each(clients)('$protocol', ({ start, rest, remove, whole }) => {
     expect({ ...upload.metadata.values }).toEqual({ filename: 'ü.txt', owner: 'me' })
     expect([upload.maxSize, upload.storage.at]).toEqual([12, { path: 'by-user/7.bin' }])
     expect(await download(`${site.origin}/files/chosen`)).toBe('hello')
-    expect((await whole(site)).status).toBe(409)
+    expect((await whole(site)).status).toBe(422)
   })
 
   test('what a post hook throws changes nothing', async () => {
