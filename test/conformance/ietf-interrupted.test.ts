@@ -498,7 +498,7 @@ test('R-074 an append is answered when its bytes are stored, and not when they a
   const site = await serve({ composer })
   const url = await started(site, 9)
   composer.useDataStore(slowStore(store, pass))
-  const slow = await serve({ composer })
+  const slow = await serve({ composer, flushTimeout: 600_000 })
   const target = url.replace(site.origin, slow.origin)
   let answered = false
   const reply = append(target, 9, 5, ' wo', more(9)).finally(() => (answered = true))
