@@ -23,7 +23,7 @@ import { Directory, directoryRules } from './directory.js'
 import type { DirectoryOptions } from './directory.js'
 import { eachBatch } from './each-batch.js'
 import { streamFile } from './file-content.js'
-import { unlessMissing } from './medium-error.js'
+import { unlessMissing, type Meanings } from './medium-error.js'
 import { MtimeFinisher } from './mtime-finisher.js'
 import { checkPlace, pathLocator } from './place.js'
 import type { LocatePath } from './place.js'
@@ -129,7 +129,7 @@ export class FileStore
       }
       await this.#directory.syncName(path)
       this.#empty.add(upload)
-    })
+    }, ofCreation)
   }
 
   /** Takes a few steps and is never called off in between: an answer that is not wanted does no harm. */
@@ -250,7 +250,7 @@ export class FileStore
     return { path: this.#pathOf(partial), length }
   }
 
-  #use<T>(operation: () => Promise<T>): Promise<T> {
+  #use<T>(operation: () => Promise<T>, meanings: Meanings = ofRecorded): Promise<T> {
     return this.#directory.use(operation, meanings)
   }
 
@@ -272,20 +272,22 @@ export class FileStore
     try {
       const found = await file.stat()
       mustBeFile(found)
-      const { size } = found
       // A writer beside may not have waited for the disk yet, and what is answered must last.
       await this.#directory.sync(file)
       // A creation that was cut off may have left the name. Nothing is appended before somebody has waited for it.
-      if (size === 0) await this.#directory.syncName(path)
-      return size
+      if (found.size === 0) await this.#directory.syncName(path)
+      return found.size
     } finally {
       await file.close()
     }
   }
 }
 
-const meanings = {
-  ENOENT: 'ERR_DATA_MISSING',
+const ofRecorded = { ENOENT: 'ERR_DATA_MISSING' } as const
+
+/** The place of a new upload may be a bad choice. Later on the same reports say nothing about the data. */
+const ofCreation = {
+  ...ofRecorded,
   EEXIST: 'ERR_DATA_EXISTS',
   ENAMETOOLONG: 'ERR_INVALID_PLACE',
 } as const
