@@ -61,8 +61,9 @@ function judgeCalls(calls: readonly Line[], referee: Referee): void {
       if (before === undefined) blame('without pre-finish')
       told = true
     }
-    // After the fact the upload may have been removed already.
-    if (error !== undefined && hook === 'pre-finish') blame(`the file cannot be read: ${error}`)
+    // After the fact the upload may have been removed already, and a disk that is broken says nothing about the file.
+    const isMissed = error !== undefined && error !== 'EIO' && hook === 'pre-finish'
+    if (isMissed) blame(`the file cannot be read: ${error}`)
     else if (error === undefined && hash !== referee.files.get(file)) blame('the file differs')
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { isReply, send } from './send.js'
@@ -27,11 +27,25 @@ export async function judgeLeftovers(
     names.delete(`.${id}.verified`)
     await judgeFile(id, join(directory, id), origin, referee)
   }
-  for (const name of names) referee.blame(`${name} is left behind`)
+  for (const name of names) {
+    if (await isBegun(join(directory, name))) referee.count('record without a line')
+    else referee.blame(`${name} is left behind`)
+  }
   for (const { id, name, stays } of referee.accounts) {
     if (stays && !files.includes(id)) referee.blame(`${name} ${id} was finished and is not there`)
   }
   referee.counts['kept files'] = files.length
+}
+
+/**
+ * Whether it is what a creation left that could neither write its record nor remove it, or was killed: a record without a
+ * whole line, which is nobody's to remove, for the place of its data would stand in it.
+ */
+async function isBegun(path: string): Promise<boolean> {
+  if (!path.endsWith('.info')) return false
+  const lines = (await readFile(path, 'latin1')).split('\n')
+  // The first ends the one before it, and the last is not whole.
+  return lines.length < 3
 }
 
 async function judgeFile(

@@ -174,7 +174,7 @@ export function planDiskFault(seed: number, number: number): DiskFaultPlan {
     after: random.integer(200, 1_000),
     lasts: random.integer(5, 200),
     left: kind === 'full' ? random.integer(0, 524_288) : random.integer(0, 20),
-    calls: random.pick(['w', 'w', 'ws', 's', 't', 'r', 'u', 'wstru']),
+    calls: random.pick(['w', 'w', 'ws', 's', 't', 'r', 'u', 'wstru', 'o', 'ld', 'p', 'oldpwstmru']),
     every: random.pick([1, 1, 2, 5, 20]),
     paths: random.pick(['/', '/', '/.', '.info', '/.locks/', '.verified']),
   }
