@@ -132,6 +132,7 @@ export function createHandler(given: HandlerOptions): Handler {
   const basePath = normalizeBasePath(options.basePath)
   const cors = createCors(options.cors)
   const engine = createEngine(options)
+  const stopping = new AbortController()
   const locations = createLocations(
     basePath,
     options.location ?? 'relative',
@@ -177,7 +178,7 @@ export function createHandler(given: HandlerOptions): Handler {
     const answered = await answering
     engine.background.delete(answering)
     if (engine.stopping && !response.headersSent) exchange.endConnection()
-    await respond(exchange, answered, engine.log, engine.stopping)
+    await respond(exchange, answered, engine.log, stopping.signal)
   }
 
   async function answerTo(exchange: HttpExchange, found: Route): Promise<Answer> {
@@ -196,6 +197,7 @@ export function createHandler(given: HandlerOptions): Handler {
     uploads: createUploads(engine),
     async shutdown({ timeout = 10_000 } = {}) {
       clearInterval(sweeper)
+      stopping.abort()
       await shutdown(engine, timeout)
     },
   })

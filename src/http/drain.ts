@@ -21,12 +21,15 @@ export const brief: DrainLimits = { bytes: 4_194_304, milliseconds: 2_000, silen
 const mostPatient = 100
 let patients = 0
 
-/** Drains a request by the `patient` limits, while there are not too many of them. */
-export async function drainPatiently(request: Readable): Promise<boolean> {
-  if (patients >= mostPatient) return drain(request, brief)
+/**
+ * Drains a request by the `patient` limits, while there are not too many of them. By the `brief` ones otherwise, and as
+ * soon as `hurry` aborts.
+ */
+export async function drainPatiently(request: Readable, hurry: AbortSignal): Promise<boolean> {
+  if (hurry.aborted || patients >= mostPatient) return drain(request, brief)
   patients++
   try {
-    return await drain(request, patient)
+    return await drain(request, patient, hurry)
   } finally {
     patients--
   }
@@ -36,9 +39,16 @@ export async function drainPatiently(request: Readable): Promise<boolean> {
 export function drain(
   source: Readable,
   { bytes, milliseconds, silence }: DrainLimits,
+  hurry?: AbortSignal,
 ): Promise<boolean> {
   return new Promise((resolve) => {
     let left = bytes
+    let timer = setTimeout(() => done(false), milliseconds)
+    const onHurry = () => {
+      left = Math.min(left, brief.bytes)
+      clearTimeout(timer)
+      timer = setTimeout(done, brief.milliseconds, false)
+    }
     const onData = (chunk: Buffer) => {
       left -= chunk.length
       if (left < 0) done(false)
@@ -47,13 +57,14 @@ export function drain(
     const done = (ended: boolean) => {
       clearTimeout(timer)
       clearTimeout(quiet)
+      hurry?.removeEventListener('abort', onHurry)
       source.off('data', onData).off('end', onEnd).off('close', onEnd)
       if (!ended) source.pause()
       resolve(ended)
     }
     const onEnd = () => done(true)
-    const timer = setTimeout(done, milliseconds, false)
     const quiet = setTimeout(done, silence, false)
+    hurry?.addEventListener('abort', onHurry, { once: true })
     source.on('data', onData).once('end', onEnd).once('close', onEnd)
     source.resume()
   })

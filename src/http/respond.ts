@@ -24,14 +24,14 @@ const smallRest = 65_536
 const phrases: Readonly<Record<number, string>> = { 460: 'Checksum Mismatch' }
 
 /**
- * Writes the response; the only place that does. `stopping`: the server waits for it. Resolves when it is done. Never
- * rejects.
+ * Writes the response; the only place that does. `stopping` aborts when the server is waiting for it. Resolves when it is
+ * done. Never rejects.
  */
 export async function respond(
   exchange: HttpExchange,
   answer: Answer,
   log: Logger,
-  stopping = false,
+  stopping: AbortSignal,
 ): Promise<void> {
   const { request, response } = exchange
   const { status, headers, body } = answer
@@ -60,7 +60,7 @@ export async function respond(
   } else if (linger) {
     if (text !== '') response.write(text)
     else response.flushHeaders()
-    await (stopping ? drain(request, brief) : drainPatiently(request))
+    await drainPatiently(request, stopping)
     response.end()
   } else {
     response.end(text)

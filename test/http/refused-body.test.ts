@@ -28,6 +28,23 @@ test('a client that writes 64 MiB before it reads gets the refusal', async () =>
   expect(output).toMatch(/^404 ERR_UPLOAD_NOT_FOUND: /)
 })
 
+test('a client that keeps sending after a refusal holds up no shutdown', async () => {
+  const site = await serve()
+  const { port } = site
+  const socket = connect(port, '127.0.0.1').on('error', () => {})
+  const piece = Buffer.alloc(1_000)
+  const sending = setInterval(() => socket.write(piece), 20)
+  onTestFinished(() => clearInterval(sending))
+  const lines = ['Host: a', 'Tus-Resumable: 1.0.0', 'Upload-Offset: 0', 'Content-Length: 100000000']
+  socket.write(['PATCH /files/unknown HTTP/1.1', ...lines, '', ''].join('\r\n'))
+  const [first] = await once(socket, 'data')
+  expect(String(first)).toMatch(/^HTTP\/1.1 415 /)
+  const minute = 60_000
+  const started = performance.now()
+  await site.server.stop({ timeout: minute })
+  expect(performance.now() - started).toBeLessThan(minute / 2)
+})
+
 describe('a client that goes on after a refusal', () => {
   const generous = { bytes: 2 ** 40, milliseconds: 600_000, silence: 600_000 }
 
