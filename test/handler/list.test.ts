@@ -71,15 +71,18 @@ describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
 
   test('shows every state, and no secrets', async () => {
     const composer = await compose()
-    const { infoStore } = composer.slots()
+    const { dataStore, infoStore } = composer.slots()
     const response = { status: 400, headers: {}, body: '' }
     const records: Partial<Upload>[] = [
       { state: { kind: 'rejected', at, response } },
       { state: { kind: 'gone', at, cause: 'expired' } },
-      { storage: { kind: 'file', at: { path: 'a2' }, secret: 'hidden' } },
+      {},
     ]
-    for (const [i, fields] of records.entries())
-      await infoStore!.create(uploadOf(`a${i}`, fields), calm)
+    for (const [i, fields] of records.entries()) {
+      const upload = uploadOf(`a${i}`, fields)
+      const storage = { ...dataStore!.locate(upload), secret: 'hidden' }
+      await infoStore!.create({ ...upload, storage }, calm)
+    }
     const { uploads } = (await serve({ composer })).handler
     const found = await collected(uploads.list())
     expect(found.map(({ state }) => state)).toEqual(['rejected', 'gone', 'open'])
