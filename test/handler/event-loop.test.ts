@@ -37,7 +37,8 @@ async function filled() {
   const store = new MemoryStore()
   const expiresAt = '2026-03-04T05:06:07.000Z'
   for (let i = 0; i < records; i++) {
-    await infoStore.create(uploadOf(`u${i}`, { length: 5, expiresAt, finish: 'recorded' }), calm)
+    const upload = uploadOf(`u${i}`, { length: 5, expiresAt, finish: 'recorded' })
+    await infoStore.create({ ...upload, storage: store.locate(upload) }, calm)
   }
   infoStore.most = 0
   return { store, infoStore }
