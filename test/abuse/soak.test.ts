@@ -101,9 +101,13 @@ test(
     await round(0)
     await expectBack(server, atStart)
     const before = await server.measure()
-    for (const number of [1, 2]) await round(number)
-    await expectBack(server, before)
-    const after = await server.measure()
-    expect(after.rss - before.rss).toBeLessThan(slack)
+    const after: number[] = []
+    for (const number of [1, 2, 3, 4]) {
+      await round(number)
+      await expectBack(server, before)
+      after.push((await server.measure()).rss)
+    }
+    // A leak adds to every round; what V8 keeps for a while comes and goes.
+    expect(Math.min(...after.slice(1)) - before.rss).toBeLessThan(slack)
   },
 )
