@@ -1,5 +1,5 @@
 // A server with a store of one's own. The store is in custom-store/map-store.mjs, its tests are beside it.
-import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { MapStore } from './custom-store/map-store.mjs'
 
@@ -7,7 +7,7 @@ const composer = new StoreComposer()
 new MapStore().useIn(composer)
 new MemoryInfoStore().useIn(composer)
 
-const server = createServer(createHandler({ basePath: '/files', composer }))
+const server = createUploadServer(createHandler({ basePath: '/files', composer }))
 
 server.listen(process.env.PORT ?? 1080, () => {
   console.log(`Uploads to http://localhost:${server.address().port}/files/`)

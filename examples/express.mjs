@@ -1,5 +1,5 @@
 import express from 'express'
-import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
 const composer = new StoreComposer()
@@ -14,7 +14,7 @@ app.use('/api/files', handler)
 app.get('/', (request, response) => response.send('Upload something.'))
 
 // Instead of app.listen(): a server whose settings suit long uploads, and whose `stop` keeps what has arrived.
-const server = createServer(app, { handler })
+const server = createUploadServer(app, { handler })
 
 server.listen(process.env.PORT ?? 1080, () => {
   console.log(`Uploads to http://localhost:${server.address().port}/api/files/`)

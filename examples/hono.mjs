@@ -1,7 +1,7 @@
 import { serve } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
-import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
 const composer = new StoreComposer()
@@ -22,7 +22,7 @@ const server = serve({
   port: Number(process.env.PORT ?? 1080),
   // Hono answers HEAD with a copy of the response, which must know RESPONSE_ALREADY_SENT again.
   overrideGlobalObjects: false,
-  createServer: (options, listener) => createServer(listener, { ...options, handler }),
+  createServer: (options, listener) => createUploadServer(listener, { ...options, handler }),
 })
 
 server.on('listening', () => {

@@ -1,5 +1,5 @@
 // Hooks: who may upload, what, and what happens then. Try it with the header `Authorization: Bearer secret`.
-import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
 const users = new Map([['Bearer secret', 'ada']])
@@ -45,7 +45,7 @@ const hooks = {
   },
 }
 
-const server = createServer(createHandler({ basePath: '/files', composer, hooks }))
+const server = createUploadServer(createHandler({ basePath: '/files', composer, hooks }))
 
 server.listen(process.env.PORT ?? 1080, () => {
   console.log(`Uploads to http://localhost:${server.address().port}/files/`)

@@ -1,5 +1,5 @@
 import Koa from 'koa'
-import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
 const composer = new StoreComposer()
@@ -18,7 +18,7 @@ app.use((context) => {
   context.body = 'Upload something.'
 })
 
-const server = createServer(app.callback(), { handler })
+const server = createUploadServer(app.callback(), { handler })
 
 server.listen(process.env.PORT ?? 1080, () => {
   console.log(`Uploads to http://localhost:${server.address().port}/files/`)

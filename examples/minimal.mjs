@@ -1,11 +1,11 @@
-import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
 const composer = new StoreComposer()
 new FileStore({ directory: './uploads' }).useIn(composer)
 new FileInfoStore({ directory: './uploads' }).useIn(composer)
 
-const server = createServer(createHandler({ basePath: '/files', composer }))
+const server = createUploadServer(createHandler({ basePath: '/files', composer }))
 
 server.listen(process.env.PORT ?? 1080, () => {
   console.log(`Uploads to http://localhost:${server.address().port}/files/`)

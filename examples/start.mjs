@@ -1,5 +1,5 @@
 // @ts-check
-import { createHandler, createServer, StoreComposer } from 'tuskit'
+import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 import { servePage } from './page/serve-page.mjs'
 
@@ -17,7 +17,7 @@ const handler = createHandler({ basePath: '/files', composer, interimResponses }
 const listener = (request, response) => {
   void handler(request, response, () => servePage(request, response))
 }
-const server = createServer(listener, { handler })
+const server = createUploadServer(listener, { handler })
 
 server.listen(port, '127.0.0.1', () => {
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())

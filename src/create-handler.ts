@@ -115,7 +115,7 @@ export interface Uploads {
   finishPending(options?: { readonly signal?: AbortSignal }): Promise<number>
 }
 
-/** What {@link createServer} needs to know for responses that no handler gives. */
+/** What {@link createUploadServer} needs to know for responses that no handler gives. */
 export const corsOfHandlers = new WeakMap<Handler, Cors>()
 
 /**
@@ -142,7 +142,7 @@ export function createHandler(given: HandlerOptions): Handler {
   const exchangeOptions = {
     overridesMethod: engine.features.has('method-override'),
     budget: new BufferBudget(perUpload, total),
-    stallTimeout: engine.settings.stallTimeout,
+    idleTimeout: engine.settings.idleTimeout,
   }
   const context = {
     engine,

@@ -124,13 +124,13 @@ export interface HandlerOptions {
    * How long a request may send nothing before a HEAD of the same upload ends it to learn the offset. Counted only
    * while the server waits for the client. Default 1,000.
    */
-  readonly stalledAfter?: number
+  readonly takeoverAfter?: number
   /**
    * How long a request may send nothing before it is ended; counted likewise. Also how long nothing of a response may move,
    * because the client does not read or the store yields nothing, before the response is cut: the connection over HTTP/1,
    * the stream over HTTP/2. Default 60,000.
    */
-  readonly stallTimeout?: number
+  readonly idleTimeout?: number
   /** How long a request waits for the upload's lock before it is answered 423. Default 15,000. */
   readonly lockTimeout?: number
   /**

@@ -1,6 +1,10 @@
 // The handler
 export { createHandler, type Handler, type Uploads } from './create-handler.js'
-export { createServer, type UploadServer, type UploadServerOptions } from './create-server.js'
+export {
+  createUploadServer,
+  type UploadServer,
+  type UploadServerOptions,
+} from './create-upload-server.js'
 export type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
 export type { Feature } from './features.js'
 export type { CorsOptions } from './http/cors.js'

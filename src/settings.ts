@@ -66,8 +66,8 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     cors: { expectation: 'a boolean or an object', accepts: isBooleanOrObject },
     expiration: must.beObject,
     disable: beFeatures,
-    stalledAfter: must.beMilliseconds,
-    stallTimeout: must.beMilliseconds,
+    takeoverAfter: must.beMilliseconds,
+    idleTimeout: must.beMilliseconds,
     lockTimeout: must.beMilliseconds,
     settleTimeout: must.beMilliseconds,
     flushTimeout: must.beMilliseconds,
@@ -171,10 +171,10 @@ export function checkStores(
   }
   for (const name of ['minSize', 'maxSize'] as const) {
     const size = options[name]
-    if (typeof size === 'number' && size > dataStore.maximumSize) {
+    if (typeof size === 'number' && size > dataStore.maxSize) {
       throw new TypeError(
         `createHandler: option '${name}' is ${size}, but the DataStore holds uploads of ` +
-          `at most ${dataStore.maximumSize} bytes`,
+          `at most ${dataStore.maxSize} bytes`,
       )
     }
   }
@@ -188,7 +188,7 @@ export function engineSettings(
   hookLimit: TimeLimit,
 ): EngineSettings {
   const { maxSize = Infinity, generateId } = options
-  const { maximumSize } = stores.dataStore
+  const { dataStore } = stores
   const inTime = <T>(option: string, start: () => T | Promise<T>): Promise<T> => {
     const late = () =>
       new TusError('ERR_HOOK_FAILED', { cause: hookLimit.exceeded(`The function ${option}`) })
@@ -196,11 +196,11 @@ export function engineSettings(
   }
   return {
     async maxSize({ request }, upload) {
-      if (typeof maxSize === 'number') return Math.min(maxSize, maximumSize)
+      if (typeof maxSize === 'number') return Math.min(maxSize, dataStore.maxSize)
       const limit =
         request === undefined ? Infinity : await inTime('maxSize', () => maxSize(request, upload))
       // What is no limit must not pass for none.
-      if (must.beLimit.accepts(limit)) return Math.min(limit, maximumSize)
+      if (must.beLimit.accepts(limit)) return Math.min(limit, dataStore.maxSize)
       throw new TypeError(
         `Option 'maxSize' must return ${must.beLimit.expectation}, not ${inspect(limit)}`,
       )
@@ -213,10 +213,10 @@ export function engineSettings(
     },
     expireAfter: options.expiration?.after,
     finishedAfter: options.expiration?.finishedAfter,
-    stalledAfter: options.stalledAfter ?? 1_000,
+    takeoverAfter: options.takeoverAfter ?? 1_000,
     lockTimeout: options.lockTimeout ?? 15_000,
     settleTimeout: options.settleTimeout ?? 200,
-    stallTimeout: options.stallTimeout ?? 60_000,
+    idleTimeout: options.idleTimeout ?? 60_000,
     flushTimeout: options.flushTimeout ?? 10_000,
     storeTimeout: options.storeTimeout ?? 15_000,
     finishTimeout: options.finishTimeout ?? 30_000,

@@ -28,7 +28,7 @@ export interface StoreSlots {
 const members: {
   readonly [Slot in keyof StoreSlots]-?: readonly (keyof NonNullable<StoreSlots[Slot]>)[]
 } = {
-  dataStore: ['maximumSize', 'locate', 'create', 'stat', 'append'],
+  dataStore: ['maxSize', 'locate', 'create', 'stat', 'append'],
   finisher: ['finish'],
   verifiedAppender: ['appendVerified'],
   terminator: ['terminate'],
@@ -45,7 +45,7 @@ function checkMembers(slot: keyof StoreSlots, value: unknown): void {
   const found = value as Readonly<Record<string, unknown>> | null | undefined
   for (const name of members[slot]) {
     const [kind, accepts] =
-      name === 'maximumSize'
+      name === 'maxSize'
         ? ['number', typeof found?.[name] === 'number' && found[name] > 0]
         : ['function', typeof found?.[name] === 'function']
     if (accepts) continue

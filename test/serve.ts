@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import {
   createHandler,
-  createServer,
+  createUploadServer,
   StoreComposer,
   type Handler,
   type HandlerOptions,
@@ -58,7 +58,7 @@ export interface Site {
 /** A server with a handler under /files on a free port, stopped when the test is over. In memory unless told otherwise. */
 export async function serve(options: Partial<HandlerOptions> = {}): Promise<Site> {
   const handler = createHandler({ basePath: '/files', composer: memoryComposer(), ...options })
-  const server = createServer(handler)
+  const server = createUploadServer(handler)
   const port = await listen(server)
   onTestFinished(() => server.stop({ timeout: 1_000 }))
   return { origin: `http://127.0.0.1:${port}`, port, handler, server }

@@ -9,7 +9,7 @@ const program = fileURLToPath(new URL('./programs/stopping-server.mjs', import.m
 /** What `test/programs/stopping-server.mjs` takes. */
 export interface ServerOptions extends Pick<
   HandlerOptions,
-  'expiration' | 'stalledAfter' | 'stallTimeout' | 'lockTimeout' | 'settleTimeout'
+  'expiration' | 'takeoverAfter' | 'idleTimeout' | 'lockTimeout' | 'settleTimeout'
 > {
   readonly directory: string
   readonly lease?: number

@@ -47,7 +47,7 @@ export function newGate(): Gate {
 /** A store of which a test replaces or delays single operations. */
 export function storeWith(store: DataStore, changes: Partial<DataStore>): DataStore {
   return {
-    maximumSize: store.maximumSize,
+    maxSize: store.maxSize,
     locate: (upload) => store.locate(upload),
     create: (upload, options) => store.create(upload, options),
     stat: (upload, options) => store.stat(upload, options),

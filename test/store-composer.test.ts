@@ -11,7 +11,7 @@ const complete: Required<StoreSlots> = {
 }
 
 const slots = [
-  ['dataStore', 'useDataStore', ['maximumSize', 'locate', 'create', 'stat', 'append']],
+  ['dataStore', 'useDataStore', ['maxSize', 'locate', 'create', 'stat', 'append']],
   ['finisher', 'useFinisher', ['finish']],
   ['verifiedAppender', 'useVerifiedAppender', ['appendVerified']],
   ['terminator', 'useTerminator', ['terminate']],
@@ -35,7 +35,7 @@ describe.each(slots)('slot %s', (slot, method, members) => {
       const lacking = new Proxy(complete[slot], {
         get: (target, name) => (name === missing ? value : Reflect.get(target, name)),
       })
-      const wanted = missing === 'maximumSize' && value === 7
+      const wanted = missing === 'maxSize' && value === 7
       if (wanted) expect(fill(lacking)).not.toThrow()
       else expect(fill(lacking)).toThrow(new RegExp(`slot '${slot}' needs .+ '${missing}', not `))
       if (!wanted) expect(fill(lacking)).toThrow(TypeError)
@@ -47,10 +47,10 @@ describe.each(slots)('slot %s', (slot, method, members) => {
   })
 })
 
-test.each([0, -1, Number.NaN, '10', undefined])('a maximumSize of %o is refused', (maximumSize) => {
+test.each([0, -1, Number.NaN, '10', undefined])('a maxSize of %o is refused', (maxSize) => {
   const { dataStore } = complete
   const store = new Proxy(dataStore, {
-    get: (target, name) => (name === 'maximumSize' ? maximumSize : Reflect.get(target, name)),
+    get: (target, name) => (name === 'maxSize' ? maxSize : Reflect.get(target, name)),
   })
-  expect(() => new StoreComposer().useDataStore(store)).toThrow("the number 'maximumSize'")
+  expect(() => new StoreComposer().useDataStore(store)).toThrow("the number 'maxSize'")
 })

@@ -4,7 +4,7 @@ import { TusError } from 'tuskit'
 /** A store of one's own: four functions to take uploads, and one for each thing more that it can do. */
 export class MapStore {
   /** Larger uploads are refused before they begin. */
-  maximumSize = 100_000_000
+  maxSize = 100_000_000
   #data = new Map()
 
   /** Fills a slot for each capability. What is not filled is not offered. */

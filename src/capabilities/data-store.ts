@@ -25,7 +25,7 @@ export interface Stat {
  */
 export interface DataStore {
   /** The most bytes that one upload may have; `Infinity` when the medium has no limit. */
-  readonly maximumSize: number
+  readonly maxSize: number
 
   /**
    * Chooses where the data will live. Pure: no I/O, and the same answer for the same upload. The result is

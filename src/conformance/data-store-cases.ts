@@ -16,9 +16,9 @@ const hello = Buffer.from('hello world')
 /** Where data lives, and what is there. */
 export const dataStoreCases = [
   ...cases('dataStore', {
-    async 'maximumSize is a number of bytes, or Infinity'({ slots }) {
-      const { maximumSize } = slots.dataStore
-      assert.ok(maximumSize === Infinity || (Number.isSafeInteger(maximumSize) && maximumSize > 0))
+    async 'maxSize is a number of bytes, or Infinity'({ slots }) {
+      const { maxSize } = slots.dataStore
+      assert.ok(maxSize === Infinity || (Number.isSafeInteger(maxSize) && maxSize > 0))
     },
 
     async 'locate gives the same plain data for the same upload, and every upload its own'(stage) {

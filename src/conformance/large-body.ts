@@ -19,7 +19,7 @@ export interface LargeBody {
 /** A body of four times the memory that is claimed. A batch is made when the store asks for it. */
 export async function largeBody({ slots, memory: claimed }: Stage): Promise<LargeBody> {
   const wanted = claimed === Infinity ? 16 * mebibyte : 4 * claimed
-  const size = Math.min(wanted, slots.dataStore.maximumSize)
+  const size = Math.min(wanted, slots.dataStore.maxSize)
   const hash = createHash('sha1')
   const memory = await MemoryWatch.begin()
   async function* batches() {

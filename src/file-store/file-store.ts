@@ -75,7 +75,7 @@ export class FileStore
   implements DataStore, VerifiedAppender, Terminator, Concatenator, ContentReader
 {
   /** No limit but that of the file system. */
-  readonly maximumSize = Infinity
+  readonly maxSize = Infinity
   readonly #directory: Directory
   readonly #locate: LocatePath
   readonly #mtimeMetadata: string | undefined

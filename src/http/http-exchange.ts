@@ -67,8 +67,8 @@ export class HttpExchange {
   }
 
   /** Milliseconds after which a request or response that moves nothing is ended. */
-  get stallTimeout(): number {
-    return this.#bodyOptions.stallTimeout
+  get idleTimeout(): number {
+    return this.#bodyOptions.idleTimeout
   }
 
   get body(): RequestBody {

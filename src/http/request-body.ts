@@ -11,7 +11,7 @@ import { cancel, http2StreamOf, roundTrip } from './http2-stream.js'
 export interface RequestBodyOptions {
   readonly budget: BufferBudget
   /** Milliseconds without a byte, while one is waited for, after which the body ends. */
-  readonly stallTimeout: number
+  readonly idleTimeout: number
 }
 
 /**
@@ -115,7 +115,7 @@ export class RequestBody implements IncomingBody {
 
   /** One timer for all waits: when it goes off, it looks how much of the time is left. */
   #watch(): void {
-    const left = this.#options.stallTimeout - this.idleTime()
+    const left = this.#options.idleTimeout - this.idleTime()
     if (left <= 0) return this.#finish('stalled')
     this.#stallTimer = setTimeout(() => this.#watch(), left)
   }

@@ -12,7 +12,7 @@ export function warnOfRequestTimeout({ socket, httpVersionMajor }: IncomingMessa
   warned.add(server)
   process.emitWarning(
     `The HTTP server cuts every request after ${server.requestTimeout} ms, long uploads too. ` +
-      'Set server.requestTimeout = 0, or make the server with createServer() of tuskit.',
+      'Set server.requestTimeout = 0, or make the server with createUploadServer() of tuskit.',
     { code: 'TUSKIT_REQUEST_TIMEOUT' },
   )
 }

@@ -71,14 +71,14 @@ export async function respond(
 }
 
 /**
- * Resolves when the response is sent or cannot be. It is cut when nothing of it moves for `stallTimeout`: a client that does
+ * Resolves when the response is sent or cannot be. It is cut when nothing of it moves for `idleTimeout`: a client that does
  * not read must not hold memory and files for ever. `body`: where its pieces come from.
  */
 async function delivered(exchange: HttpExchange, body?: Readable): Promise<void> {
   const timer = setTimeout(() => {
     if (exchange.stream === undefined) exchange.response.destroy()
     else exchange.stream.close(cancel)
-  }, exchange.stallTimeout)
+  }, exchange.idleTimeout)
   // Each piece is asked for when the client has taken enough of those before.
   body?.on('data', () => timer.refresh())
   await exchange.answered

@@ -12,7 +12,7 @@ import type { Space } from './space.js'
 /** Takes declared lengths at once if they are reserved, and room for other uploads as their bytes come. */
 export function limitedDataStore(inner: DataStore, space: Space): DataStore {
   return {
-    maximumSize: inner.maximumSize,
+    maxSize: inner.maxSize,
     locate: (upload) => inner.locate(upload),
     async create(upload, options) {
       if (upload.length) await space.reserve(upload, options)

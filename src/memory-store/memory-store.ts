@@ -19,7 +19,7 @@ import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
 /** Options of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
   /** The most bytes that one upload may have. Absent: no limit. */
-  readonly maximumSize?: number
+  readonly maxSize?: number
 }
 
 /** What is stored of one upload. Its chunks never change, so they may be shared. */
@@ -39,12 +39,12 @@ interface Content {
 export class MemoryStore
   implements DataStore, VerifiedAppender, Terminator, Concatenator, ContentReader
 {
-  readonly maximumSize: number
+  readonly maxSize: number
   readonly #contents = new Map<string, Content>()
 
   constructor(options: MemoryStoreOptions = {}) {
-    const { maximumSize } = checkOptions('MemoryStore', options, { maximumSize: must.beBytes })
-    this.maximumSize = maximumSize ?? Infinity
+    const { maxSize } = checkOptions('MemoryStore', options, { maxSize: must.beBytes })
+    this.maxSize = maxSize ?? Infinity
   }
 
   /** Fills the slots for data, verified chunks, termination, concatenation and downloads. */

@@ -137,8 +137,8 @@ class StoreCalls {
 
 function boundedDataStore(dataStore: DataStore, calls: StoreCalls): DataStore {
   return {
-    get maximumSize() {
-      return dataStore.maximumSize
+    get maxSize() {
+      return dataStore.maxSize
     },
     locate: (upload) => dataStore.locate(upload),
     create: (upload, options) =>

@@ -84,7 +84,7 @@ export async function prepare(engine: Engine, request: CreateRequest): Promise<U
   // Asked before the lock, which would end a request for the upload that has this id already.
   const chosen = verdict.id !== undefined || !generated.random
   if (chosen) await requireFree(engine, id)
-  const maxSize = Math.min(verdict.maxSize ?? limit, stores.dataStore.maximumSize)
+  const maxSize = Math.min(verdict.maxSize ?? limit, stores.dataStore.maxSize)
   const { metadata, place } = verdict
   const recorded =
     concat?.kind === 'final' ||

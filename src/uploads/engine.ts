@@ -37,10 +37,10 @@ export interface EngineSettings {
   generateId(exchange: Exchange): Promise<{ readonly id: string; readonly random: boolean }>
   readonly expireAfter: number | undefined
   readonly finishedAfter: number | undefined
-  readonly stalledAfter: number
+  readonly takeoverAfter: number
   readonly lockTimeout: number
   readonly settleTimeout: number
-  readonly stallTimeout: number
+  readonly idleTimeout: number
   readonly flushTimeout: number
   readonly storeTimeout: number
   readonly finishTimeout: number

@@ -155,7 +155,7 @@ export class Holder {
   /** Ends the body if its client has sent nothing for too long. Returns whether it did. */
   #endStalled(): boolean {
     if (this.phase !== 'receiving' || this.#body === undefined) return false
-    if (this.#body.idleTime() < this.#engine.settings.stalledAfter) return false
+    if (this.#body.idleTime() < this.#engine.settings.takeoverAfter) return false
     this.#body.stop('released')
     return true
   }

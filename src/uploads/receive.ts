@@ -160,7 +160,7 @@ async function store(
 }
 
 /**
- * Waits for the store, unless it hangs. A store that asks for no more bytes for the longer of `storeTimeout` and `stallTimeout`
+ * Waits for the store, unless it hangs. A store that asks for no more bytes for the longer of `storeTimeout` and `idleTimeout`
  * gets no more. From the end of the body on it has `flushTimeout`. Then the request ends without it, and the lock is held
  * until the store has settled.
  */
@@ -170,8 +170,8 @@ function inTime(
   body: TappedBody,
   appending: Stat | Promise<Stat>,
 ): Promise<Stat> {
-  const { storeTimeout, stallTimeout, flushTimeout } = engine.settings
-  const patience = Math.max(storeTimeout, stallTimeout)
+  const { storeTimeout, idleTimeout, flushTimeout } = engine.settings
+  const patience = Math.max(storeTimeout, idleTimeout)
   const storing = Promise.resolve(appending)
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined

@@ -5,8 +5,8 @@ const store = breaking('dataStore')
 
 /** Stores that lose track of where data is, and whether. */
 export const places: readonly Broken[] = [
-  store('maximumSize is a number of bytes, or Infinity', 'has no limit and says -1', () => ({
-    maximumSize: -1,
+  store('maxSize is a number of bytes, or Infinity', 'has no limit and says -1', () => ({
+    maxSize: -1,
   })),
   store(
     'locate gives the same plain data for the same upload, and every upload its own',

@@ -37,7 +37,7 @@ function untilOnDisk(directory: string, url: string, size: number) {
 
 test('T-134 bytes on the medium do not count before they are verified, for no reader', async () => {
   const directory = await temporaryDirectory()
-  const site = await serve({ composer: fileComposer(directory), stalledAfter: 60_000 })
+  const site = await serve({ composer: fileComposer(directory), takeoverAfter: 60_000 })
   const url = await createUpload(site)
   expect((await patch(url, 0, 'hello')).status).toBe(204)
   const headers = { 'content-length': '6', 'upload-checksum': sha1(' world') }

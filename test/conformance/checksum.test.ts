@@ -97,7 +97,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     const begun = newGate()
     const site = await serve({
       composer: await compose(),
-      stalledAfter: 60_000,
+      takeoverAfter: 60_000,
       hooks: { access: ({ action }) => (action === 'append' ? void begun.pass() : undefined) },
     })
     const url = await createUpload(site)

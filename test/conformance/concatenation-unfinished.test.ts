@@ -103,7 +103,7 @@ describe.each(stores)(
     })
 
     test('T-162 leaves a part alone that is just being written', async () => {
-      const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       const url = await createUpload(site, {
         'upload-defer-length': '1',
         'upload-concat': 'partial',
@@ -257,7 +257,7 @@ test('T-191 T-164 T-167 while it is being joined', async () => {
 
 test('T-162 T-171 a part that was rejected is no part any more', async () => {
   const site = await serve({
-    stalledAfter: 60_000,
+    takeoverAfter: 60_000,
     progressInterval: 1,
     hooks: { postReceive: () => ({ stop: true }) },
   })

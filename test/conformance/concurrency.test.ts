@@ -32,7 +32,7 @@ const cut = { code: 'ECONNRESET' }
 
 describe.each(stores)('a second request ($store store)', ({ compose }) => {
   test('T-190 a PATCH takes over from one that is still sending, which keeps what it sent', async () => {
-    const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+    const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const first = openPatch(url, 0, { 'content-length': '11' })
     first.request.write('hello')
@@ -44,7 +44,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
   })
 
   test('T-190 a PATCH that takes over at the wrong offset is told the right one', async () => {
-    const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+    const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const first = openPatch(url, 0, { 'content-length': '11' })
     first.request.write('hello')
@@ -57,7 +57,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
   })
 
   test('T-190 PATCHes at an offset below what is stored never end the one that is sending', async () => {
-    const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+    const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
     request.write('hello')
@@ -92,7 +92,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
   })
 
   test('T-191 HEAD beside a writer tells what is stored and leaves the writer alone', async () => {
-    const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+    const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
     request.write('hello')
@@ -103,7 +103,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
   })
 
   test('T-191 HEAD ends a writer that has stalled, and tells all that arrived', async () => {
-    const site = await serve({ composer: await compose(), stalledAfter: 1 })
+    const site = await serve({ composer: await compose(), takeoverAfter: 1 })
     const url = await createUpload(site)
     const { reply } = openRequest({
       method: 'PATCH',
@@ -127,7 +127,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
     const site = await serve({
       composer: await compose(),
       generateId: () => 'known',
-      stalledAfter: 60_000,
+      takeoverAfter: 60_000,
     })
     const { request, reply } = openRequest({
       method: 'POST',
@@ -193,7 +193,7 @@ test('T-191 HEAD does not wait for a PATCH that only prepares', async () => {
 })
 
 test('T-191 the lock of one upload does not concern another', async () => {
-  const site = await serve({ stalledAfter: 60_000 })
+  const site = await serve({ takeoverAfter: 60_000 })
   const busy = await createUpload(site)
   const { request, reply } = openPatch(busy, 0, { 'content-length': '11' })
   request.write('hello')

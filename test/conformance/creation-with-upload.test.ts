@@ -85,7 +85,7 @@ describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
     const site = await serve({
       composer: await compose(),
       generateId: () => 'known',
-      stalledAfter: 60_000,
+      takeoverAfter: 60_000,
     })
     const { request } = openRequest({
       method: 'POST',
@@ -113,7 +113,7 @@ describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
 })
 
 test('T-111 a body that is longer than the length is answered 413', async () => {
-  const site = await serve({ stalledAfter: 60_000 })
+  const site = await serve({ takeoverAfter: 60_000 })
   for (const framing of [{}, { 'transfer-encoding': 'chunked' }]) {
     const reply = await post(site, { 'upload-length': '5', ...framing }, 'hello world')
     expect([reply.status, reply.text.split(':', 1)[0]]).toEqual([413, 'ERR_LENGTH_EXCEEDED'])

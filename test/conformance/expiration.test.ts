@@ -131,7 +131,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
 
   test('T-125 is not removed under a request, which is allowed to finish', async () => {
     const composer = await compose()
-    const site = await serve({ composer, expiration: { after: hour }, stalledAfter: hour })
+    const site = await serve({ composer, expiration: { after: hour }, takeoverAfter: hour })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
     request.write('hello')
@@ -185,7 +185,7 @@ describe('T-122 a PATCH that lasts until less than half of the time is left', ()
 
   async function start() {
     const composer = memoryComposer()
-    const site = await serve({ composer, expiration: { after }, stalledAfter: hour })
+    const site = await serve({ composer, expiration: { after }, takeoverAfter: hour })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, { 'content-length': '5' })
     request.write('hell')

@@ -23,7 +23,7 @@ import { Random } from '../torture/random.js'
 const data = randomBytes(4_194_304)
 const length = { 'upload-length': String(data.length) }
 // A slow machine must not decide.
-const patient = { settleTimeout: 10_000, stalledAfter: 60_000 }
+const patient = { settleTimeout: 10_000, takeoverAfter: 60_000 }
 
 /** Keeps the processors busy until the test is over. */
 function makeLoad(): void {
@@ -102,7 +102,7 @@ test('T-040 so is the one that another process reports', { timeout: 900_000 }, a
 })
 
 test('T-040 HEAD is answered as soon as the next byte shows that the client lives', async () => {
-  const site = await serve({ settleTimeout: 600_000, stalledAfter: 600_000 })
+  const site = await serve({ settleTimeout: 600_000, takeoverAfter: 600_000 })
   const url = await createUpload(site, { 'upload-length': '1000000' })
   const { request, reply } = openPatch(url, 0, { 'content-length': '1000000' })
   const sending = setInterval(() => request.write('hello'), 200)
@@ -115,7 +115,7 @@ test('T-040 HEAD is answered as soon as the next byte shows that the client live
 })
 
 test('T-040 HEAD waits for a client that is silent for settleTimeout, and leaves it alone', async () => {
-  const site = await serve({ settleTimeout: 50, stalledAfter: 600_000 })
+  const site = await serve({ settleTimeout: 50, takeoverAfter: 600_000 })
   const url = await createUpload(site)
   const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
   request.write('hello')

@@ -201,7 +201,7 @@ test('T-039 Upload-Expires is told as long as the upload can expire', async () =
 test.each(stores)(
   'T-040 HEAD tells the durable offset and leaves a PATCH that goes on alone, $store store',
   async ({ compose }) => {
-    const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+    const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
     request.write('hello ')
@@ -216,8 +216,8 @@ test.each(stores)('T-040 HEAD ends a PATCH that has stalled, $store store', asyn
   const stored = newGate()
   const site = await serve({
     composer: await compose(),
-    stalledAfter: 1,
-    stallTimeout: 600_000,
+    takeoverAfter: 1,
+    idleTimeout: 600_000,
     progressInterval: 1,
     hooks: { postReceive: ({ offset }) => (offset === 6 ? void stored.pass() : undefined) },
   })
@@ -281,7 +281,7 @@ test.each<[string, unknown]>([
       throw error
     }
     composer.useDataStore({
-      maximumSize: Infinity,
+      maxSize: Infinity,
       locate: (upload) => dataStore!.locate(upload),
       create: (upload, options) => dataStore!.create(upload, options),
       append: (upload, ...rest) => dataStore!.append(upload, ...rest),

@@ -130,7 +130,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-081 the running append is reset before DELETE is answered, version %s',
     async (version) => {
-      const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       const endedBefore = watchOrder(site)
       for (const fields of framings(6)) {
         const url = await started(site, version, 'hello')
@@ -158,7 +158,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     async (version) => {
       for (const fields of framings(11)) {
         const { hooks, created } = creationHook()
-        const site = await serve({ composer: await compose(), stalledAfter: 60_000, hooks })
+        const site = await serve({ composer: await compose(), takeoverAfter: 60_000, hooks })
         const endedBefore = watchOrder(site)
         const said = { ...end(version), ...fields }
         const { request, reply } = openRequest(creation(site, version, 'hello', said))
@@ -328,7 +328,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     'R-081 the stream of a running %s is reset before DELETE is answered, and others live on',
     async (running) => {
       const { hooks, created } = creationHook()
-      const site = await serveUploads({ hooks, stalledAfter: 60_000 }, secure)
+      const site = await serveUploads({ hooks, takeoverAfter: 60_000 }, secure)
       const { session, handler, server } = site
       const streams: ServerHttp2Stream[] = []
       const endedBefore: boolean[] = []

@@ -33,7 +33,7 @@ import {
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const sha1 = (text: string) => createHash('sha1').update(text).digest('base64')
 describe.each(stores)('both protocols on the same URLs, $store store', ({ compose }) => {
-  const site = async () => serve({ composer: await compose(), stalledAfter: 60_000 })
+  const site = async () => serve({ composer: await compose(), takeoverAfter: 60_000 })
 
   test.each(versions)(
     'D10 full bytes are the end of an upload of tus only, version %s',

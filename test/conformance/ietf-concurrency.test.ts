@@ -82,7 +82,7 @@ test('R-100 appends at the same time do not mix', async () => {
 })
 
 test('R-102 a silent client does not keep others waiting', async () => {
-  const site = await serve({ stallTimeout: 60_000, lockTimeout: 60_000 })
+  const site = await serve({ idleTimeout: 60_000, lockTimeout: 60_000 })
   const url = await started(site, 9, 'hello')
   const { broken } = await hanging(site, url)
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', 'upload-complete': '?0' })
@@ -144,7 +144,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(takeovers)(
     'R-100 R-101 $by ends the running append with a reset and keeps its bytes, version $version',
     async ({ take, version }) => {
-      const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       for (const fields of framings(6)) {
         const url = await started(site, version, 'hello')
         const running = openRequest(
@@ -170,7 +170,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       const hooks = {
         postCreate: ({ upload }: { upload: { id: string } }) => void ids.push(upload.id),
       }
-      const site = await serve({ composer: await compose(), stalledAfter: 60_000, hooks })
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000, hooks })
       for (const fields of framings(11)) {
         const said = { ...end(version), ...fields }
         const running = openRequest(creation(site, version, 'hello', said))
@@ -197,7 +197,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-101 an append at an offset below what is stored does not end the running one, version %s',
     async (version) => {
-      const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       const url = await started(site, version, 'hello')
       const fields = { ...end(version), 'content-length': '6' }
       const running = openRequest(appending(url, version, 5, ' wor', fields))
@@ -463,7 +463,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     const hooks = {
       postCreate: ({ upload }: { upload: { id: string } }) => void ids.push(upload.id),
     }
-    const site = await serveUploads({ hooks, stalledAfter: 60_000 }, secure)
+    const site = await serveUploads({ hooks, takeoverAfter: 60_000 }, secure)
     const stored = (id: string, offset: number) =>
       until(
         () => site.handler.uploads.inspect(id),
@@ -532,7 +532,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
 describe('two processes that share a FileLocker', () => {
   async function twoServers(options: Partial<ServerOptions> = {}) {
     const directory = await temporaryDirectory()
-    const all = { directory, lease: 1_000, stallTimeout: 60_000, stalledAfter: 60_000, ...options }
+    const all = { directory, lease: 1_000, idleTimeout: 60_000, takeoverAfter: 60_000, ...options }
     const [one, two] = await Promise.all([startServer(all), startServer(all)])
     const other = (url: string) => url.replace(one.origin, two.origin)
     const fileOf = (url: string) => join(directory, idOf(url))
@@ -628,7 +628,7 @@ describe('two processes that share a FileLocker', () => {
 
   test('R-104 one that was suspended right before its write writes nothing when it goes on', async () => {
     const directory = await temporaryDirectory()
-    const all = { directory, lease: 1_000, stallTimeout: 60_000, lockTimeout: 60_000 }
+    const all = { directory, lease: 1_000, idleTimeout: 60_000, lockTimeout: 60_000 }
     const one = await startServer({ ...all, stop: 'before fs.write' })
     const two = await startServer(all)
     const data = randomBytes(100_000)

@@ -431,7 +431,7 @@ async function failingStore() {
   new MemoryInfoStore().useIn(composer)
   let failures = 0
   composer.useDataStore({
-    maximumSize: store.maximumSize,
+    maxSize: store.maxSize,
     locate: (upload) => store.locate(upload),
     create: (upload, options) => store.create(upload, options),
     stat: (upload, options) => store.stat(upload, options),

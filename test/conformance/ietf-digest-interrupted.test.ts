@@ -73,7 +73,7 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     const at = await serve({
       composer: await compose(),
       logger: silent,
-      stalledAfter: 60_000,
+      takeoverAfter: 60_000,
       ...options,
       hooks: {
         postCreate: ({ upload }) => void ids.push(upload.id),
@@ -153,7 +153,7 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
   )
 
   test('R-130 of which nothing came for long does not count', async () => {
-    const at = await site({ stallTimeout: 20 })
+    const at = await site({ idleTimeout: 20 })
     const url = await started(at, 9, 'hello')
     const fields = { ...end(9), ...claim, 'content-length': '6' }
     const { closed } = await arrived(at, wire(appending(url, 9, 5, '', fields), ' worl'))

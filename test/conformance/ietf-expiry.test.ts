@@ -70,7 +70,7 @@ async function leave(site: Site, url: string, sent: Parameters<typeof openReques
 describe.each(stores)('$store store', ({ compose }) => {
   async function open(options: Partial<HandlerOptions> = {}) {
     const composer = await compose()
-    const site = await serve({ composer, ...hourly, stalledAfter: hour, ...options })
+    const site = await serve({ composer, ...hourly, takeoverAfter: hour, ...options })
     return { composer, site }
   }
 

@@ -176,7 +176,7 @@ describe.each(versions)('preTerminate and postTerminate, version %s', (version) 
 
   test('a refusal keeps what a running append brought', async () => {
     const site = await serve({
-      stalledAfter: 60_000,
+      takeoverAfter: 60_000,
       hooks: { preTerminate: () => ({ reject: true }) },
     })
     const url = await started(site, version, '')

@@ -366,7 +366,7 @@ async function plainSite(): Promise<Pick<Site, 'origin' | 'port'>> {
 }
 
 test.each([
-  ['createServer', () => serve({ interimResponses: true })],
+  ['createUploadServer', () => serve({ interimResponses: true })],
   ['a plain http.Server', plainSite],
 ])('R-045 Expect: 100-continue is answered with 100 beside a 104, by %s', async (_, start) => {
   const site = await start()

@@ -126,7 +126,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     const at = await serve({
       composer,
       logger: silent,
-      stalledAfter: 60_000,
+      takeoverAfter: 60_000,
       ...options,
       hooks: {
         postCreate: ({ upload }) => void ids.push(upload.id),
@@ -327,7 +327,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-029 R-067 a request that stalls is ended with 503, and what arrived is kept, version %s',
     async (version) => {
-      const at = await site({ stallTimeout: 20 })
+      const at = await site({ idleTimeout: 20 })
       const url = await started(at, version)
       for (const [offset, body, framing] of [
         [5, ' w', { 'content-length': '6' }],
@@ -609,7 +609,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     const events: string[] = []
     const preFinish = ({ upload }: { upload: { id: string } }) => void events.push(upload.id)
     const composer = memoryComposer()
-    const options = { composer, logger: silent, stalledAfter: 60_000, hooks: { preFinish } }
+    const options = { composer, logger: silent, takeoverAfter: 60_000, hooks: { preFinish } }
     const site = await serve(options)
     const other = await serveHttp2(site.handler as never, secure)
     /** Resolves when the server has seen the end of the next stream. */

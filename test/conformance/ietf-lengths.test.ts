@@ -139,7 +139,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-068 an end of known size tells the length, also when it does not come whole, version %s',
     async (version) => {
-      const at = await site({ stalledAfter: 60_000 })
+      const at = await site({ takeoverAfter: 60_000 })
       const url = await started(at, version, {})
       const { request, reply } = openRequest({
         method: 'PATCH',

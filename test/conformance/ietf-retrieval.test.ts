@@ -100,7 +100,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(each)(
     'R-054 an append goes on at the offset that $method tells, also while a request sends, version $version',
     async ({ method, version }) => {
-      const at = await site({ stalledAfter: 60_000 })
+      const at = await site({ takeoverAfter: 60_000 })
       const url = await created(at, version, { 'upload-length': '11' }, 'hel')
       const slow = openRequest({
         method: 'PATCH',
@@ -301,7 +301,7 @@ test('R-056 GET without a version downloads an upload that is being finished whe
 
 test('R-054 the offset that a request tells while another one creates the upload is usable', async () => {
   const composer = await stores[0]!.compose()
-  const site = await serve({ composer, interimResponses: true, stalledAfter: 60_000 })
+  const site = await serve({ composer, interimResponses: true, takeoverAfter: 60_000 })
   const { request, reply } = openRequest({
     method: 'POST',
     url: `${site.origin}/files`,

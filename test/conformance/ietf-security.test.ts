@@ -109,7 +109,7 @@ describe.each(versions)('R-140 access, version %s', (version) => {
 
   test('R-140 it is no way to end the request of another', async () => {
     const site = await serve({
-      stalledAfter: 60_000,
+      takeoverAfter: 60_000,
       hooks: { access: ({ request }) => ({ reject: request!.headers.authorization !== '1' }) },
     })
     const mine = { authorization: '1' }
@@ -249,7 +249,7 @@ describe.each(stores)('R-143 $store store', ({ compose }) => {
       const seen: (string | number)[] = []
       const site = await serve({
         composer: await compose(),
-        stalledAfter: 60_000,
+        takeoverAfter: 60_000,
         hooks: {
           preFinish: async ({ upload }) => void seen.push('pre-finish', upload.length!),
           postFinish: ({ upload }) => void seen.push('post-finish', upload.length!),
@@ -279,9 +279,9 @@ describe.each(stores)('R-143 $store store', ({ compose }) => {
 
 describe('R-144 a client that takes its time', () => {
   test.each(versions)(
-    'R-144 is ended after stallTimeout, and may go on later, version %s',
+    'R-144 is ended after idleTimeout, and may go on later, version %s',
     async (version) => {
-      const site = await serve({ stallTimeout: 20 })
+      const site = await serve({ idleTimeout: 20 })
       const url = await started(site, version, 'hello')
       const framings = [{ 'content-length': '10' }, chunked]
       for (const framing of framings) {

@@ -1,5 +1,5 @@
 import http from 'node:http'
-import { createHandler, createServer, type Feature, type HandlerOptions } from 'tuskit'
+import { createHandler, createUploadServer, type Feature, type HandlerOptions } from 'tuskit'
 import { MemoryStore } from 'tuskit/memory-store'
 import { expect, onTestFinished, test } from 'vitest'
 import { listen, memoryComposer, send, sendRaw, serve, type Reply } from '../serve.js'
@@ -84,7 +84,7 @@ test('T-023 Tus-Max-Size tells a limit, wherever it comes from', async () => {
   expect((await ask({ maxSize: 1_234 })).headers['tus-max-size']).toBe('1234')
   expect((await ask({ maxSize: async () => 77 })).headers['tus-max-size']).toBe('77')
   const composer = memoryComposer()
-  new MemoryStore({ maximumSize: 55 }).useIn(composer)
+  new MemoryStore({ maxSize: 55 }).useIn(composer)
   expect((await ask({ composer })).headers['tus-max-size']).toBe('55')
 })
 
@@ -170,7 +170,9 @@ test.each(['/', '/other', '/filesystem', '/files2/a', '//files'])(
 test.each(['*', '/', '/filesystem'])(
   'T-027 OPTIONS of %s is answered 404 when there is no next handler',
   async (path) => {
-    const server = createServer(createHandler({ basePath: '/files', composer: memoryComposer() }))
+    const server = createUploadServer(
+      createHandler({ basePath: '/files', composer: memoryComposer() }),
+    )
     const port = await listen(server)
     onTestFinished(() => server.stop())
     const ask = `OPTIONS ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`

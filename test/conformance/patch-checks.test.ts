@@ -17,7 +17,7 @@ import { silent } from './silent.js'
 
 describe.each(stores)('$store store', ({ compose }) => {
   async function site(options: Partial<HandlerOptions> = {}): Promise<Site> {
-    return serve({ composer: await compose(), stalledAfter: 60_000, logger: silent, ...options })
+    return serve({ composer: await compose(), takeoverAfter: 60_000, logger: silent, ...options })
   }
 
   test('T-066 of two chunks at one offset at once one is stored', async () => {

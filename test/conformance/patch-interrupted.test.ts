@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import {
   type AccessContext,
-  createServer,
+  createUploadServer,
   type DataStore,
   type HandlerOptions,
   StoreComposer,
@@ -38,7 +38,7 @@ function closing(request: IncomingMessage): Promise<void> {
 
 describe.each(stores)('$store store', ({ compose }) => {
   async function site(options: Partial<HandlerOptions> = {}): Promise<Site> {
-    return serve({ composer: await compose(), stalledAfter: 60_000, logger: silent, ...options })
+    return serve({ composer: await compose(), takeoverAfter: 60_000, logger: silent, ...options })
   }
 
   test('T-058 what arrived before the connection was lost is kept, and nothing is finished', async () => {
@@ -84,10 +84,12 @@ describe.each(stores)('$store store', ({ compose }) => {
 
   test('T-058 what arrived is kept when the client is gone before the handler is asked', async () => {
     const { handler } = await site()
-    const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
-      if (request.method === 'PATCH') await closing(request)
-      await handler(request, response)
-    })
+    const server = createUploadServer(
+      async (request: IncomingMessage, response: ServerResponse) => {
+        if (request.method === 'PATCH') await closing(request)
+        await handler(request, response)
+      },
+    )
     const port = await listen(server)
     onTestFinished(() => server.stop())
     const url = await createUpload({ origin: `http://127.0.0.1:${port}` })
@@ -111,7 +113,7 @@ describe.each(stores)('$store store', ({ compose }) => {
 /** A fake for a medium that fails: stores four bytes of a chunk, then throws. */
 class FailingStore implements DataStore {
   readonly #store = new MemoryStore()
-  readonly maximumSize = Infinity
+  readonly maxSize = Infinity
   broken = true
   locate: DataStore['locate'] = (upload) => this.#store.locate(upload)
   create: DataStore['create'] = (upload, options) => this.#store.create(upload, options)
@@ -150,7 +152,7 @@ const framings: [string, Readonly<Record<string, string>>, string][] = [
 test.each(framings)(
   'T-059 a body with %s that stalls is answered 503, the connection closed, the bytes kept',
   async (_, headers, body) => {
-    const site = await serve({ stallTimeout: 20, stalledAfter: 60_000, logger: silent })
+    const site = await serve({ idleTimeout: 20, takeoverAfter: 60_000, logger: silent })
     const url = await createUpload(site, { 'upload-length': '100000' })
     // Resolves when the server closes.
     const text = await sendRaw(

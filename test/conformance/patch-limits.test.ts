@@ -20,7 +20,7 @@ import { silent } from './silent.js'
 
 describe.each(stores)('$store store', ({ compose }) => {
   async function site(options: Partial<HandlerOptions> = {}): Promise<Site> {
-    return serve({ composer: await compose(), stalledAfter: 60_000, logger: silent, ...options })
+    return serve({ composer: await compose(), takeoverAfter: 60_000, logger: silent, ...options })
   }
 
   test('T-060 a chunked body is accepted', async () => {

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { createServer, type HandlerOptions } from 'tuskit'
+import { createUploadServer, type HandlerOptions } from 'tuskit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   chunk,
@@ -25,7 +25,7 @@ import { silent } from './silent.js'
 
 describe.each(stores)('$store store', ({ compose }) => {
   async function site(options: Partial<HandlerOptions> = {}): Promise<Site> {
-    return serve({ composer: await compose(), stalledAfter: 60_000, logger: silent, ...options })
+    return serve({ composer: await compose(), takeoverAfter: 60_000, logger: silent, ...options })
   }
 
   test('T-050 a chunk at the offset is answered 204 with the new offset and nothing else', async () => {
@@ -188,7 +188,7 @@ test.each([
   const logged: unknown[] = []
   const logger = { ...silent, error: (...entry: unknown[]) => void logged.push(entry) }
   const { handler } = await serve({ logger })
-  const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+  const server = createUploadServer(async (request: IncomingMessage, response: ServerResponse) => {
     if (request.method === 'PATCH') await closing(request.resume())
     await handler(request, response)
   })

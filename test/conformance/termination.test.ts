@@ -93,7 +93,7 @@ describe.each(stores)('DELETE ($store store)', ({ compose }) => {
 
   test('T-154 ends a PATCH, which does not bring the upload back', async () => {
     const composer = await compose()
-    const site = await serve({ composer, stalledAfter: 60_000 })
+    const site = await serve({ composer, takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
     request.write('hello')

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createHandler, createServer } from 'tuskit'
+import { createHandler, createUploadServer } from 'tuskit'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { clientAt, type Client } from '../frameworks/uploads-suite.js'
 import { ensureNginx, startNginx } from '../interop/nginx.js'
@@ -62,7 +62,9 @@ function split(list: string): string[] {
 /** The nginx of the page in front of a server, without TLS. */
 async function throughNginx(edit: (lines: string[]) => string[]): Promise<Client> {
   const composer = memoryComposer()
-  const server = createServer(createHandler({ basePath: '/files', composer, maxPartials: 250 }))
+  const server = createUploadServer(
+    createHandler({ basePath: '/files', composer, maxPartials: 250 }),
+  )
   const target = await listen(server)
   onTestFinished(() => server.stop({ timeout: 1_000 }))
   const lines = configuration!.split('\n').filter((line) => !/^ *ssl_/.test(line))

@@ -31,7 +31,7 @@ describe('FileStore', () => {
       concatenator: store,
       contentReader: store,
     })
-    expect(store.maximumSize).toBe(Infinity)
+    expect(store.maxSize).toBe(Infinity)
     expect(() => new FileStore({ directory: '' })).toThrow("option 'directory' must be")
     expect(() => new FileStore({ directory, locate: 'flat' })).toThrow('contains "{id}"')
     expect(() => new FileStore({ directory, locate: '{yaer}/{id}' })).toThrow('{yaer}')

@@ -5,7 +5,7 @@ import https from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { createServer } from 'tuskit'
+import { createUploadServer } from 'tuskit'
 import { clientOf, testUploads, type Mounting } from './uploads-suite.js'
 
 const { key, cert } = selfSigned()
@@ -18,9 +18,9 @@ testUploads({
 })
 
 testUploads({
-  framework: 'createServer(handler)',
+  framework: 'createUploadServer(handler)',
   basePath: '/api/v1/files',
-  mount: (handler) => createServer(handler),
+  mount: (handler) => createUploadServer(handler),
   notFound: /^ERR_NOT_FOUND/,
 })
 

@@ -36,8 +36,8 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     ['cors', ['*', 7, null]],
     ['expiration', [1000, null, 'a']],
     ['disable', ['creation', ['download', 'everything'], null]],
-    ['stalledAfter', [0, -1, '1s', Number.NaN, Infinity, 2 ** 31]],
-    ['stallTimeout', [0, -1, '1s', Infinity]],
+    ['takeoverAfter', [0, -1, '1s', Number.NaN, Infinity, 2 ** 31]],
+    ['idleTimeout', [0, -1, '1s', Infinity]],
     ['lockTimeout', [0, '1s', Infinity]],
     ['settleTimeout', [0, '1s', Infinity]],
     ['flushTimeout', [0, '1s', Infinity]],
@@ -134,7 +134,7 @@ describe('options that contradict each other or the stores', () => {
 
   test('a maxSize that the store cannot hold', () => {
     const composer = memoryComposer()
-    new MemoryStore({ maximumSize: 10 }).useIn(composer)
+    new MemoryStore({ maxSize: 10 }).useIn(composer)
     expect(refusalOf({ composer, maxSize: 11 })).toMatch(/maxSize.+11.+10/)
     expect(refusalOf({ composer, maxSize: 10 })).toBe('accepted')
   })
@@ -162,7 +162,7 @@ describe('options that contradict each other or the stores', () => {
 
   test('a minSize that the store cannot hold', () => {
     const composer = memoryComposer()
-    new MemoryStore({ maximumSize: 10 }).useIn(composer)
+    new MemoryStore({ maxSize: 10 }).useIn(composer)
     expect(refusalOf({ composer, minSize: 11 })).toMatch(/minSize.+11.+10/)
     expect(refusalOf({ composer, minSize: 10 })).toBe('accepted')
   })
@@ -175,7 +175,7 @@ test('options and slots are copied: later changes have no effect', async () => {
   const site = await serve({ composer, ...options })
   options.maxSize = 1
   hooks.access = () => ({ reject: true })
-  composer.useDataStore(new MemoryStore({ maximumSize: 1 }))
+  composer.useDataStore(new MemoryStore({ maxSize: 1 }))
   expect((await post(site, { 'upload-length': '10' })).status).toBe(201)
 })
 
@@ -195,8 +195,8 @@ test('a logger may be anything like console; by default errors go there', async 
   expect(log.lines.length).toBe(1)
 })
 
-test('a stalled client is ended after stallTimeout, with what it sent', async () => {
-  const site = await serve({ stallTimeout: 50 })
+test('a stalled client is ended after idleTimeout, with what it sent', async () => {
+  const site = await serve({ idleTimeout: 50 })
   const url = await createUpload(site, { 'upload-length': '10' })
   const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
   request.write('hello')
@@ -211,7 +211,7 @@ test('a store that does not flush in flushTimeout loses the lock', async () => {
   const slow = newGate()
   let hang = true
   composer.useDataStore({
-    maximumSize: Infinity,
+    maxSize: Infinity,
     locate: (upload) => store.locate(upload),
     create: (upload, options) => store.create(upload, options),
     stat: (upload, options) => store.stat(upload, options),

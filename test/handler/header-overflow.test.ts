@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import http, { type RequestListener } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createHandler, createServer, type HandlerOptions } from 'tuskit'
+import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
 import { listen, memoryComposer, sendRaw, serve, until, type Site } from '../serve.js'
 
 const long = `Upload-Metadata: a ${'A'.repeat(200_000)}\r\n`
@@ -90,7 +90,7 @@ describe('headers that are too large', () => {
       if (request.url === '/next') return
       response.writeHead(200, { 'content-length': '1000' }).write('begun')
     }
-    const server = createServer(application)
+    const server = createUploadServer(application)
     onTestFinished(() => server.stop({ timeout: 1 }))
     const site = { port: await listen(server), server }
     const first = `GET / HTTP/1.1\r\nHost: a\r\n${headers}\r\n${next}`
@@ -101,7 +101,7 @@ describe('headers that are too large', () => {
   test('are answered likewise by an application that the handler is mounted in', async () => {
     const handler = createHandler({ basePath: '/files', composer: memoryComposer(), cors: true })
     const application: RequestListener = (request, response) => void handler(request, response)
-    const server = createServer(application, { handler })
+    const server = createUploadServer(application, { handler })
     onTestFinished(() => server.stop())
     const reply = await sendRaw(await listen(server), `GET / HTTP/1.1\r\nHost: a\r\n${long}\r\n`)
     expect(reply).toMatch(/^HTTP\/1\.1 431 [^]*allow-origin: \*[^]*ERR_HEADERS_TOO_LARGE/)

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { createServer } from 'tuskit'
+import { createUploadServer } from 'tuskit'
 import { createUpload, listen, memoryComposer, openPatch, serve, until } from '../serve.js'
 import { newGate, media, offsetOf, slowStore, storeWith } from '../stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
   test('a running PATCH ends, keeps what came, and is told how much that is', async () => {
     const composer = await compose()
-    const site = await serve({ composer, stallTimeout: 60_000 })
+    const site = await serve({ composer, idleTimeout: 60_000 })
     const url = await createUpload(site, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
     request.write('hello')
@@ -39,7 +39,7 @@ test('a PATCH that has not come to its body yet ends, too', async () => {
       },
     }),
   )
-  const site = await serve({ composer, stallTimeout: 60_000 })
+  const site = await serve({ composer, idleTimeout: 60_000 })
   const url = await createUpload(site, { 'upload-length': '10' })
   const { reply } = openPatch(url, 0, { 'content-length': '10' })
   await slow.reached
@@ -53,7 +53,7 @@ test('a PATCH that waits for the lock ends, too', async () => {
   const composer = memoryComposer()
   const slow = newGate()
   composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
-  const site = await serve({ composer, stallTimeout: 60_000 })
+  const site = await serve({ composer, idleTimeout: 60_000 })
   const url = await createUpload(site, { 'upload-length': '10' })
   const first = openPatch(url, 0, { 'content-length': '10' })
   first.request.write('hello')
@@ -113,7 +113,7 @@ test('idle connections and silent clients do not keep the server open', async ()
 test('an application that the handler is mounted in names the handler', async () => {
   const site = await serve()
   const app: http.RequestListener = (request, response) => void site.handler(request, response)
-  const server = createServer(app, { handler: site.handler })
+  const server = createUploadServer(app, { handler: site.handler })
   const port = await listen(server)
   const url = await createUpload({ origin: `http://127.0.0.1:${port}` }, { 'upload-length': '10' })
   const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
@@ -127,5 +127,5 @@ test('an application that the handler is mounted in names the handler', async ()
 
 test('a server that never listened stops', async () => {
   const { handler } = await serve()
-  await createServer(handler).stop()
+  await createUploadServer(handler).stop()
 })

@@ -101,7 +101,7 @@ describe('handler.uploads', () => {
   })
 
   test('removeExpired removes what has expired, and neither what is finished nor what is written', async () => {
-    const site = await serve({ expiration: { after: 3_600_000 }, stalledAfter: 60_000 })
+    const site = await serve({ expiration: { after: 3_600_000 }, takeoverAfter: 60_000 })
     const idle = await createUpload(site, { 'upload-length': '5' })
     const full = await createUpload(site, { 'upload-length': '5' })
     const busy = await createUpload(site, { 'upload-length': '10' })
@@ -133,7 +133,7 @@ describe('handler.uploads', () => {
   })
 
   test('an upload that still receives data is given more time', async () => {
-    const site = await serve({ expiration: { after: 3_600_000 }, stalledAfter: 60_000 })
+    const site = await serve({ expiration: { after: 3_600_000 }, takeoverAfter: 60_000 })
     const url = await createUpload(site, { 'upload-length': '20' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '20' })
     request.write('hello')

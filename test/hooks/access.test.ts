@@ -103,8 +103,8 @@ describe('access', () => {
   test('refuses before the body is looked at, and before a running request is touched', async () => {
     let allowed = true
     const site = await serve({
-      stallTimeout: 60_000,
-      stalledAfter: 60_000,
+      idleTimeout: 60_000,
+      takeoverAfter: 60_000,
       hooks: {
         access: () => (allowed ? undefined : { reject: true }),
       },

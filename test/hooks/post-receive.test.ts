@@ -5,7 +5,7 @@ describe('post-receive', () => {
   test('stops an upload for good', async () => {
     const site = await serve({
       progressInterval: 1,
-      stallTimeout: 60_000,
+      idleTimeout: 60_000,
       hooks: {
         postReceive: ({ offset }) =>
           offset > 0 ? { stop: { status: 422, body: 'not a picture' } } : undefined,

@@ -81,7 +81,7 @@ describe('pre-create', () => {
   })
 
   test('gets 422 for an id that is taken, and the upload that has it goes on', async () => {
-    const site = await serve({ stallTimeout: 60_000, hooks: { preCreate: () => ({ id: 'one' }) } })
+    const site = await serve({ idleTimeout: 60_000, hooks: { preCreate: () => ({ id: 'one' }) } })
     const url = await createUpload(site, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
     request.write('hello')

@@ -12,7 +12,7 @@ test('docs/errors.md has a heading with the status for each error code, in the o
 
 test('docs/options.md has a heading for each option of the handler, the server and the stores', () => {
   const files = [
-    ...['handler-options', 'http/cors', 'create-server', 'memory-store/memory-store'],
+    ...['handler-options', 'http/cors', 'create-upload-server', 'memory-store/memory-store'],
     ...['file-store/directory', 'file-store/file-store', 'file-store/file-locker'],
     'limited-store/limited-store',
   ]

@@ -13,7 +13,7 @@ test('tuskit exports', () => {
       "StoreComposer",
       "TusError",
       "createHandler",
-      "createServer",
+      "createUploadServer",
       "errors",
       "isTusError",
       "isUploadId",

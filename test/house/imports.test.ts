@@ -34,7 +34,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...contracts,
     ...['features', 'handler-options', 'http', 'memory-store', 'protocols', 'settings', 'uploads'],
   ],
-  'create-server': ['create-handler', 'http'],
+  'create-upload-server': ['create-handler', 'http'],
 }
 
 const entries: readonly string[] = Object.values(manifest.tsup.entry)

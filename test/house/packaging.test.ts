@@ -93,7 +93,7 @@ test('the types of every entry are right for ESM and CommonJS', { timeout: 60_00
 test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
   const source = `
     import { test } from 'node:test'
-    import { createHandler, createServer, isTusError, StoreComposer } from 'tuskit'
+    import { createHandler, createUploadServer, isTusError, StoreComposer } from 'tuskit'
     import type { DataStore, HandlerOptions, Upload } from 'tuskit'
     import { conformanceSuite } from 'tuskit/conformance'
     import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
@@ -106,7 +106,7 @@ test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
 
     export const store: DataStore = new MemoryStore()
     export const options: HandlerOptions = { basePath: '/files', composer }
-    export const stopped: Promise<void> = createServer(createHandler(options)).stop()
+    export const stopped: Promise<void> = createUploadServer(createHandler(options)).stop()
     export const idOf = (upload: Upload): string => upload.id
     export const missing = (error: unknown): boolean => isTusError(error, 'ERR_UPLOAD_NOT_FOUND')
 

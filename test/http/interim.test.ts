@@ -1,7 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { createServer } from 'tuskit'
+import { createUploadServer } from 'tuskit'
 import { BufferBudget } from '../../src/http/buffer-budget.js'
 import { HttpExchange } from '../../src/http/http-exchange.js'
 import { sendInterim } from '../../src/http/interim.js'
@@ -12,7 +12,7 @@ type Listener = (exchange: HttpExchange) => unknown
 
 const bodyOptions = {
   budget: new BufferBudget(65_536, 65_536),
-  stallTimeout: 60_000,
+  idleTimeout: 60_000,
   overridesMethod: true,
 }
 
@@ -183,7 +183,7 @@ const takeBody: Listener = async (exchange) => {
 
 test.each([
   ['after it, when Node has answered by itself', proceed + told, http.createServer],
-  ['before it, when the body is asked for later', told + proceed, createServer],
+  ['before it, when the body is asked for later', told + proceed, createUploadServer],
 ] as const)('Expect: 100-continue is answered beside a 104: %s', async (_, first, make) => {
   const port = await serve(takeBody, make as typeof http.createServer)
   const client = connect(port, '127.0.0.1')

@@ -15,13 +15,13 @@ interface Arrived {
 /** A client that writes what it likes, and the body that the server makes of it. */
 async function connect(
   head: string,
-  stallTimeout = 60_000,
+  idleTimeout = 60_000,
   budget = new BufferBudget(65_536, 65_536),
 ) {
   let arrive!: (arrived: Arrived) => void
   const arrived = new Promise<Arrived>((resolve) => (arrive = resolve))
   const server = http.createServer((request, response) => {
-    const body = new RequestBody(request, { budget, stallTimeout }, () => {})
+    const body = new RequestBody(request, { budget, idleTimeout }, () => {})
     arrive({ body, request, response })
   })
   const port = await listen(server)

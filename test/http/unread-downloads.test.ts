@@ -37,16 +37,16 @@ function openFiles(directory: string): number {
   return targets.filter((target) => target.startsWith(directory)).length
 }
 
-async function site(stallTimeout: number) {
+async function site(idleTimeout: number) {
   const directory = await temporaryDirectory()
   const composer = fileComposer(directory)
-  const http1 = await serve({ composer, stallTimeout })
+  const http1 = await serve({ composer, idleTimeout })
   const created = await post(http1, { 'upload-length': String(size) }, Buffer.alloc(size))
   const path = created.headers.location!
   return { ...http1, composer, path, open: () => openFiles(directory) }
 }
 
-test('readers that do not read hold 2.25 MiB and a file each, until stallTimeout', async () => {
+test('readers that do not read hold 2.25 MiB and a file each, until idleTimeout', async () => {
   const readers = 20
   const { port, path, open, server } = await site(8_000)
   const memory = await MemoryWatch.begin()
@@ -76,7 +76,7 @@ test('an HTTP/2 connection has 64 downloads open, and those that wait hold nothi
   const streams = 300
   const { composer, path, open } = await site(60_000)
   const http2Site = await serveHttp2(
-    createHandler({ basePath: '/files', composer, stallTimeout: 6_000 }),
+    createHandler({ basePath: '/files', composer, idleTimeout: 6_000 }),
   )
   const memory = await MemoryWatch.begin()
   const session = http2.connect(http2Site.origin)
@@ -127,7 +127,7 @@ test('a download that moves is not ended, however long it takes', async () => {
         })(),
       ),
   })
-  const { origin, ...rest } = await serve({ composer, stallTimeout: 2_000 })
+  const { origin, ...rest } = await serve({ composer, idleTimeout: 2_000 })
   const { headers } = await post({ origin }, { 'upload-length': '6' }, 'slowly')
   expect(await download(origin + headers.location)).toBe('slowly')
   expect(rest.server.listening).toBe(true)

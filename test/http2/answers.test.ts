@@ -15,7 +15,7 @@ import {
 } from '../serve-http2.js'
 import { keptLog } from '../stages.js'
 
-const patient = { stallTimeout: 60_000, stalledAfter: 60_000 }
+const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }
 
 /** The warnings of the process from now on. */
 function warnings(): Error[] {
@@ -97,12 +97,12 @@ test('no header about the connection is sent, and Node has nothing to warn of', 
   const seen = warnings()
   const connection = { connection: 'close', 'transfer-encoding': 'chunked' }
   const hooks = { preCreate: () => ({ reject: { status: 402, headers: connection, body: 'pay' } }) }
-  const { session } = await serveUploads({ stallTimeout: 20, hooks })
+  const { session } = await serveUploads({ idleTimeout: 20, hooks })
   const head = { ':method': 'POST', ':path': '/files', ...tus, 'upload-length': '5' }
   const rejected = await sendHttp2(session, head)
   expect([rejected.status, rejected.text]).toEqual([402, 'pay'])
   expect(rejected.headers).not.toHaveProperty('connection')
-  const other = await serveUploads({ stallTimeout: 20 })
+  const other = await serveUploads({ idleTimeout: 20 })
   const { stream } = openStream(
     other.session,
     patchHead(await createOverHttp2(other, 10), 0, { 'content-length': 10 }),

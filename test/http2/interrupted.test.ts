@@ -16,7 +16,7 @@ import {
 import { newGate, keptLog, slowStore } from '../stages.js'
 
 const { NGHTTP2_CANCEL } = constants
-const patient = { stallTimeout: 60_000, stalledAfter: 60_000 }
+const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }
 
 function untilOffset(session: ClientHttp2Session, path: string, offset: number): Promise<number> {
   return until(

@@ -20,21 +20,21 @@ interface Arrived {
 }
 
 /** A server that hands over the body of each request. */
-async function serveBodies(arrive: (arrived: Arrived) => void, stallTimeout = 60_000) {
+async function serveBodies(arrive: (arrived: Arrived) => void, idleTimeout = 60_000) {
   const budget = new BufferBudget(65_536, 65_536)
   return serveHttp2((request, response) => {
     // The compatibility API differs in its types.
     const message = request as unknown as IncomingMessage
-    const body = new RequestBody(message, { budget, stallTimeout }, () => {})
+    const body = new RequestBody(message, { budget, idleTimeout }, () => {})
     arrive({ body, request, response })
   })
 }
 
 /** A client in the middle of a body, and the body that the server makes of it. */
-async function connect(headers: Record<string, string>, stallTimeout?: number) {
+async function connect(headers: Record<string, string>, idleTimeout?: number) {
   let arrive!: (arrived: Arrived) => void
   const arrived = new Promise<Arrived>((resolve) => (arrive = resolve))
-  const site = await serveBodies((next) => arrive(next), stallTimeout)
+  const site = await serveBodies((next) => arrive(next), idleTimeout)
   const session = connectHttp2(site)
   const open = () => openStream(session, { ':method': 'PATCH', ':path': '/', ...headers }).stream
   const stream = open()

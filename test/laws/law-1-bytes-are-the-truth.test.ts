@@ -17,7 +17,7 @@ import { download, newGate, media, offsetOf, slowStore } from '../stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
   test('an offset once told never goes down, however writers come and vanish', async () => {
-    const site = await serve({ composer: await compose(), stalledAfter: 20 })
+    const site = await serve({ composer: await compose(), takeoverAfter: 20 })
     const data = randomBytes(400_000)
     const url = await createUpload(site, { 'upload-length': String(data.length) })
     let told = 0

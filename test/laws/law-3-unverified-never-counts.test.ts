@@ -45,7 +45,7 @@ describe.each(media)('with %s', (_, compose) => {
   })
 
   test('not for a reader beside, not after a disconnect', async () => {
-    const site = await serve({ composer: await compose(), stalledAfter: 60_000 })
+    const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const received = countReceived(site)
     const url = await createUpload(site, whole)
     await patch(url, 0, data.subarray(0, 50_000))

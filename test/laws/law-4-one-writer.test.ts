@@ -11,7 +11,7 @@ import {
   storeWith,
 } from '../stages.js'
 
-const patient = { stallTimeout: 60_000, stalledAfter: 60_000 }
+const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }
 
 describe.each(media)('with %s', (_, compose) => {
   test('a stalled writer is taken over at once, with every byte it sent', async () => {
@@ -78,7 +78,7 @@ describe.each(media)('with %s', (_, compose) => {
     const composer = await compose()
     const slow = newGate()
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
-    const site = await serve({ composer, stalledAfter: 1, stallTimeout: 50 })
+    const site = await serve({ composer, takeoverAfter: 1, idleTimeout: 50 })
     const url = await createUpload(site, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
     request.write('hello')
@@ -91,7 +91,7 @@ describe.each(media)('with %s', (_, compose) => {
   })
 
   test('HEAD ends a writer that has stalled, and tells all that came', async () => {
-    const site = await serve({ composer: await compose(), stallTimeout: 60_000, stalledAfter: 50 })
+    const site = await serve({ composer: await compose(), idleTimeout: 60_000, takeoverAfter: 50 })
     const data = randomBytes(20_000)
     const url = await createUpload(site, { 'upload-length': '20000' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '20000' })

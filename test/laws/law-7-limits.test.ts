@@ -256,7 +256,7 @@ describe('a pre-create hook', () => {
 
 test('nobody gets more than the store can hold', async () => {
   const composer = memoryComposer()
-  new MemoryStore({ maximumSize: 10 }).useIn(composer)
+  new MemoryStore({ maxSize: 10 }).useIn(composer)
   for (const options of [
     {},
     { maxSize: () => 100 },

@@ -14,7 +14,7 @@ describe.each(media)('with %s', (_, compose) => {
     const site = await serve({
       composer,
       bodyBuffer: { perUpload },
-      stalledAfter: 1,
+      takeoverAfter: 1,
       settleTimeout: 1,
     })
     const received = countReceived(site)

@@ -43,7 +43,7 @@ export async function serveLimited(
 export function storeWith(change: (inner: DataStore) => Partial<DataStore>): Inner['store'] {
   const inner = new MemoryStore()
   const store: DataStore = {
-    maximumSize: Infinity,
+    maxSize: Infinity,
     locate: (upload) => inner.locate(upload),
     create: (upload, options) => inner.create(upload, options),
     stat: (upload, options) => inner.stat(upload, options),

@@ -60,7 +60,7 @@ async function created(id: string, content = '') {
 describe('MemoryStore', () => {
   it('fills five slots and checks its options', () => {
     const composer = new StoreComposer()
-    const store = new MemoryStore({ maximumSize: 100 })
+    const store = new MemoryStore({ maxSize: 100 })
     store.useIn(composer)
     expect(composer.slots()).toEqual({
       dataStore: store,
@@ -69,10 +69,10 @@ describe('MemoryStore', () => {
       concatenator: store,
       contentReader: store,
     })
-    expect(store.maximumSize).toBe(100)
-    expect(new MemoryStore().maximumSize).toBe(Infinity)
-    expect(() => new MemoryStore({ maximumSize: -1 })).toThrow(/maximumSize.*-1/)
-    expect(() => new MemoryStore({ maxSize: 1 } as object)).toThrow(/maxSize.*maximumSize/)
+    expect(store.maxSize).toBe(100)
+    expect(new MemoryStore().maxSize).toBe(Infinity)
+    expect(() => new MemoryStore({ maxSize: -1 })).toThrow(/maxSize.*-1/)
+    expect(() => new MemoryStore({ maximumSize: 1 } as object)).toThrow(/maximumSize.*maxSize/)
   })
 
   it('places data by id, or by the key that is asked for', () => {

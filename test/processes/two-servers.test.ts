@@ -17,7 +17,7 @@ import { download, finishAndCompare, offsetOf } from '../stages.js'
 /** Two servers in processes of their own on one directory. */
 async function twoServers(options: Partial<ServerOptions> = {}) {
   const directory = await temporaryDirectory()
-  const all = { directory, lease: 1_000, stallTimeout: 60_000, ...options }
+  const all = { directory, lease: 1_000, idleTimeout: 60_000, ...options }
   const [one, two] = await Promise.all([startServer(all), startServer(all)])
   const other = (url: string) => url.replace(one.origin, two.origin)
   const fileOf = (url: string) => join(directory, url.split('/').at(-1)!)
@@ -80,7 +80,7 @@ function common(a: Buffer, b: Buffer): number {
 }
 
 test('HEAD through the other process leaves a live writer alone', async () => {
-  const { one, other } = await twoServers({ stalledAfter: 60_000 })
+  const { one, other } = await twoServers({ takeoverAfter: 60_000 })
   const data = randomBytes(50_000)
   const url = await createUpload(one, { 'upload-length': '50000' })
   const { request, reply } = openPatch(url, 0, { 'content-length': '50000' })
@@ -99,7 +99,7 @@ test('HEAD through the other process leaves a live writer alone', async () => {
 })
 
 test('HEAD through the other process ends a stalled writer, and tells all that came', async () => {
-  const { one, other } = await twoServers({ stalledAfter: 100 })
+  const { one, other } = await twoServers({ takeoverAfter: 100 })
   const data = randomBytes(50_000)
   const url = await createUpload(one, { 'upload-length': '50000' })
   const { request, reply } = openPatch(url, 0, { 'content-length': '50000' })
@@ -120,7 +120,7 @@ test('HEAD through the other process ends a stalled writer, and tells all that c
 })
 
 test('PATCH and DELETE through the other process take over', async () => {
-  const { one, other } = await twoServers({ stalledAfter: 60_000 })
+  const { one, other } = await twoServers({ takeoverAfter: 60_000 })
   const url = await createUpload(one, { 'upload-length': '10' })
   const first = openPatch(url, 0, { 'content-length': '10' })
   first.request.write('hello')
@@ -187,7 +187,7 @@ test.each([
 
 test('a process suspended between its last look at the lock and the write does no harm', async () => {
   const directory = await temporaryDirectory()
-  const all = { directory, lease: 1_000, stallTimeout: 60_000 }
+  const all = { directory, lease: 1_000, idleTimeout: 60_000 }
   const one = await startServer({ ...all, stop: 'before fs.write' })
   const two = await startServer(all)
   const data = randomBytes(200_000)

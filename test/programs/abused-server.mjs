@@ -1,7 +1,7 @@
 // Serves uploads from the directory given under /files, until it is killed. Asked for it, tells what it uses: memory
 // after a collection (run with --expose-gc), descriptors, and locks that are held.
 import { readdir, readFile } from 'node:fs/promises'
-import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { FileInfoStore, FileStore } from '../.dist/file-store.js'
 import { MemoryLocker } from '../.dist/memory-store.js'
 
@@ -31,7 +31,7 @@ const logger = {
   debug() {},
 }
 const handler = createHandler({ basePath: '/files', composer, logger, maxSize: 2 ** 50 })
-const server = createServer(handler).listen(0, '127.0.0.1', () => {
+const server = createUploadServer(handler).listen(0, '127.0.0.1', () => {
   process.send({ port: server.address().port })
 })
 

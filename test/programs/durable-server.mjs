@@ -1,6 +1,6 @@
 // Serves uploads named a, b, c … from a directory until its standard input ends. Argument, as JSON: `directory` and
 // `locate` of the stores, their `durability`; `hooks`: with hooks around finishing. Says its origin.
-import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { FileInfoStore, FileStore } from '../.dist/file-store.js'
 
 const { directory, locate, durability, hooks } = JSON.parse(process.argv[2])
@@ -14,10 +14,10 @@ const handler = createHandler({
   composer,
   generateId: () => String.fromCharCode(97 + made++),
   // However slow a traced process is, a writer that waits for its client is left alone.
-  stalledAfter: 600_000,
+  takeoverAfter: 600_000,
   ...(hooks && { hooks: { preFinish() {}, postFinish() {} } }),
 })
-const server = createServer(handler).listen(0, '127.0.0.1', () => {
+const server = createUploadServer(handler).listen(0, '127.0.0.1', () => {
   console.log(`http://127.0.0.1:${server.address().port}`)
 })
 process.stdin.resume().once('end', async () => {

@@ -1,7 +1,7 @@
 // Serves uploads under /files from a directory, which together may take so many bytes, until it is killed. Tells its
 // parent its origin.
 import { FileInfoStore, FileStore } from '../.dist/file-store.js'
-import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { LimitedStore } from '../.dist/limited-store.js'
 
 const silent = () => {}
@@ -11,5 +11,5 @@ const composer = new StoreComposer()
 const store = new FileStore({ directory })
 const infoStore = new FileInfoStore({ directory })
 new LimitedStore({ limit: Number(limit), store, infoStore }).useIn(composer)
-const server = createServer(createHandler({ basePath: '/files', composer, logger }))
+const server = createUploadServer(createHandler({ basePath: '/files', composer, logger }))
 server.listen(0, '127.0.0.1', () => process.send(`http://127.0.0.1:${server.address().port}`))

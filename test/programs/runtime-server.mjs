@@ -1,7 +1,7 @@
 // Serves uploads from a directory under /files with all that a runtime other than Node may lack, until SIGTERM. Says its
 // origin.
 import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
-import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 
 const [directory] = process.argv.slice(2)
 const composer = new StoreComposer()
@@ -9,7 +9,7 @@ new FileStore({ directory }).useIn(composer)
 new FileInfoStore({ directory }).useIn(composer)
 new FileLocker({ directory, lease: 2_000 }).useIn(composer)
 const handler = createHandler({ basePath: '/files', composer, interimResponses: true })
-const server = createServer(handler).listen(0, '127.0.0.1', () => {
+const server = createUploadServer(handler).listen(0, '127.0.0.1', () => {
   console.log(`http://127.0.0.1:${server.address().port}`)
 })
 process.once('SIGTERM', () => server.stop())

@@ -1,12 +1,12 @@
 // Serves the uploads in the directory given under /files, beside other processes that do the same. The second
 // argument is the lease of its locks. Says its port.
 import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
-import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 
 const [directory, lease] = process.argv.slice(2)
 const composer = new StoreComposer()
 new FileStore({ directory }).useIn(composer)
 new FileInfoStore({ directory }).useIn(composer)
 new FileLocker({ directory, lease: Number(lease) }).useIn(composer)
-const server = createServer(createHandler({ basePath: '/files', composer }))
+const server = createUploadServer(createHandler({ basePath: '/files', composer }))
 server.listen(0, '127.0.0.1', () => console.log(server.address().port))

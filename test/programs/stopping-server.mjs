@@ -41,7 +41,7 @@ function stoppableWrite(name) {
 
 stoppableWrite('write')
 stoppableWrite('writev')
-const { createHandler, createServer, StoreComposer } = await import('../.dist/index.js')
+const { createHandler, createUploadServer, StoreComposer } = await import('../.dist/index.js')
 const { FileInfoStore, FileLocker, FileStore } = await import('../.dist/file-store.js')
 
 const filled = new StoreComposer()
@@ -58,6 +58,6 @@ const handler = createHandler({
   ...(preFinish && { hooks: { preFinish: () => pass('in preFinish') } }),
   ...options,
 })
-const server = createServer(handler).listen(0, '127.0.0.1', () => {
+const server = createUploadServer(handler).listen(0, '127.0.0.1', () => {
   process.send({ event: 'listening', origin: `http://127.0.0.1:${server.address().port}` })
 })

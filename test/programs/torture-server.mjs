@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { appendFileSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 
 const { plan, directory, log, name, ahead } = JSON.parse(process.argv[2])
@@ -65,7 +65,7 @@ const handler = createHandler({
   expiration: { after: plan.expireAfter, sweepEvery: 1_000 },
   ...(plan.hooks && { hooks: { preFinish: witness, postFinish: witness } }),
 })
-const server = createServer(handler)
+const server = createUploadServer(handler)
 
 process.on('message', async () => {
   const finished = await handler.uploads.finishPending()

@@ -1,5 +1,5 @@
 // Serves uploads under /files from a directory, on a port, until it is killed. Says `listening` when it does.
-import { createHandler, createServer, StoreComposer } from '../.dist/index.js'
+import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 
 const [directory, port] = process.argv.slice(2)
@@ -7,7 +7,7 @@ const composer = new StoreComposer().useLocker(new FileLocker({ directory, lease
 new FileStore({ directory }).useIn(composer)
 new FileInfoStore({ directory }).useIn(composer)
 
-createServer(createHandler({ basePath: '/files', composer })).listen(
+createUploadServer(createHandler({ basePath: '/files', composer })).listen(
   Number(port),
   '127.0.0.1',
   function () {

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createHandler, createServer, type StoreComposer, type UploadServer } from 'tuskit'
+import { createHandler, createUploadServer, type StoreComposer, type UploadServer } from 'tuskit'
 import type { Outcome } from './model.js'
 import { maxSize } from './model.js'
 import { calm } from '../stages.js'
@@ -66,7 +66,7 @@ export class Site {
       maxSize,
       interimResponses: true,
       // A machine that stands still for a moment must not pass for a client that does.
-      stalledAfter: 60_000,
+      takeoverAfter: 60_000,
       // Half of the HEADs meet a writer that waits for its next command.
       settleTimeout: 10,
       logger: { error() {}, warn() {}, info() {}, debug() {} },
@@ -78,7 +78,7 @@ export class Site {
       this.#arrivals.emit(String(request.socket.remotePort))
       void handled.then(() => this.#handled.delete(handled))
     }
-    this.#server = createServer(Object.assign(handle, { shutdown: handler.shutdown }))
+    this.#server = createUploadServer(Object.assign(handle, { shutdown: handler.shutdown }))
   }
 
   static async open(composer: StoreComposer, options: SiteOptions): Promise<Site> {

@@ -6,7 +6,7 @@ import { createUpload, memoryComposer, patch, send, serve, tus } from '../serve.
 /** Hands on a copy of the options, as a store does that adds something of its own. */
 function copying(inner: DataStore): DataStore {
   return {
-    maximumSize: inner.maximumSize,
+    maxSize: inner.maxSize,
     locate: (upload) => inner.locate(upload),
     create: (upload, options) => inner.create(upload, { ...options }),
     stat: (upload, options) => inner.stat(upload, { ...options }),

@@ -27,8 +27,8 @@ describe.each(['at its end', 'before it asks for more'])('a write that hangs %s'
     })
     composer.useDataStore(hanging)
     const log = keptLog()
-    const [storeTimeout, stallTimeout] = [100, 100]
-    const limits = { flushTimeout: 100, storeTimeout, stallTimeout, lockTimeout: 100 }
+    const [storeTimeout, idleTimeout] = [100, 100]
+    const limits = { flushTimeout: 100, storeTimeout, idleTimeout, lockTimeout: 100 }
     const site = await serve({ composer, logger: log, ...limits })
     return { site, wake, aborted, log }
   }

@@ -213,7 +213,7 @@ describe.each([
     const hangs = new Set<string>()
     stores.composer.useDataStore({
       ...dataStore!,
-      maximumSize: Infinity,
+      maxSize: Infinity,
       locate: (upload) => dataStore!.locate(upload),
       create: (upload, options) => dataStore!.create(upload, options),
       append: (upload, from, body, options) => dataStore!.append(upload, from, body, options),

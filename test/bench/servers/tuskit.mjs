@@ -4,7 +4,9 @@ import { pathToFileURL } from 'node:url'
 
 const { directory, build, durability = 'os', fileLocker } = JSON.parse(process.argv[2])
 const load = (entry) => import(pathToFileURL(join(build, entry)).href)
-const { createHandler, createServer, StoreComposer } = await load('index.js')
+const { createHandler, createServer, StoreComposer, ...index } = await load('index.js')
+// Older builds have it by another name.
+const { createUploadServer = createServer } = index
 const { FileInfoStore, FileLocker, FileStore } = await load('file-store.js')
 
 const composer = new StoreComposer()
@@ -12,5 +14,5 @@ new FileStore({ directory, durability }).useIn(composer)
 new FileInfoStore({ directory, durability }).useIn(composer)
 if (fileLocker) new FileLocker({ directory }).useIn(composer)
 
-const server = createServer(createHandler({ basePath: '/files', composer }))
+const server = createUploadServer(createHandler({ basePath: '/files', composer }))
 server.listen(0, '127.0.0.1', () => console.log(server.address().port))

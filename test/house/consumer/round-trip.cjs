@@ -36,7 +36,7 @@ async function roundTrip(tuskit, fileStore, memoryStore) {
  * @param {import('tuskit').StoreComposer} composer
  */
 async function upload(tuskit, composer) {
-  const server = tuskit.createServer(tuskit.createHandler({ basePath: '/files', composer }))
+  const server = tuskit.createUploadServer(tuskit.createHandler({ basePath: '/files', composer }))
   await once(server.listen(0, '127.0.0.1'), 'listening')
   try {
     const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())

@@ -2,7 +2,7 @@ import http, { type RequestListener, type Server, type ServerOptions } from 'nod
 import { corsOfHandlers, type Handler } from './create-handler.js'
 import { answerClientErrors } from './http/client-error.js'
 
-/** Options of {@link createServer}: those of Node's `http.createServer`, and these. */
+/** Options of {@link createUploadServer}: those of Node's `http.createServer`, and these. */
 export interface UploadServerOptions extends ServerOptions {
   /** The handler to shut down with the server, when the listener is an application that it is mounted in. */
   readonly handler?: Handler
@@ -19,14 +19,14 @@ export interface UploadServer extends Server {
 
 /**
  * An `http.Server` with the settings that long uploads need: no limit on the duration of a request (the handler's
- * `stallTimeout` takes its place), room for the long headers of concatenations (64 KiB), connections kept for 65
+ * `idleTimeout` takes its place), room for the long headers of concatenations (64 KiB), connections kept for 65
  * seconds, and `Expect: 100-continue` answered only when the request is going to be accepted. Options given replace
  * these.
  *
  * Headers that are too large are answered 431 `ERR_HEADERS_TOO_LARGE`, with the headers of CORS where they can be known,
  * unless the application has a `clientError` listener.
  */
-export function createServer(
+export function createUploadServer(
   listener: Handler | RequestListener,
   { handler, ...options }: UploadServerOptions = {},
 ): UploadServer {

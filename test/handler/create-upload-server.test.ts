@@ -2,7 +2,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { once } from 'node:events'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createHandler, createServer, type HandlerOptions } from 'tuskit'
+import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
 import {
   chunk,
   createUpload,
@@ -41,12 +41,12 @@ describe('requestTimeout', () => {
   })
 })
 
-describe('createServer', () => {
+describe('createUploadServer', () => {
   test('has the settings that long uploads need, and takes those of Node', () => {
-    const server = createServer(make({}))
+    const server = createUploadServer(make({}))
     expect([server.requestTimeout, server.headersTimeout]).toEqual([0, 60_000])
     expect(server.keepAliveTimeout).toBe(65_000)
-    const other = createServer(make({}), { requestTimeout: 7_000, keepAliveTimeout: 1 })
+    const other = createUploadServer(make({}), { requestTimeout: 7_000, keepAliveTimeout: 1 })
     expect([other.requestTimeout, other.keepAliveTimeout]).toEqual([7_000, 1])
     expect(other.headersTimeout).toBe(7_000)
   })
