@@ -7,16 +7,16 @@ import { featuresOf } from './features.js'
 import type { HandlerOptions } from './handler-options.js'
 import { BufferBudget } from './http/buffer-budget.js'
 import { createCors, type Cors } from './http/cors.js'
-import { errorAnswer } from './http/error-answer.js'
+import { errorResponse } from './http/error-response.js'
 import { HttpExchange } from './http/http-exchange.js'
 import { wrongMessages } from './http/wrong-messages.js'
 import { createLocations } from './http/location.js'
 import { warnOfRequestTimeout } from './http/request-timeout.js'
-import { respond, type Answer } from './http/respond.js'
+import { respond, type HttpResponse } from './http/respond.js'
 import { normalizeBasePath, route, targetOf, type Route } from './http/route.js'
 import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
-import { answer } from './protocols/answer.js'
+import { handleRequest } from './protocols/handle-request.js'
 import { withOwnHeaders } from './protocols/own-headers.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
 import { boundedStores } from './uploads/bounded-stores.js'
@@ -173,22 +173,22 @@ export function createHandler(given: HandlerOptions): Handler {
     if (found === undefined && next !== undefined) return next()
     const exchange = new HttpExchange(request, response, exchangeOptions)
     warnOfRequestTimeout(exchange.request)
-    const answering = answerTo(exchange, found)
-    engine.background.add(answering)
-    const answered = await answering
-    engine.background.delete(answering)
+    const responding = responseTo(exchange, found)
+    engine.background.add(responding)
+    const httpResponse = await responding
+    engine.background.delete(responding)
     if (engine.stopping && !response.headersSent) exchange.endConnection()
-    await respond(exchange, answered, engine.log, stopping.signal)
+    await respond(exchange, httpResponse, engine.log, stopping.signal)
   }
 
-  async function answerTo(exchange: HttpExchange, found: Route): Promise<Answer> {
+  async function responseTo(exchange: HttpExchange, found: Route): Promise<HttpResponse> {
     try {
       if (exchange.turn !== undefined) await exchange.turn
       applyCors(cors, exchange)
-      return await answer(context, exchange, found, engine.stopping)
+      return await handleRequest(context, exchange, found, engine.stopping)
     } catch (error) {
       // The application's own function for origins, or middleware that has answered already.
-      return withOwnHeaders(errorAnswer(error, exchange, engine.log), {})
+      return withOwnHeaders(errorResponse(error, exchange, engine.log), {})
     }
   }
 

@@ -37,8 +37,8 @@ export function answerClientErrors(server: Server, cors: Cors | undefined): void
     refused.add(socket)
     const responses = [...(unfinished.get(socket) ?? [])]
     // Bytes in the middle of another response would be taken for a part of it.
-    const isAnswering = responses.some((response) => response.headersSent)
-    if (!socket.writable || isAnswering) return void socket.destroy(error)
+    const isResponding = responses.some((response) => response.headersSent)
+    if (!socket.writable || isResponding) return void socket.destroy(error)
     if (error.code !== 'HPE_HEADER_OVERFLOW') {
       socket.write(head(statuses[error.code ?? ''] ?? 400))
       return void socket.destroy(error)

@@ -9,12 +9,12 @@ import type { HttpExchange } from './http-exchange.js'
 import { cancel, internalError, noError } from './http2-stream.js'
 
 /** What a request is answered with. */
-export interface Answer {
+export interface HttpResponse {
   readonly status: number
   readonly headers: OutgoingHttpHeaders
   /** Absent: none. Never sent in answer to HEAD. */
   readonly body?: string | Readable
-  /** `Cache-Control`, whatever {@link Answer.headers} say. Absent: `no-store`. */
+  /** `Cache-Control`, whatever {@link HttpResponse.headers} say. Absent: `no-store`. */
   readonly cacheControl?: string
 }
 
@@ -29,19 +29,19 @@ const phrases: Readonly<Record<number, string>> = { 460: 'Checksum Mismatch' }
  */
 export async function respond(
   exchange: HttpExchange,
-  answer: Answer,
+  httpResponse: HttpResponse,
   log: Logger,
   stopping: AbortSignal,
 ): Promise<void> {
   const { request, response } = exchange
-  const { status, headers, body } = answer
+  const { status, headers, body } = httpResponse
   if (response.headersSent || exchange.gone) {
     if (typeof body === 'object') discard(body)
     // A stream that was closed is over when it is read.
     exchange.stream?.resume()
     return
   }
-  if (typeof body === 'object') return stream(exchange, answer, body, log)
+  if (typeof body === 'object') return stream(exchange, httpResponse, body, log)
   const silent = exchange.method === 'HEAD' || status === 204 || status === 304
   // 205 has a length, but of nothing.
   const text = silent || status === 205 ? '' : (body ?? '')
@@ -87,7 +87,7 @@ async function delivered(exchange: HttpExchange, body?: Readable): Promise<void>
 
 async function stream(
   exchange: HttpExchange,
-  { status, headers }: Answer,
+  { status, headers }: HttpResponse,
   body: Readable,
   log: Logger,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { featureNames, type Feature } from '../features.js'
 import type { HttpExchange } from '../http/http-exchange.js'
-import type { Answer } from '../http/respond.js'
+import type { HttpResponse } from '../http/respond.js'
 import type { Route } from '../http/route.js'
 import { checksumAlgorithms } from '../uploads/checksum.js'
 import type { ProtocolContext } from './context.js'
@@ -16,7 +16,7 @@ export async function handleOptions(
   context: ProtocolContext,
   exchange: HttpExchange,
   { kind }: NonNullable<Route>,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { features, settings } = context.engine
   const extensions = featureNames.filter((name) => features.has(name) && !others.includes(name))
   const maxSize = await settings.maxSize(exchange, undefined)

@@ -12,7 +12,7 @@ import { hookEvent } from './transition.js'
 import { withoutSecret } from './without-secret.js'
 
 /** What the members of verdicts must be that refuse or answer. */
-export const beAnswer: OptionRule = {
+export const beRejection: OptionRule = {
   expectation: 'a boolean, or an object with status, headers and body',
   accepts: (v) => typeof v === 'boolean' || must.beObject.accepts(v),
 }
@@ -54,7 +54,7 @@ export async function authorize(
   const event = hookEvent(subject?.id ?? '', 'access')
   const upload = subject && withoutSecret(subject)
   const context = { event, action, upload, request: exchange.request }
-  const verdict = await ask(engine.hookLimit, { reject: beAnswer }, context, (asked) =>
+  const verdict = await ask(engine.hookLimit, { reject: beRejection }, context, (asked) =>
     hooks.access!(asked),
   )
   if (verdict.reject) throw refusal('ERR_ACCESS_DENIED', verdict.reject)

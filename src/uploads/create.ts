@@ -11,7 +11,7 @@ import {
   type UnplacedUpload,
   type Upload,
 } from '../upload.js'
-import { ask, authorize, beAnswer, refusal } from './ask.js'
+import { ask, authorize, beRejection, refusal } from './ask.js'
 import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { exclusive, type Holder } from './exclusive.js'
@@ -141,7 +141,7 @@ async function askPreCreate(
   const verdict = await ask(
     engine.hookLimit,
     {
-      reject: beAnswer,
+      reject: beRejection,
       id: must.beText,
       metadata: must.beTexts,
       maxSize: must.beLimit,

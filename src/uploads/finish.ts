@@ -3,7 +3,7 @@ import type { Stat } from '../capabilities/data-store.js'
 import { TusError } from '../errors.js'
 import { must } from '../options.js'
 import type { FinalResponse } from '../upload.js'
-import { ask, beAnswer, refusal } from './ask.js'
+import { ask, beRejection, refusal } from './ask.js'
 import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
@@ -59,7 +59,7 @@ async function askPreFinish(
   const event = hookEvent(upload.id, 'pre-finish')
   const verdict = await ask(
     engine.preFinishLimit,
-    { reject: beAnswer, response: must.beObject },
+    { reject: beRejection, response: must.beObject },
     { event, upload, request },
     (context) => hooks.preFinish!(context),
   )

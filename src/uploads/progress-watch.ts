@@ -1,6 +1,6 @@
 import { isTusError } from '../errors.js'
 import type { FinalResponse } from '../upload.js'
-import { ask, beAnswer, refusal } from './ask.js'
+import { ask, beRejection, refusal } from './ask.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './exclusive.js'
@@ -32,7 +32,7 @@ export function watchProgress(
     const upload = withoutSecret(holder.upload)
     const context = { event, upload, offset, request: exchange.request }
     try {
-      const answer = await ask(engine.hookLimit, { stop: beAnswer }, context, (asked) =>
+      const answer = await ask(engine.hookLimit, { stop: beRejection }, context, (asked) =>
         engine.hooks.postReceive!(asked),
       )
       if (!answer.stop) return

@@ -1,7 +1,7 @@
 import { isTusError, TusError } from '../errors.js'
 import type { HookType } from '../hooks.js'
 import type { Upload } from '../upload.js'
-import { ask, authorize, beAnswer, refusal } from './ask.js'
+import { ask, authorize, beRejection, refusal } from './ask.js'
 import { isReferenced } from './reference.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
@@ -95,7 +95,7 @@ async function askPreTerminate(
   const upload = withoutSecret(holder.upload)
   const event = hookEvent(upload.id, 'pre-terminate')
   const context = { event, upload, request }
-  const verdict = await ask(engine.hookLimit, { reject: beAnswer }, context, (asked) =>
+  const verdict = await ask(engine.hookLimit, { reject: beRejection }, context, (asked) =>
     hooks.preTerminate!(asked),
   )
   if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)

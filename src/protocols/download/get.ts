@@ -1,7 +1,7 @@
 import { TusError } from '../../errors.js'
 import { downloadTurn } from '../../http/download-turn.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import { openContent } from '../../uploads/read.js'
 import type { ProtocolContext } from '../context.js'
@@ -21,7 +21,7 @@ export async function handleGet(
   context: ProtocolContext,
   exchange: HttpExchange,
   id: string,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { upload, length, read } = await openContent(context.engine, id, exchange)
   const { headers } = exchange.request
   const presentation = await presentationOf(context, upload, exchange)

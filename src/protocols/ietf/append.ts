@@ -1,9 +1,9 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import { append } from '../../uploads/append.js'
 import { header, type ProtocolContext } from '../context.js'
-import { completedAnswer } from './completed-answer.js'
+import { completedResponse } from './completed-response.js'
 import { contentDigest } from './content-digest.js'
 import { declaredLength } from './declared-length.js'
 import { completenessOf, type Dialect } from './dialect.js'
@@ -18,7 +18,7 @@ export async function handleAppend(
   exchange: HttpExchange,
   dialect: Dialect,
   id: string,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { body, request } = exchange
   const { headers } = request
   if (dialect.typedAppends && !isPartialUpload(headers['content-type'])) {
@@ -45,7 +45,7 @@ export async function handleAppend(
     exchange,
     ...progressTeller(context, exchange, dialect, offset),
   })
-  if (upload.state.kind === 'finished') return completedAnswer(context, exchange, dialect, upload)
+  if (upload.state.kind === 'finished') return completedResponse(context, exchange, dialect, upload)
   const status = dialect.appendStatus
   return { status, headers: uploadHeaders(context, dialect, upload, stored) }
 }

@@ -1,10 +1,10 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import { create } from '../../uploads/create.js'
 import { header, type ProtocolContext } from '../context.js'
-import { completedAnswer } from './completed-answer.js'
+import { completedResponse } from './completed-response.js'
 import { contentDigest } from './content-digest.js'
 import { declaredLength } from './declared-length.js'
 import { completenessOf, type Dialect } from './dialect.js'
@@ -19,7 +19,7 @@ export async function handleCreation(
   context: ProtocolContext,
   exchange: HttpExchange,
   dialect: Dialect,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { engine, locations } = context
   const { request, response, body } = exchange
   const completes = completenessOf(dialect, request.headers)
@@ -63,6 +63,6 @@ export async function handleCreation(
       ...(resumable && progressTeller(context, exchange, dialect, 0)),
     },
   })
-  if (upload.state.kind === 'finished') return completedAnswer(context, exchange, dialect, upload)
+  if (upload.state.kind === 'finished') return completedResponse(context, exchange, dialect, upload)
   return { status: 201, headers: uploadHeaders(context, dialect, upload, offset) }
 }

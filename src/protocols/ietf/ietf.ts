@@ -1,7 +1,7 @@
 import { TusError, type ErrorCode } from '../../errors.js'
-import { asTusError, errorAnswer } from '../../http/error-answer.js'
+import { asTusError, errorResponse } from '../../http/error-response.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import type { Route } from '../../http/route.js'
 import type { Engine } from '../../uploads/engine.js'
 import { inspect } from '../../uploads/inspect.js'
@@ -16,17 +16,17 @@ import { handleGetOrRetrieval, handleRetrieval } from './retrieval.js'
 import { uploadLimit } from './upload-limit.js'
 
 /** The answer of the IETF draft to a request; also when there is an error. `stopping`: nothing but HEAD is served. */
-export async function answerIetf(
+export async function handleIetf(
   context: ProtocolContext,
   exchange: HttpExchange,
   route: Route,
   stopping: boolean,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const dialect = dialectOf(exchange.request.headers)
-  const answer = await dispatch(context, exchange, dialect, route, stopping).catch(
+  const httpResponse = await dispatch(context, exchange, dialect, route, stopping).catch(
     (error: unknown) => refusalOf(context, exchange, dialect, route, error),
   )
-  return withOwnHeaders(answer, {})
+  return withOwnHeaders(httpResponse, {})
 }
 
 async function dispatch(
@@ -35,7 +35,7 @@ async function dispatch(
   dialect: Dialect,
   route: Route,
   stopping: boolean,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { method } = exchange
   if (stopping && method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
   if (route === undefined || route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
@@ -86,19 +86,19 @@ async function refusalOf(
   dialect: Dialect,
   route: Route,
   error: unknown,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { code, final, maxSize } = asTusError(error)
   const tellsOffset = dialect.alwaysTellsOffset && malformed.has(code) && route?.kind === 'upload'
   const offset = tellsOffset ? await offsetOf(engine, exchange, route.id) : undefined
-  const answer = errorAnswer(error, exchange, engine.log, (known, sentence) => {
+  const httpResponse = errorResponse(error, exchange, engine.log, (known, sentence) => {
     const status = statusOf(known, dialect)
     const body = problem(known, sentence, status, exchange, dialect)
     return { status, contentType: 'application/problem+json', body }
   })
   return {
-    ...answer,
+    ...httpResponse,
     headers: {
-      ...answer.headers,
+      ...httpResponse.headers,
       ...(offset !== undefined && { 'upload-offset': String(offset) }),
       ...(limitErrors.has(code) && uploadLimit(engine.settings, dialect, { maxSize })),
       // A download that asks for too much says nothing of the upload, which is complete.

@@ -1,5 +1,5 @@
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import { takeOver, type Inspection } from '../../uploads/inspect.js'
 import { header, type ProtocolContext } from '../context.js'
 import { handleGet } from '../download/get.js'
@@ -12,15 +12,15 @@ export async function handleRetrieval(
   exchange: HttpExchange,
   dialect: Dialect,
   id: string,
-): Promise<Answer> {
-  return stateAnswer(context, dialect, await takeOver(context.engine, id, exchange, 'ietf'))
+): Promise<HttpResponse> {
+  return stateResponse(context, dialect, await takeOver(context.engine, id, exchange, 'ietf'))
 }
 
-function stateAnswer(
+function stateResponse(
   context: ProtocolContext,
   dialect: Dialect,
   { upload, offset }: Inspection,
-): Answer {
+): HttpResponse {
   const { length } = upload
   return {
     status: 204,
@@ -40,7 +40,7 @@ export async function handleGetOrRetrieval(
   exchange: HttpExchange,
   dialect: Dialect,
   id: string,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { engine } = context
   const { features, stores } = engine
   const asks = header(exchange.request.headers, 'upload-draft-interop-version') !== undefined
@@ -50,7 +50,7 @@ export async function handleGetOrRetrieval(
     const found = await takeOver(engine, id, exchange, 'ietf')
     // Its last bytes may have come in the meantime.
     if (!downloads || found.upload.state.kind !== 'finished') {
-      return stateAnswer(context, dialect, found)
+      return stateResponse(context, dialect, found)
     }
     upload = found.upload
   }

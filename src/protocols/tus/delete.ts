@@ -1,5 +1,5 @@
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import { terminate } from '../../uploads/terminate.js'
 import type { ProtocolContext } from '../context.js'
 
@@ -8,7 +8,7 @@ export async function handleDelete(
   { engine }: ProtocolContext,
   exchange: HttpExchange,
   id: string,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   await terminate(engine, id, exchange)
   return { status: 204, headers: {} }
 }

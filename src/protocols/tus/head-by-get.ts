@@ -1,6 +1,6 @@
 import { isTusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import { inspect } from '../../uploads/inspect.js'
 import { requireProtocol } from '../../uploads/load.js'
 import type { ProtocolContext } from '../context.js'
@@ -15,7 +15,7 @@ export async function handleHeadByGet(
   context: ProtocolContext,
   exchange: HttpExchange,
   id: string,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { engine } = context
   const found = await inspect(engine, id, exchange)
   const { upload, finished } = found

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import { inspect, type Inspection } from '../../uploads/inspect.js'
 import type { ProtocolContext } from '../context.js'
 import { expiresHeader } from './expires-header.js'
@@ -10,7 +10,7 @@ export async function handleHead(
   { engine }: ProtocolContext,
   exchange: HttpExchange,
   id: string,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   return { status: 200, headers: stateHeaders(await inspect(engine, id, exchange, 'tus')) }
 }
 

@@ -1,6 +1,6 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import { append } from '../../uploads/append.js'
 import { chunkDigest } from './chunk-digest.js'
@@ -16,7 +16,7 @@ export async function handlePatch(
   context: ProtocolContext,
   exchange: HttpExchange,
   id: string,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { headers } = exchange.request
   if (!isOffsetOctetStream(headers['content-type'])) throw new TusError('ERR_INVALID_CONTENT_TYPE')
   const offset = parseInteger(header(headers, 'upload-offset') ?? '')

@@ -1,6 +1,6 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import { create } from '../../uploads/create.js'
 import { createFinal } from '../../uploads/create-final.js'
@@ -19,7 +19,7 @@ import { parseMetadata } from '../../metadata.js'
 export async function handlePost(
   context: ProtocolContext,
   exchange: HttpExchange,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const { headers } = exchange.request
   if (!context.engine.features.has('creation')) throw new TusError('ERR_METHOD_NOT_ALLOWED')
   if (headers['upload-checksum'] !== undefined) {
@@ -117,7 +117,7 @@ function takeChunk(context: ProtocolContext, exchange: HttpExchange): Chunk {
   return { body: exchange.body, digest: () => digest, exchange }
 }
 
-function created(upload: Upload, offset: number | undefined): Answer {
+function created(upload: Upload, offset: number | undefined): HttpResponse {
   const response = upload.state.kind === 'finished' ? upload.state.response : undefined
   return {
     status: response?.status || 201,

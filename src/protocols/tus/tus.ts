@@ -1,7 +1,7 @@
 import { TusError } from '../../errors.js'
-import { errorAnswer, isFailure, retryAfter } from '../../http/error-answer.js'
+import { errorResponse, isFailure, retryAfter } from '../../http/error-response.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import type { Route } from '../../http/route.js'
 import { handleGet } from '../download/get.js'
 import { withOwnHeaders } from '../own-headers.js'
@@ -21,36 +21,40 @@ const own = { 'tus-resumable': version }
  * The answer of tus 1.0.0 to a request; also when there is an error. `stopping`: nothing but HEAD is served any more.
  * What the protocol says in headers, no hook can say otherwise.
  */
-export async function answerTus(
+export async function handleTus(
   context: ProtocolContext,
   exchange: HttpExchange,
   route: Route,
   stopping: boolean,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   try {
     return withOwnHeaders(await dispatch(context, exchange, route, stopping), own)
   } catch (error) {
-    return tusErrorAnswer(context, exchange, error)
+    return tusErrorResponse(context, exchange, error)
   }
 }
 
 /** The answer of tus 1.0.0 to an error. */
-export function tusErrorAnswer(
+export function tusErrorResponse(
   { engine }: ProtocolContext,
   exchange: HttpExchange,
   error: unknown,
-): Answer {
-  const answer = errorAnswer(error, exchange, engine.log)
+): HttpResponse {
+  const httpResponse = errorResponse(error, exchange, engine.log)
   const locked = asksForState(exchange) && isFailure(error)
-  return withOwnHeaders(locked ? asLocked(answer) : answer, own)
+  return withOwnHeaders(locked ? asLocked(httpResponse) : httpResponse, own)
 }
 
 /**
  * tus-js-client takes every status of a HEAD response but 2xx and 423 for the end of the upload and starts over from byte
  * 0. So a failure, which says nothing about the upload, becomes 423.
  */
-function asLocked(answer: Answer): Answer {
-  return { ...answer, status: 423, headers: { 'retry-after': retryAfter, ...answer.headers } }
+function asLocked(httpResponse: HttpResponse): HttpResponse {
+  return {
+    ...httpResponse,
+    status: 423,
+    headers: { 'retry-after': retryAfter, ...httpResponse.headers },
+  }
 }
 
 /** HEAD, or the GET that a cache made of it. */
@@ -63,7 +67,7 @@ async function dispatch(
   exchange: HttpExchange,
   route: Route,
   stopping: boolean,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   // HEAD brings no data, and a client that learns its offset can wait for the server to come back.
   if (stopping && exchange.method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
   if (route === undefined) throw new TusError('ERR_NOT_FOUND')

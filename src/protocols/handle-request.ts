@@ -1,30 +1,30 @@
 import type { HttpExchange } from '../http/http-exchange.js'
-import type { Answer } from '../http/respond.js'
+import type { HttpResponse } from '../http/respond.js'
 import type { Route } from '../http/route.js'
 import type { Upload } from '../upload.js'
 import { header, type ProtocolContext } from './context.js'
 import { completenessOf, dialectOf } from './ietf/dialect.js'
-import { answerIetf } from './ietf/ietf.js'
+import { handleIetf } from './ietf/ietf.js'
 import { isPartialUpload } from './ietf/media-type.js'
 import { isOffsetOctetStream } from './tus/media-type.js'
-import { answerTus, tusErrorAnswer } from './tus/tus.js'
+import { handleTus, tusErrorResponse } from './tus/tus.js'
 
 /** The answer to a request, by the protocol that it speaks. `stopping`: nothing but HEAD is served any more. */
-export async function answer(
+export async function handleRequest(
   context: ProtocolContext,
   exchange: HttpExchange,
   route: Route,
   stopping: boolean,
-): Promise<Answer> {
+): Promise<HttpResponse> {
   let protocol: Upload['protocol']
   try {
     protocol = await protocolOf(context, exchange, route)
   } catch (error) {
     // Nobody knows whose upload it is, and to read the record once more would take as long again.
-    return tusErrorAnswer(context, exchange, error)
+    return tusErrorResponse(context, exchange, error)
   }
-  const answerBy = protocol === 'ietf' ? answerIetf : answerTus
-  return answerBy(context, exchange, route, stopping)
+  const handle = protocol === 'ietf' ? handleIetf : handleTus
+  return handle(context, exchange, route, stopping)
 }
 
 /**

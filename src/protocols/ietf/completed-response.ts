@@ -1,5 +1,5 @@
 import type { HttpExchange } from '../../http/http-exchange.js'
-import type { Answer } from '../../http/respond.js'
+import type { HttpResponse } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import type { ProtocolContext } from '../context.js'
 import type { Dialect } from './dialect.js'
@@ -10,12 +10,12 @@ import { uploadHeaders } from './upload-headers.js'
  * The answer to the request that completed an upload, or asks again for that answer: what the creation would have been
  * answered had it brought the whole (IETF draft, Upload Append).
  */
-export function completedAnswer(
+export function completedResponse(
   context: ProtocolContext,
   exchange: HttpExchange,
   dialect: Dialect,
   upload: Upload,
-): Answer {
+): HttpResponse {
   const { state, length, representation } = upload
   const { response, digests } = state.kind === 'finished' ? state : {}
   const wanted = representation?.wantedDigest as DigestAlgorithm | undefined

@@ -1,7 +1,7 @@
 import { errors, isTusError, TusError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { HttpExchange } from './http-exchange.js'
-import type { Answer } from './respond.js'
+import type { HttpResponse } from './respond.js'
 
 /** Seconds after which a client may try again. */
 export const retryAfter = '1'
@@ -37,12 +37,12 @@ export function isFailure(error: unknown): boolean {
  * The answer to an error. A {@link TusError} is told as it is; anything else stays in the log, and the client gets a
  * fixed text with the id of the request.
  */
-export function errorAnswer(
+export function errorResponse(
   error: unknown,
   exchange: HttpExchange,
   log: Logger,
   form = plainText,
-): Answer {
+): HttpResponse {
   const known = asTusError(error)
   const { response } = known
   if (response !== undefined && response.code === undefined) {
