@@ -72,7 +72,7 @@ export type {
   CreateOptions,
   ReadOptions,
   WriteOptions,
-} from './capabilities/options.js'
+} from './capabilities/call-options.js'
 export type { Terminator } from './capabilities/terminator.js'
 export type { UploadBody } from './capabilities/upload-body.js'
 export type { VerifiedAppender } from './capabilities/verified-appender.js'

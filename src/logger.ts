@@ -1,4 +1,4 @@
-import type { OptionRule } from './options.js'
+import type { OptionRule } from './check-options.js'
 
 /**
  * Takes the handler's messages: anything like `console`. `fields` holds what goes with the message, such as

@@ -1,5 +1,5 @@
 import { baseName, shortened } from './base-name.js'
-import { checkOptions, type OptionRule } from './options.js'
+import { checkOptions, type OptionRule } from './check-options.js'
 
 /** Options of {@link safeFileName}. */
 export interface SafeFileNameOptions {

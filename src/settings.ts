@@ -5,7 +5,7 @@ import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './han
 import { TusError } from './errors.js'
 import type { Hooks } from './hooks.js'
 import { beLogger } from './logger.js'
-import { checkOptions, must, type OptionRule } from './options.js'
+import { checkOptions, must, type OptionRule } from './check-options.js'
 import type { StoreSlots } from './store-composer.js'
 import type { FilledSlots } from './uploads/bounded-stores.js'
 import type { TimeLimit } from './uploads/time-limit.js'

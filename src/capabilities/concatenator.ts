@@ -1,5 +1,5 @@
 import type { Upload } from '../upload.js'
-import type { WriteOptions } from './options.js'
+import type { WriteOptions } from './call-options.js'
 
 /** Joins uploads. Filling the slot turns the concatenation extension on. */
 export interface Concatenator {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Upload } from '../upload.js'
-import type { ReadOptions } from './options.js'
+import type { ReadOptions } from './call-options.js'
 
 /** The bytes from `start` to `end`, both included, both counted from 0. */
 export interface ByteRange {

@@ -1,5 +1,5 @@
 import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
-import type { AppendOptions, CreateOptions, ReadOptions } from './options.js'
+import type { AppendOptions, CreateOptions, ReadOptions } from './call-options.js'
 import type { UploadBody } from './upload-body.js'
 
 /**

@@ -1,4 +1,4 @@
-import type { ReadOptions } from './options.js'
+import type { ReadOptions } from './call-options.js'
 
 /** Finds records whose time is over. Offered by info stores. Filling the slot turns expiration on. */
 export interface ExpiryIndex {

@@ -1,6 +1,6 @@
 import type { Upload } from '../upload.js'
 import type { Stat } from './data-store.js'
-import type { WriteOptions } from './options.js'
+import type { WriteOptions } from './call-options.js'
 
 /**
  * Turns the stored bytes into the finished object (completes a multipart upload, seals a blob). Without it, full

@@ -1,4 +1,4 @@
-import type { ReadOptions } from './options.js'
+import type { ReadOptions } from './call-options.js'
 
 /** Options of {@link InfoLister.ids}. */
 export interface ListOptions extends ReadOptions {

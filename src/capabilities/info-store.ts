@@ -1,5 +1,5 @@
 import type { Upload } from '../upload.js'
-import type { ChangeOptions, ReadOptions } from './options.js'
+import type { ChangeOptions, ReadOptions } from './call-options.js'
 
 /**
  * Keeps the records of uploads.

@@ -1,5 +1,5 @@
 import type { Upload } from '../upload.js'
-import type { WriteOptions } from './options.js'
+import type { WriteOptions } from './call-options.js'
 
 /** Removes data. Filling the slot turns the termination extension on, and lets expired uploads be removed. */
 export interface Terminator {

@@ -1,6 +1,6 @@
 import type { Upload } from '../upload.js'
 import type { Stat } from './data-store.js'
-import type { AppendOptions } from './options.js'
+import type { AppendOptions } from './call-options.js'
 import type { UploadBody } from './upload-body.js'
 
 /** Appends a chunk that counts only once it is verified. Filling the slot turns the checksum extension on. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { checkOptions, must } from '../options.js'
+import { checkOptions, must } from '../check-options.js'
 import { appendCases } from './append-cases.js'
 import type { Case, Claim, SlotName } from './cases.js'
 import { concatenatorCases } from './concatenator-cases.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { InfoStore } from '../capabilities/info-store.js'
-import type { ChangeOptions } from '../capabilities/options.js'
+import type { ChangeOptions } from '../capabilities/call-options.js'
 import type { Upload } from '../upload.js'
 import { cases } from './cases.js'
 import { nearIds } from './data-store-cases.js'

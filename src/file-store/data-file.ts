@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Stat } from '../capabilities/data-store.js'
-import type { WriteOptions } from '../capabilities/options.js'
+import type { WriteOptions } from '../capabilities/call-options.js'
 import type { Directory } from './directory.js'
 import type { OpenFile } from './medium.js'
 import { TusError } from '../errors.js'

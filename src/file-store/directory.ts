@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { TusError } from '../errors.js'
-import { must } from '../options.js'
+import { must } from '../check-options.js'
 import { errorCode, mediumError, type Meanings } from './medium-error.js'
 import { Medium, type OpenFile } from './medium.js'
 

@@ -10,12 +10,12 @@ import type {
   CreateOptions,
   ReadOptions,
   WriteOptions,
-} from '../capabilities/options.js'
+} from '../capabilities/call-options.js'
 import type { Terminator } from '../capabilities/terminator.js'
 import type { UploadBody } from '../capabilities/upload-body.js'
 import type { VerifiedAppender } from '../capabilities/verified-appender.js'
 import { TusError } from '../errors.js'
-import { checkOptions, must } from '../options.js'
+import { checkOptions, must } from '../check-options.js'
 import type { StoreComposer } from '../store-composer.js'
 import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
 import { DataFile, isFileStat, type FileStat } from './data-file.js'

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import type { Stat } from '../capabilities/data-store.js'
 import type { Finisher } from '../capabilities/finisher.js'
-import type { WriteOptions } from '../capabilities/options.js'
+import type { WriteOptions } from '../capabilities/call-options.js'
 import type { Upload } from '../upload.js'
 import type { Directory } from './directory.js'
 import { mustHold } from './replacement.js'

@@ -1,4 +1,4 @@
-import { checkOptions } from '../options.js'
+import { checkOptions } from '../check-options.js'
 
 /** Which pages of other origins may use the server (CORS), and how. */
 export interface CorsOptions {

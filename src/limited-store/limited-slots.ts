@@ -1,7 +1,7 @@
 import type { Concatenator } from '../capabilities/concatenator.js'
 import type { DataStore, Stat } from '../capabilities/data-store.js'
 import type { InfoStore } from '../capabilities/info-store.js'
-import type { AppendOptions } from '../capabilities/options.js'
+import type { AppendOptions } from '../capabilities/call-options.js'
 import type { Terminator } from '../capabilities/terminator.js'
 import type { UploadBody } from '../capabilities/upload-body.js'
 import type { VerifiedAppender } from '../capabilities/verified-appender.js'

@@ -1,5 +1,5 @@
 import { beLogger, defaultLogger, forgiving, type Logger } from '../logger.js'
-import { checkOptions, must, type OptionRule } from '../options.js'
+import { checkOptions, must, type OptionRule } from '../check-options.js'
 import { StoreComposer, type StoreSlots } from '../store-composer.js'
 import { countUploads } from './count-uploads.js'
 import {

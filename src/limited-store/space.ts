@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Stat } from '../capabilities/data-store.js'
-import type { WriteOptions } from '../capabilities/options.js'
+import type { WriteOptions } from '../capabilities/call-options.js'
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { SpaceCounter } from './space-counter.js'

@@ -1,7 +1,7 @@
 import type { ExpiryIndex } from '../capabilities/expiry-index.js'
 import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
-import type { ChangeOptions, ReadOptions } from '../capabilities/options.js'
+import type { ChangeOptions, ReadOptions } from '../capabilities/call-options.js'
 import { cooperative } from '../cooperative.js'
 import { TusError } from '../errors.js'
 import { parseUpload, serializeUpload } from '../parse-upload.js'

@@ -1,5 +1,5 @@
 import type { AcquireOptions, Lock, Locker } from '../capabilities/locker.js'
-import type { ReadOptions } from '../capabilities/options.js'
+import type { ReadOptions } from '../capabilities/call-options.js'
 import type { StoreComposer } from '../store-composer.js'
 import { untilAborted } from './until-aborted.js'
 

@@ -1,7 +1,7 @@
 import { isTusError, TusError } from '../errors.js'
 import type { PreCreateVerdict } from '../hooks.js'
 import { metadataOf } from '../metadata.js'
-import { must } from '../options.js'
+import { must } from '../check-options.js'
 import {
   isUploadId,
   type Concat,

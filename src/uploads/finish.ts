@@ -1,7 +1,7 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { Stat } from '../capabilities/data-store.js'
 import { TusError } from '../errors.js'
-import { must } from '../options.js'
+import { must } from '../check-options.js'
 import type { FinalResponse } from '../upload.js'
 import { ask, beRejection, refusal } from './ask.js'
 import { isoTime, type Engine } from './engine.js'

@@ -1,6 +1,6 @@
 import { cooperative } from '../cooperative.js'
 import { isTusError, TusError } from '../errors.js'
-import { checkOptions, must } from '../options.js'
+import { checkOptions, must } from '../check-options.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import { isFinished, stat } from './measure.js'

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import type { Stat } from '../capabilities/data-store.js'
-import type { ReadOptions } from '../capabilities/options.js'
+import type { ReadOptions } from '../capabilities/call-options.js'
 import { isTusError, TusError } from '../errors.js'
 import { isExpired, type Upload } from '../upload.js'
 import { isKept } from './reference.js'

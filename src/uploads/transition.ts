@@ -1,4 +1,4 @@
-import type { AppendOptions, CreateOptions } from '../capabilities/options.js'
+import type { AppendOptions, CreateOptions } from '../capabilities/call-options.js'
 import { isTusError, TusError } from '../errors.js'
 import type { HookEvent, HookType } from '../hooks.js'
 import type { FinalResponse, Upload } from '../upload.js'

@@ -5,12 +5,12 @@ import manifest from '../../package.json' with { type: 'json' }
 import { codeFiles, read } from './source-files.js'
 
 const foundation = [
-  ...['base-name', 'connection-headers', 'cooperative', 'errors', 'logger', 'metadata'],
-  ...['options', 'parse-base64', 'parse-upload', 'safe-file-name', 'upload'],
+  ...['base-name', 'check-options', 'connection-headers', 'cooperative', 'errors', 'logger'],
+  ...['metadata', 'parse-base64', 'parse-upload', 'safe-file-name', 'upload'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
 const stores = [
-  ...['capabilities', 'cooperative', 'errors', 'logger', 'options'],
+  ...['capabilities', 'check-options', 'cooperative', 'errors', 'logger'],
   ...['parse-upload', 'store-composer', 'upload'],
 ]
 

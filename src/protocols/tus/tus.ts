@@ -10,7 +10,7 @@ import { header } from '../context.js'
 import { handleDelete } from './delete.js'
 import { handleHead } from './head.js'
 import { handleHeadByGet } from './head-by-get.js'
-import { handleOptions } from '../options.js'
+import { describeServer } from '../describe-server.js'
 import { handlePatch } from './patch.js'
 import { handlePost } from './post.js'
 
@@ -71,7 +71,7 @@ async function dispatch(
   // HEAD brings no data, and a client that learns its offset can wait for the server to come back.
   if (stopping && exchange.method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
   if (route === undefined) throw new TusError('ERR_NOT_FOUND')
-  if (exchange.method === 'OPTIONS') return handleOptions(context, exchange, route)
+  if (exchange.method === 'OPTIONS') return describeServer(context, exchange, route)
   if (route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
   checkVersion(exchange)
   const allowed = methodsOf(context, route, asksForState(exchange))

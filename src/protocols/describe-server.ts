@@ -12,7 +12,7 @@ import { uploadLimit } from './ietf/upload-limit.js'
 const others: readonly Feature[] = ['download', 'ietf-draft', 'method-override']
 
 /** Says what the server can do, to clients of both protocols. Nothing is looked up. */
-export async function handleOptions(
+export async function describeServer(
   context: ProtocolContext,
   exchange: HttpExchange,
   { kind }: NonNullable<Route>,
