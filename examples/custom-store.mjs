@@ -3,9 +3,7 @@ import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { MapStore } from './custom-store/map-store.mjs'
 
-const composer = new StoreComposer()
-new MapStore().useIn(composer)
-new MemoryInfoStore().useIn(composer)
+const composer = new StoreComposer().use(new MapStore(), new MemoryInfoStore())
 
 const server = createUploadServer(createHandler({ basePath: '/files', composer }))
 

@@ -2,9 +2,10 @@ import express from 'express'
 import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
-const composer = new StoreComposer()
-new FileStore({ directory: './uploads' }).useIn(composer)
-new FileInfoStore({ directory: './uploads' }).useIn(composer)
+const composer = new StoreComposer().use(
+  new FileStore({ directory: './uploads' }),
+  new FileInfoStore({ directory: './uploads' }),
+)
 
 // `basePath` is the whole path that clients see, with the prefixes of all routers.
 const handler = createHandler({ basePath: '/api/files', composer })

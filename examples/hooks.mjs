@@ -5,9 +5,10 @@ import { FileInfoStore, FileStore } from 'tuskit/file-store'
 const users = new Map([['Bearer secret', 'ada']])
 const userOf = (request) => users.get(request.headers.authorization)
 
-const composer = new StoreComposer()
-new FileStore({ directory: './uploads' }).useIn(composer)
-new FileInfoStore({ directory: './uploads' }).useIn(composer)
+const composer = new StoreComposer().use(
+  new FileStore({ directory: './uploads' }),
+  new FileInfoStore({ directory: './uploads' }),
+)
 
 const hooks = {
   // Asked for every request but OPTIONS.

@@ -1,9 +1,10 @@
 import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
-const composer = new StoreComposer()
-new FileStore({ directory: './uploads' }).useIn(composer)
-new FileInfoStore({ directory: './uploads' }).useIn(composer)
+const composer = new StoreComposer().use(
+  new FileStore({ directory: './uploads' }),
+  new FileInfoStore({ directory: './uploads' }),
+)
 
 const server = createUploadServer(createHandler({ basePath: '/files', composer }))
 

@@ -8,9 +8,10 @@ const port = Number(process.env.PORT || 1080)
 // Clients such as URLSession resume only with them, but there are proxies that break on them: docs/behind-proxies.md.
 const interimResponses = process.env.INTERIM_RESPONSES === 'true'
 
-const composer = new StoreComposer()
-new FileStore({ directory }).useIn(composer)
-new FileInfoStore({ directory }).useIn(composer)
+const composer = new StoreComposer().use(
+  new FileStore({ directory }),
+  new FileInfoStore({ directory }),
+)
 
 const handler = createHandler({ basePath: '/files', composer, interimResponses })
 /** @type {import('node:http').RequestListener} */

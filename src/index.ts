@@ -13,7 +13,7 @@ export type { Logger } from './logger.js'
 export type { Inspection } from './uploads/inspect.js'
 export type { ListedUpload, ListUploadsOptions } from './uploads/list.js'
 export type { Content } from './uploads/read.js'
-export { StoreComposer, type StoreSlots } from './store-composer.js'
+export { StoreComposer, type ComposerPart, type StoreSlots } from './store-composer.js'
 
 // Hooks
 export type {

@@ -149,11 +149,11 @@ export function checkStores(
 ): Omit<FilledSlots, 'locker'> {
   const { dataStore, infoStore, expiryIndex } = slots
   if (dataStore === undefined) {
-    throw new TypeError('createHandler: the composer has no DataStore; call store.useIn(composer)')
+    throw new TypeError('createHandler: the composer has no DataStore; call composer.use(store)')
   }
   if (infoStore === undefined) {
     throw new TypeError(
-      'createHandler: the composer has no InfoStore; call infoStore.useIn(composer)',
+      'createHandler: the composer has no InfoStore; call composer.use(infoStore)',
     )
   }
   if (options.expiration !== undefined && expiryIndex === undefined) {

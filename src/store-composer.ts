@@ -24,6 +24,11 @@ export interface StoreSlots {
   locker?: Locker
 }
 
+/** A store, locker or other part that fills the slots it can. {@link StoreComposer.use} takes it. */
+export interface ComposerPart {
+  useIn(composer: StoreComposer): unknown
+}
+
 /** What each capability must have. */
 const members: {
   readonly [Slot in keyof StoreSlots]-?: readonly (keyof NonNullable<StoreSlots[Slot]>)[]
@@ -55,19 +60,37 @@ function checkMembers(slot: keyof StoreSlots, value: unknown): void {
   }
 }
 
+function checkPart(part: unknown): void {
+  if (typeof (part as ComposerPart | null | undefined)?.useIn === 'function') return
+  throw new TypeError(
+    `StoreComposer: use() needs objects with the function 'useIn', not ${inspect(part, { depth: 0 })}`,
+  )
+}
+
 /**
  * Assembles the stores of a handler. Each store fills all the slots it can with `store.useIn(composer)`; the
  * methods here fill one. A later call replaces an earlier one. What lacks a member of its capability is refused with a
  * `TypeError`.
  *
  * @example
- * const composer = new StoreComposer()
- * new FileStore({ directory: './uploads' }).useIn(composer)
- * new FileInfoStore({ directory: './uploads' }).useIn(composer)
+ * const composer = new StoreComposer().use(
+ *   new FileStore({ directory: './uploads' }),
+ *   new FileInfoStore({ directory: './uploads' }),
+ * )
  * const handler = createHandler({ basePath: '/files', composer })
  */
 export class StoreComposer {
   readonly #slots: StoreSlots = {}
+
+  /**
+   * Calls `useIn` of each part, in order. A later part replaces what an earlier one put into the same
+   * slot. If a part has no `useIn`, throws a `TypeError` and fills nothing.
+   */
+  use(...parts: readonly ComposerPart[]): this {
+    for (const part of parts) checkPart(part)
+    for (const part of parts) part.useIn(this)
+    return this
+  }
 
   /** Required. */
   useDataStore(dataStore: DataStore): this {

@@ -29,17 +29,11 @@ export async function namesIn(directory: string): Promise<string[]> {
 }
 
 export function memoryComposer(): StoreComposer {
-  const composer = new StoreComposer()
-  new MemoryStore().useIn(composer)
-  new MemoryInfoStore().useIn(composer)
-  return composer
+  return new StoreComposer().use(new MemoryStore(), new MemoryInfoStore())
 }
 
 export function fileComposer(directory: string): StoreComposer {
-  const composer = new StoreComposer()
-  new FileStore({ directory }).useIn(composer)
-  new FileInfoStore({ directory }).useIn(composer)
-  return composer
+  return new StoreComposer().use(new FileStore({ directory }), new FileInfoStore({ directory }))
 }
 
 /** The stores of the core, for describe.each: they differ in nothing that a client sees. */

@@ -1,5 +1,5 @@
 import { StoreComposer, type StoreSlots } from 'tuskit'
-import { MemoryLocker } from 'tuskit/memory-store'
+import { MemoryInfoStore, MemoryLocker, MemoryStore } from 'tuskit/memory-store'
 import { describe, expect, test } from 'vitest'
 import { memoryComposer } from './serve.js'
 
@@ -53,4 +53,28 @@ test.each([0, -1, Number.NaN, '10', undefined])('a maxSize of %o is refused', (m
     get: (target, name) => (name === 'maxSize' ? maxSize : Reflect.get(target, name)),
   })
   expect(() => new StoreComposer().useDataStore(store)).toThrow("the number 'maxSize'")
+})
+
+describe('use', () => {
+  test('lets each part fill its slots, and a later part replace an earlier one', () => {
+    const [store, infoStore, locker] = [
+      new MemoryStore(),
+      new MemoryInfoStore(),
+      new MemoryLocker(),
+    ]
+    const composer = new StoreComposer()
+    expect(composer.use(new MemoryStore(), infoStore, store, locker)).toBe(composer)
+    expect(composer.slots()).toMatchObject({ dataStore: store, infoStore, locker })
+  })
+
+  test.each([undefined, null, MemoryStore, {}, [new MemoryStore()], { useIn: true }])(
+    'refuses %o, and fills nothing',
+    (part) => {
+      const composer = new StoreComposer()
+      const use = () => composer.use(new MemoryStore(), part as never)
+      expect(use).toThrow(TypeError)
+      expect(use).toThrow("StoreComposer: use() needs objects with the function 'useIn', not ")
+      expect(composer.slots()).toEqual({})
+    },
+  )
 })

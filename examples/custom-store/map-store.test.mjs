@@ -8,9 +8,7 @@ conformanceSuite({
   test,
   slots: ['dataStore', 'verifiedAppender', 'terminator', 'concatenator', 'contentReader'],
   factory() {
-    const composer = new StoreComposer()
-    new MapStore().useIn(composer)
-    return { composer }
+    return { composer: new StoreComposer().use(new MapStore()) }
   },
   // It keeps in memory what it stores.
   memory: Infinity,

@@ -1,6 +1,6 @@
 import { beLogger, defaultLogger, forgiving, type Logger } from '../logger.js'
 import { checkOptions, must, type OptionRule } from '../check-options.js'
-import { StoreComposer, type StoreSlots } from '../store-composer.js'
+import { StoreComposer, type ComposerPart, type StoreSlots } from '../store-composer.js'
 import { countUploads } from './count-uploads.js'
 import {
   limitedConcatenator,
@@ -18,9 +18,9 @@ export interface LimitedStoreOptions {
   /** The most bytes that all uploads together may take. Required. */
   readonly limit: number
   /** The store whose space is limited: whatever fills a DataStore slot, and perhaps others, with `useIn`. Required. */
-  readonly store: { useIn(composer: StoreComposer): unknown }
+  readonly store: ComposerPart
   /** The records of the uploads: whatever fills the slots InfoStore and InfoLister with `useIn`. Required. */
-  readonly infoStore: { useIn(composer: StoreComposer): unknown }
+  readonly infoStore: ComposerPart
   /**
    * Whether an upload that declares its length takes all of it from its creation on, so that what was accepted also fits.
    * `false`: each upload takes the bytes that are stored, so a client that declares much and sends nothing keeps nobody

@@ -58,8 +58,9 @@ function mtimeSuite(durability: Durability): void {
       test,
       slots: ['dataStore', 'contentReader', 'finisher'],
       ...inDirectory((directory, composer) => {
-        const all = new StoreComposer()
-        new FileStore({ directory, durability, mtimeMetadata: 'lastModified' }).useIn(all)
+        const all = new StoreComposer().use(
+          new FileStore({ directory, durability, mtimeMetadata: 'lastModified' }),
+        )
         const { dataStore, contentReader, finisher } = all.slots()
         composer.useDataStore(dataStore!).useContentReader(contentReader!)
         composer.useFinisher({

@@ -46,7 +46,5 @@ describe('MemoryLocker', () => {
 })
 
 function composed(store: { useIn(composer: StoreComposer): void }) {
-  const composer = new StoreComposer()
-  store.useIn(composer)
-  return { composer }
+  return { composer: new StoreComposer().use(store) }
 }

@@ -95,9 +95,7 @@ test('a case fails when more is filled than is claimed', async () => {
     test: (_, run) => runs.push(run),
     slots: ['dataStore', 'contentReader'],
     factory() {
-      const composer = new StoreComposer()
-      new MemoryStore().useIn(composer)
-      return { composer }
+      return { composer: new StoreComposer().use(new MemoryStore()) }
     },
   })
   for (const run of runs) await expect(run()).rejects.toThrow('The slots that are claimed')

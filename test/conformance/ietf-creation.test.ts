@@ -427,8 +427,7 @@ async function failingStore() {
   const { MemoryInfoStore, MemoryStore } = await import('tuskit/memory-store')
   const composer = new StoreComposer()
   const store = new MemoryStore()
-  store.useIn(composer)
-  new MemoryInfoStore().useIn(composer)
+  composer.use(store, new MemoryInfoStore())
   let failures = 0
   composer.useDataStore({
     maxSize: store.maxSize,

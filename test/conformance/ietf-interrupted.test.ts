@@ -539,9 +539,7 @@ test.each(
   'R-067 R-074 a body that is stored in part: $status with what is stored, version $version',
   async ({ version, status, error }) => {
     const store = new MemoryStore()
-    const composer = new StoreComposer()
-    store.useIn(composer)
-    new MemoryInfoStore().useIn(composer)
+    const composer = new StoreComposer().use(store, new MemoryInfoStore())
     const site = await serve({ composer, logger: silent })
     const url = await started(site, version)
     composer.useDataStore(failing(store, error))

@@ -40,8 +40,7 @@ function outcomeOf(log: Buffer): unknown {
 describe('FileInfoStore', () => {
   it('fills three slots and checks its options', async () => {
     const { store } = await newStore()
-    const composer = new StoreComposer()
-    store.useIn(composer)
+    const composer = new StoreComposer().use(store)
     expect(composer.slots()).toEqual({ infoStore: store, expiryIndex: store, infoLister: store })
     expect(() => new FileInfoStore({ direktory: '' } as never)).toThrow("did you mean 'directory'")
   })

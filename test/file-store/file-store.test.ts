@@ -22,8 +22,7 @@ async function created(id: string, data = '', options: Partial<FileStoreOptions>
 describe('FileStore', () => {
   it('fills five slots and checks its options', async () => {
     const { store, directory } = await newStore()
-    const composer = new StoreComposer()
-    store.useIn(composer)
+    const composer = new StoreComposer().use(store)
     expect(composer.slots()).toEqual({
       dataStore: store,
       verifiedAppender: store,

@@ -27,9 +27,10 @@ async function onSmallDisk(after = 3_600_000, size = 'size=512k') {
   const directory = await temporaryDirectory()
   await run('mount', ['-t', 'tmpfs', '-o', size, 'tmpfs', directory])
   onTestFinished(async () => void (await run('umount', ['-l', directory])))
-  const composer = new StoreComposer()
-  new FileStore({ directory }).useIn(composer)
-  new FileInfoStore({ directory }).useIn(composer)
+  const composer = new StoreComposer().use(
+    new FileStore({ directory }),
+    new FileInfoStore({ directory }),
+  )
   // Nobody waits for the end of such a lease.
   const locker = new FileLocker({ directory, lease: 1_000_000 })
   locker.useIn(composer)

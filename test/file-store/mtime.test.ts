@@ -11,9 +11,10 @@ const taken = Date.parse('2019-05-06T07:08:09.123Z')
 
 async function site(options: Partial<FileStoreOptions> = {}) {
   const directory = await temporaryDirectory()
-  const composer = new StoreComposer()
-  new FileStore({ directory, mtimeMetadata: 'lastModified', ...options }).useIn(composer)
-  new FileInfoStore({ directory }).useIn(composer)
+  const composer = new StoreComposer().use(
+    new FileStore({ directory, mtimeMetadata: 'lastModified', ...options }),
+    new FileInfoStore({ directory }),
+  )
   return { directory, ...(await serve({ composer })) }
 }
 
@@ -125,8 +126,7 @@ test('the name of the key is checked, and no Finisher is there without one', () 
     "option 'mtimeMetadata' must be a non-empty string, not ''",
   )
   const slots = (options: FileStoreOptions) => {
-    const composer = new StoreComposer()
-    new FileStore(options).useIn(composer)
+    const composer = new StoreComposer().use(new FileStore(options))
     return composer.slots()
   }
   expect(slots({ directory: 'x' }).finisher).toBeUndefined()

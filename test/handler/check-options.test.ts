@@ -125,8 +125,7 @@ describe('options that contradict each other or the stores', () => {
   })
 
   test('expiration without an index, or disabled', () => {
-    const composer = new StoreComposer()
-    new MemoryStore().useIn(composer)
+    const composer = new StoreComposer().use(new MemoryStore())
     composer.useInfoStore(new MemoryInfoStore())
     expect(refusalOf({ composer, expiration: { after: 1 } })).toContain('ExpiryIndex')
     expect(refusalOf({ expiration: { after: 1 }, disable: ['expiration'] })).toContain('disable')

@@ -47,9 +47,7 @@ async function filled() {
 describe('requests get their turn during', () => {
   test.each(['removeExpired', 'finishPending'] as const)('uploads.%s', async (method) => {
     const { store, infoStore } = await filled()
-    const composer = new StoreComposer()
-    store.useIn(composer)
-    infoStore.useIn(composer)
+    const composer = new StoreComposer().use(store, infoStore)
     const { handler } = await serve({ composer, expiration: { after: 3_600_000 } })
     await handler.uploads[method]()
     expect(infoStore.most).toBeGreaterThan(0)

@@ -100,9 +100,7 @@ test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
     import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 
     const composer = new StoreComposer().useLocker(new FileLocker({ directory: '.' }))
-    new FileStore({ directory: '.' }).useIn(composer)
-    new FileInfoStore({ directory: '.' }).useIn(composer)
-    new MemoryInfoStore().useIn(composer)
+    composer.use(new FileStore({ directory: '.' }), new FileInfoStore({ directory: '.' }), new MemoryInfoStore())
 
     export const store: DataStore = new MemoryStore()
     export const options: HandlerOptions = { basePath: '/files', composer }

@@ -154,10 +154,11 @@ test.each(faults)(
       await run('mount', ['-t', 'tmpfs', 'tmpfs', directory])
       onTestFinished(async () => void (await run('umount', ['-l', directory])))
     }
-    const composer = new StoreComposer()
-    new FileStore({ directory }).useIn(composer)
-    new FileInfoStore({ directory }).useIn(composer)
-    new FileLocker({ directory, lease: 1_000 }).useIn(composer)
+    const composer = new StoreComposer().use(
+      new FileStore({ directory }),
+      new FileInfoStore({ directory }),
+      new FileLocker({ directory, lease: 1_000 }),
+    )
     const log = keptLog()
     const { origin } = await serve({ composer, logger: log })
     const { url, ...told } = await uploadThrough(`${origin}/files/`, fault)

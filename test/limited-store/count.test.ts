@@ -240,11 +240,8 @@ function listed(
 }
 
 function composerOf(directory: string): StoreComposer {
-  const composer = new StoreComposer()
   const { store, infoStore } = inFiles(directory)
-  store.useIn(composer)
-  infoStore.useIn(composer)
-  return composer
+  return new StoreComposer().use(store, infoStore)
 }
 
 async function startServer(directory: string, limit: number) {

@@ -32,8 +32,9 @@ test('records that cannot be listed are refused: nothing could be counted', () =
 test('the slots that the stores fill are filled, and no others', () => {
   const store = new MemoryStore()
   const plain = { useIn: (composer: StoreComposer) => composer.useDataStore(store) }
-  const composer = new StoreComposer()
-  new LimitedStore({ limit: 11, store: plain, infoStore: new MemoryInfoStore() }).useIn(composer)
+  const composer = new StoreComposer().use(
+    new LimitedStore({ limit: 11, store: plain, infoStore: new MemoryInfoStore() }),
+  )
   expect(Object.keys(composer.slots()).toSorted()).toEqual([
     'dataStore',
     'expiryIndex',

@@ -121,8 +121,7 @@ type Site = ReturnType<typeof siteIn>
 
 /** What a server would have that starts there. */
 function siteIn(directory: string) {
-  const composer = new StoreComposer()
-  new FileStore({ directory }).useIn(composer)
+  const composer = new StoreComposer().use(new FileStore({ directory }))
   const infoStore = new FileInfoStore({ directory })
   infoStore.useIn(composer)
   const { uploads } = createHandler({ basePath: '/files', composer })

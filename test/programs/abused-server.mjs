@@ -21,8 +21,7 @@ const composer = new StoreComposer().useLocker({
     return lock
   },
 })
-new FileStore({ directory }).useIn(composer)
-new FileInfoStore({ directory }).useIn(composer)
+composer.use(new FileStore({ directory }), new FileInfoStore({ directory }))
 
 const logger = {
   error: (message, fields) => process.send({ error: `${message} ${fields?.error?.stack ?? ''}` }),

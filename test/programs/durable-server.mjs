@@ -4,9 +4,10 @@ import { createHandler, createUploadServer, StoreComposer } from '../.dist/index
 import { FileInfoStore, FileStore } from '../.dist/file-store.js'
 
 const { directory, locate, durability, hooks } = JSON.parse(process.argv[2])
-const composer = new StoreComposer()
-new FileStore({ directory, durability, ...(locate && { locate }) }).useIn(composer)
-new FileInfoStore({ directory, durability }).useIn(composer)
+const composer = new StoreComposer().use(
+  new FileStore({ directory, durability, ...(locate && { locate }) }),
+  new FileInfoStore({ directory, durability }),
+)
 
 let made = 0
 const handler = createHandler({

@@ -4,10 +4,11 @@ import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 
 const [directory] = process.argv.slice(2)
-const composer = new StoreComposer()
-new FileStore({ directory }).useIn(composer)
-new FileInfoStore({ directory }).useIn(composer)
-new FileLocker({ directory, lease: 2_000 }).useIn(composer)
+const composer = new StoreComposer().use(
+  new FileStore({ directory }),
+  new FileInfoStore({ directory }),
+  new FileLocker({ directory, lease: 2_000 }),
+)
 const handler = createHandler({ basePath: '/files', composer, interimResponses: true })
 const server = createUploadServer(handler).listen(0, '127.0.0.1', () => {
   console.log(`http://127.0.0.1:${server.address().port}`)

@@ -4,9 +4,10 @@ import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 
 const [directory, lease] = process.argv.slice(2)
-const composer = new StoreComposer()
-new FileStore({ directory }).useIn(composer)
-new FileInfoStore({ directory }).useIn(composer)
-new FileLocker({ directory, lease: Number(lease) }).useIn(composer)
+const composer = new StoreComposer().use(
+  new FileStore({ directory }),
+  new FileInfoStore({ directory }),
+  new FileLocker({ directory, lease: Number(lease) }),
+)
 const server = createUploadServer(createHandler({ basePath: '/files', composer }))
 server.listen(0, '127.0.0.1', () => console.log(server.address().port))

@@ -44,9 +44,10 @@ stoppableWrite('writev')
 const { createHandler, createUploadServer, StoreComposer } = await import('../.dist/index.js')
 const { FileInfoStore, FileLocker, FileStore } = await import('../.dist/file-store.js')
 
-const filled = new StoreComposer()
-new FileStore({ directory, locate }).useIn(filled)
-new FileInfoStore({ directory }).useIn(filled)
+const filled = new StoreComposer().use(
+  new FileStore({ directory, locate }),
+  new FileInfoStore({ directory }),
+)
 if (lease !== undefined) new FileLocker({ directory, lease }).useIn(filled)
 if (finisher) filled.useFinisher({ finish: async () => {} })
 const slots = Object.entries(filled.slots()).map(([slot, part]) => [slot, stoppable(slot, part)])

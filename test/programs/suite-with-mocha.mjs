@@ -13,9 +13,10 @@ describe('Records and locks in files', () => {
     slots: ['infoStore', 'expiryIndex', 'infoLister', 'locker'],
     async factory() {
       const directory = await mkdtemp(join(tmpdir(), 'tuskit-mocha-'))
-      const composer = new StoreComposer()
-      new FileInfoStore({ directory }).useIn(composer)
-      new FileLocker({ directory }).useIn(composer)
+      const composer = new StoreComposer().use(
+        new FileInfoStore({ directory }),
+        new FileLocker({ directory }),
+      )
       return { composer, dispose: () => rm(directory, { recursive: true }) }
     },
   })

@@ -8,9 +8,7 @@ conformanceSuite({
   test,
   slots: ['dataStore', 'verifiedAppender', 'terminator', 'concatenator', 'contentReader'],
   factory() {
-    const composer = new StoreComposer()
-    new MemoryStore().useIn(composer)
-    return { composer }
+    return { composer: new StoreComposer().use(new MemoryStore()) }
   },
   memory: Infinity,
 })

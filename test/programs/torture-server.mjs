@@ -54,9 +54,11 @@ setInterval(() => {
 
 const composer = new StoreComposer()
 const locker = new FileLocker({ directory, lease: plan.lease })
-locker.useIn(composer)
-new FileStore({ directory, durability: plan.durability }).useIn(composer)
-new FileInfoStore({ directory, durability: plan.durability }).useIn(composer)
+composer.use(
+  locker,
+  new FileStore({ directory, durability: plan.durability }),
+  new FileInfoStore({ directory, durability: plan.durability }),
+)
 const handler = createHandler({
   basePath: '/files',
   composer,

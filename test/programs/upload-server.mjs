@@ -4,8 +4,7 @@ import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 
 const [directory, port] = process.argv.slice(2)
 const composer = new StoreComposer().useLocker(new FileLocker({ directory, lease: 2_000 }))
-new FileStore({ directory }).useIn(composer)
-new FileInfoStore({ directory }).useIn(composer)
+composer.use(new FileStore({ directory }), new FileInfoStore({ directory }))
 
 createUploadServer(createHandler({ basePath: '/files', composer })).listen(
   Number(port),

@@ -112,8 +112,7 @@ test.each([...bugs, ...draftBugs])('finds $title', { timeout: 60_000 }, async (b
       new MemoryStore(),
       new MemoryInfoStore(),
     ]
-    store.useIn(composer)
-    infoStore.useIn(composer)
+    composer.use(store, infoStore)
     bug.plant?.(composer, store, infoStore)
     return composer
   }

@@ -20,9 +20,7 @@ async function sites() {
   const directory = await temporaryDirectory()
   const log = keptLog()
   const siteOf = (store: FileStore | MemoryStore) => {
-    const composer = new StoreComposer()
-    store.useIn(composer)
-    new FileInfoStore({ directory }).useIn(composer)
+    const composer = new StoreComposer().use(store, new FileInfoStore({ directory }))
     return serve({ composer, logger: log })
   }
   return {

@@ -17,13 +17,11 @@ async function roundTrip(tuskit, fileStore, memoryStore) {
   const directory = await mkdtemp(join(tmpdir(), 'tuskit-consumer-'))
   try {
     const inFiles = new tuskit.StoreComposer()
-    new fileStore.FileStore({ directory }).useIn(inFiles)
-    new fileStore.FileInfoStore({ directory }).useIn(inFiles)
+    inFiles.use(new fileStore.FileStore({ directory }), new fileStore.FileInfoStore({ directory }))
     await upload(tuskit, inFiles.useLocker(new fileStore.FileLocker({ directory })))
 
     const inMemory = new tuskit.StoreComposer()
-    new memoryStore.MemoryStore().useIn(inMemory)
-    new memoryStore.MemoryInfoStore().useIn(inMemory)
+    inMemory.use(new memoryStore.MemoryStore(), new memoryStore.MemoryInfoStore())
     await upload(tuskit, inMemory)
   } finally {
     await rm(directory, { recursive: true })
