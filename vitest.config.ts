@@ -12,7 +12,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
-    globalSetup: 'test/setup.ts',
+    globalSetup: 'test/support/setup.ts',
     // Generous: a test fails by what it sees, not because the machine is busy.
     testTimeout: 120_000,
     hookTimeout: 120_000,

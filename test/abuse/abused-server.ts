@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { send, tus } from '../serve.js'
+import { send, tus } from '../support/serve.js'
 
 const program = fileURLToPath(new URL('../programs/abused-server.mjs', import.meta.url))
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { head, patch, send, sendRaw, tus } from '../serve.js'
+import { head, patch, send, sendRaw, tus } from '../support/serve.js'
 import {
   abusedServer,
   answersIn,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { head, send, sendRaw, tus } from '../serve.js'
+import { head, send, sendRaw, tus } from '../support/serve.js'
 import {
   abusedServer,
   answersIn,

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { expect, test } from 'vitest'
-import { head, patch, tus } from '../serve.js'
+import { head, patch, tus } from '../support/serve.js'
 import {
   abusedServer,
   answersIn,

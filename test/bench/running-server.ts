@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { basename, join } from 'node:path'
-import { freePort } from '../free-port.js'
+import { freePort } from '../support/free-port.js'
 import type { Contestant } from './contestants.js'
 import { ProcessMeter } from './process-meter.js'
 

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { TusError } from 'tuskit'
 import { FileStore } from 'tuskit/file-store'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 import { breaking, changed, composed, everything, testCaught, type Broken } from './broken.js'
 
 const reading = breaking('contentReader')

@@ -2,7 +2,7 @@ import { describe } from 'vitest'
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { changed, composed, everything, labelOf, testCaught, type Broken } from './broken.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 const { signal } = new AbortController()
 const slots = ['infoStore', 'expiryIndex', 'infoLister'] as const

@@ -3,7 +3,7 @@ import { createHandler, createUploadServer } from 'tuskit'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { clientAt, type Client } from '../frameworks/uploads-suite.js'
 import { ensureNginx, startNginx } from '../interop/nginx.js'
-import { chunk, listen, memoryComposer, serve, tus, until } from '../serve.js'
+import { chunk, listen, memoryComposer, serve, tus, until } from '../support/serve.js'
 import { readPage } from './pages.js'
 
 const { text } = await readPage('docs/behind-proxies.md')

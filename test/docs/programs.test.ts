@@ -15,7 +15,7 @@ import { join, relative } from 'node:path'
 import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
-import { freePort } from '../free-port.js'
+import { freePort } from '../support/free-port.js'
 import { readPage, root } from './pages.js'
 
 const tus = { 'tus-resumable': '1.0.0' }

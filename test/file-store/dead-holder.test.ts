@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FileLocker } from 'tuskit/file-store'
-import { temporaryDirectory } from '../serve.js'
+import { temporaryDirectory } from '../support/serve.js'
 
 test('a dead holder is noticed although everybody waits for less than a lease', async () => {
   const directory = await temporaryDirectory()

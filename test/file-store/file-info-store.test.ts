@@ -6,7 +6,7 @@ import { FileInfoStore, FileStore, type FileInfoStoreOptions } from 'tuskit/file
 import { followLog } from '../../src/file-store/info-log.js'
 import { OpenFile } from '../../src/file-store/medium.js'
 import { namesIn, newDirectory, signal, uploadOf, writing } from './stage.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 async function newStore(options: Partial<FileInfoStoreOptions> = {}) {
   const directory = await newDirectory()

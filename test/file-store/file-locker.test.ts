@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StoreComposer, type LockClaim } from 'tuskit'
 import { FileLocker } from 'tuskit/file-store'
-import { namesIn } from '../serve.js'
+import { namesIn } from '../support/serve.js'
 
 const program = fileURLToPath(new URL('../programs/locking-process.mjs', import.meta.url))
 const never = new AbortController().signal

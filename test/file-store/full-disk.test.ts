@@ -15,8 +15,8 @@ import {
   serve,
   temporaryDirectory,
   until,
-} from '../serve.js'
-import { keptLog } from '../stages.js'
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 const run = promisify(execFile)
 const half = Buffer.alloc(50_000, 'x')

@@ -5,7 +5,15 @@ import { describe, expect, it, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore, type FileStoreOptions } from 'tuskit/file-store'
 import { LimitedStore } from 'tuskit/limited-store'
-import { createUpload, idOf, offsetOf, patch, send, serve, temporaryDirectory } from '../serve.js'
+import {
+  createUpload,
+  idOf,
+  offsetOf,
+  patch,
+  send,
+  serve,
+  temporaryDirectory,
+} from '../support/serve.js'
 
 const taken = Date.parse('2019-05-06T07:08:09.123Z')
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 import { newDirectory, signal, text, uploadOf, writing } from './stage.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 const children = new Set<ChildProcess>()
 

@@ -15,9 +15,9 @@ import {
   serve,
   temporaryDirectory,
   type Reply,
-} from '../serve.js'
+} from '../support/serve.js'
 import { Medium } from '../../src/file-store/medium.js'
-import { keptLog } from '../stages.js'
+import { keptLog } from '../support/stages.js'
 import { signal, text, uploadOf, writing } from './stage.js'
 
 const run = promisify(execFile)

@@ -10,8 +10,8 @@ import {
   serve,
   temporaryDirectory,
   untilOffset,
-} from '../serve.js'
-import { keptLog } from '../stages.js'
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 test.each<[string, (path: string) => Promise<void>]>([
   ['removed', (path) => rm(path)],

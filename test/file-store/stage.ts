@@ -21,7 +21,7 @@ export async function newDirectory(): Promise<string> {
   return directory
 }
 
-export { namesIn } from '../serve.js'
+export { namesIn } from '../support/serve.js'
 
 export function uploadOf(id: string, fields: Partial<Upload> = {}): Upload {
   return {

@@ -3,7 +3,7 @@ import compression from 'compression'
 import express from 'express'
 import { expect, onTestFinished, test } from 'vitest'
 import { createHandler } from 'tuskit'
-import { head, listen, memoryComposer, patch, post, send } from '../serve.js'
+import { head, listen, memoryComposer, patch, post, send } from '../support/serve.js'
 
 const text = 'compressible '.repeat(5_000)
 const accepts = { 'accept-encoding': 'gzip' }

@@ -5,7 +5,7 @@ import express from 'express'
 import fastify from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createHandler, type Handler } from 'tuskit'
-import { listen, memoryComposer } from '../serve.js'
+import { listen, memoryComposer } from '../support/serve.js'
 
 const mountings: Readonly<Record<string, (handler: Handler) => http.RequestListener>> = {
   'http.createServer(handler)': (handler) => handler,

@@ -11,7 +11,7 @@ import https from 'node:https'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createHandler, type Handler, type HandlerOptions } from 'tuskit'
-import { chunk, listen, memoryComposer, tus, until } from '../serve.js'
+import { chunk, listen, memoryComposer, tus, until } from '../support/serve.js'
 
 /** A framework with the handler mounted in it. */
 export interface Mounting {

@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createHandler, StoreComposer, type HandlerOptions } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
-import { createUpload, memoryComposer, openPatch, patch, post, serve } from '../serve.js'
-import { newGate, keptLog, offsetOf } from '../stages.js'
+import { createUpload, memoryComposer, openPatch, patch, post, serve } from '../support/serve.js'
+import { newGate, keptLog, offsetOf } from '../support/stages.js'
 
 const make = (options: object) =>
   createHandler({ basePath: '/files', composer: memoryComposer(), ...options } as HandlerOptions)

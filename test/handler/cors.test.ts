@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import { createUpload, head, patch, post, send, serve, tus } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { createUpload, head, patch, post, send, serve, tus } from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 describe('cors', () => {
   const origin = 'https://app.example'

@@ -12,8 +12,8 @@ import {
   post,
   serve,
   until,
-} from '../serve.js'
-import { offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { offsetOf } from '../support/stages.js'
 
 const make = (options: object) =>
   createHandler({ basePath: '/files', composer: memoryComposer(), ...options } as HandlerOptions)

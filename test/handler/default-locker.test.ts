@@ -8,7 +8,7 @@ import {
   tus,
   createUpload,
   until,
-} from '../serve.js'
+} from '../support/serve.js'
 
 test('two handlers over one store share the default locker: an upload has one writer', async () => {
   const composer = memoryComposer()

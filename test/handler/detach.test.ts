@@ -17,8 +17,8 @@ import {
   stores,
   temporaryDirectory,
   until,
-} from '../serve.js'
-import { newGate } from '../stages.js'
+} from '../support/serve.js'
+import { newGate } from '../support/stages.js'
 
 async function finished(site: { origin: string }, headers = {}): Promise<string> {
   const { headers: created } = await post(site, { 'upload-length': '5', ...headers }, 'hello')

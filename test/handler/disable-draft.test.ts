@@ -12,7 +12,7 @@ import {
   stateOf,
   urlIn,
   versions,
-} from '../conformance/draft.js'
+} from '../requirements/ietf/draft.js'
 import {
   createUpload,
   download,
@@ -25,7 +25,7 @@ import {
   type Reply,
   send,
   serve,
-} from '../serve.js'
+} from '../support/serve.js'
 
 function expectNothingOfTheDraft({ headers }: Reply) {
   for (const name of ['upload-complete', 'upload-incomplete', 'upload-limit', 'accept-patch']) {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { StoreComposer, type Feature, type HandlerOptions } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
-import { createUpload, memoryComposer, patch, post, remove, send, serve } from '../serve.js'
-import { offsetOf } from '../stages.js'
+import { createUpload, memoryComposer, patch, post, remove, send, serve } from '../support/serve.js'
+import { offsetOf } from '../support/stages.js'
 
 describe('disable', () => {
   const all =

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { DownloadPresentation, HandlerOptions } from 'tuskit'
-import { memoryComposer, post, send, serve, tus } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { memoryComposer, post, send, serve, tus } from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 function base64(text: string): string {
   return Buffer.from(text).toString('base64')

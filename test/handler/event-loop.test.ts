@@ -3,8 +3,8 @@ import { StoreComposer } from 'tuskit'
 import { LimitedStore } from 'tuskit/limited-store'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import { uploadOf } from '../file-store/stage.js'
-import { serve } from '../serve.js'
-import { calm } from '../stages.js'
+import { serve } from '../support/serve.js'
+import { calm } from '../support/stages.js'
 
 const records = 500
 

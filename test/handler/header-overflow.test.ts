@@ -3,7 +3,7 @@ import http, { type RequestListener } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
-import { listen, memoryComposer, sendRaw, serve, until, type Site } from '../serve.js'
+import { listen, memoryComposer, sendRaw, serve, until, type Site } from '../support/serve.js'
 
 const long = `Upload-Metadata: a ${'A'.repeat(200_000)}\r\n`
 

@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { StoreComposer, type ListedUpload, type Upload } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import { uploadOf } from '../file-store/stage.js'
-import { createUpload, fileComposer, idOf, patch, remove, serve, stores } from '../serve.js'
-import { temporaryDirectory } from '../serve.js'
-import { calm } from '../stages.js'
+import { createUpload, fileComposer, idOf, patch, remove, serve, stores } from '../support/serve.js'
+import { temporaryDirectory } from '../support/serve.js'
+import { calm } from '../support/stages.js'
 
 async function collected(uploads: AsyncIterable<ListedUpload>): Promise<ListedUpload[]> {
   const all: ListedUpload[] = []

@@ -1,8 +1,17 @@
 import http from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createHandler, type HandlerOptions } from 'tuskit'
-import { createUpload, head, listen, memoryComposer, post, send, serve, tus } from '../serve.js'
-import { keptLog } from '../stages.js'
+import {
+  createUpload,
+  head,
+  listen,
+  memoryComposer,
+  post,
+  send,
+  serve,
+  tus,
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 const make = (options: object) =>
   createHandler({ basePath: '/files', composer: memoryComposer(), ...options } as HandlerOptions)

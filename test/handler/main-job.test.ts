@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { chunk as bytes, serve, tus } from '../serve.js'
+import { chunk as bytes, serve, tus } from '../support/serve.js'
 
 test('an upload in pieces arrives whole, can be read and removed', async () => {
   const { origin } = await serve()

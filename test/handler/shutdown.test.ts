@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { createUploadServer } from 'tuskit'
-import { createUpload, listen, memoryComposer, openPatch, serve, until } from '../serve.js'
-import { newGate, media, offsetOf, slowStore, storeWith } from '../stages.js'
+import { createUpload, listen, memoryComposer, openPatch, serve, until } from '../support/serve.js'
+import { newGate, media, offsetOf, slowStore, storeWith } from '../support/stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
   test('a running PATCH ends, keeps what came, and is told how much that is', async () => {

@@ -1,8 +1,15 @@
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { createUpload, fileComposer, idOf, post, serve, temporaryDirectory } from '../serve.js'
-import { keptLog } from '../stages.js'
+import {
+  createUpload,
+  fileComposer,
+  idOf,
+  post,
+  serve,
+  temporaryDirectory,
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 /** Ways in which a record cannot be read. */
 const damages: readonly ((path: string) => Promise<unknown>)[] = [

@@ -14,8 +14,8 @@ import {
   serve,
   temporaryDirectory,
   until,
-} from '../serve.js'
-import { offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { offsetOf } from '../support/stages.js'
 
 afterEach(() => void vi.useRealTimers())
 

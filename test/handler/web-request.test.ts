@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createHandler, type Handler } from 'tuskit'
-import { memoryComposer } from '../serve.js'
+import { memoryComposer } from '../support/serve.js'
 
 /** The handler as a program without types calls it. */
 type Misused = (...parameters: unknown[]) => Promise<void>

@@ -13,8 +13,8 @@ import {
   until,
   type Reply,
   idOf,
-} from '../serve.js'
-import { offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { offsetOf } from '../support/stages.js'
 
 describe('access', () => {
   /** A site whose hook refuses one action. */

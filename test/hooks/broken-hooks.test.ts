@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Hooks } from 'tuskit'
-import { createUpload, head, patch, post, remove, serve, type Reply } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { createUpload, head, patch, post, remove, serve, type Reply } from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 describe('an answer that is none', () => {
   /** Sends what makes the hook run, and returns the reply to that. */

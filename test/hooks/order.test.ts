@@ -12,8 +12,8 @@ import {
   until,
   type Site,
   idOf,
-} from '../serve.js'
-import { calm, keptLog, newGate, offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { calm, keptLog, newGate, offsetOf } from '../support/stages.js'
 
 interface Call {
   readonly hook: string

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { createUpload, head, memoryComposer, openPatch, patch, serve, until } from '../serve.js'
+import {
+  createUpload,
+  head,
+  memoryComposer,
+  openPatch,
+  patch,
+  serve,
+  until,
+} from '../support/serve.js'
 
 describe('post-receive', () => {
   test('stops an upload for good', async () => {

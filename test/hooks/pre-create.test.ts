@@ -13,8 +13,8 @@ import {
   stores,
   temporaryDirectory,
   until,
-} from '../serve.js'
-import { keptLog, offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { keptLog, offsetOf } from '../support/stages.js'
 
 describe('pre-create', () => {
   test('refuses, and nothing exists', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { createUpload, remove, serve, until, idOf } from '../serve.js'
-import { offsetOf } from '../stages.js'
+import { createUpload, remove, serve, until, idOf } from '../support/serve.js'
+import { offsetOf } from '../support/stages.js'
 
 describe('pre-terminate', () => {
   test('refuses, and the upload stays', async () => {

@@ -14,8 +14,8 @@ import {
   send,
   serve,
   temporaryDirectory,
-} from '../serve.js'
-import { keptLog } from '../stages.js'
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 test('content that is shorter than it should be is cut, not waited for', async () => {
   const directory = await temporaryDirectory()

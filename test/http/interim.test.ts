@@ -5,8 +5,8 @@ import { createUploadServer } from 'tuskit'
 import { BufferBudget } from '../../src/http/buffer-budget.js'
 import { HttpExchange } from '../../src/http/http-exchange.js'
 import { sendInterim } from '../../src/http/interim.js'
-import { listen, sendRaw } from '../serve.js'
-import { connectHttp2, openStream, serveHttp2, transports } from '../serve-http2.js'
+import { listen, sendRaw } from '../support/serve.js'
+import { connectHttp2, openStream, serveHttp2, transports } from '../support/serve-http2.js'
 
 type Listener = (exchange: HttpExchange) => unknown
 

@@ -5,8 +5,8 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { drain, type DrainLimits } from '../../src/http/drain.js'
-import { chunk, listen, serve } from '../serve.js'
-import { countReceived } from '../stages.js'
+import { chunk, listen, serve } from '../support/serve.js'
+import { countReceived } from '../support/stages.js'
 
 /** Python's own client writes a whole request before it reads. */
 const python = `

@@ -4,7 +4,7 @@ import net from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { BufferBudget } from '../../src/http/buffer-budget.js'
 import { RequestBody } from '../../src/http/request-body.js'
-import { listen } from '../serve.js'
+import { listen } from '../support/serve.js'
 
 interface Arrived {
   readonly body: RequestBody

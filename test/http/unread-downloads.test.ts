@@ -15,8 +15,8 @@ import {
   serve,
   temporaryDirectory,
   until,
-} from '../serve.js'
-import { serveHttp2 } from '../serve-http2.js'
+} from '../support/serve.js'
+import { serveHttp2 } from '../support/serve-http2.js'
 
 /** More than the system takes for a connection whose client does not read. */
 const size = 24_000_000

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { Readable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
 import { TusError } from 'tuskit'
-import { memoryComposer, tus } from '../serve.js'
+import { memoryComposer, tus } from '../support/serve.js'
 import {
   createOverHttp2,
   offsetOverHttp2,
@@ -12,8 +12,8 @@ import {
   sendHttp2,
   serveUploads,
   transports,
-} from '../serve-http2.js'
-import { keptLog } from '../stages.js'
+} from '../support/serve-http2.js'
+import { keptLog } from '../support/stages.js'
 
 const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }
 

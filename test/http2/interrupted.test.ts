@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { constants, type ClientHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import { describe, expect, test } from 'vitest'
-import { memoryComposer, until } from '../serve.js'
+import { memoryComposer, until } from '../support/serve.js'
 import {
   connectHttp2,
   createOverHttp2,
@@ -12,8 +12,8 @@ import {
   sendHttp2,
   serveUploads,
   transports,
-} from '../serve-http2.js'
-import { newGate, keptLog, slowStore } from '../stages.js'
+} from '../support/serve-http2.js'
+import { newGate, keptLog, slowStore } from '../support/stages.js'
 
 const { NGHTTP2_CANCEL } = constants
 const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }

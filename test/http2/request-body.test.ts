@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { BufferBudget } from '../../src/http/buffer-budget.js'
 import { RequestBody } from '../../src/http/request-body.js'
-import { connectHttp2, openStream, serveHttp2 } from '../serve-http2.js'
+import { connectHttp2, openStream, serveHttp2 } from '../support/serve-http2.js'
 
 const canceller = fileURLToPath(new URL('../programs/cancel-streams.mjs', import.meta.url))
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants

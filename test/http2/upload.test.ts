@@ -5,7 +5,7 @@ import http2, { type OutgoingHttpHeaders } from 'node:http2'
 import https from 'node:https'
 import { expect, onTestFinished, test } from 'vitest'
 import { createHandler } from 'tuskit'
-import { chunk, memoryComposer, tus } from '../serve.js'
+import { chunk, memoryComposer, tus } from '../support/serve.js'
 import {
   createOverHttp2,
   offsetOverHttp2,
@@ -15,7 +15,7 @@ import {
   serveUploads,
   transports,
   trust,
-} from '../serve-http2.js'
+} from '../support/serve-http2.js'
 
 const sha1 = (text: string) => `sha1 ${createHash('sha1').update(text).digest('base64')}`
 

@@ -18,9 +18,9 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
 import { ensureProgram } from '../house/debian-packages.mjs'
-import { memoryComposer, serve, temporaryDirectory } from '../serve.js'
-import { startServer } from '../server-process.js'
-import { keptLog, storeWith } from '../stages.js'
+import { memoryComposer, serve, temporaryDirectory } from '../support/serve.js'
+import { startServer } from '../support/server-process.js'
+import { keptLog, storeWith } from '../support/stages.js'
 import { Disk } from '../torture/disk.js'
 
 const run = promisify(execFile)

@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { Upload } from 'tus-js-client'
 import { expect, onTestFinished, test } from 'vitest'
-import { temporaryDirectory } from '../serve.js'
+import { temporaryDirectory } from '../support/serve.js'
 
 const mebibyte = 1024 * 1024
 const length = 1024 * mebibyte + 12_345

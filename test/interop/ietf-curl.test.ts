@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers'
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createHandler, type HandlerOptions, type Inspection } from 'tuskit'
 import { ensureProgram } from '../house/debian-packages.mjs'
-import { fileComposer, serve, temporaryDirectory, until, type Site } from '../serve.js'
-import { serveHttp2 } from '../serve-http2.js'
+import { fileComposer, serve, temporaryDirectory, until, type Site } from '../support/serve.js'
+import { serveHttp2 } from '../support/serve-http2.js'
 import { cuttingProxy } from './cutting-proxy.js'
 
 const data = randomBytes(5_000_001)

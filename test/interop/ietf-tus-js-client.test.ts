@@ -7,7 +7,7 @@ import * as tusJsClient from 'tus-js-client'
 import type { UploadOptions } from 'tus-js-client'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Handler, type Upload } from 'tuskit'
-import { fileComposer, serve, temporaryDirectory, idOf } from '../serve.js'
+import { fileComposer, serve, temporaryDirectory, idOf } from '../support/serve.js'
 import { cuttingProxy } from './cutting-proxy.js'
 
 const data = randomBytes(5_000_001)

@@ -15,8 +15,8 @@ import {
   until,
   type Site,
   idOf,
-} from '../serve.js'
-import { serveHttp2, trust } from '../serve-http2.js'
+} from '../support/serve.js'
+import { serveHttp2, trust } from '../support/serve-http2.js'
 import { cuttingProxy } from './cutting-proxy.js'
 import { h2, http1, UploadTask, type Exchange, type Transport } from './urlsession.js'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import * as tusJsClient from 'tus-js-client'
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { createHandler } from 'tuskit'
-import { fileComposer, idOf, listen, send, temporaryDirectory } from '../serve.js'
+import { fileComposer, idOf, listen, send, temporaryDirectory } from '../support/serve.js'
 import { ensureNginx, startNginx } from './nginx.js'
 
 const data = randomBytes(3_000_001)

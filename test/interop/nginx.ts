@@ -4,9 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { freePort } from '../free-port.js'
+import { freePort } from '../support/free-port.js'
 import { ensureProgram } from '../house/debian-packages.mjs'
-import { temporaryDirectory, until } from '../serve.js'
+import { temporaryDirectory, until } from '../support/serve.js'
 
 /** Debian keeps it where users do not look for programs. */
 const path = `${process.env.PATH}:/usr/sbin`

@@ -8,7 +8,7 @@ import * as tusJsClient from 'tus-js-client'
 import type { UploadOptions } from 'tus-js-client'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createHandler, type Handler } from 'tuskit'
-import { fileComposer, listen, serve, temporaryDirectory, idOf } from '../serve.js'
+import { fileComposer, listen, serve, temporaryDirectory, idOf } from '../support/serve.js'
 
 const data = randomBytes(5_000_001)
 

@@ -12,8 +12,8 @@ import {
   patch,
   serve,
   temporaryDirectory,
-} from '../serve.js'
-import { download, newGate, media, offsetOf, slowStore } from '../stages.js'
+} from '../support/serve.js'
+import { download, newGate, media, offsetOf, slowStore } from '../support/stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
   test('an offset once told never goes down, however writers come and vanish', async () => {

@@ -13,8 +13,15 @@ import {
   patch,
   serve,
   until,
-} from '../serve.js'
-import { countReceived, finishAndCompare, newGate, media, offsetOf, slowStore } from '../stages.js'
+} from '../support/serve.js'
+import {
+  countReceived,
+  finishAndCompare,
+  newGate,
+  media,
+  offsetOf,
+  slowStore,
+} from '../support/stages.js'
 
 /** Makes the store of a composer wait at each batch. */
 function slowDown(composer: StoreComposer, pass: () => Promise<void>) {

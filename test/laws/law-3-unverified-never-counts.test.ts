@@ -13,9 +13,9 @@ import {
   serve,
   temporaryDirectory,
   until,
-} from '../serve.js'
-import { startServer } from '../server-process.js'
-import { countReceived, download, finishAndCompare, media, offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { startServer } from '../support/server-process.js'
+import { countReceived, download, finishAndCompare, media, offsetOf } from '../support/stages.js'
 
 const digestOf = (data: Buffer) => `sha256 ${createHash('sha256').update(data).digest('base64')}`
 const data = randomBytes(300_000)

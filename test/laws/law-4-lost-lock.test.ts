@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Locker } from 'tuskit'
 import { MemoryLocker } from 'tuskit/memory-store'
-import { createUpload, memoryComposer, openPatch, patch, serve, until } from '../serve.js'
-import { calm, download, keptLog, offsetOf } from '../stages.js'
+import { createUpload, memoryComposer, openPatch, patch, serve, until } from '../support/serve.js'
+import { calm, download, keptLog, offsetOf } from '../support/stages.js'
 
 /** A locker that takes the lock away from its holder when the test says so. */
 function losingLocker(): Locker & { lose(reported: boolean): void } {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { createUpload, head, openPatch, patch, send, serve, tus, until } from '../serve.js'
+import { createUpload, head, openPatch, patch, send, serve, tus, until } from '../support/serve.js'
 import {
   download,
   finishAndCompare,
@@ -9,7 +9,7 @@ import {
   offsetOf,
   slowStore,
   storeWith,
-} from '../stages.js'
+} from '../support/stages.js'
 
 const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }
 

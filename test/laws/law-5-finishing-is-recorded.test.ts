@@ -10,8 +10,8 @@ import {
   send,
   serve,
   idOf,
-} from '../serve.js'
-import { calm, keptLog, media, newGate, offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { calm, keptLog, media, newGate, offsetOf } from '../support/stages.js'
 
 /** A finisher that fails so many times first. */
 function addFinisher(composer: StoreComposer, failures: number) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Hooks } from 'tuskit'
-import { chunk, createUpload, head, patch, send, serve, idOf } from '../serve.js'
-import { keptLog, media, offsetOf } from '../stages.js'
+import { chunk, createUpload, head, patch, send, serve, idOf } from '../support/serve.js'
+import { keptLog, media, offsetOf } from '../support/stages.js'
 
 describe.each(media)('with %s, a verdict', (_, compose) => {
   test('that rejects is replayed, and the hook is not asked again', async () => {

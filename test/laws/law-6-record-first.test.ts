@@ -13,9 +13,9 @@ import {
   serve,
   temporaryDirectory,
   tus,
-} from '../serve.js'
-import { startServer } from '../server-process.js'
-import { keptLog, storeWith } from '../stages.js'
+} from '../support/serve.js'
+import { startServer } from '../support/server-process.js'
+import { keptLog, storeWith } from '../support/stages.js'
 
 const hour = 3_600_000
 afterEach(() => void vi.useRealTimers())

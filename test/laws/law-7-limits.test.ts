@@ -14,8 +14,8 @@ import {
   tus,
   until,
   type Site,
-} from '../serve.js'
-import { download, keptLog, media, offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { download, keptLog, media, offsetOf } from '../support/stages.js'
 
 const chunked = { 'transfer-encoding': 'chunked' }
 const deferred = { 'upload-defer-length': '1' }

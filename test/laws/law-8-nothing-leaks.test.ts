@@ -10,8 +10,8 @@ import {
   send,
   serve,
   type Reply,
-} from '../serve.js'
-import { calm, keptLog, storeWith } from '../stages.js'
+} from '../support/serve.js'
+import { calm, keptLog, storeWith } from '../support/stages.js'
 
 const secret = Error('secret path /x')
 const refuseAtOnce = () => {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import net from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { createUpload, head, openPatch, serve, until } from '../serve.js'
-import { countReceived, download, newGate, media, offsetOf, slowStore } from '../stages.js'
+import { createUpload, head, openPatch, serve, until } from '../support/serve.js'
+import { countReceived, download, newGate, media, offsetOf, slowStore } from '../support/stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
   test('a client is paused while its store is busy', async () => {

@@ -1,8 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { fileComposer, head, namesIn, post, serve, temporaryDirectory } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { fileComposer, head, namesIn, post, serve, temporaryDirectory } from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 const corrupt = expect.objectContaining({
   level: 'error',

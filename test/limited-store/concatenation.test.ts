@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { createPartial, concat, createFinal } from '../conformance/parts.js'
-import { createUpload, download, head, patch, remove, untilOffset } from '../serve.js'
+import { createPartial, concat, createFinal } from '../requirements/tus/parts.js'
+import { createUpload, download, head, patch, remove, untilOffset } from '../support/serve.js'
 import { createOf, inners, serveLimited, tryToCreate } from './limited.js'
 
 describe.each(inners)('concatenation, in $medium', ({ open }) => {

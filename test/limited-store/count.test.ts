@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { LimitedStore, MemorySpaceCounter } from 'tuskit/limited-store'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { createFinal, createPartial } from '../conformance/parts.js'
+import { createFinal, createPartial } from '../requirements/tus/parts.js'
 import {
   createUpload,
   idOf,
@@ -16,9 +16,9 @@ import {
   remove,
   serve,
   temporaryDirectory,
-} from '../serve.js'
-import { untilOffset } from '../serve.js'
-import { keptLog, newGate } from '../stages.js'
+} from '../support/serve.js'
+import { untilOffset } from '../support/serve.js'
+import { keptLog, newGate } from '../support/stages.js'
 import { createOf, deferred, inFiles, inMemory, inners, serveLimited } from './limited.js'
 import { storeWith, tryToCreate, type Inner } from './limited.js'
 

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { LimitedStore, MemorySpaceCounter, type SpaceCounter } from 'tuskit/limited-store'
 import { MemoryLocker } from 'tuskit/memory-store'
-import { remove, serve, temporaryDirectory } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { remove, serve, temporaryDirectory } from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 import { createOf, inFiles, inMemory, serveLimited, tryToCreate } from './limited.js'
 
 test('MemorySpaceCounter knows what each upload takes, and what is missing', async () => {

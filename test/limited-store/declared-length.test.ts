@@ -10,10 +10,10 @@ import {
   patch,
   remove,
   temporaryDirectory,
-} from '../serve.js'
+} from '../support/serve.js'
 import { createOf, inFiles, inners, recordsOf, serveLimited } from './limited.js'
 import { storeWith, tryToCreate } from './limited.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
   test('take it from their creation on, to the last byte', async () => {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { createUpload, download, head, offsetOf, openPatch, patch, post } from '../serve.js'
-import { remove, untilOffset } from '../serve.js'
+import { createUpload, download, head, offsetOf, openPatch, patch, post } from '../support/serve.js'
+import { remove, untilOffset } from '../support/serve.js'
 import { createOf, deferred, inners, serveLimited, storeWith, tryToCreate } from './limited.js'
 
 function sha1(text: string) {

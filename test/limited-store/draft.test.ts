@@ -16,7 +16,7 @@ import {
   stateOf,
   urlIn,
   versions,
-} from '../conformance/draft.js'
+} from '../requirements/ietf/draft.js'
 import {
   createUpload,
   download,
@@ -26,7 +26,7 @@ import {
   until,
   idOf,
   untilStored,
-} from '../serve.js'
+} from '../support/serve.js'
 import { createOf, deferred, gone, inMemory, inners, type LimitedSite } from './limited.js'
 import { recordsOf, serveLimited, tryToCreate } from './limited.js'
 

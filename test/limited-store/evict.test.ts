@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Handler, WriteOptions } from 'tuskit'
 import type { Shortage } from 'tuskit/limited-store'
-import { createUpload, head, patch, post, until, idOf } from '../serve.js'
+import { createUpload, head, patch, post, until, idOf } from '../support/serve.js'
 import { createOf, deferred, gone, inMemory, inners, recordsOf } from './limited.js'
 import { serveLimited, tryToCreate } from './limited.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 describe.each(inners)('evict, in $medium', ({ open }) => {
   test('makes room for an upload by terminating others', async () => {

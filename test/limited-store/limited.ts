@@ -2,8 +2,15 @@ import { StoreComposer, type DataStore, type HandlerOptions, type Upload } from 
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 import { LimitedStore, MemorySpaceCounter, type LimitedStoreOptions } from 'tuskit/limited-store'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
-import { createUpload, post, serve, temporaryDirectory, type Reply, type Site } from '../serve.js'
-import { calm, keptLog } from '../stages.js'
+import {
+  createUpload,
+  post,
+  serve,
+  temporaryDirectory,
+  type Reply,
+  type Site,
+} from '../support/serve.js'
+import { calm, keptLog } from '../support/stages.js'
 
 export type Inner = Pick<LimitedStoreOptions, 'store' | 'infoStore'>
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createFinal, createPartial } from '../conformance/parts.js'
-import { append, create, end, more, started } from '../conformance/draft.js'
-import { createUpload, download, head, patch, post, remove } from '../serve.js'
+import { createFinal, createPartial } from '../requirements/tus/parts.js'
+import { append, create, end, more, started } from '../requirements/ietf/draft.js'
+import { createUpload, download, head, patch, post, remove } from '../support/serve.js'
 import { createOf, inners, recordsOf, serveLimited, tryToCreate } from './limited.js'
 
 describe.each(inners)('with reserve: false, in $medium', ({ open }) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StoreComposer, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 function uploadOf(id: string, fields: Partial<Upload> = {}): Upload {
   return {

@@ -10,7 +10,7 @@ import axe from 'axe-core'
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { ensureProgram } from '../house/debian-packages.mjs'
-import { head, send, sendRaw, temporaryDirectory, until } from '../serve.js'
+import { head, send, sendRaw, temporaryDirectory, until } from '../support/serve.js'
 import { startProxy, type UnreliableProxy } from './unreliable-proxy.js'
 
 const program = fileURLToPath(new URL('../../examples/start.mjs', import.meta.url))

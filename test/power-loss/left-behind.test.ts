@@ -4,10 +4,10 @@ import { beforeAll, expect, test } from 'vitest'
 import { FileInfoStore } from 'tuskit/file-store'
 import { uploadOf } from '../file-store/stage.js'
 import { ensureProgram } from '../house/debian-packages.mjs'
-import { createUpload, head } from '../serve.js'
+import { createUpload, head } from '../support/serve.js'
 import { stepsOf } from './steps.js'
 import { trace } from './traced-server.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 // What another process has made, and did not wait for or was killed before it could, is not on the disk either.
 beforeAll(() => ensureProgram('strace'), 300_000)

@@ -4,7 +4,15 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { ensureProgram } from '../house/debian-packages.mjs'
-import { createUpload, head, openPatch, patch, post, remove, untilOffset } from '../serve.js'
+import {
+  createUpload,
+  head,
+  openPatch,
+  patch,
+  post,
+  remove,
+  untilOffset,
+} from '../support/serve.js'
 import { stepsOf } from './steps.js'
 import { trace } from './traced-server.js'
 import type { TracedSite, TraceOptions } from './traced-server.js'

@@ -10,9 +10,9 @@ import {
   send,
   temporaryDirectory,
   until,
-} from '../serve.js'
-import { startServer, type ServerOptions } from '../server-process.js'
-import { download, finishAndCompare, offsetOf } from '../stages.js'
+} from '../support/serve.js'
+import { startServer, type ServerOptions } from '../support/server-process.js'
+import { download, finishAndCompare, offsetOf } from '../support/stages.js'
 
 /** Two servers in processes of their own on one directory. */
 async function twoServers(options: Partial<ServerOptions> = {}) {

@@ -4,7 +4,7 @@ import type { Upload } from 'tuskit'
 import type { MemoryInfoStore } from 'tuskit/memory-store'
 import { altered, changed } from '../conformance-suite/broken.js'
 import type { Bug } from './bug.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 /** The protocol of the request that is being answered. */
 const asking = new AsyncLocalStorage<Upload['protocol']>()

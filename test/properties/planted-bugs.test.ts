@@ -6,7 +6,7 @@ import { altered, changed } from '../conformance-suite/broken.js'
 import type { Bug } from './bug.js'
 import { draftBugs } from './draft-bugs.js'
 import { agreesWithModel } from './property.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 const bugs: readonly Bug[] = [
   {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fileComposer, memoryComposer, temporaryDirectory } from '../serve.js'
+import { fileComposer, memoryComposer, temporaryDirectory } from '../support/serve.js'
 import { agreesWithModel } from './property.js'
 
 /** Chosen anew for every run, unless `PROPERTY_SEED` repeats one: fast-check prints it with a counterexample. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createHandler, createUploadServer, type StoreComposer, type UploadServer } from 'tuskit'
 import type { Outcome } from './model.js'
 import { maxSize } from './model.js'
-import { calm } from '../stages.js'
+import { calm } from '../support/stages.js'
 
 /** An answer, or `cut` when the server closed the connection instead. */
 export type Reply = Answered | 'cut'

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import { readPage, root } from '../docs/pages.js'
 import { clientAt, testSite, type Client } from '../frameworks/uploads-suite.js'
-import { freePort } from '../free-port.js'
+import { freePort } from '../support/free-port.js'
 import { installed } from '../house/installed.js'
 import { runtime } from '../house/runtime.js'
-import { until } from '../serve.js'
+import { until } from '../support/serve.js'
 
 /** A section of docs/frameworks.md, and what an application has besides. */
 export interface Recipe {

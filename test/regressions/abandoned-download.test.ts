@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { memoryComposer, openRequest, post, serve } from '../serve.js'
-import { newGate } from '../stages.js'
+import { memoryComposer, openRequest, post, serve } from '../support/serve.js'
+import { newGate } from '../support/stages.js'
 
 test('a stream that complains of being closed harms nobody when its client is gone', async () => {
   const composer = memoryComposer()

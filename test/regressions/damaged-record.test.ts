@@ -9,8 +9,8 @@ import {
   patch,
   serve,
   temporaryDirectory,
-} from '../serve.js'
-import { keptLog } from '../stages.js'
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 async function withDamage() {
   const directory = await temporaryDirectory()

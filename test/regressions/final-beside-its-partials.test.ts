@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { memoryComposer, patch, post, remove, serve } from '../serve.js'
-import { newGate } from '../stages.js'
+import { memoryComposer, patch, post, remove, serve } from '../support/serve.js'
+import { newGate } from '../support/stages.js'
 
 async function finalInTheMaking() {
   const slow = newGate()

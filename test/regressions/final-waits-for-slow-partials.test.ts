@@ -8,8 +8,8 @@ import {
   patch,
   serve,
   untilOffset,
-} from '../serve.js'
-import { calm } from '../stages.js'
+} from '../support/serve.js'
+import { calm } from '../support/stages.js'
 
 const hour = 3_600_000
 

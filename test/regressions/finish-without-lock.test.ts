@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { MemoryLocker } from 'tuskit/memory-store'
-import { createUpload, head, memoryComposer, patch, serve } from '../serve.js'
-import { storeWith } from '../stages.js'
+import { createUpload, head, memoryComposer, patch, serve } from '../support/serve.js'
+import { storeWith } from '../support/stages.js'
 
 test('who lost the lock while storing does not ask for the verdict', async () => {
   const locker = new MemoryLocker()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createUpload, patch, serve } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { createUpload, patch, serve } from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 test('no error tells that an upload is full before finishing it succeeded', async () => {
   const hooks = {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { MemoryLocker } from 'tuskit/memory-store'
-import { createUpload, head, memoryComposer, patch, serve } from '../serve.js'
-import { newGate } from '../stages.js'
+import { createUpload, head, memoryComposer, patch, serve } from '../support/serve.js'
+import { newGate } from '../support/stages.js'
 
 test('a HEAD that overtakes the last byte does not tell of the end before the verdict', async () => {
   const asked = newGate()

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { createUpload, memoryComposer, serve, until } from '../serve.js'
-import { countReceived, keptLog, storeWith } from '../stages.js'
+import { createUpload, memoryComposer, serve, until } from '../support/serve.js'
+import { countReceived, keptLog, storeWith } from '../support/stages.js'
 
 test('a connection goes on after a refusal in the middle of a small body', async () => {
   const composer = memoryComposer()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createUpload, memoryComposer, patch, serve, until } from '../serve.js'
-import { calm, newGate } from '../stages.js'
+import { createUpload, memoryComposer, patch, serve, until } from '../support/serve.js'
+import { calm, newGate } from '../support/stages.js'
 
 test('a partial upload that is finished late joins the final upload that waits for it', async () => {
   const slow = newGate()

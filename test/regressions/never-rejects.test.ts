@@ -1,8 +1,8 @@
 import http from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
 import { createHandler, type Logger } from 'tuskit'
-import { listen, memoryComposer, post, send, serve, tus } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { listen, memoryComposer, post, send, serve, tus } from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 test('a function for origins that throws is answered 500', async () => {
   const logger = keptLog()

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { DataStore, Locker } from 'tuskit'
 import { MemoryLocker, MemoryStore } from 'tuskit/memory-store'
-import { createUpload, memoryComposer, patch, send, serve, tus } from '../serve.js'
+import { createUpload, memoryComposer, patch, send, serve, tus } from '../support/serve.js'
 
 /** Hands on a copy of the options, as a store does that adds something of its own. */
 function copying(inner: DataStore): DataStore {

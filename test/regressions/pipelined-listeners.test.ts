@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { createUpload, serve } from '../serve.js'
+import { createUpload, serve } from '../support/serve.js'
 
 test('requests that wait behind another do not all listen to the connection', async () => {
   const site = await serve()

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { expect, test } from 'vitest'
-import { createUpload, download, serve } from '../serve.js'
+import { createUpload, download, serve } from '../support/serve.js'
 
 test('pipelined requests are worked on one after the other', async () => {
   const site = await serve()

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { MemoryLocker } from 'tuskit/memory-store'
-import { memoryComposer, post, serve } from '../serve.js'
-import { newGate } from '../stages.js'
+import { memoryComposer, post, serve } from '../support/serve.js'
+import { newGate } from '../support/stages.js'
 
 test('shutdown waits for a request that has not come to its upload yet', async () => {
   const slow = newGate()

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { download, fileComposer, post, send, serve, temporaryDirectory } from '../serve.js'
-import { calm, keptLog, media, storeWith } from '../stages.js'
+import { download, fileComposer, post, send, serve, temporaryDirectory } from '../support/serve.js'
+import { calm, keptLog, media, storeWith } from '../support/stages.js'
 
 test('an id whose file the application has detached is refused before there is a record', async () => {
   const directory = await temporaryDirectory()

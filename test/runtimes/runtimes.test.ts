@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { clientAt, testSite, type Client } from '../frameworks/uploads-suite.js'
 import { runtime } from '../house/runtime.js'
-import { chunk, until } from '../serve.js'
+import { chunk, until } from '../support/serve.js'
 
 const program = fileURLToPath(new URL('../programs/runtime-server.mjs', import.meta.url))
 

@@ -1,6 +1,14 @@
 import { describe, expect, test, vi } from 'vitest'
-import { createUpload, download, head, memoryComposer, openPatch, patch, serve } from '../serve.js'
-import { keptLog, storeWith } from '../stages.js'
+import {
+  createUpload,
+  download,
+  head,
+  memoryComposer,
+  openPatch,
+  patch,
+  serve,
+} from '../support/serve.js'
+import { keptLog, storeWith } from '../support/stages.js'
 
 describe.each(['at its end', 'before it asks for more'])('a write that hangs %s', (where) => {
   /** A store whose first write hangs as in a kernel, deaf to its signal: a fake. */

@@ -1,5 +1,5 @@
 import type { StoreComposer, StoreSlots } from 'tuskit'
-import { memoryComposer } from '../serve.js'
+import { memoryComposer } from '../support/serve.js'
 
 type Slot = keyof StoreSlots
 

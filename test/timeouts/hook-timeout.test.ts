@@ -10,8 +10,8 @@ import {
   remove,
   send,
   serve,
-} from '../serve.js'
-import { keptLog } from '../stages.js'
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 /** What a hook was given that does not settle before the test says so. */
 interface Hung {

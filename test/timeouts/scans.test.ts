@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { StoreComposer, type ExpiryIndex, type InfoLister } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
-import { createUpload, head, idOf, post, serve } from '../serve.js'
-import { keptLog } from '../stages.js'
+import { createUpload, head, idOf, post, serve } from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 /** Scans that hang behind the first id, as on a medium that went away meanwhile. A fake: no medium hangs on demand. */
 function hangingScans(heeds: boolean) {

@@ -14,8 +14,8 @@ import {
   serve,
   tus,
   type Reply,
-} from '../serve.js'
-import { calm, keptLog, storeWith } from '../stages.js'
+} from '../support/serve.js'
+import { calm, keptLog, storeWith } from '../support/stages.js'
 import { hangingStores } from './hanging.js'
 
 const draft = { 'upload-draft-interop-version': '6' }

@@ -1,6 +1,6 @@
 // npm run torture -- --seed N --minutes M
 import { parseArgs } from 'node:util'
-import setup from '../setup.js'
+import setup from '../support/setup.js'
 import { torture } from './torture.js'
 
 const { values } = parseArgs({

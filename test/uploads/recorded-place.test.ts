@@ -12,8 +12,8 @@ import {
   temporaryDirectory,
   tus,
   type Reply,
-} from '../serve.js'
-import { keptLog } from '../stages.js'
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
 
 /** Servers with the same records, whose data is in a directory or in memory. */
 async function sites() {

@@ -10,8 +10,8 @@ import {
   post,
   serve,
   type Reply,
-} from '../serve.js'
-import { keptLog, storeWith } from '../stages.js'
+} from '../support/serve.js'
+import { keptLog, storeWith } from '../support/stages.js'
 
 /** A fake: a store that does its work and returns something else, once `lies` is set. */
 async function lyingSite() {

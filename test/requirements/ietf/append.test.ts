@@ -1,0 +1,329 @@
+import type { AccessContext, HandlerOptions, HookContext } from 'tuskit'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { send, serve, type Site, stores } from '../../support/serve.js'
+import { silent } from '../../support/silent.js'
+import {
+  append,
+  ask,
+  chunked,
+  completes,
+  end,
+  more,
+  named,
+  stateOf,
+  type Version,
+  versions,
+} from './draft.js'
+
+const untyped = [3, 4, 5]
+const typed: Version[] = [6, 7, 8, 9, undefined]
+const old = [3, 4, 5, 6]
+const recent: Version[] = [7, 8, 9, undefined]
+
+const hour = 3_600_000
+
+afterEach(() => void vi.useRealTimers())
+
+/** The URL of a new upload of 11 bytes, of which there are 5. */
+async function started({ origin }: Site, version: Version): Promise<string> {
+  const headers = { ...named(version), ...completes(version, false), 'upload-length': '11' }
+  const url = `${origin}/files`
+  const reply = await send({ method: 'POST', url, headers, body: 'hello' })
+  expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '5'])
+  return new URL(reply.headers.location!, origin).href
+}
+
+async function expectUntouched(url: string, version: Version): Promise<void> {
+  expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+  const reply = await append(url, version, 5, ' world', end(version))
+  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+  expect((await send({ method: 'GET', url })).text).toBe('hello world')
+}
+
+describe.each(stores)('$store store', ({ compose }) => {
+  async function site(options: Partial<HandlerOptions> = {}): Promise<Site> {
+    return serve({ composer: await compose(), logger: silent, ...options })
+  }
+
+  test.each(versions)(
+    'R-060 R-064 appends go on at the offset up to the one that is the end, version %s',
+    async (version) => {
+      const url = await started(await site(), version)
+      const first = await append(url, version, 5, ' wo', more(version))
+      expect(first.status).toBe((version ?? 9) <= 6 ? 201 : 204)
+      expect(first.headers).toMatchObject({ 'upload-offset': '8', ...more(version) })
+      expect(first.text).toBe('')
+      const second = await append(url, version, 8, 'r', { ...more(version), ...chunked })
+      expect(second.status).toBe(first.status)
+      expect(second.headers).toMatchObject({ 'upload-offset': '9', ...more(version) })
+      expect(await stateOf(url, version)).toMatchObject(more(version))
+      const last = await append(url, version, 9, 'ld', { ...end(version), ...chunked })
+      expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+    },
+  )
+
+  test.each(versions)(
+    'R-064 all bytes that are not said to be the end are stored like others, version %s',
+    async (version) => {
+      const url = await started(await site(), version)
+      const { status, headers } = await append(url, version, 5, ' world', more(version))
+      expect(status).toBe((version ?? 9) <= 6 ? 201 : 204)
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...more(version) })
+      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '11', ...more(version) })
+    },
+  )
+
+  test.each(typed)(
+    'R-061 another media type, or none: 415 with Accept-Patch, nothing is stored, version %s',
+    async (version) => {
+      const url = await started(await site(), version)
+      for (const type of [undefined, 'text/plain', 'application/octet-stream', 'partial-upload']) {
+        const headers = { ...end(version), 'content-type': type }
+        const reply = await append(url, version, 5, ' world', headers)
+        expect([type, reply.status]).toEqual([type, 415])
+        expect(reply.headers).toMatchObject({
+          'accept-patch': 'application/partial-upload',
+          ...more(version),
+        })
+      }
+      await expectUntouched(url, version)
+    },
+  )
+
+  test.each(untyped)('R-061 no media type is needed in version %i', async (version) => {
+    const at = await site()
+    for (const type of [undefined, 'application/octet-stream', 'application/partial-upload']) {
+      const url = await started(at, version)
+      const headers = { ...end(version), 'content-type': type }
+      const { headers: told } = await append(url, version, 5, ' world', headers)
+      expect(told).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+    }
+  })
+
+  test.each(recent)(
+    'R-062 an append that does not say whether it is the end: 400, nothing is stored, version %s',
+    async (version) => {
+      const url = await started(await site(), version)
+      const values = [undefined, '1', 'true', '?2', '"?1"', '', ['?1', '?0'], ['?1', '?1']]
+      for (const value of values) {
+        const { status, headers } = await append(url, version, 5, ' world', {
+          'upload-complete': value,
+        })
+        expect([value, status]).toEqual([value, 400])
+        expect(headers['upload-complete']).toBe('?0')
+      }
+      const empty = await append(url, version, 5, '')
+      expect(empty.status).toBe(400)
+      await expectUntouched(url, version)
+    },
+  )
+
+  test.each(old)(
+    'R-062 an append that does not say whether it is the end is the end, version %i',
+    async (version) => {
+      const at = await site()
+      const name = version === 3 ? 'upload-incomplete' : 'upload-complete'
+      const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
+      for (const headers of [{}, { [name]: '1' }, chunked]) {
+        const url = await started(at, version)
+        const { status, headers: told } = await append(url, version, 5, ' world', headers)
+        expect(status).toBe(201)
+        expect(told).toMatchObject({ 'upload-offset': '11', ...end(version) })
+        expect(await stateOf(url, version)).toMatchObject(end(version))
+      }
+    },
+  )
+
+  test.each(old)('R-062 also an empty append behind all bytes, version %i', async (version) => {
+    const url = await started(await site(), version)
+    await append(url, version, 5, ' world', more(version))
+    expect(await stateOf(url, version)).toMatchObject(more(version))
+    const { status, headers } = await append(url, version, 11, '')
+    expect(status).toBe(201)
+    expect(headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+  })
+
+  test.each(old)(
+    'R-062 but not when the length says that bytes are missing, version %i',
+    async (version) => {
+      const url = await started(await site(), version)
+      const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
+      const { status, headers } = await append(url, version, 5, ' wor', chunked)
+      expect(status).toBe(400)
+      expect(headers).toMatchObject({ 'upload-offset': '9', ...more(version) })
+      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '9', ...more(version) })
+      const rest = await append(url, version, 9, 'ld')
+      expect(rest.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+    },
+  )
+
+  test.each(versions)(
+    'R-063 another offset: 409 with the current one, nothing is stored, version %s',
+    async (version) => {
+      const url = await started(await site(), version)
+      for (const says of [end(version), more(version)]) {
+        for (const [offset, body] of [
+          [4, 'o world'],
+          [0, 'hello world'],
+          [6, 'world'],
+          [11, ''],
+          [999_999_999_999_999, 'x'],
+        ] as const) {
+          const reply = await append(url, version, offset, body, says)
+          expect([offset, reply.status]).toEqual([offset, 409])
+          expect(reply.headers).toMatchObject({ 'upload-offset': '5', ...more(version) })
+          expect(reply.headers['content-type']).toBe('application/problem+json')
+          expect(JSON.parse(reply.text)).toMatchObject({
+            type: 'https://iana.org/assignments/http-problem-types#mismatching-upload-offset',
+            title: 'Mismatching Upload Offset',
+            status: 409,
+            'expected-offset': 5,
+            'provided-offset': offset,
+          })
+        }
+      }
+      await expectUntouched(url, version)
+    },
+  )
+
+  test('R-063 the offset of an upload without a byte is told as well', async () => {
+    const { origin } = await site()
+    const { headers } = await send({
+      method: 'POST',
+      url: `${origin}/files`,
+      headers: { ...named(9), ...more(9) },
+    })
+    const url = new URL(headers.location!, origin).href
+    const reply = await append(url, 9, 3, 'lo', end(9))
+    expect([reply.status, reply.headers['upload-offset']]).toEqual([409, '0'])
+  })
+
+  test.each(versions)(
+    'R-064 a malformed request is told the offset up to version 6, version %s',
+    async (version) => {
+      const url = await started(await site(), version)
+      const replies = [
+        await append(url, version, 5, '!', { ...more(version), 'upload-offset': 'x' }),
+        await append(url, version, 5, '!', { ...more(version), 'content-digest': 'sha-256=1' }),
+        ...((version ?? 9) < 6
+          ? []
+          : [await append(url, version, 5, '!', { ...more(version), 'content-type': 'text/x' })]),
+        ...((version ?? 9) > 6 ? [] : [await ask('HEAD', url, version, { 'upload-offset': '5' })]),
+      ]
+      const statuses = replies.map(({ status }) => status)
+      for (const status of statuses) expect(status).toBeOneOf([400, 415])
+      const offsets = replies.map(({ headers }) => headers['upload-offset'])
+      const isOld = (version ?? 9) <= 6
+      // Of a digest the offset is known anyway.
+      expect(offsets).toEqual(offsets.map((_, index) => (isOld || index === 1 ? '5' : undefined)))
+    },
+  )
+
+  test('R-063 another offset does not record the length that the request tells', async () => {
+    const { origin } = await site()
+    const { headers } = await send({
+      method: 'POST',
+      url: `${origin}/files`,
+      headers: { ...named(9), ...more(9) },
+      body: 'hello',
+    })
+    const url = new URL(headers.location!, origin).href
+    const wrong = await append(url, 9, 3, 'lo', { ...more(9), 'upload-length': '5' })
+    expect(wrong.status).toBe(409)
+    expect(await stateOf(url, 9)).not.toHaveProperty('upload-length')
+    const reply = await append(url, 9, 5, ' world', end(9))
+    expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+  })
+
+  test('R-072 who may not any more does not finish an upload that was begun', async () => {
+    let may = true
+    const finished: string[] = []
+    const access = ({ action }: AccessContext) => ({ reject: action === 'append' && !may })
+    const preFinish = ({ event }: HookContext) => void finished.push(event.id)
+    const url = await started(await site({ hooks: { access, preFinish } }), 9)
+    may = false
+    const full = await append(url, 9, 5, ' world', end(9))
+    expect([full.status, full.headers['upload-complete']]).toEqual([403, '?0'])
+    may = true
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+    expect((await append(url, 9, 5, ' world', more(9))).status).toBe(204)
+    may = false
+    const empty = await append(url, 9, 11, '', end(9))
+    expect([empty.status, empty.headers['upload-complete']]).toEqual([403, '?0'])
+    expect(finished).toEqual([])
+    may = true
+    expect((await append(url, 9, 11, '', end(9))).headers['upload-complete']).toBe('?1')
+    expect(finished.length).toBe(1)
+  })
+
+  test('R-072 the application is asked again when all bytes are there, before the upload is complete', async () => {
+    const composer = await compose()
+    const asked: unknown[] = []
+    const at = await site({
+      composer,
+      hooks: {
+        async preFinish({ upload, request }) {
+          const { offset } = await composer
+            .slots()
+            .dataStore!.stat(upload, { signal: new AbortController().signal })
+          asked.push([offset, upload.state.kind, request?.headers.authorization])
+          return { reject: { status: 403, body: 'Over your quota' } }
+        },
+      },
+    })
+    const url = await started(at, 9)
+    const headers = { ...end(9), authorization: 'Bearer 7' }
+    const { status, headers: told, text } = await append(url, 9, 5, ' world', headers)
+    expect([status, told['upload-complete'], text]).toEqual([403, '?1', 'Over your quota'])
+    expect(asked).toEqual([[11, 'open', 'Bearer 7']])
+    expect((await send({ method: 'GET', url })).status).toBe(403)
+  })
+})
+
+test.each([
+  'APPLICATION/Partial-Upload',
+  'application/partial-upload;charset=utf-8',
+  'application/partial-upload ; x=1',
+])('R-061 the media type is recognised as %s', async (type) => {
+  const url = await started(await serve(), 9)
+  const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-type': type })
+  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+})
+
+test('R-060 parameters of Upload-Offset and Upload-Complete are ignored', async () => {
+  const url = await started(await serve(), 9)
+  const headers = { 'upload-offset': '5;a', 'upload-complete': '?1;x=2' }
+  const reply = await append(url, 9, 5, ' world', headers)
+  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+})
+
+test.each(versions)(
+  'R-066 an empty append that is not the end changes nothing, version %s',
+  async (version) => {
+    const url = await started(await serve(), version)
+    for (let round = 0; round < 3; round++) {
+      const { status, headers } = await append(url, version, 5, '', more(version))
+      expect(status).toBe((version ?? 9) <= 6 ? 201 : 204)
+      expect(headers).toMatchObject({ 'upload-offset': '5', ...more(version) })
+    }
+    await expectUntouched(url, version)
+  },
+)
+
+test.each([
+  ['without a body', { 'content-length': '0' }],
+  ['with an empty chunked body', { 'content-length': undefined, 'transfer-encoding': 'chunked' }],
+])('R-066 empty appends, %s, do not keep an upload alive', async (_, framing) => {
+  const site = await serve({ expiration: { after: hour } })
+  const url = await started(site, 9)
+  const start = Date.now()
+  for (const minutes of [35, 45, 55]) {
+    vi.setSystemTime(start + minutes * 60_000)
+    expect((await append(url, 9, 5, '', { ...more(9), ...framing })).status).toBe(204)
+  }
+  vi.setSystemTime(start + hour + 1_000)
+  expect((await append(url, 9, 5, '', { ...more(9), ...framing })).status).toBe(410)
+})

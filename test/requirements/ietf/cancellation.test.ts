@@ -1,0 +1,377 @@
+import { once } from 'node:events'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import http2, { type ServerHttp2Stream } from 'node:http2'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { fileComposer, openRequest, send, serve, stores, idOf } from '../../support/serve.js'
+import { temporaryDirectory, tus, until, type Site } from '../../support/serve.js'
+import { openStream, sendHttp2, serveUploads, transports } from '../../support/serve-http2.js'
+import { newGate } from '../../support/stages.js'
+import {
+  append,
+  appending,
+  ask,
+  chunked,
+  create,
+  creation,
+  end,
+  more,
+  named,
+  problemIn,
+  started,
+  stateOf,
+  urlIn,
+  versions,
+} from './draft.js'
+
+test.each(versions)('R-080 R-082 DELETE: 204, then 404 or 410, version %s', async (version) => {
+  const url = await started(await serve(), version, 'hello')
+  expect((await ask('DELETE', url, version)).status).toBe(204)
+  const appended = await append(url, version, 5, ' world', end(version))
+  const statuses = [
+    (await ask('HEAD', url, version)).status,
+    (await ask('DELETE', url, version)).status,
+    appended.status,
+  ]
+  for (const status of statuses) expect(status).toBeOneOf([404, 410])
+  expect(appended.headers).not.toHaveProperty('upload-offset')
+})
+
+test('R-080 DELETE frees the data', async () => {
+  const site = await serve()
+  const url = await started(site, 9, 'hello')
+  await ask('DELETE', url, 9)
+  await expect(site.handler.uploads.inspect(url.split('/').at(-1)!)).rejects.toMatchObject({
+    code: 'ERR_UPLOAD_NOT_FOUND',
+  })
+})
+
+test('R-081 DELETE first ends the running append', async () => {
+  const site = await serve()
+  const url = await started(site, 9, 'hello')
+  const { reply } = openRequest(
+    appending(url, 9, 5, ' world', { ...end(9), 'content-length': '100' }),
+  )
+  const broken = reply.then(
+    () => 'answered',
+    ({ code }: { code: string }) => code,
+  )
+  // Inspects without taking over.
+  await until(
+    () => site.handler.uploads.inspect(url.split('/').at(-1)!),
+    ({ offset }) => offset === 11,
+  )
+  expect((await ask('DELETE', url, 9)).status).toBe(204)
+  expect(await broken).toBe('ECONNRESET')
+})
+
+test('R-082 DELETE of a complete upload removes it, and asks preTerminate', async () => {
+  let asked = 0
+  const site = await serve({ hooks: { preTerminate: () => void asked++ } })
+  const url = urlIn(await create(site, 9, 'hello', end(9)), site)
+  expect((await ask('DELETE', url, 9)).status).toBe(204)
+  expect((await send({ method: 'GET', url })).status).toBeOneOf([404, 410])
+  expect(asked).toBe(1)
+})
+
+/** How a request ended: its status, or the code of the error. */
+function outcome(reply: Promise<{ status: number }>): Promise<number | string> {
+  return reply.then(
+    ({ status }) => status,
+    (error: { code: string }) => error.code,
+  )
+}
+
+/**
+ * Notes for every DELETE whether the connection of the request before it, which was running, had been ended when the head
+ * of the answer was written.
+ */
+function watchOrder({ server }: Pick<Site, 'server'>): boolean[] {
+  const endedBefore: boolean[] = []
+  let running: IncomingMessage['socket'] | undefined
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.method !== 'DELETE') {
+      running = request.socket
+      return
+    }
+    const writeHead = response.writeHead.bind(response) as (...given: unknown[]) => ServerResponse
+    response.writeHead = (...given: unknown[]) => {
+      endedBefore.push(running!.destroyed)
+      return writeHead(...given)
+    }
+  })
+  return endedBefore
+}
+
+const creationHook = () => {
+  const ids: string[] = []
+  const postCreate = ({ upload }: { upload: { id: string } }) => void ids.push(upload.id)
+  const created = async () =>
+    (
+      await until(
+        async () => ids,
+        ({ length }) => length > 0,
+      )
+    )[0]!
+  return { hooks: { postCreate }, created }
+}
+
+/** The size of a body that is told in advance is the end of the upload; that of the other is open. */
+const framings = (size: number) => [{ 'content-length': String(size) }, chunked]
+
+describe.each(stores)('$store store', ({ compose }) => {
+  async function removed(site: Site, id: string): Promise<void> {
+    await expect(site.handler.uploads.inspect(id)).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_UPLOAD_(NOT_FOUND|GONE)$/) as string,
+    })
+  }
+
+  test.each(versions)(
+    'R-081 the running append is reset before DELETE is answered, version %s',
+    async (version) => {
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
+      const endedBefore = watchOrder(site)
+      for (const fields of framings(6)) {
+        const url = await started(site, version, 'hello')
+        const said = { ...end(version), ...fields }
+        const { request, reply } = openRequest(appending(url, version, 5, ' wor', said))
+        request.on('error', () => {})
+        const ended = outcome(reply)
+        await until(
+          () => site.handler.uploads.inspect(idOf(url)),
+          ({ offset }) => offset === 9,
+        )
+        const { status, text, headers } = await ask('DELETE', url, version)
+        expect([status, text]).toEqual([204, ''])
+        expect(headers).not.toHaveProperty('upload-offset')
+        request.write('ld')
+        expect(await ended).toBe('ECONNRESET')
+        await removed(site, idOf(url))
+      }
+      expect(endedBefore).toEqual([true, true])
+    },
+  )
+
+  test.each(versions)(
+    'R-081 the running creation is reset before DELETE is answered, version %s',
+    async (version) => {
+      for (const fields of framings(11)) {
+        const { hooks, created } = creationHook()
+        const site = await serve({ composer: await compose(), takeoverAfter: 60_000, hooks })
+        const endedBefore = watchOrder(site)
+        const said = { ...end(version), ...fields }
+        const { request, reply } = openRequest(creation(site, version, 'hello', said))
+        request.on('error', () => {})
+        const ended = outcome(reply)
+        const id = await created()
+        await until(
+          () => site.handler.uploads.inspect(id),
+          ({ offset }) => offset === 5,
+        )
+        expect((await ask('DELETE', `${site.origin}/files/${id}`, version)).status).toBe(204)
+        expect(await ended).toBe('ECONNRESET')
+        expect(endedBefore).toEqual([true])
+        await removed(site, id)
+      }
+    },
+  )
+
+  test('R-082 an upload is gone for every method, and tells nothing', async () => {
+    const site = await serve({ composer: await compose() })
+    for (const version of versions) {
+      for (const last of [more(version), end(version)]) {
+        const url = urlIn(await create(site, version, 'hello', last), site)
+        expect((await ask('DELETE', url, version)).status).toBe(204)
+        const replies = [
+          await ask('HEAD', url, version),
+          await ask('GET', url, version),
+          await send({ method: 'GET', url }),
+          await append(url, version, 5, ' world', end(version)),
+          await append(url, version, 5, '', end(version)),
+          await append(url, version, 0, 'hello', more(version)),
+          await ask('DELETE', url, version),
+        ]
+        for (const { status, headers } of replies) {
+          expect(status).toBeOneOf([404, 410])
+          expect(headers).not.toHaveProperty('upload-offset')
+          expect(headers).not.toHaveProperty('location')
+        }
+      }
+    }
+  })
+
+  test('R-082 an upload that was rejected can be removed', async () => {
+    const hooks = { preFinish: () => ({ reject: { status: 422 } }) }
+    const site = await serve({ composer: await compose(), hooks })
+    const url = urlIn(await create(site, 9, 'hello', end(9)), site)
+    expect((await ask('HEAD', url, 9)).status).toBe(422)
+    expect((await ask('DELETE', url, 9)).status).toBe(204)
+    expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
+  })
+
+  test('R-082 an upload that received too much is gone already', async () => {
+    const site = await serve({ composer: await compose() })
+    const url = await started(site, 9, 'hello', { 'upload-length': '6' })
+    expect((await append(url, 9, 5, ' world', { ...end(9), ...chunked })).status).toBe(400)
+    expect((await ask('DELETE', url, 9)).status).toBe(410)
+    expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
+  })
+
+  test('R-081 R-082 DELETE while the upload is being finished waits, and then removes it', async () => {
+    const finishing = newGate()
+    const events: string[] = []
+    const site = await serve({
+      composer: await compose(),
+      hooks: {
+        preFinish: () => finishing.pass(),
+        postFinish: () => void events.push('finished'),
+        postTerminate: () => void events.push('terminated'),
+      },
+    })
+    const url = await started(site, 9, 'hello')
+    const last = append(url, 9, 5, ' world', end(9))
+    await finishing.reached
+    const removal = ask('DELETE', url, 9)
+    finishing.open()
+    expect(await last).toMatchObject({ status: 201, headers: { 'upload-complete': '?1' } })
+    expect((await removal).status).toBe(204)
+    expect((await send({ method: 'GET', url })).status).toBeOneOf([404, 410])
+    await until(
+      async () => events,
+      ({ length }) => length === 2,
+    )
+    expect(events).toEqual(['finished', 'terminated'])
+  })
+
+  test('R-082 of two at the same time one finds nothing', async () => {
+    const site = await serve({ composer: await compose() })
+    for (let round = 0; round < 10; round++) {
+      const url = await started(site, 9, 'hello')
+      const replies = await Promise.all([ask('DELETE', url, 9), ask('DELETE', url, 9)])
+      const statuses = replies.map(({ status }) => status).sort((a, b) => a - b)
+      expect(statuses[0]).toBe(204)
+      expect(statuses[1]).toBeOneOf([404, 410])
+    }
+  })
+})
+
+test('R-080 DELETE leaves no file', async () => {
+  const directory = await temporaryDirectory()
+  const site = await serve({ composer: fileComposer(directory) })
+  const urls = [await started(site, 9, 'hello'), urlIn(await create(site, 9, 'x', end(9)), site)]
+  expect((await readdir(directory)).length).toBeGreaterThan(0)
+  for (const url of urls) expect((await ask('DELETE', url, 9)).status).toBe(204)
+  await until(
+    () => readdir(directory),
+    (names) => !names.some((name) => urls.some((url) => name.includes(idOf(url)))),
+  )
+})
+
+test('R-082 what the application made of a complete upload stays', async () => {
+  const directory = await temporaryDirectory()
+  const own = join(await temporaryDirectory(), 'own')
+  const preFinish = async ({ upload }: { upload: { id: string } }) => {
+    await writeFile(own, await readFile(join(directory, upload.id)))
+  }
+  const site = await serve({ composer: fileComposer(directory), hooks: { preFinish } })
+  const url = urlIn(await create(site, 9, 'hello', end(9)), site)
+  expect((await ask('DELETE', url, 9)).status).toBe(204)
+  expect(await readFile(own, 'utf8')).toBe('hello')
+})
+
+test('R-080 no request for an upload is redirected with 301 or 302', async () => {
+  const site = await serve()
+  const open = await started(site, 9, 'hello')
+  const whole = urlIn(await create(site, 9, 'hello', end(9)), site)
+  const none = `${site.origin}/files/none`
+  for (const url of [open, whole, none]) {
+    for (const form of [`${url}/`, `${url}//`, `${url}?x=1`, url.replace('/files', '//files')]) {
+      for (const method of ['HEAD', 'GET', 'DELETE'] as const) {
+        const { status, headers } = await ask(method, form, 9)
+        expect(status).toBeOneOf([200, 204, 404, 410])
+        expect(headers).not.toHaveProperty('location')
+      }
+    }
+  }
+})
+
+test('R-080 DELETE needs no version, and DELETE of tus works as well', async () => {
+  const site = await serve()
+  for (const headers of [{}, named(3), named(99), tus]) {
+    const url = await started(site, 9, 'hello')
+    expect((await send({ method: 'DELETE', url, headers })).status).toBe(204)
+    expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
+  }
+})
+
+test('R-080 R-082 a server that does not offer it refuses DELETE, and the upload goes on', async () => {
+  const site = await serve({ disable: ['termination'] })
+  const url = await started(site, 9, 'hello')
+  const { request, reply } = openRequest(
+    appending(url, 9, 5, ' wor', { ...end(9), 'content-length': '6' }),
+  )
+  await until(
+    () => site.handler.uploads.inspect(idOf(url)),
+    ({ offset }) => offset === 9,
+  )
+  const refused = await ask('DELETE', url, 9)
+  expect([refused.status, problemIn(refused).code]).toEqual([405, 'ERR_METHOD_NOT_ALLOWED'])
+  expect(refused.headers.allow).not.toContain('DELETE')
+  request.end('ld')
+  expect(await reply).toMatchObject({ status: 201, headers: { 'upload-complete': '?1' } })
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-complete': '?1' })
+})
+
+describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
+  test.each(['creation', 'append'])(
+    'R-081 the stream of a running %s is reset before DELETE is answered, and others live on',
+    async (running) => {
+      const { hooks, created } = creationHook()
+      const site = await serveUploads({ hooks, takeoverAfter: 60_000 }, secure)
+      const { session, handler, server } = site
+      const streams: ServerHttp2Stream[] = []
+      const endedBefore: boolean[] = []
+      server.on('stream', (stream: ServerHttp2Stream, headers) => {
+        if (headers[':method'] !== 'DELETE') return void streams.push(stream)
+        const running = streams.at(-2)!
+        const respond = stream.respond.bind(stream)
+        stream.respond = (...given) => {
+          endedBefore.push(running.closed)
+          respond(...given)
+        }
+      })
+      const head = { ':method': 'POST', ':path': '/files', ...named(9) }
+      if (running === 'append') await sendHttp2(session, { ...head, ...more(9) }, 'hello')
+      const sent =
+        running === 'creation'
+          ? { ...head, ...end(9) }
+          : {
+              ':method': 'PATCH',
+              ':path': `/files/${await created()}`,
+              'content-type': 'application/partial-upload',
+              'upload-offset': '5',
+              ...named(9),
+              ...end(9),
+            }
+      const old = openStream(session, sent)
+      old.stream.on('error', () => {})
+      old.reply.catch(() => {})
+      old.stream.write(running === 'creation' ? 'hello wor' : ' wor')
+      const id = await created()
+      await until(
+        () => handler.uploads.inspect(id),
+        ({ offset }) => offset === 9,
+      )
+      // Another request on the same connection.
+      const other = openStream(session, { ...head, ...end(9) })
+      const removal = { ':method': 'DELETE', ':path': `/files/${id}`, ...named(9) }
+      const reset = once(old.stream, 'close')
+      expect((await sendHttp2(session, removal)).status).toBe(204)
+      await reset
+      expect([old.stream.rstCode, endedBefore]).toEqual([http2.constants.NGHTTP2_CANCEL, [true]])
+      other.stream.end('x')
+      expect((await other.reply).status).toBe(201)
+    },
+  )
+})

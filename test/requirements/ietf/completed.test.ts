@@ -1,0 +1,600 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { HandlerOptions, HookContext } from 'tuskit'
+import { describe, expect, test } from 'vitest'
+import {
+  fileComposer,
+  openRequest,
+  type Reply,
+  send,
+  sendRaw,
+  serve,
+  type Site,
+  stores,
+  temporaryDirectory,
+} from '../../support/serve.js'
+import { connectHttp2, sendHttp2, serveHttp2 } from '../../support/serve-http2.js'
+import { startServer } from '../../support/server-process.js'
+import { newGate } from '../../support/stages.js'
+import { silent } from '../../support/silent.js'
+import { chunked, defined, end, more, named, type Version, versions } from './draft.js'
+
+type Sent = Readonly<Record<string, string | undefined>>
+
+const refusing = [3, 4, 5, 6, 7, 8]
+const replaying: Version[] = [9, undefined]
+
+type Origin = Pick<Site, 'origin'>
+
+function creation({ origin }: Origin, version: Version, body: string, headers: Sent) {
+  const all = { ...named(version), 'content-length': String(body.length), ...headers }
+  return { method: 'POST', url: `${origin}/files`, headers: defined(all), body }
+}
+
+function appending(url: string, version: Version, offset: number, body: string, headers: Sent) {
+  const all = {
+    ...named(version),
+    'content-type': 'application/partial-upload',
+    'upload-offset': String(offset),
+    'content-length': String(body.length),
+    ...headers,
+  }
+  return { method: 'PATCH', url, headers: defined(all), body }
+}
+
+function append(...given: Parameters<typeof appending>): Promise<Reply> {
+  return send(appending(...given))
+}
+
+/** The URL of a new upload with these bytes, which are not the end. */
+async function started(site: Origin, version: Version, body: string, headers: Sent = {}) {
+  const reply = await send(creation(site, version, body, { ...more(version), ...headers }))
+  expect(reply.status).toBe(201)
+  return new URL(reply.headers.location!, site.origin).href
+}
+
+/** The URL of a complete upload. */
+async function completed(site: Origin, version: Version): Promise<string> {
+  const url = await started(site, version, 'hello')
+  const reply = await append(url, version, 5, ' world', end(version))
+  expect(reply.headers).toMatchObject(end(version))
+  return url
+}
+
+function head(url: string, version: Version): Promise<Reply> {
+  return send({ method: 'HEAD', url, headers: named(version) })
+}
+
+const complete = (version: Version) => ({
+  'upload-offset': '11',
+  'upload-length': '11',
+  ...end(version),
+})
+const incomplete = (version: Version) => ({
+  'upload-offset': '11',
+  'upload-length': '11',
+  ...more(version),
+})
+
+/** The ways in which the last byte and the word that it is the last can come. */
+const endings: readonly {
+  readonly how: string
+  readonly finish: (site: Origin, version: Version) => Promise<ReturnType<typeof appending>>
+}[] = [
+  {
+    how: 'a creation',
+    finish: async (site, version) => creation(site, version, 'hello world', end(version)),
+  },
+  {
+    how: 'a chunked creation',
+    finish: async (site, version) =>
+      creation(site, version, 'hello world', { ...end(version), ...chunked }),
+  },
+  {
+    how: 'an append',
+    finish: async (site, version) =>
+      appending(await started(site, version, 'hello'), version, 5, ' world', end(version)),
+  },
+  {
+    how: 'a chunked append',
+    finish: async (site, version) => {
+      const url = await started(site, version, 'hello', { 'upload-length': '11' })
+      return appending(url, version, 5, ' world', { ...end(version), ...chunked })
+    },
+  },
+  {
+    how: 'an empty append',
+    finish: async (site, version) =>
+      appending(await started(site, version, 'hello world'), version, 11, '', end(version)),
+  },
+]
+
+const ways = endings.flatMap((ending) => versions.map((version) => ({ version, ...ending })))
+
+/** Notes the ids of its events, and the last upload. */
+function noted(answer: () => ReturnType<NonNullable<HandlerOptions['hooks']>['preFinish'] & {}>) {
+  const asked: string[] = []
+  const preFinish = ({ upload }: HookContext) => {
+    asked.push(upload.id)
+    return answer()
+  }
+  return { asked, hooks: { preFinish } }
+}
+
+describe.each(stores)('$store store', ({ compose }) => {
+  async function site(options: Partial<HandlerOptions> = {}): Promise<Site> {
+    return serve({ composer: await compose(), logger: silent, ...options })
+  }
+
+  test.each(ways)(
+    'R-065 R-066 $how that is the end is answered as the whole would be, version $version',
+    async ({ finish, version }) => {
+      const { asked, hooks } = noted(() => {})
+      const at = await site({ hooks })
+      const { status, headers, text } = await send(await finish(at, version))
+      expect([status, text]).toEqual([201, ''])
+      expect(headers).toMatchObject({
+        'upload-offset': '11',
+        'upload-limit': 'min-size=0',
+        location: `/files/${asked[0]}`,
+        ...end(version),
+      })
+      expect(asked.length).toBe(1)
+      const url = at.origin + headers.location
+      const { status: told, headers: state } = await head(url, version)
+      expect(told).toBe(204)
+      expect(state).toMatchObject(complete(version))
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+    },
+  )
+
+  test.each(ways)(
+    'R-065 $how that is the end is answered as the application says, version $version',
+    async ({ finish, version }) => {
+      const headers = { 'X-File': '7', 'Upload-Complete': '?0', 'Upload-Offset': '3' }
+      const response = { status: 200, headers, body: '{"file":7}' }
+      const { asked, hooks } = noted(() => ({ response }))
+      const reply = await send(await finish(await site({ hooks }), version))
+      expect([reply.status, reply.text]).toEqual([200, '{"file":7}'])
+      expect(reply.headers).toMatchObject({
+        'x-file': '7',
+        'upload-offset': '11',
+        ...end(version),
+      })
+      expect(asked.length).toBe(1)
+    },
+  )
+
+  const verdicts = [422, 500, 503].flatMap((status) =>
+    versions.map((version) => ({ status, version })),
+  )
+
+  test.each(verdicts)(
+    'R-065 R-071 a refusal with $status says that it is final, and is given to whoever asks again, version $version',
+    async ({ status, version }) => {
+      const headers = { 'x-verdict': 'virus' }
+      const { asked, hooks } = noted(() => ({ reject: { status, headers, body: 'not this' } }))
+      const at = await site({ hooks })
+      const url = await started(at, version, 'hello')
+      const first = await append(url, version, 5, ' world', end(version))
+      const again = [
+        await append(url, version, 11, '', end(version)),
+        await append(url, version, 5, ' world', end(version)),
+        await send({ method: 'GET', url, headers: named(version) }),
+        await head(url, version),
+      ]
+      for (const reply of [first, ...again]) {
+        expect(reply.status).toBe(status)
+        expect(reply.headers).toMatchObject({ ...headers, ...end(version) })
+      }
+      const texts = [first, ...again].map(({ text }) => text)
+      expect(texts).toEqual(['not this', 'not this', 'not this', 'not this', ''])
+      expect(asked.length).toBe(1)
+    },
+  )
+
+  test.each(versions)(
+    'R-065 a creation that the application refuses at its end says that it is final, version %s',
+    async (version) => {
+      const { hooks } = noted(() => ({ reject: true }))
+      const reply = await send(creation(await site({ hooks }), version, 'hello', end(version)))
+      expect(reply.status).toBe(400)
+      expect(reply.headers).toMatchObject(end(version))
+    },
+  )
+
+  test.each(versions)(
+    'R-066 an empty append completes an upload without a byte, version %s',
+    async (version) => {
+      const url = await started(await site(), version, '')
+      const { status, headers } = await append(url, version, 0, '', end(version))
+      expect(status).toBe(201)
+      expect(headers).toMatchObject({ 'upload-offset': '0', ...end(version) })
+      const state = { 'upload-offset': '0', 'upload-length': '0', ...end(version) }
+      expect((await head(url, version)).headers).toMatchObject(state)
+      const content = await send({ method: 'GET', url })
+      expect([content.status, content.text]).toEqual([200, ''])
+    },
+  )
+
+  test.each(refusing)(
+    'R-071 whoever appends to a complete upload is refused with 400, version %i',
+    async (version) => {
+      const { asked, hooks } = noted(() => {})
+      const url = await completed(await site({ hooks }), version)
+      for (const [offset, body, says] of [
+        [11, '', end(version)],
+        [11, '', more(version)],
+        [11, '!', end(version)],
+        [11, '!', { ...more(version), ...chunked }],
+        [5, ' world', end(version)],
+        [0, 'hello world', end(version)],
+      ] as const) {
+        const { status, headers, text } = await append(url, version, offset, body, says)
+        expect(status).toBe(400)
+        expect(headers).toMatchObject({ 'upload-offset': '11', ...more(version) })
+        expect(JSON.parse(text)).toMatchObject({
+          type: 'https://iana.org/assignments/http-problem-types#completed-upload',
+          title: 'Upload Is Completed',
+          status: 400,
+        })
+      }
+      expect((await head(url, version)).headers).toMatchObject(complete(version))
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+      expect(asked.length).toBe(1)
+    },
+  )
+
+  test.each(replaying)(
+    'R-071 who repeats the end of a complete upload gets its answer again, version %s',
+    async (version) => {
+      const response = { status: 200, headers: { 'x-file': '7' }, body: '{"file":7}' }
+      const { asked, hooks } = noted(() => ({ response }))
+      const url = await started(await site({ hooks }), version, 'hello')
+      const first = await append(url, version, 5, ' world', end(version))
+      expect(first.text).toBe('{"file":7}')
+      for (let round = 0; round < 2; round++) {
+        const again = await append(url, version, 11, '', end(version))
+        const { date: _, ...headers } = again.headers
+        expect([again.status, again.text]).toEqual([200, '{"file":7}'])
+        expect(first.headers).toMatchObject(headers)
+      }
+      expect(asked.length).toBe(1)
+    },
+  )
+
+  test.each(replaying)(
+    'R-071 also when only the end of its body tells that it is empty, version %s',
+    async (version) => {
+      const at = await site({
+        hooks: noted(() => ({ response: { status: 200, body: 'done' } })).hooks,
+      })
+      const url = await completed(at, version)
+      const http1 = await append(url, version, 11, '', { ...end(version), ...chunked })
+      expect([http1.status, http1.text]).toEqual([200, 'done'])
+      expect(http1.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      const session = connectHttp2(await serveHttp2(at.handler as never))
+      const { 'content-length': _, ...headers } = appending(
+        url,
+        version,
+        11,
+        '',
+        end(version),
+      ).headers
+      const pseudo = { ':method': 'PATCH', ':path': new URL(url).pathname }
+      const http2 = await sendHttp2(session, { ...pseudo, ...headers })
+      expect([http2.status, http2.text]).toEqual([200, 'done'])
+      expect(http2.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+    },
+  )
+
+  test.each(replaying)(
+    'R-071 the answer that was not chosen by anybody is given again, version %s',
+    async (version) => {
+      const url = await completed(await site(), version)
+      const again = await append(url, version, 11, '', end(version))
+      expect(again.status).toBe(201)
+      expect(again.headers).toMatchObject({
+        location: new URL(url).pathname,
+        'upload-offset': '11',
+        ...end(version),
+      })
+    },
+  )
+
+  test.each(replaying)(
+    'R-071 any other append to a complete upload: 409 with the offset, nothing is stored, version %s',
+    async (version) => {
+      const { asked, hooks } = noted(() => {})
+      const url = await completed(await site({ hooks }), version)
+      for (const [offset, body, says] of [
+        [11, '', more(version)],
+        [11, '!', end(version)],
+        [11, '!', { ...end(version), ...chunked }],
+        [11, '!', more(version)],
+        [5, '', end(version)],
+        [5, ' world', end(version)],
+        [0, 'hello world', end(version)],
+      ] as const) {
+        const { status, headers } = await append(url, version, offset, body, says)
+        expect([offset, body, status]).toEqual([offset, body, 409])
+        expect(headers).toMatchObject({ 'upload-offset': '11', ...more(version) })
+      }
+      expect((await head(url, version)).headers).toMatchObject(complete(version))
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+      expect(asked.length).toBe(1)
+    },
+  )
+
+  test.each(ways)(
+    'R-065 finishing that fails is no end, and is tried again by HEAD: $how, version $version',
+    async ({ finish, version }) => {
+      const failures = ['first', 'second']
+      const { asked, hooks } = noted(() => {
+        const failure = failures.shift()
+        if (failure !== undefined) throw new Error(failure)
+      })
+      const at = await site({ hooks })
+      const failed = await send(await finish(at, version))
+      expect(failed.status).toBe(500)
+      expect(failed.headers).toMatchObject(more(version))
+      expect(failed.text).not.toContain('first')
+      const url = `${at.origin}/files/${asked[0]}`
+      const second = await head(url, version)
+      expect(second.status).toBe(500)
+      expect(second.headers).toMatchObject(more(version))
+      const third = await head(url, version)
+      expect(third.status).toBe(204)
+      expect(third.headers).toMatchObject(complete(version))
+      expect(asked).toEqual([asked[0], asked[0], asked[0]])
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+    },
+  )
+
+  test.each(ways)(
+    'R-065 R-066 finishing that failed is tried again by an empty append: $how, version $version',
+    async ({ finish, version }) => {
+      const failures = ['first', 'second']
+      const response = { status: 200, body: 'done' }
+      const { asked, hooks } = noted(() => {
+        const failure = failures.shift()
+        if (failure !== undefined) throw new Error(failure)
+        return { response }
+      })
+      const at = await site({ hooks })
+      expect((await send(await finish(at, version))).status).toBe(500)
+      const url = `${at.origin}/files/${asked[0]}`
+      expect((await append(url, version, 11, '', end(version))).status).toBe(500)
+      const { status, headers, text } = await append(url, version, 11, '', end(version))
+      expect([status, text]).toEqual([200, 'done'])
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(asked.length).toBe(3)
+    },
+  )
+
+  test('R-065 finishing that failed is tried again by the application', async () => {
+    const failures = ['first']
+    const { asked, hooks } = noted(() => {
+      const failure = failures.shift()
+      if (failure !== undefined) throw new Error(failure)
+    })
+    const at = await site({ hooks })
+    const full = await started(at, 9, 'hello', { 'upload-length': '5' })
+    expect((await send(creation(at, 9, 'hello world', end(9)))).status).toBe(500)
+    expect(await at.handler.uploads.finishPending()).toBe(1)
+    expect(asked).toEqual([asked[0], asked[0]])
+    const url = `${at.origin}/files/${asked[0]}`
+    expect((await head(url, 9)).headers).toMatchObject(complete(9))
+    // All bytes alone are not the end.
+    expect((await head(full, 9)).headers).toMatchObject({ 'upload-offset': '5', ...more(9) })
+  })
+
+  test('R-065 while finishing takes its time the client is told to come back, and then the end', async () => {
+    const { pass, open } = newGate()
+    const { asked, hooks } = noted(pass)
+    const at = await site({ hooks, finishTimeout: 50, lockTimeout: 50 })
+    const url = await started(at, 9, 'hello')
+    const busy = [await append(url, 9, 5, ' world', end(9)), await head(url, 9)]
+    for (const { status, headers } of busy) {
+      expect(status).toBe(503)
+      expect(headers).toMatchObject({ 'retry-after': '1', ...more(9) })
+    }
+    open()
+    await at.handler.shutdown()
+    const { status, headers } = await head(url, 9)
+    expect(status).toBe(204)
+    expect(headers).toMatchObject(complete(9))
+    expect(asked.length).toBe(1)
+  })
+
+  test('R-065 R-071 a client that is lost while the upload is finished finds it complete, and its answer', async () => {
+    const { reached, pass, open } = newGate()
+    const response = { status: 200, body: 'done' }
+    const { asked, hooks } = noted(async () => {
+      await pass()
+      return { response }
+    })
+    const url = await started(await site({ hooks }), 9, 'hello')
+    const { request, reply } = openRequest(appending(url, 9, 5, ' world', end(9)))
+    request.end()
+    await reached
+    request.destroy()
+    await expect(reply).rejects.toThrow()
+    const asking = head(url, 9)
+    open()
+    expect((await asking).headers).toMatchObject(complete(9))
+    const { status, text } = await append(url, 9, 11, '', end(9))
+    expect([status, text]).toEqual([200, 'done'])
+    expect(asked.length).toBe(1)
+  })
+})
+
+test('R-065 a Location that the application chooses is the only one', async () => {
+  const response = { status: 201, headers: { Location: '/photos/7' } }
+  const site = await serve({ hooks: { preFinish: () => ({ response }) } })
+  const url = await started(site, 9, 'hello')
+  const lines = (method: string, target: string, headers: OutgoingHttpHeaders) =>
+    [`${method} ${target} HTTP/1.1`, 'host: a', 'connection: close']
+      .concat(Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`))
+      .join('\r\n')
+  const requests = [
+    creation(site, 9, 'hello world', end(9)),
+    appending(url, 9, 5, ' world', end(9)),
+    appending(url, 9, 11, '', end(9)),
+  ]
+  for (const { method, url: target, headers, body } of requests) {
+    const head = lines(method, new URL(target).pathname, headers)
+    const text = await sendRaw(site.port, `${head}\r\n\r\n${body}`)
+    expect(text).toMatch(/^HTTP\/1\.1 201 /)
+    expect(text.match(/^location: .*$/gim)).toEqual([
+      expect.stringMatching(/^location: \/photos\/7\r?$/i),
+    ])
+  }
+})
+
+test.each([
+  ['answer', { response: { status: 200, headers: { 'x-file': '7' }, body: 'done' } }, 200, 'done'],
+  ['refusal', { reject: { status: 422, headers: { 'x-file': '7' }, body: 'no' } }, 422, 'no'],
+] as const)(
+  'R-071 the %s is recorded, and given again after a restart',
+  async (_, answer, status, body) => {
+    const directory = await temporaryDirectory()
+    const composer = fileComposer(directory)
+    const site = await serve({ composer, hooks: { preFinish: () => answer } })
+    const url = await started(site, 9, 'hello')
+    expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
+    const next = await serve({ composer: fileComposer(directory) })
+    const reply = await append(url.replace(site.origin, next.origin), 9, 11, '', end(9))
+    expect([reply.status, reply.headers['x-file'], reply.text]).toEqual([status, '7', body])
+    expect(reply.headers['upload-complete']).toBe('?1')
+  },
+)
+
+describe('law 5: a crash between the last byte and the record of finishing', () => {
+  const crashed = endings.flatMap((ending) =>
+    [3, 6, 9, undefined].map((version) => ({ version, ...ending })),
+  )
+
+  async function crash(finish: (typeof endings)[number]['finish'], version: Version) {
+    const directory = await temporaryDirectory()
+    const first = await startServer({ directory, preFinish: true, stop: 'in preFinish' })
+    const { request, reply } = openRequest(await finish(first, version))
+    request.end()
+    await first.stopped
+    await first.kill()
+    await expect(reply).rejects.toThrow()
+    const composer = fileComposer(directory)
+    const ids: string[] = []
+    const signal = new AbortController().signal
+    for await (const id of composer.slots().infoLister!.ids({ signal })) ids.push(id)
+    expect(ids.length).toBe(1)
+    return { composer, id: ids[0]! }
+  }
+
+  test.each(crashed)(
+    'R-065 HEAD finishes what $how completed, version $version',
+    async ({ finish, version }) => {
+      const { composer, id } = await crash(finish, version)
+      const { asked, hooks } = noted(() => {})
+      const site = await serve({ composer, hooks })
+      const url = `${site.origin}/files/${id}`
+      const { status, headers } = await head(url, version)
+      expect(status).toBe(204)
+      expect(headers).toMatchObject(complete(version))
+      expect(asked).toEqual([id])
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+    },
+  )
+
+  test.each(endings)(
+    'R-065 R-066 an empty append finishes what $how completed',
+    async ({ finish }) => {
+      const { composer, id } = await crash(finish, 9)
+      const { asked, hooks } = noted(() => ({ response: { status: 200, body: 'done' } }))
+      const site = await serve({ composer, hooks })
+      const { status, headers, text } = await append(
+        `${site.origin}/files/${id}`,
+        9,
+        11,
+        '',
+        end(9),
+      )
+      expect([status, text]).toEqual([200, 'done'])
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+      expect(asked).toEqual([id])
+    },
+  )
+
+  test('R-065 the start of a server finishes what a creation completed', async () => {
+    const { composer, id } = await crash(endings[0]!.finish, 9)
+    const { asked, hooks } = noted(() => {})
+    const site = await serve({ composer, hooks })
+    expect(await site.handler.uploads.finishPending()).toBe(1)
+    expect(asked).toEqual([id])
+    expect((await head(`${site.origin}/files/${id}`, 9)).headers).toMatchObject(complete(9))
+  })
+
+  /** A server that died when all bytes were stored, and knew nothing more about them. */
+  async function crashBehindTheBytes(version: Version, method: string, framing: Sent) {
+    const directory = await temporaryDirectory()
+    const first = await startServer({ directory, stop: 'after dataStore.append' })
+    const empty = method === 'PATCH' ? await started(first, version, '') : undefined
+    const request =
+      empty === undefined
+        ? creation(first, version, 'hello world', { ...end(version), ...framing })
+        : appending(empty, version, 0, 'hello world', { ...end(version), ...framing })
+    const lost = openRequest(request)
+    lost.request.end()
+    await first.stopped
+    await first.kill()
+    await expect(lost.reply).rejects.toThrow()
+    const composer = fileComposer(directory)
+    const { asked, hooks } = noted(() => {})
+    const site = await serve({ composer, hooks })
+    const ids: string[] = []
+    const { signal } = new AbortController()
+    for await (const id of composer.slots().infoLister!.ids({ signal })) ids.push(id)
+    return { site, asked, url: `${site.origin}/files/${ids[0]}` }
+  }
+
+  const behind = ['POST', 'PATCH'].flatMap((method) =>
+    [3, 6, 9, undefined].map((version) => ({ method, version })),
+  )
+
+  test.each(behind)(
+    'R-065 all bytes of a $method of known size are the end, version $version',
+    async ({ method, version }) => {
+      const { site, asked, url } = await crashBehindTheBytes(version, method, {})
+      expect(await site.handler.uploads.finishPending()).toBe(1)
+      expect((await head(url, version)).headers).toMatchObject(complete(version))
+      expect(asked.length).toBe(1)
+      expect((await send({ method: 'GET', url })).text).toBe('hello world')
+    },
+  )
+
+  test.each(behind)(
+    'R-065 R-066 those of a $method whose end was not recorded wait for the word, version $version',
+    async ({ method, version }) => {
+      const { site, asked, url } = await crashBehindTheBytes(version, method, chunked)
+      expect(await site.handler.uploads.finishPending()).toBe(0)
+      const state = (await head(url, version)).headers
+      expect(state).toMatchObject({ 'upload-offset': '11', ...more(version) })
+      expect(asked).toEqual([])
+      const reply = await append(url, version, 11, '', end(version))
+      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(asked.length).toBe(1)
+    },
+  )
+
+  test('R-065 all bytes without the word that they are the end stay as they are', async () => {
+    const directory = await temporaryDirectory()
+    const first = await startServer({ directory, preFinish: true, stop: 'in preFinish' })
+    const url = await started(first, 9, 'hello world', { 'upload-length': '11' })
+    await first.kill()
+    const { asked, hooks } = noted(() => {})
+    const site = await serve({ composer: fileComposer(directory), hooks })
+    expect(await site.handler.uploads.finishPending()).toBe(0)
+    const state = await head(url.replace(first.origin, site.origin), 9)
+    expect(state.headers).toMatchObject(incomplete(9))
+    expect(asked).toEqual([])
+  })
+})

@@ -1,0 +1,714 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { FileInfoStore } from 'tuskit/file-store'
+import {
+  download,
+  memoryComposer,
+  openRequest,
+  send,
+  serve,
+  stores,
+  idOf,
+  untilStored,
+} from '../../support/serve.js'
+import { temporaryDirectory, until, type Reply, type Sent, type Site } from '../../support/serve.js'
+import { openStream, sendHttp2, serveUploads, transports } from '../../support/serve-http2.js'
+import { startServer, type ServerOptions } from '../../support/server-process.js'
+import { calm, keptLog, newGate, slowStore, storeWith } from '../../support/stages.js'
+import {
+  append,
+  appending,
+  ask,
+  chunked,
+  create,
+  creation,
+  end,
+  more,
+  named,
+  problemIn,
+  started,
+  stateOf,
+  urlIn,
+  versions,
+  type Version,
+} from './draft.js'
+
+/** An append that has brought 6 bytes and does not go on. */
+async function hanging(site: Site, url: string) {
+  const sent = appending(url, 9, 5, ' world', { ...end(9), 'content-length': '100' })
+  const { request, reply } = openRequest(sent)
+  await untilStored(site, url, 11)
+  return {
+    request,
+    broken: reply.then(
+      () => false,
+      () => true,
+    ),
+  }
+}
+
+describe('R-101 a new request ends the running append, whose bytes are kept', () => {
+  test.each(['HEAD', 'GET'] as const)('R-100 R-101 %s', async (method) => {
+    const site = await serve()
+    const url = await started(site, 9, 'hello')
+    const { broken } = await hanging(site, url)
+    const reply = await ask(method, url, 9)
+    expect([reply.status, reply.headers['upload-offset'], await broken]).toEqual([204, '11', true])
+    // The offset is good for the next append.
+    expect((await append(url, 9, 11, '!', more(9))).status).toBe(204)
+  })
+
+  test('R-100 R-101 PATCH', async () => {
+    const site = await serve()
+    const url = await started(site, 9, 'hello')
+    const { broken } = await hanging(site, url)
+    const reply = await append(url, 9, 11, '!', more(9))
+    expect([reply.status, reply.headers['upload-offset'], await broken]).toEqual([204, '12', true])
+  })
+})
+
+test('R-100 appends at the same time do not mix', async () => {
+  const url = await started(await serve(), 9, 'hello')
+  const replies = await Promise.all(
+    ['a', 'b', 'c', 'd'].map((letter) => append(url, 9, 5, letter.repeat(6), more(9))),
+  )
+  const won = replies.flatMap(({ status }, index) => (status === 204 ? [index] : []))
+  expect(won).toHaveLength(1)
+  await append(url, 9, 11, '', end(9))
+  expect(await download(url)).toBe(`hello${'abcd'[won[0]!]!.repeat(6)}`)
+})
+
+test('R-102 a silent client does not keep others waiting', async () => {
+  const site = await serve({ idleTimeout: 60_000, lockTimeout: 60_000 })
+  const url = await started(site, 9, 'hello')
+  const { broken } = await hanging(site, url)
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', 'upload-complete': '?0' })
+  expect(await broken).toBe(true)
+})
+
+test('R-103 HEAD ends the running creation, too', async () => {
+  const site = await serve({ interimResponses: true })
+  const sent = creation(site, 9, 'hello', { ...end(9), 'content-length': '100' })
+  const { request, reply } = openRequest(sent)
+  const broken = reply.then(
+    () => false,
+    () => true,
+  )
+  const location = await new Promise<string>((resolve) => {
+    request.on('information', ({ headers }) => resolve(String(headers.location)))
+  })
+  const url = new URL(location, site.origin).href
+  await untilStored(site, url, 5)
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
+  expect(await broken).toBe(true)
+})
+
+test('R-104 what comes on the old connection afterwards is dropped', async () => {
+  const site = await serve()
+  const url = await started(site, 9, 'hello')
+  const { request, broken } = await hanging(site, url)
+  request.on('error', () => {})
+  await stateOf(url, 9)
+  request.write('more')
+  expect(await broken).toBe(true)
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11' })
+})
+
+/** What becomes of a request: its status, or how its connection ended. */
+function outcome(reply: Promise<{ status: number }>): Promise<number | string> {
+  return reply.then(
+    ({ status }) => status,
+    (error: { code: string }) => error.code,
+  )
+}
+
+/** The ways to take over a running request and go on with its upload. */
+const takers: readonly {
+  readonly by: string
+  readonly take: (url: string, version: Version, offset: number) => Promise<Reply>
+}[] = [
+  { by: 'HEAD', take: (url, version) => ask('HEAD', url, version) },
+  { by: 'GET', take: (url, version) => ask('GET', url, version) },
+  { by: 'PATCH', take: (url, version, offset) => append(url, version, offset, '', more(version)) },
+]
+
+/** The size of a body that is told in advance is the end of the upload; that of the other is open. */
+const framings = (size: number) => [{ 'content-length': String(size) }, chunked]
+
+describe.each(stores)('$store store', ({ compose }) => {
+  const takeovers = takers.flatMap((taker) => versions.map((version) => ({ version, ...taker })))
+
+  test.each(takeovers)(
+    'R-100 R-101 $by ends the running append with a reset and keeps its bytes, version $version',
+    async ({ take, version }) => {
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
+      for (const fields of framings(6)) {
+        const url = await started(site, version, 'hello')
+        const running = openRequest(
+          appending(url, version, 5, ' wor', { ...end(version), ...fields }),
+        )
+        const ended = outcome(running.reply)
+        await untilStored(site, url, 9)
+        const reply = await take(url, version, 9)
+        expect(reply.status).toBeOneOf([204, 201])
+        expect(reply.headers).toMatchObject({ 'upload-offset': '9', ...more(version) })
+        expect(await ended).toBe('ECONNRESET')
+        const last = await append(url, version, 9, 'ld', end(version))
+        expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+        expect(await download(url)).toBe('hello world')
+      }
+    },
+  )
+
+  test.each(takeovers)(
+    'R-101 R-103 $by ends the running creation and keeps its bytes, version $version',
+    async ({ take, version }) => {
+      const ids: string[] = []
+      const hooks = {
+        postCreate: ({ upload }: { upload: { id: string } }) => void ids.push(upload.id),
+      }
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000, hooks })
+      for (const fields of framings(11)) {
+        const said = { ...end(version), ...fields }
+        const running = openRequest(creation(site, version, 'hello', said))
+        const ended = outcome(running.reply)
+        const id = (
+          await until(
+            async () => ids.splice(0),
+            ({ length }) => length > 0,
+          )
+        )[0]!
+        const url = `${site.origin}/files/${id}`
+        await untilStored(site, url, 5)
+        const reply = await take(url, version, 5)
+        expect(reply.status).toBeOneOf([204, 201])
+        expect(reply.headers).toMatchObject({ 'upload-offset': '5', ...more(version) })
+        expect(await ended).toBe('ECONNRESET')
+        const last = await append(url, version, 5, ' world', end(version))
+        expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+        expect(await download(url)).toBe('hello world')
+      }
+    },
+  )
+
+  test.each(versions)(
+    'R-101 an append at an offset below what is stored does not end the running one, version %s',
+    async (version) => {
+      const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
+      const url = await started(site, version, 'hello')
+      const fields = { ...end(version), 'content-length': '6' }
+      const running = openRequest(appending(url, version, 5, ' wor', fields))
+      await untilStored(site, url, 9)
+      for (const offset of [0, 5, 8]) {
+        const outdated = await append(url, version, offset, 'x', more(version))
+        expect(outdated.status).toBe(409)
+        expect(outdated.headers).toMatchObject({ 'upload-offset': '9', ...more(version) })
+      }
+      running.request.end('ld')
+      expect((await running.reply).headers).toMatchObject(end(version))
+      expect(await download(url)).toBe('hello world')
+    },
+  )
+
+  test('R-100 R-054 an offset that HEAD told is good, whatever ran before', async () => {
+    const site = await serve({ composer: await compose() })
+    const data = randomBytes(300_000)
+    const url = await started(site, 9, '')
+    let offset = 0
+    for (let round = 0; offset < data.length; round++) {
+      const piece = data.subarray(offset, offset + 20_000)
+      const running = openRequest(
+        appending(url, 9, offset, piece, { ...more(9), 'content-length': '1000000' }),
+      )
+      const ended = outcome(running.reply)
+      // Some rounds ask while the bytes are on their way.
+      if (round % 2 === 0) await untilStored(site, url, offset + piece.length)
+      const told = Number((await stateOf(url, 9))['upload-offset'])
+      expect(told).toBeGreaterThanOrEqual(offset)
+      expect(told).toBeLessThanOrEqual(offset + piece.length)
+      if (round % 2 === 0) expect(told).toBe(offset + piece.length)
+      const next = data.subarray(told, told + 10_000)
+      expect(await append(url, 9, told, next, more(9))).toMatchObject({
+        status: 204,
+        headers: { 'upload-offset': String(told + next.length) },
+      })
+      // Where HEAD came first of all, the other one is refused for its offset.
+      expect(await ended).toBeOneOf(['ECONNRESET', 'EPIPE', 409])
+      offset = told + next.length
+    }
+    expect((await append(url, 9, offset, '', end(9))).headers['upload-complete']).toBe('?1')
+    const content = await send({ method: 'GET', url })
+    expect(content.body.equals(data)).toBe(true)
+  })
+
+  test('R-100 appends and a cancellation at the same time leave nothing', async () => {
+    const composer = await compose()
+    const site = await serve({ composer, logger: keptLog() })
+    for (let round = 0; round < 10; round++) {
+      const url = await started(site, 9, 'hello')
+      const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
+      const appends = ['a', 'b', 'c'].map((letter) =>
+        outcome(append(url, 9, 5, letter.repeat(10_000), more(9))),
+      )
+      const removed = await ask('DELETE', url, 9)
+      expect(removed.status).toBe(204)
+      for (const result of await Promise.all(appends)) {
+        expect(result).toBeOneOf([204, 404, 409, 410, 'ECONNRESET', 'EPIPE'])
+      }
+      expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
+      const { signal } = new AbortController()
+      await expect(composer.slots().dataStore!.stat(upload, { signal })).rejects.toMatchObject({
+        code: 'ERR_DATA_MISSING',
+      })
+    }
+  })
+
+  test('R-100 R-104 bytes that the storage has in its hands count before HEAD is answered', async () => {
+    const composer = await compose()
+    const slow = newGate()
+    let armed = false
+    composer.useDataStore(
+      slowStore(composer.slots().dataStore!, () => (armed ? slow.pass() : Promise.resolve())),
+    )
+    const site = await serve({ composer })
+    const url = await started(site, 9, 'hello')
+    armed = true
+    const running = openRequest(appending(url, 9, 5, ' wor', { ...end(9), ...chunked }))
+    running.request.on('error', () => {})
+    const ended = outcome(running.reply)
+    await slow.reached
+    let answered = false
+    const asked = ask('HEAD', url, 9).finally(() => (answered = true))
+    // The reset comes at once, though the answer has to wait.
+    expect(await ended).toBe('ECONNRESET')
+    running.request.write('LATE')
+    expect(answered).toBe(false)
+    slow.open()
+    expect((await asked).headers).toMatchObject({ 'upload-offset': '9', 'upload-complete': '?0' })
+    expect(await append(url, 9, 9, 'ld', end(9))).toMatchObject({ status: 201 })
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('R-104 a storage that comes back when its turn is over writes nothing more', async () => {
+    const composer = await compose()
+    const late = newGate()
+    let armed = false
+    const inner = composer.slots().dataStore!
+    composer.useDataStore(
+      storeWith(inner, {
+        async append(upload, from, body, options) {
+          if (!armed) return inner.append(upload, from, body, options)
+          armed = false
+          await late.pass()
+          return inner.append(upload, from, body, options)
+        },
+      }),
+    )
+    const site = await serve({ composer, lockTimeout: 60_000 })
+    const url = await started(site, 9, 'hello')
+    armed = true
+    const old = outcome(append(url, 9, 5, ' OLD', more(9)))
+    await late.reached
+    const asked = ask('HEAD', url, 9)
+    expect(await old).toBe('ECONNRESET')
+    late.open()
+    // What the old request brought before it was ended may count, but nothing after the answer.
+    const told = Number((await asked).headers['upload-offset'])
+    expect(told).toBeOneOf([5, 9])
+    expect((await append(url, 9, told, '!', end(9))).status).toBe(201)
+    expect(await download(url)).toBe(told === 5 ? 'hello!' : 'hello OLD!')
+  })
+
+  test('R-103 HEAD while the creation is still being prepared waits for the upload', async () => {
+    const composer = await compose()
+    const making = newGate()
+    const inner = composer.slots().dataStore!
+    let id = ''
+    composer.useDataStore(
+      storeWith(inner, {
+        async create(upload, options) {
+          id = upload.id
+          await making.pass()
+          return inner.create(upload, options)
+        },
+      }),
+    )
+    const site = await serve({ composer })
+    const running = openRequest(creation(site, 9, 'hello', { ...end(9), 'content-length': '11' }))
+    const ended = outcome(running.reply)
+    await making.reached
+    const url = `${site.origin}/files/${id}`
+    const asked = ask('HEAD', url, 9)
+    await once(site.server, 'request')
+    making.open()
+    const { status, headers } = await asked
+    expect([status, headers['upload-complete']]).toEqual([204, '?0'])
+    expect(await ended).toBe('ECONNRESET')
+    const offset = Number(headers['upload-offset'])
+    const last = await append(url, 9, offset, 'hello world'.slice(offset), end(9))
+    expect(last.headers).toMatchObject({ 'upload-offset': '11', 'upload-complete': '?1' })
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('R-101 a takeover of an append takes nothing from the word that the body is the end', async () => {
+    // The body said that it is the end, and its size; the client gave up on it.
+    const finished: string[] = []
+    const hooks = {
+      preFinish: ({ event }: { event: { id: string } }) => void finished.push(event.id),
+    }
+    const site = await serve({ composer: await compose(), hooks })
+    const url = await started(site, 9, 'hello')
+    const running = openRequest(appending(url, 9, 5, ' wor', { ...end(9), 'content-length': '6' }))
+    const ended = outcome(running.reply)
+    await untilStored(site, url, 9)
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-length': '11', 'upload-complete': '?0' })
+    expect(await ended).toBe('ECONNRESET')
+    expect((await append(url, 9, 9, 'ld', more(9))).headers['upload-complete']).toBe('?0')
+    expect(finished).toEqual([])
+    expect((await append(url, 9, 11, '', end(9))).headers['upload-complete']).toBe('?1')
+    expect(finished).toEqual([`${idOf(url)}/pre-finish`])
+  })
+})
+
+test('R-101 HEAD on a complete upload ends nobody, and waits for nobody', async () => {
+  const site = await serve()
+  const url = urlIn(await create(site, 9, 'hello', end(9)), site)
+  const replies = await Promise.all(Array.from({ length: 20 }, () => ask('HEAD', url, 9)))
+  for (const { status, headers } of replies) {
+    expect([status, headers['upload-complete']]).toEqual([204, '?1'])
+  }
+})
+
+test('R-100 R-101 HEAD while the upload is being finished waits for the verdict', async () => {
+  const finishing = newGate()
+  const site = await serve({ hooks: { preFinish: () => finishing.pass() } })
+  const url = await started(site, 9, 'hello')
+  const last = append(url, 9, 5, ' world', end(9))
+  await finishing.reached
+  const asked = ask('HEAD', url, 9)
+  await once(site.server, 'request')
+  finishing.open()
+  expect((await asked).headers).toMatchObject({ 'upload-offset': '11', 'upload-complete': '?1' })
+  expect((await last).status).toBe(201)
+})
+
+test('R-100 R-102 while the storage does not let go: 503 after lockTimeout, no offset', async () => {
+  const composer = memoryComposer()
+  const hanging = newGate()
+  let armed = false
+  composer.useDataStore(
+    slowStore(composer.slots().dataStore!, () => (armed ? hanging.pass() : Promise.resolve())),
+  )
+  const site = await serve({ composer, lockTimeout: 20, logger: keptLog() })
+  const url = await started(site, 9, 'hello')
+  armed = true
+  const old = outcome(append(url, 9, 5, ' world', more(9)))
+  await hanging.reached
+  const replies = [
+    await append(url, 9, 5, 'other', more(9)),
+    await ask('GET', url, 9),
+    await ask('DELETE', url, 9),
+  ]
+  for (const reply of replies) {
+    expect(reply.status).toBe(503)
+    expect(problemIn(reply)).toMatchObject({ code: 'ERR_UPLOAD_LOCKED' })
+    expect(reply.headers).toMatchObject({ 'retry-after': '1', 'upload-complete': '?0' })
+    expect(reply.headers).not.toHaveProperty('upload-offset')
+  }
+  hanging.open()
+  // Its body had come whole, or it was ended before its answer.
+  expect(await old).toBeOneOf([204, 'ECONNRESET'])
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11' })
+})
+
+test('R-100 appends of several versions at the same time do not mix', async () => {
+  const site = await serve()
+  for (let round = 0; round < 10; round++) {
+    const url = await started(site, 9, 'hello')
+    const speakers = versions.map((version, index) => ({ version, letter: 'abcdefgh'[index]! }))
+    const results = await Promise.all(
+      speakers.map(({ version, letter }) =>
+        outcome(append(url, version, 5, letter.repeat(50_000), more(version))),
+      ),
+    )
+    const offset = Number((await stateOf(url, 9))['upload-offset'])
+    await append(url, 9, offset, '', end(9))
+    const rest = (await download(url)).slice(5)
+    // Whoever wins has it alone; one that was ended may have left the beginning of its bytes.
+    expect(new Set(rest).size).toBeLessThanOrEqual(1)
+    const won = speakers.filter((_, index) => [201, 204].includes(Number(results[index])))
+    expect(won.length).toBeLessThanOrEqual(1)
+    for (const { letter } of won) expect(rest).toBe(letter.repeat(50_000))
+    for (const result of results) {
+      expect(result).toBeOneOf([201, 204, 409, 'ECONNRESET', 'EPIPE'])
+    }
+  }
+})
+
+describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
+  const patchHead = (path: string, offset: number, fields: object) => ({
+    ':method': 'PATCH',
+    ':path': path,
+    'content-type': 'application/partial-upload',
+    'upload-offset': String(offset),
+    ...named(9),
+    ...fields,
+  })
+
+  async function setUp() {
+    const ids: string[] = []
+    const hooks = {
+      postCreate: ({ upload }: { upload: { id: string } }) => void ids.push(upload.id),
+    }
+    const site = await serveUploads({ hooks, takeoverAfter: 60_000 }, secure)
+    const stored = (id: string, offset: number) =>
+      until(
+        () => site.handler.uploads.inspect(id),
+        (found) => found.offset === offset,
+      )
+    const created = async () =>
+      (
+        await until(
+          async () => ids,
+          ({ length }) => length > 0,
+        )
+      )[0]!
+    return { ...site, stored, created }
+  }
+
+  test.each(['HEAD', 'GET'])(
+    'R-101 R-103 %s resets the stream of the creation, not the connection',
+    async (method) => {
+      const { session, stored, created } = await setUp()
+      const headers = { ':method': 'POST', ':path': '/files', ...named(9), ...end(9) }
+      const { stream, reply } = openStream(session, headers)
+      const ended = outcome(reply)
+      stream.write('hello')
+      const id = await created()
+      await stored(id, 5)
+      const asked = await sendHttp2(session, {
+        ':method': method,
+        ':path': `/files/${id}`,
+        ...named(9),
+      })
+      expect(asked).toMatchObject({
+        status: 204,
+        headers: { 'upload-offset': '5', 'upload-complete': '?0' },
+      })
+      await ended
+      expect(stream.rstCode).not.toBe(0)
+      expect(session.destroyed).toBe(false)
+    },
+  )
+
+  test('R-101 R-104 what comes on the old stream afterwards is dropped', async () => {
+    const { session, stored, created } = await setUp()
+    const headers = { ':method': 'POST', ':path': '/files', ...named(9), ...more(9) }
+    await sendHttp2(session, headers, 'hello')
+    const id = await created()
+    const path = `/files/${id}`
+    const old = openStream(session, patchHead(path, 5, end(9)))
+    old.stream.on('error', () => {})
+    old.stream.write(' wor')
+    await stored(id, 9)
+    // The bytes leave before the reset can have come.
+    const asked = sendHttp2(session, { ':method': 'HEAD', ':path': path, ...named(9) })
+    old.stream.write('LATE'.repeat(10))
+    const { headers: told } = await asked
+    await outcome(old.reply)
+    const offset = Number(told['upload-offset'])
+    const again = await sendHttp2(session, { ':method': 'HEAD', ':path': path, ...named(9) })
+    expect(Number(again.headers['upload-offset'])).toBe(offset)
+    const last = await sendHttp2(session, patchHead(path, offset, end(9)), '!')
+    expect(last.headers['upload-complete']).toBe('?1')
+    const content = await sendHttp2(session, { ':method': 'GET', ':path': path })
+    expect(content.text).toBe(`hello wor${'LATE'.repeat(10).slice(0, offset - 9)}!`)
+  })
+})
+
+describe('two processes that share a FileLocker', () => {
+  async function twoServers(options: Partial<ServerOptions> = {}) {
+    const directory = await temporaryDirectory()
+    const all = { directory, lease: 1_000, idleTimeout: 60_000, takeoverAfter: 60_000, ...options }
+    const [one, two] = await Promise.all([startServer(all), startServer(all)])
+    const other = (url: string) => url.replace(one.origin, two.origin)
+    const fileOf = (url: string) => join(directory, idOf(url))
+    /** Looks at the file itself, which disturbs nobody. There is a record before there is a file. */
+    const untilLength = (url: string, length: number) =>
+      until(
+        () =>
+          stat(fileOf(url)).then(
+            ({ size }) => size,
+            () => undefined,
+          ),
+        (found) => found === length,
+      )
+    /** The first upload that there is a record of. */
+    const anyUrl = async (): Promise<string> => {
+      const { signal } = new AbortController()
+      for (;;) {
+        for await (const id of new FileInfoStore({ directory }).ids({ signal })) {
+          return `${one.origin}/files/${id}`
+        }
+      }
+    }
+    return { directory, one, two, other, fileOf, untilLength, anyUrl }
+  }
+
+  const open = (sent: Sent) => {
+    const { request, reply } = openRequest(sent)
+    request.on('error', () => {})
+    return { request, ended: outcome(reply) }
+  }
+
+  test.each(takers)(
+    'R-100 R-101 R-104 $by through the other one ends the running append, and drops what follows',
+    async ({ take }) => {
+      const { one, other, untilLength } = await twoServers()
+      const url = await started(one, 9, 'hello')
+      const said = { ...end(9), 'content-length': '100' }
+      const { request, ended } = open(appending(url, 9, 5, ' wor', said))
+      await untilLength(url, 9)
+      const reply = await take(other(url), 9, 9)
+      expect(reply.headers).toMatchObject({ 'upload-offset': '9', 'upload-complete': '?0' })
+      request.write('LATE')
+      expect(await ended).toBe('ECONNRESET')
+      expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '9' })
+      const last = await append(other(url), 9, 9, 'x'.repeat(96), end(9))
+      expect(last.headers).toMatchObject({ 'upload-offset': '105', 'upload-complete': '?1' })
+      expect(await download(url)).toBe(`hello wor${'x'.repeat(96)}`)
+    },
+  )
+
+  test('R-103 HEAD through the other one ends the running creation', async () => {
+    const { one, other, untilLength, anyUrl } = await twoServers()
+    const { ended } = open(creation(one, 9, 'hello', { ...end(9), ...chunked }))
+    const url = await anyUrl()
+    await untilLength(url, 5)
+    expect(await stateOf(other(url), 9)).toMatchObject({
+      'upload-offset': '5',
+      'upload-complete': '?0',
+    })
+    expect(await ended).toBe('ECONNRESET')
+    expect((await append(other(url), 9, 5, ' world', end(9))).status).toBe(201)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('R-104 one that was suspended writes nothing when it goes on', async () => {
+    const { one, two, other, fileOf, untilLength } = await twoServers({ lockTimeout: 60_000 })
+    const url = await started(one, 9, 'hello')
+    const size = 500_000
+    const said = { ...end(9), 'content-length': String(size) }
+    const { request, ended } = open(appending(url, 9, 5, 'OLD', said))
+    await untilLength(url, 8)
+    one.child.kill('SIGSTOP')
+    request.end(Buffer.alloc(size - 3, 'x'))
+    expect(await stateOf(other(url), 9)).toMatchObject({
+      'upload-offset': '8',
+      'upload-complete': '?0',
+    })
+    // The length that the old request told stays.
+    const rest = Buffer.alloc(size - 3, 'n')
+    const half = rest.subarray(0, 200_000)
+    expect((await append(other(url), 9, 8, half, more(9))).status).toBe(204)
+    one.child.kill('SIGCONT')
+    expect(await ended).toBeOneOf([503, 'ECONNRESET', 'EPIPE'])
+    for (const at of [url, other(url)]) {
+      expect(await stateOf(at, 9)).toMatchObject({ 'upload-offset': '200008' })
+    }
+    const last = await append(other(url), 9, 200_008, rest.subarray(200_000), end(9))
+    expect(last.headers['upload-complete']).toBe('?1')
+    const expected = Buffer.concat([Buffer.from('helloOLD'), rest])
+    expect((await readFile(fileOf(url))).equals(expected)).toBe(true)
+    expect(two.child.exitCode).toBeNull()
+  })
+
+  test('R-104 one that was suspended right before its write writes nothing when it goes on', async () => {
+    const directory = await temporaryDirectory()
+    const all = { directory, lease: 1_000, idleTimeout: 60_000, lockTimeout: 60_000 }
+    const one = await startServer({ ...all, stop: 'before fs.write' })
+    const two = await startServer(all)
+    const data = randomBytes(100_000)
+    const url = await started(two, 9, data.subarray(0, 50_000))
+    const old = appending(url.replace(two.origin, one.origin), 9, 50_000, Buffer.alloc(150_000), {
+      ...end(9),
+    })
+    const ended = outcome(send(old))
+    await one.stopped
+    one.child.kill('SIGSTOP')
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '50000' })
+    expect((await append(url, 9, 50_000, data.subarray(50_000), more(9))).status).toBe(204)
+    one.child.kill('SIGCONT')
+    one.goOn()
+    expect(await ended).toBeOneOf([503, 'ECONNRESET', 'EPIPE'])
+    expect(await stateOf(url, 9)).toMatchObject({
+      'upload-offset': '100000',
+      'upload-complete': '?0',
+    })
+    expect((await readFile(join(directory, idOf(url)))).equals(data)).toBe(true)
+  })
+
+  test('R-100 clients that fight for one upload through both never mix bytes', async () => {
+    const { one, other, fileOf } = await twoServers({ lockTimeout: 60_000 })
+    const size = 200_000
+    const url = await started(one, 9, '', { 'upload-length': String(size) })
+    const sent: { from: number; bytes: Buffer; acknowledged: boolean }[] = []
+    const told: number[][] = [[], []]
+
+    const fight = async (target: string, who: number) => {
+      let offset = 0
+      for (let round = 0; offset < size; round++) {
+        const length = Math.min(size - offset, 10_000)
+        const bytes = Buffer.from(`${'ab'[who]}${round};`.repeat(5_000).slice(0, length))
+        const attempt = { from: offset, bytes, acknowledged: false }
+        sent.push(attempt)
+        const reply = await append(target, 9, offset, bytes, more(9)).catch(
+          ({ code }: { code: string }) => code,
+        )
+        if (typeof reply === 'string') {
+          expect(reply).toBeOneOf(['ECONNRESET', 'EPIPE'])
+          // HEAD takes over, so that what it tells is what there is.
+          const head = await ask('HEAD', target, 9)
+          expect(head.status).toBe(204)
+          offset = Number(head.headers['upload-offset'])
+        } else {
+          expect(reply.status).toBeOneOf([204, 409])
+          attempt.acknowledged = reply.status === 204
+          offset = Number(reply.headers['upload-offset'])
+        }
+        told[who]!.push(offset)
+      }
+    }
+    await Promise.all([fight(url, 0), fight(other(url), 1)])
+
+    for (const offsets of told) expect(offsets).toEqual([...offsets].sort((a, b) => a - b))
+    const content = await readFile(fileOf(url))
+    expect(content.length).toBe(size)
+    for (const { from, bytes } of sent.filter(({ acknowledged }) => acknowledged)) {
+      expect(content.subarray(from, from + bytes.length).equals(bytes)).toBe(true)
+    }
+    // What was not acknowledged is still the beginning of what somebody sent for that place.
+    const starts = new Set(sent.map(({ from }) => from))
+    for (let at = 0; at < size;) {
+      const fits = sent
+        .filter(({ from }) => from === at)
+        .map(({ bytes }) => common(content.subarray(at), bytes))
+      const length = Math.max(0, ...fits)
+      expect(length).toBeGreaterThan(0)
+      const inside = [...starts].filter((from) => from > at && from <= at + length)
+      at = inside.length > 0 ? Math.max(...inside) : at + length
+    }
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-complete': '?0' })
+    expect((await append(other(url), 9, size, '', end(9))).headers['upload-complete']).toBe('?1')
+  })
+})
+
+/** How many bytes both begin with. */
+function common(a: Buffer, b: Buffer): number {
+  const most = Math.min(a.length, b.length)
+  for (let index = 0; index < most; index++) if (a[index] !== b[index]) return index
+  return most
+}

@@ -1,0 +1,234 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { FileLocker } from 'tuskit/file-store'
+import {
+  download,
+  fileComposer,
+  openRequest,
+  send,
+  serve,
+  temporaryDirectory,
+  until,
+  type Site,
+  idOf,
+} from '../../support/serve.js'
+import { startServer, type ServerOptions } from '../../support/server-process.js'
+import { digest } from './digest-fields.js'
+import {
+  append,
+  appending,
+  ask,
+  chunked,
+  create,
+  creation,
+  end,
+  type Fields,
+  more,
+  started,
+  stateOf,
+  type Version,
+} from './draft.js'
+
+const claim = { 'content-digest': digest(' world') }
+
+/** Bodies that are to be " world" and whose digest is not known to match yet. */
+const bodies = [
+  { body: 'a sized body', fields: { ...claim, 'content-length': '6' }, sent: ' WORL' },
+  { body: 'a chunked body', fields: { ...claim, ...chunked }, sent: ' world' },
+  {
+    body: 'a body with a trailer',
+    fields: { ...chunked, trailer: 'Content-Digest' },
+    sent: ' world',
+  },
+]
+
+/** Waits until a file of the upload has so many bytes: they are on the medium, verified or not. */
+function untilOnDisk(directory: string, id: string, size: number) {
+  return until(
+    async () => (await stat(join(directory, id))).size,
+    (found) => found >= size,
+  )
+}
+
+/** The ids of all uploads in a directory. */
+async function idsIn(directory: string): Promise<string[]> {
+  const ids: string[] = []
+  const { signal } = new AbortController()
+  for await (const id of fileComposer(directory).slots().infoLister!.ids({ signal })) ids.push(id)
+  return ids
+}
+
+/** Nothing counts beside these bytes, and another server goes on from there. */
+async function expectOnly(site: Site, id: string, version: Version, stored: string): Promise<void> {
+  const url = `${site.origin}/files/${id}`
+  const offset = stored.length
+  const state = await stateOf(url, version)
+  expect(state).toMatchObject({ 'upload-offset': String(offset), ...more(version) })
+  expect(await site.handler.uploads.finishPending()).toBe(0)
+  // Fewer bytes than were sent before, without a digest: nothing else could notice what is left of those.
+  expect((await append(url, version, offset, ' w', more(version))).status).toBeLessThan(300)
+  expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': String(offset + 2) })
+  const fields = { ...end(version), 'content-digest': digest('oRLd') }
+  const rest = await append(url, version, offset + 2, 'oRLd', fields)
+  expect([rest.status, rest.headers['upload-offset']]).toEqual([201, String(offset + 6)])
+  expect(await download(url)).toBe(`${stored} woRLd`)
+}
+
+const versions: Version[] = [3, 6, 9, undefined]
+const crashes = bodies.flatMap((body) => versions.map((version) => ({ version, ...body })))
+
+describe('R-130 bytes that were not verified when the server was killed never count', () => {
+  test.each(crashes)('R-130 those of an append, $body, version $version', async (crash) => {
+    const { version, fields, sent } = crash
+    const directory = await temporaryDirectory()
+    const server = await startServer({ directory })
+    const url = await started(server, version, 'hello')
+    const request = appending(url, version, 5, sent, { ...end(version), ...fields })
+    const { reply } = openRequest(request)
+    const id = url.split('/').at(-1)!
+    await untilOnDisk(directory, id, 5 + sent.length)
+    await server.kill()
+    await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+    const site = await serve({ composer: fileComposer(directory) })
+    await expectOnly(site, id, version, 'hello')
+  })
+
+  test.each(crashes)('R-130 those of a creation, $body, version $version', async (crash) => {
+    const { version, fields, sent } = crash
+    const directory = await temporaryDirectory()
+    const server = await startServer({ directory })
+    const request = creation(server, version, sent, { ...end(version), ...fields })
+    const { reply } = openRequest(request)
+    const [id] = await until(
+      () => idsIn(directory),
+      (ids) => ids.length === 1,
+    )
+    await until(
+      () => stat(join(directory, id!)).catch(() => undefined),
+      (found) => found?.size === sent.length,
+    )
+    await server.kill()
+    await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+    const site = await serve({ composer: fileComposer(directory) })
+    await expectOnly(site, id!, version, '')
+  })
+})
+
+test('R-130 bytes on the medium do not count for another server either, and it goes on when the first is dead', async () => {
+  const directory = await temporaryDirectory()
+  const server = await startServer({ directory, lease: 3_000 })
+  const composer = fileComposer(directory)
+  new FileLocker({ directory, lease: 3_000 }).useIn(composer)
+  const site = await serve({ composer })
+  const url = await started(server, 9, 'hello')
+  const fields = { ...end(9), ...claim, 'content-length': '6' }
+  const { reply } = openRequest(appending(url, 9, 5, ' WORL', fields))
+  const id = url.split('/').at(-1)!
+  await untilOnDisk(directory, id, 10)
+  // Tells without taking over.
+  const beside = await site.handler.uploads.inspect(id)
+  expect([beside.offset, beside.finished]).toEqual([5, false])
+  await server.kill()
+  await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+  await expectOnly(site, id, 9, 'hello')
+})
+
+test('R-130 bytes on the medium do not count when another server takes over', async () => {
+  const directory = await temporaryDirectory()
+  const server = await startServer({ directory, lease: 3_000 })
+  const composer = fileComposer(directory)
+  new FileLocker({ directory, lease: 3_000 }).useIn(composer)
+  const site = await serve({ composer })
+  const url = await started(server, 9, 'hello')
+  const { reply } = openRequest(appending(url, 9, 5, ' world', { ...end(9), ...claim, ...chunked }))
+  const id = url.split('/').at(-1)!
+  await untilOnDisk(directory, id, 11)
+  await expectOnly(site, id, 9, 'hello')
+  await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+})
+
+/** A server that was killed when it had verified an append and told nobody yet, and another one in its place. */
+async function killedBeforeTheAnswer(body: string, says: Fields) {
+  const directory = await temporaryDirectory()
+  const server = await startServer({ directory, stop: 'after verifiedAppender.appendVerified' })
+  const url = await started(server, 9, 'hello')
+  const { request, reply } = openRequest(appending(url, 9, 5, body, { ...says, ...claim }))
+  request.end()
+  await server.stopped
+  await server.kill()
+  await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+  const site = await serve({ composer: fileComposer(directory) })
+  return { site, url: url.replace(server.origin, site.origin) }
+}
+
+test('R-130 bytes that matched count, although the server was killed before it could say so', async () => {
+  const { url } = await killedBeforeTheAnswer(' world', more(9))
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
+  expect((await append(url, 9, 11, '', end(9))).status).toBe(201)
+  expect(await download(url)).toBe('hello world')
+})
+
+test('R-130 bytes that differed do not count, although the server was killed before it could say so', async () => {
+  const { site, url } = await killedBeforeTheAnswer(' WORLD', end(9))
+  await expectOnly(site, idOf(url), 9, 'hello')
+})
+
+/** The places in which a server can die that has all bytes and a digest of the whole to verify. */
+const stops = ['before contentReader.read', 'after contentReader.read', 'in preFinish'] as const
+
+describe('R-131 a digest of the whole outlives the server that got it', () => {
+  async function crash(stop: string, text: string) {
+    const directory = await temporaryDirectory()
+    const options: ServerOptions = { directory, stop, preFinish: true }
+    const server = await startServer(options)
+    const url = await started(server, 9, 'hello', { 'repr-digest': digest(text) })
+    const { request, reply } = openRequest(appending(url, 9, 5, ' world', end(9)))
+    request.end()
+    await server.stopped
+    await server.kill()
+    await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+    const asked: string[] = []
+    const hooks = {
+      preFinish: ({ upload }: { upload: { id: string } }) => void asked.push(upload.id),
+    }
+    const site = await serve({ composer: fileComposer(directory), hooks })
+    return { url: url.replace(server.origin, site.origin), asked, directory }
+  }
+
+  test.each(stops)('R-131 it matches, killed %s', async (stop) => {
+    const { url, asked } = await crash(stop, 'hello world')
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...end(9) })
+    expect(asked).toHaveLength(1)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test.each(stops.slice(0, 2))('R-131 it differs, killed %s', async (stop) => {
+    const { url, asked, directory } = await crash(stop, 'hello there')
+    for (const reply of [await ask('HEAD', url, 9), await append(url, 9, 11, '', end(9))]) {
+      expect([reply.status, reply.headers['upload-complete']]).toEqual([400, '?1'])
+    }
+    expect((await send({ method: 'GET', url })).status).toBe(400)
+    expect(asked).toEqual([])
+    // The verdict outlives the server as well.
+    const next = await serve({ composer: fileComposer(directory) })
+    const again = await ask('HEAD', `${next.origin}${new URL(url).pathname}`, 9)
+    expect([again.status, again.headers['upload-complete']]).toEqual([400, '?1'])
+  })
+
+  test('R-131 a server that continues verifies what another got', async () => {
+    const directory = await temporaryDirectory()
+    const first = await startServer({ directory })
+    for (const [text, status] of [
+      ['hello there', 400],
+      ['hello world', 201],
+    ] as const) {
+      const fields = { ...more(9), 'repr-digest': digest(text) }
+      const { headers } = await create(first, 9, 'hello', fields)
+      const site = await serve({ composer: fileComposer(directory) })
+      const url = new URL(headers.location!, site.origin).href
+      const reply = await append(url, 9, 5, ' world', end(9))
+      expect([reply.status, reply.headers['upload-complete']]).toEqual([status, '?1'])
+    }
+  })
+})

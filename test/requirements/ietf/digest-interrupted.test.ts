@@ -1,0 +1,206 @@
+import http2 from 'node:http2'
+import { connect, type Socket } from 'node:net'
+import type { HandlerOptions } from 'tuskit'
+import { describe, expect, test } from 'vitest'
+import { download, serve, stores, until, type Sent, type Site } from '../../support/serve.js'
+import { connectHttp2, openStream, serveHttp2 } from '../../support/serve-http2.js'
+import { countReceived } from '../../support/stages.js'
+import { digest } from './digest-fields.js'
+import {
+  append,
+  appending,
+  ask,
+  chunked,
+  creation,
+  end,
+  more,
+  started,
+  stateOf,
+  versions,
+  type Version,
+} from './draft.js'
+import { silent } from '../../support/silent.js'
+
+const { NGHTTP2_CANCEL } = http2.constants
+
+const claim = { 'content-digest': digest(' world') }
+const trailer = { ...chunked, trailer: 'Content-Digest' }
+const chunks = '6\r\n world\r\n'
+
+/** Where a body of " world" is cut, of which every byte but the last, or all have come. */
+const cuts = [
+  { where: 'in a sized body', fields: { ...claim, 'content-length': '6' }, sent: ' worl' },
+  { where: 'in a chunk', fields: { ...claim, ...chunked }, sent: chunks.slice(0, -3) },
+  { where: 'behind all chunks', fields: { ...claim, ...chunked }, sent: chunks },
+  { where: 'in the last chunk', fields: { ...claim, ...chunked }, sent: `${chunks}0\r\n` },
+  { where: 'before the trailer', fields: trailer, sent: `${chunks}0\r\n` },
+  {
+    where: 'behind the trailer',
+    fields: trailer,
+    sent: `${chunks}0\r\nContent-Digest: ${digest(' world')}\r\n`,
+  },
+]
+
+const losses: readonly { readonly by: string; readonly lose: (socket: Socket) => void }[] = [
+  { by: 'FIN', lose: (socket) => void socket.end() },
+  { by: 'RST', lose: (socket) => void socket.resetAndDestroy() },
+]
+
+/** A request as it goes over the wire, with what comes of its body. */
+function wire({ method, url, headers }: Sent, body: string): string {
+  const lines = Object.entries({ host: 'a', ...headers }).map((line) => line.join(': '))
+  return `${method} ${new URL(url).pathname} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`
+}
+
+/** Sends bytes that are not the whole of a request, and resolves when the server has read them. */
+async function arrived(
+  site: Site,
+  bytes: string,
+): Promise<{ socket: Socket; closed: Promise<void> }> {
+  const received = countReceived(site)
+  const socket = connect(site.port, '127.0.0.1').on('error', () => {})
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  socket.resume().write(bytes)
+  await until(received, (count) => count >= bytes.length)
+  return { socket, closed }
+}
+
+describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose }) => {
+  /** A site, and what was created and finished there. */
+  async function site(options: Partial<HandlerOptions> = {}) {
+    const ids: string[] = []
+    const finished: string[] = []
+    const at = await serve({
+      composer: await compose(),
+      logger: silent,
+      takeoverAfter: 60_000,
+      ...options,
+      hooks: {
+        postCreate: ({ upload }) => void ids.push(upload.id),
+        preFinish: ({ upload }) => void finished.push(upload.id),
+      },
+    })
+    return { ...at, ids, finished }
+  }
+
+  /** Nothing counts beside these bytes, and the upload goes on from there. */
+  async function expectOnly(url: string, version: Version, stored: string): Promise<void> {
+    const offset = stored.length
+    const state = await stateOf(url, version)
+    expect(state).toMatchObject({ 'upload-offset': String(offset), ...more(version) })
+    // Other bytes, without a digest, so that nothing else could notice what is left of the old ones.
+    expect((await append(url, version, offset, ' w', more(version))).status).toBeLessThan(300)
+    const says = { ...end(version), 'content-digest': digest('ORLD') }
+    const reply = await append(url, version, offset + 2, 'ORLD', says)
+    expect(reply.headers).toMatchObject({ 'upload-offset': String(offset + 6), ...end(version) })
+    expect(await download(url)).toBe(`${stored} wORLD`)
+  }
+
+  const lost = losses.flatMap((loss) => cuts.map((cut) => ({ ...loss, ...cut })))
+  test.each(lost)(
+    'R-130 of an append that is cut $where by $by: nothing of it counts',
+    async ({ fields, sent, lose }) => {
+      for (const version of versions) {
+        const at = await site()
+        const url = await started(at, version, 'hello')
+        const request = appending(url, version, 5, '', { ...end(version), ...fields })
+        const { socket, closed } = await arrived(at, wire(request, sent))
+        lose(socket)
+        await closed
+        await expectOnly(url, version, 'hello')
+        expect(at.finished).toHaveLength(1)
+      }
+    },
+  )
+
+  test.each(lost)(
+    'R-130 of a creation that is cut $where by $by: nothing of it counts',
+    async ({ fields, sent, lose }) => {
+      for (const version of versions) {
+        const at = await site()
+        const request = creation(at, version, '', { ...end(version), ...fields })
+        const { socket, closed } = await arrived(at, wire(request, sent))
+        await until(
+          async () => at.ids.length,
+          (count) => count === 1,
+        )
+        lose(socket)
+        await closed
+        await expectOnly(`${at.origin}/files/${at.ids[0]}`, version, '')
+        expect(at.finished).toHaveLength(1)
+      }
+    },
+  )
+
+  test.each(cuts)(
+    'R-130 does not count while it is under way, nor when HEAD, GET or PATCH take over, cut $where',
+    async ({ fields, sent }) => {
+      for (const method of ['HEAD', 'GET', 'PATCH'] as const) {
+        const at = await site()
+        const url = await started(at, 9, 'hello')
+        const request = appending(url, 9, 5, '', { ...end(9), ...fields })
+        const { closed } = await arrived(at, wire(request, sent))
+        const beside = await at.handler.uploads.inspect(url.split('/').at(-1)!)
+        expect([beside.offset, beside.finished]).toEqual([5, false])
+        const reply =
+          method === 'PATCH' ? await append(url, 9, 6, 'x', more(9)) : await ask(method, url, 9)
+        expect(reply.headers).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
+        await closed
+        await expectOnly(url, 9, 'hello')
+        expect(at.finished).toHaveLength(1)
+      }
+    },
+  )
+
+  test('R-130 of which nothing came for long does not count', async () => {
+    const at = await site({ idleTimeout: 20 })
+    const url = await started(at, 9, 'hello')
+    const fields = { ...end(9), ...claim, 'content-length': '6' }
+    const { closed } = await arrived(at, wire(appending(url, 9, 5, '', fields), ' worl'))
+    await closed
+    await expectOnly(url, 9, 'hello')
+  })
+
+  test('R-130 does not count when the server stops within it', async () => {
+    const composer = await compose()
+    const at = await site({ composer })
+    const url = await started(at, 9, 'hello')
+    const fields = { ...end(9), ...claim, ...chunked }
+    const { closed } = await arrived(at, wire(appending(url, 9, 5, '', fields), chunks))
+    await at.server.stop({ timeout: 1_000 })
+    await closed
+    const next = await serve({ composer })
+    await expectOnly(url.replace(at.origin, next.origin), 9, 'hello')
+  })
+
+  const resets = [
+    { size: 'known', fields: { 'content-length': '6' }, body: ' worl' },
+    { size: 'unknown', fields: { 'content-length': undefined }, body: ' world' },
+  ].flatMap((body) =>
+    [
+      { reset: 'stream', lose: (stream: http2.ClientHttp2Stream) => stream.close(NGHTTP2_CANCEL) },
+      {
+        reset: 'session',
+        lose: (stream: http2.ClientHttp2Stream) => stream.session!.destroy(),
+      },
+    ].map((way) => ({ ...body, ...way })),
+  )
+  test.each(resets)(
+    'R-130 of size $size over HTTP/2 whose $reset is reset: nothing of it counts',
+    async ({ fields, body, lose }) => {
+      const at = await site()
+      const url = await started(at, 9, 'hello')
+      const { headers } = appending(url, 9, 5, '', { ...end(9), ...claim, ...fields })
+      const session = connectHttp2(await serveHttp2(at.handler as never))
+      const pseudo = { ':method': 'PATCH', ':path': new URL(url).pathname }
+      const { stream, reply } = openStream(session, { ...pseudo, ...headers })
+      await new Promise((resolve) => stream.write(body, resolve))
+      // The answer to a PING comes when all before it has arrived.
+      await new Promise((resolve) => session.ping(resolve))
+      lose(stream)
+      await expect(reply).rejects.toThrow()
+      await expectOnly(url, 9, 'hello')
+      expect(at.finished).toHaveLength(1)
+    },
+  )
+})

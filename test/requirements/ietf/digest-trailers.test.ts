@@ -1,0 +1,248 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import { once } from 'node:events'
+import { describe, expect, test } from 'vitest'
+import { download, send, sendRaw, serve, stores, type Site } from '../../support/serve.js'
+import { connectHttp2, serveHttp2, type Http2Reply } from '../../support/serve-http2.js'
+import { algorithms, digest, digestProblem } from './digest-fields.js'
+import {
+  appending,
+  chunked,
+  creation,
+  end,
+  more,
+  problemIn,
+  started,
+  stateOf,
+  versions,
+  type Fields,
+} from './draft.js'
+
+interface Request {
+  readonly method: string
+  readonly url: string
+  readonly headers?: OutgoingHttpHeaders
+  readonly body?: string | Buffer
+}
+
+/** Sends a body of unknown size, and these trailers after it. */
+type Send = (request: Request, trailers?: Record<string, string>) => Promise<Http2Reply>
+
+const transports: readonly { transport: string; over: (site: Site) => Promise<Send> }[] = [
+  {
+    transport: 'HTTP/1.1',
+    over:
+      async () =>
+      (request, trailers = {}) =>
+        send({ ...request, trailers }),
+  },
+  {
+    transport: 'HTTP/2',
+    over: async ({ handler }) => {
+      const session = connectHttp2(await serveHttp2(handler as never))
+      return async ({ method, url, headers, body }, trailers) => {
+        const { 'transfer-encoding': _, ...rest } = headers ?? {}
+        const pseudo = { ':method': method, ':path': new URL(url).pathname }
+        const waitForTrailers = trailers !== undefined
+        const stream = session.request(
+          { ...pseudo, ...rest },
+          { endStream: false, waitForTrailers },
+        )
+        if (trailers) stream.on('wantTrailers', () => stream.sendTrailers(trailers))
+        stream.end(body)
+        const pieces: Buffer[] = []
+        stream.on('data', (piece: Buffer) => pieces.push(piece))
+        const [got] = (await once(stream, 'response')) as [Http2Reply['headers']]
+        await once(stream, 'close')
+        return {
+          status: Number(got[':status']),
+          headers: got,
+          text: Buffer.concat(pieces).toString(),
+        }
+      }
+    },
+  },
+]
+
+const announced = { ...chunked, trailer: 'Content-Digest' }
+const trailer = (value: string) => ({ 'content-digest': value })
+
+const cases = transports.flatMap((transport) => stores.map((store) => ({ ...transport, ...store })))
+
+describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)', (chosen) => {
+  /** An upload of 5 bytes, and ways to append to it and to expect that nothing of that counted. */
+  async function begun(version = 9) {
+    const site = await serve({ composer: await chosen.compose() })
+    const sent = await chosen.over(site)
+    const url = await started(site, version, 'hello')
+    const append = (body: string, fields: Fields, trailers?: Record<string, string>) =>
+      sent(appending(url, version, 5, body, fields), trailers)
+    const nothingCounts = async ({ status, headers }: Http2Reply) => {
+      expect([status, headers['upload-complete']]).toEqual([400, '?0'])
+      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+    }
+    return { site, sent, url, append, nothingCounts }
+  }
+
+  test.each(algorithms)('R-130 R-133 %s is verified', async (algorithm) => {
+    const { url, append, nothingCounts } = await begun()
+    const claim = trailer(digest(' world', algorithm))
+    const wrong = await append(' worlD', { ...end(9), ...announced }, claim)
+    await nothingCounts(wrong)
+    expect(JSON.parse(wrong.text)).toMatchObject({
+      type: `${digestProblem}mismatched-values`,
+      mismatched_digests: [{ algorithm, header: 'Content-Digest' }],
+    })
+    const right = await append(' world', { ...end(9), ...announced }, claim)
+    expect([right.status, right.headers['upload-offset']]).toEqual([201, '11'])
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('R-130 nothing counts when one of several differs', async () => {
+    const { append, nothingCounts } = await begun()
+    for (const differs of algorithms) {
+      const claims = algorithms.map((name) => digest(name === differs ? 'other' : ' world', name))
+      await nothingCounts(
+        await append(' world', { ...end(9), ...announced }, trailer(claims.join(', '))),
+      )
+    }
+    const claims = algorithms.map((name) => digest(' world', name)).join(', ')
+    expect((await append(' world', { ...end(9), ...announced }, trailer(claims))).status).toBe(201)
+  })
+
+  test('R-130 of a creation is verified, in every version', async () => {
+    const site = await serve({ composer: await chosen.compose() })
+    const sent = await chosen.over(site)
+    for (const version of versions) {
+      const create = (body: string) => {
+        const fields = { ...end(version), ...announced, 'content-length': undefined }
+        return sent(creation(site, version, body, fields), trailer(digest('hello')))
+      }
+      const wrong = await create('hellO')
+      expect([version, wrong.status]).toEqual([version, 400])
+      expect(wrong.headers).toMatchObject({ 'upload-offset': '0', ...more(version) })
+      const url = new URL(String(wrong.headers.location), site.origin).href
+      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '0', ...more(version) })
+      const right = await create('hello')
+      expect([version, right.status]).toEqual([version, 201])
+      expect(right.headers).toMatchObject({ 'upload-offset': '5', ...end(version) })
+    }
+  })
+
+  test('R-130 of an empty append that differs completes nothing', async () => {
+    const { append, nothingCounts } = await begun()
+    await nothingCounts(await append('', { ...end(9), ...announced }, trailer(digest('hello'))))
+    const right = await append('', { ...end(9), ...announced }, trailer(digest('')))
+    expect([right.status, right.headers['upload-complete']]).toEqual([201, '?1'])
+  })
+
+  test('R-130 that was announced but does not come: 400, and nothing counts', async () => {
+    const { append, nothingCounts } = await begun()
+    for (const says of [end(9), more(9)]) {
+      await nothingCounts(await append(' world', { ...says, ...announced }))
+      await nothingCounts(await append(' world', { ...says, ...announced }, { 'x-other': 'a' }))
+      const header = { 'content-digest': digest(' world') }
+      await nothingCounts(await append(' world', { ...says, ...announced, ...header }))
+    }
+    expect((await append(' world', { ...end(9), ...chunked })).status).toBe(201)
+  })
+
+  test('R-130 that was not announced is ignored', async () => {
+    const { url, append } = await begun()
+    const reply = await append(' world', { ...end(9), ...chunked }, trailer(digest('other')))
+    expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('R-130 that was not announced takes nothing from what the header says', async () => {
+    const { append, nothingCounts } = await begun()
+    const header = { ...chunked, 'content-digest': digest(' world') }
+    await nothingCounts(await append('other!', { ...end(9), ...header }, trailer(digest('other!'))))
+    const right = await append(' world', { ...end(9), ...header }, trailer(digest('other')))
+    expect(right.status).toBe(201)
+  })
+
+  test('R-130 is found among other trailers, whatever the case of its name', async () => {
+    const { append, nothingCounts } = await begun()
+    const fields = { ...end(9), ...announced, trailer: 'X-Other, content-DIGEST' }
+    await nothingCounts(await append(' worlD', fields, trailer(digest(' world'))))
+    const others = { 'x-other': 'a', ...trailer(digest(' world')) }
+    expect((await append(' world', fields, others)).status).toBe(201)
+  })
+
+  test('R-133 R-134 that cannot be verified: 400, and nothing counts', async () => {
+    const { append, nothingCounts } = await begun()
+    for (const [value, type] of [
+      ['crc32c=:AAAAAA==:', 'unsupported-algorithms'],
+      ['sha-256=:AAAA:', 'invalid-values'],
+      ['sha-256=1', 'invalid-values'],
+      [`${digest(' world')}, md5=:AAAA:`, 'invalid-values'],
+    ] as const) {
+      const reply = await append(' world', { ...end(9), ...announced }, trailer(value))
+      await nothingCounts(reply)
+      expect(JSON.parse(reply.text)).toMatchObject({ type: digestProblem + type })
+    }
+    for (const value of ['???', digest(' world').toUpperCase()]) {
+      await nothingCounts(await append(' world', { ...end(9), ...announced }, trailer(value)))
+    }
+  })
+
+  test('R-130 beside one in the header: both are verified', async () => {
+    const pairs = [
+      ['sha-256', 'sha-512'],
+      ['md5', 'sha-256'],
+    ] as const
+    for (const [first, second] of pairs) {
+      const { append, nothingCounts } = await begun()
+      const both = (inHeader: string, inTrailer: string) => {
+        const header = { 'content-digest': digest(inHeader, first) }
+        const fields = { ...end(9), ...announced, ...header }
+        return append(' world', fields, trailer(digest(inTrailer, second)))
+      }
+      await nothingCounts(await both('other', ' world'))
+      await nothingCounts(await both(' world', 'other'))
+      await nothingCounts(await both('other', 'other'))
+      expect((await both(' world', ' world')).status).toBe(201)
+    }
+  })
+
+  test.each(algorithms)('R-130 beside one in the header, both of %s', async (algorithm) => {
+    const { append, nothingCounts } = await begun()
+    const both = (inHeader: string, inTrailer: string) => {
+      const header = { 'content-digest': digest(inHeader, algorithm) }
+      const fields = { ...end(9), ...announced, ...header }
+      return append(' world', fields, trailer(digest(inTrailer, algorithm)))
+    }
+    await nothingCounts(await both('other', ' world'))
+    await nothingCounts(await both(' world', 'other'))
+    await nothingCounts(await both('other', 'other'))
+    const right = await both(' world', ' world')
+    expect([right.status, right.headers['upload-complete']]).toEqual([201, '?1'])
+  })
+})
+
+test('R-130 a trailer that was announced with a body of known size cannot come: 400', async () => {
+  const site = await serve()
+  const url = await started(site, 9, 'hello')
+  const { headers } = appending(url, 9, 5, ' world', { ...end(9), trailer: 'Content-Digest' })
+  const lines = Object.entries({ host: 'a', connection: 'close', ...headers }).map((line) =>
+    line.join(': '),
+  )
+  const head = `PATCH ${new URL(url).pathname} HTTP/1.1\r\n${lines.join('\r\n')}`
+  const answer = await sendRaw(site.port, `${head}\r\n\r\n world`)
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+})
+
+test('R-134 the problem names the field of a trailer that differs, and not the header', async () => {
+  const url = await started(await serve(), 9, 'hello')
+  const header = { 'content-digest': digest(' world') }
+  const request = appending(url, 9, 5, ' world', { ...end(9), ...announced, ...header })
+  const reply = await send({ ...request, trailers: trailer(digest('other', 'md5')) })
+  expect(problemIn(reply).mismatched_digests).toEqual([
+    {
+      algorithm: 'md5',
+      provided_digest: digest('other', 'md5').slice(4),
+      header: 'Content-Digest',
+    },
+  ])
+})

@@ -1,0 +1,153 @@
+import { StoreComposer, type HandlerOptions } from 'tuskit'
+import { describe, expect, test } from 'vitest'
+import { download, serve, stores } from '../../support/serve.js'
+import { base64Of, digest, digestProblem } from './digest-fields.js'
+import { append, chunked, create, end, more, problemIn, started, stateOf } from './draft.js'
+
+test('R-134 the problem names the digest that differs, and no other', async () => {
+  const url = await started(await serve(), 9, 'hello')
+  const fields = {
+    ...end(9),
+    'content-digest': `${digest(' world')}, ${digest('other', 'md5')}, ${digest(' world', 'sha')}`,
+    // None of the whole, and not looked at.
+    'repr-digest': digest('patch document'),
+  }
+  const problem = problemIn(await append(url, 9, 5, ' world', fields))
+  const provided = `:${base64Of('other', 'md5')}:`
+  expect(problem.mismatched_digests).toEqual([
+    { algorithm: 'md5', provided_digest: provided, header: 'Content-Digest' },
+  ])
+})
+
+/** What cannot be verified, and the type of the problem. */
+const invalid: readonly (readonly [what: string, value: string, type: string])[] = [
+  ['a digest that is too short', 'sha-256=:AAAA:', 'invalid-values'],
+  ['a digest that is too long', `sha=:${base64Of('', 'sha-256')}:`, 'invalid-values'],
+  ['an empty digest', 'md5=::', 'invalid-values'],
+  ['a number', 'sha-256=1', 'invalid-values'],
+  ['a string', `sha-256="${base64Of('hello', 'sha-256')}"`, 'invalid-values'],
+  ['no value', 'sha-512', 'invalid-values'],
+  ['a list', `sha-256=(:${base64Of('hello', 'sha-256')}:)`, 'invalid-values'],
+  ['an invalid one beside a right one', `${digest('hello')}, md5=:AAAA:`, 'invalid-values'],
+  ['an unknown algorithm', 'crc32c=:AAAAAA==:', 'unsupported-algorithms'],
+  [
+    'algorithms by the names of tus',
+    'sha1=:AAAA:, sha256=:AAAA:, crc32=:AAAAAA==:',
+    'unsupported-algorithms',
+  ],
+  ['a name that every object has', 'constructor=:AAAA:', 'unsupported-algorithms'],
+]
+
+/** What is no Dictionary (RFC 9651). */
+const unreadable = [
+  base64Of('hello', 'sha-256'),
+  `SHA-256=:${base64Of('hello', 'sha-256')}:`,
+  `sha-256=${base64Of('hello', 'sha-256')}`,
+  `sha-256=:${base64Of('hello', 'sha-256')}`,
+  'sha-256=:!!!:',
+  `${digest('hello')},`,
+  `${digest('hello')} ${digest('hello', 'md5')}`,
+]
+
+/** Expects the same refusal of a creation, of which nothing is made, and of an append, of which nothing counts. */
+async function refused(value: string, options: Partial<HandlerOptions> = {}) {
+  let created = 0
+  const hooks = { postCreate: () => void created++ }
+  const at = await serve({ hooks, ...options })
+  const creation = await create(at, 9, 'hello', { ...end(9), 'content-digest': value })
+  expect([value, creation.status, creation.headers.location]).toEqual([value, 400, undefined])
+  expect([value, created]).toEqual([value, 0])
+  const url = await started(at, 9, 'hello')
+  const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-digest': value })
+  expect([value, reply.status, reply.headers['upload-complete']]).toEqual([value, 400, '?0'])
+  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+  expect((await append(url, 9, 5, ' world', end(9))).status).toBe(201)
+  expect(await download(url)).toBe('hello world')
+  expect(problemIn(creation).type).toBe(problemIn(reply).type)
+  return problemIn(reply)
+}
+
+test.each(invalid)('R-133 R-134 %s: 400, and nothing is stored', async (_, value, type) => {
+  expect((await refused(value)).type).toBe(digestProblem + type)
+})
+
+test('R-134 the problem names the algorithms that are not known, and the invalid digests', async () => {
+  expect((await refused('foo=:AAAA:, crc32c=1')).unsupported_algorithms).toEqual([
+    { algorithm: 'foo', header: 'Content-Digest' },
+    { algorithm: 'crc32c', header: 'Content-Digest' },
+  ])
+  const { invalid_digests: digests } = await refused(`md5=:AAAA:, ${digest('hello')}`)
+  expect(digests).toMatchObject([{ algorithm: 'md5', header: 'Content-Digest' }])
+})
+
+test('R-134 what cannot be read: 400, nothing is stored, and the type is not that of invalid values', async () => {
+  for (const value of unreadable) {
+    const { type } = await refused(value)
+    expect([value, type]).not.toEqual([value, `${digestProblem}invalid-values`])
+  }
+})
+
+test('R-133 an empty field claims nothing that could be verified: 400', async () => {
+  await refused('')
+})
+
+test('R-133 unknown algorithms beside a known one are ignored, which is verified', async () => {
+  const url = await started(await serve(), 9, 'hello')
+  for (const unknown of ['crc32c=:AAAAAA==:', 'unixsum=1', 'foo', 'sha256=:AAAA:']) {
+    const fields = { ...more(9), 'content-digest': `${unknown}, ${digest('!')}` }
+    expect((await append(url, 9, 5, '?', fields)).status).toBe(400)
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
+  }
+  const fields = { ...end(9), 'content-digest': `foo=1, ${digest(' world')};q=1` }
+  expect((await append(url, 9, 5, ' world', fields)).status).toBe(201)
+  expect(await download(url)).toBe('hello world')
+})
+
+describe.each(stores)('where nothing is verified ($store store)', ({ compose }) => {
+  const ways: readonly (readonly [string, () => Promise<Partial<HandlerOptions>>])[] = [
+    ['disabled', async () => ({ composer: await compose(), disable: ['checksum'] })],
+    [
+      'without a VerifiedAppender',
+      async () => {
+        const { dataStore, infoStore, contentReader } = (await compose()).slots()
+        const composer = new StoreComposer().useDataStore(dataStore!).useInfoStore(infoStore!)
+        return { composer: composer.useContentReader(contentReader!) }
+      },
+    ],
+  ]
+
+  test.each(ways)(
+    'R-130 R-133 a Content-Digest is refused, right or wrong: %s',
+    async (_, options) => {
+      for (const value of [
+        digest('hello'),
+        digest(' world'),
+        digest('other'),
+        'sha-256=1',
+        'foo=1',
+      ]) {
+        await refused(value, await options())
+      }
+    },
+  )
+
+  test.each(ways)('R-134 the problem names every algorithm then: %s', async (_, options) => {
+    const url = await started(await serve(await options()), 9, 'hello')
+    const value = `${digest(' world')}, foo=1`
+    const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-digest': value })
+    expect(problemIn(reply)).toMatchObject({
+      type: `${digestProblem}unsupported-algorithms`,
+      unsupported_algorithms: [
+        { algorithm: 'foo', header: 'Content-Digest' },
+        { algorithm: 'sha-256', header: 'Content-Digest' },
+      ],
+    })
+  })
+
+  test.each(ways)('R-130 an announced trailer is refused: %s', async (_, options) => {
+    const url = await started(await serve(await options()), 9, 'hello')
+    const fields = { ...end(9), ...chunked, trailer: 'Content-Digest' }
+    expect((await append(url, 9, 5, ' world', fields)).status).toBe(400)
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+  })
+})

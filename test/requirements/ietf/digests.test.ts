@@ -1,0 +1,243 @@
+import type { HandlerOptions } from 'tuskit'
+import { describe, expect, test } from 'vitest'
+import { download, openRequest, serve, stores } from '../../support/serve.js'
+import { algorithms, base64Of, digest, digestProblem } from './digest-fields.js'
+import {
+  append,
+  appending,
+  chunked,
+  create,
+  end,
+  more,
+  problemIn,
+  started,
+  stateOf,
+  urlIn,
+  versions,
+} from './draft.js'
+
+const framings = [
+  { framing: 'sized', fields: {} },
+  { framing: 'chunked', fields: chunked },
+]
+
+describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
+  async function site(options: Partial<HandlerOptions> = {}) {
+    const finished: string[] = []
+    const hooks = {
+      preFinish: ({ upload }: { upload: { id: string } }) => void finished.push(upload.id),
+    }
+    return { ...(await serve({ composer: await compose(), hooks, ...options })), finished }
+  }
+
+  test.each(versions)(
+    'R-130 of an append that differs: 400, and nothing counts, version %s',
+    async (version) => {
+      for (const { fields } of framings) {
+        const at = await site()
+        const url = await started(at, version, 'hello')
+        for (const says of [end(version), more(version)]) {
+          const sent = { ...says, ...fields, 'content-digest': digest(' world') }
+          const wrong = await append(url, version, 5, ' worlD', sent)
+          expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
+          expect(wrong.headers).toMatchObject(more(version))
+          const state = await stateOf(url, version)
+          expect(state).toMatchObject({ 'upload-offset': '5', ...more(version) })
+        }
+        expect(at.finished).toEqual([])
+        const sent = { ...end(version), ...fields, 'content-digest': digest(' world') }
+        const right = await append(url, version, 5, ' world', sent)
+        expect([right.status, right.headers['upload-offset']]).toEqual([201, '11'])
+        expect(right.headers).toMatchObject(end(version))
+        expect(at.finished).toHaveLength(1)
+        expect(await download(url)).toBe('hello world')
+      }
+    },
+  )
+
+  test.each(versions)(
+    'R-130 of a creation that differs: 400, and the upload is at 0, version %s',
+    async (version) => {
+      for (const { fields } of framings) {
+        for (const says of [end(version), more(version)]) {
+          const at = await site()
+          const sent = { ...says, ...fields, 'content-digest': digest('hello') }
+          const wrong = await create(at, version, 'hellO', sent)
+          expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '0'])
+          expect(wrong.headers).toMatchObject(more(version))
+          const url = urlIn(wrong, at)
+          const state = await stateOf(url, version)
+          expect(state).toMatchObject({ 'upload-offset': '0', ...more(version) })
+          expect(at.finished).toEqual([])
+          const ended = { ...end(version), ...fields, 'content-digest': digest('hello') }
+          expect((await append(url, version, 0, 'hello', ended)).headers).toMatchObject({
+            'upload-offset': '5',
+            ...end(version),
+          })
+          expect(at.finished).toHaveLength(1)
+          expect(await download(url)).toBe('hello')
+        }
+      }
+    },
+  )
+
+  test.each(versions)('R-130 of a creation that matches, version %s', async (version) => {
+    const at = await site()
+    for (const { fields } of framings) {
+      const sent = { ...fields, 'content-digest': digest('hello') }
+      const whole = await create(at, version, 'hello', { ...end(version), ...sent })
+      expect(whole.status).toBe(201)
+      expect(whole.headers).toMatchObject({ 'upload-offset': '5', ...end(version) })
+      const url = await started(at, version, 'hello', sent)
+      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+    }
+  })
+
+  test.each(algorithms)('R-130 R-133 %s is verified', async (algorithm) => {
+    const url = await started(await site(), 9, 'hello')
+    const sent = { ...end(9), 'content-digest': digest(' world', algorithm) }
+    const wrong = await append(url, 9, 5, ' worlD', sent)
+    expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
+    expect(problemIn(wrong)).toMatchObject({
+      type: `${digestProblem}mismatched-values`,
+      mismatched_digests: [{ algorithm, header: 'Content-Digest' }],
+    })
+    // Whoever guesses is not told what is right.
+    expect(wrong.text).not.toContain(base64Of(' worlD', algorithm))
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+    expect((await append(url, 9, 5, ' world', sent)).status).toBe(201)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test.each(algorithms)(
+    'R-130 R-133 nothing counts when %s of several differs',
+    async (differs) => {
+      const url = await started(await site(), 9, 'hello')
+      const claims = (wrong?: string) =>
+        algorithms.map((name) => digest(name === wrong ? ' worlD' : ' world', name))
+      for (const field of [
+        claims(differs),
+        claims(differs).join(', '),
+        claims(differs).toReversed(),
+      ]) {
+        const wrong = await append(url, 9, 5, ' world', { ...end(9), 'content-digest': field })
+        expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
+        expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+      }
+      // One line each.
+      const sent = { ...end(9), 'content-digest': claims() }
+      expect((await append(url, 9, 5, ' world', sent)).status).toBe(201)
+      expect(await download(url)).toBe('hello world')
+    },
+  )
+
+  test('R-130 covers the body of its own request, and not what was there before', async () => {
+    const url = await started(await site(), 9, 'hello')
+    const whole = { ...end(9), 'content-digest': digest('hello world') }
+    expect((await append(url, 9, 5, ' world', whole)).status).toBe(400)
+    const own = { ...end(9), 'content-digest': digest(' world') }
+    expect((await append(url, 9, 5, ' world', own)).status).toBe(201)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('R-130 of a large body that differs discards it whole', async () => {
+    const body = 'x'.repeat(3_000_000)
+    const url = await started(await site(), 9, 'hello')
+    for (const { fields } of framings) {
+      const sent = { ...more(9), ...fields, 'content-digest': digest('') }
+      const wrong = await append(url, 9, 5, body, sent)
+      expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
+      expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
+    }
+    const right = { ...more(9), 'content-digest': digest(body) }
+    expect((await append(url, 9, 5, body, right)).headers['upload-offset']).toBe('3000005')
+    expect((await append(url, 9, 3_000_005, '!', end(9))).status).toBe(201)
+    expect((await download(url)) === `hello${body}!`).toBe(true)
+  })
+
+  test('R-130 no interim response tells of bytes that are not verified', async () => {
+    const body = Buffer.alloc(3_000_000, 'x')
+    const at = await site({ interimResponses: true, progressInterval: 0.001 })
+    for (const [text, status, offset] of [
+      ['', 400, '5'],
+      [body, 204, '3000005'],
+    ] as const) {
+      const url = await started(at, 9, 'hello')
+      const sent = { ...more(9), 'content-digest': digest(text) }
+      const { request, reply } = openRequest({
+        ...appending(url, 9, 5, '', { ...sent, ...chunked }),
+      })
+      const told: unknown[] = []
+      request.on('information', ({ headers }) => told.push(headers['upload-offset']))
+      for (let from = 0; from < body.length; from += 100_000) {
+        const piece = body.subarray(from, from + 100_000)
+        await new Promise((resolve) => request.write(piece, resolve))
+      }
+      expect(told).not.toContainEqual(expect.stringMatching(/^(?!5$)/))
+      request.end()
+      const { status: got, headers } = await reply
+      expect([got, headers['upload-offset']]).toEqual([status, offset])
+      if (status === 400) expect(told).not.toContainEqual(expect.stringMatching(/^(?!5$)/))
+    }
+  })
+
+  test('R-130 of bytes beyond the length that match: none of them counts', async () => {
+    const url = await started(await site(), 6, 'hello', { 'upload-length': '11' })
+    const sent = { ...more(6), ...chunked, 'content-digest': digest(' world!') }
+    expect((await append(url, 6, 5, ' world!', sent)).status).toBe(400)
+    expect(await stateOf(url, 6)).toMatchObject({ 'upload-offset': '5', ...more(6) })
+    expect((await append(url, 6, 5, ' world', end(6))).status).toBe(201)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  const empty = framings.flatMap((framing) => [
+    { ...framing, length: 'known', declared: { 'upload-length': '11' } },
+    { ...framing, length: 'unknown', declared: {} },
+  ])
+  test.each(empty)(
+    'R-130 of an empty append that differs completes nothing, $framing, length $length',
+    async ({ fields, declared }) => {
+      for (const version of versions) {
+        const at = await site()
+        const url = await started(at, version, 'hello world', declared)
+        const sent = { ...end(version), ...fields }
+        const whole = { ...sent, 'content-digest': digest('hello world') }
+        const wrong = await append(url, version, 11, '', whole)
+        expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '11'])
+        expect(wrong.headers).toMatchObject(more(version))
+        expect(await stateOf(url, version)).toMatchObject(more(version))
+        expect(at.finished).toEqual([])
+        const right = await append(url, version, 11, '', { ...sent, 'content-digest': digest('') })
+        expect([right.status, at.finished.length]).toEqual([201, 1])
+        expect(right.headers).toMatchObject(end(version))
+      }
+    },
+  )
+
+  test.each(framings)(
+    'R-130 of an empty creation that differs completes nothing, $framing',
+    async ({ fields }) => {
+      for (const version of versions) {
+        const at = await site()
+        const sent = { ...end(version), ...fields, 'content-digest': digest('x') }
+        const wrong = await create(at, version, '', sent)
+        expect(wrong.status).toBe(400)
+        expect(wrong.headers).toMatchObject(more(version))
+        const state = await stateOf(urlIn(wrong, at), version)
+        expect(state).toMatchObject({ 'upload-offset': '0', ...more(version) })
+        expect(at.finished).toEqual([])
+      }
+    },
+  )
+
+  test('R-130 of a refused end is not the end when all bytes come without that word', async () => {
+    const at = await site()
+    const url = await started(at, 9, 'hello')
+    const wrong = { ...end(9), 'content-digest': digest('other!') }
+    expect((await append(url, 9, 5, ' world', wrong)).status).toBe(400)
+    const reply = await append(url, 9, 5, ' world', more(9))
+    expect([reply.status, reply.headers['upload-complete']]).toEqual([204, '?0'])
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
+    expect(at.finished).toEqual([])
+  })
+})

@@ -1,0 +1,117 @@
+import http from 'node:http'
+import { expect, onTestFinished, test } from 'vitest'
+import { createHandler } from 'tuskit'
+import { listen, memoryComposer, send, sendRaw, serve } from '../../support/serve.js'
+import { append, create, end, limitIn, more, named, problemIn, urlIn, versions } from './draft.js'
+
+test.each(versions)(
+  'R-010 OPTIONS of the creation URL tells the limits, version %s',
+  async (version) => {
+    const { origin } = await serve({ maxSize: 1000, expiration: { after: 60_000 } })
+    const url = `${origin}/files`
+    const { status, headers } = await send({ method: 'OPTIONS', url, headers: named(version) })
+    expect(status).toBe(200)
+    const key = version !== undefined && version <= 6 ? 'expires' : 'max-age'
+    expect(headers['upload-limit']).toBe(`max-size=1000, ${key}=60`)
+    // For clients of the other protocol, too.
+    expect(headers['tus-max-size']).toBe('1000')
+  },
+)
+
+test.each(versions)(
+  'R-010 without limits OPTIONS tells that min-size is 0, version %s',
+  async (version) => {
+    const { origin } = await serve()
+    for (const url of [`${origin}/files`, `${origin}/files/`]) {
+      const { headers } = await send({ method: 'OPTIONS', url, headers: named(version) })
+      expect(headers['upload-limit']).toBe('min-size=0')
+    }
+  },
+)
+
+test('R-011 OPTIONS * is left to others', async () => {
+  const { port } = await serve()
+  const reply = await sendRaw(port, 'OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  expect(reply).toMatch(/^HTTP\/1\.1 404 /)
+  expect(reply.toLowerCase()).not.toContain('upload-limit')
+})
+
+test('R-011 as middleware, OPTIONS * goes to the next handler', async () => {
+  const handler = createHandler({ basePath: '/files', composer: memoryComposer() })
+  const server = http.createServer((request, response) => {
+    void handler(request, response, () => response.writeHead(299).end('next'))
+  })
+  const port = await listen(server)
+  onTestFinished(() => void server.close())
+  const reply = await sendRaw(port, 'OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  expect(reply).toMatch(/^HTTP\/1\.1 299 /)
+})
+
+test('R-012 the limits of an upload are those that OPTIONS tells', async () => {
+  const site = await serve({ maxSize: 1000, maxAppendSize: 500, minAppendSize: 3 })
+  const { headers } = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
+  const reply = await create(site, 9, '', more(9))
+  expect(reply.headers['upload-limit']).toBe(headers['upload-limit'])
+  const url = urlIn(reply, site)
+  const state = await send({ method: 'HEAD', url })
+  expect(state.headers['upload-limit']).toBe(headers['upload-limit'])
+  // What they allow is taken, and no more.
+  const long = await append(url, 9, 0, 'x'.repeat(501), more(9))
+  expect([long.status, problemIn(long).code]).toEqual([413, 'ERR_APPEND_TOO_LARGE'])
+  expect((await append(url, 9, 0, 'x'.repeat(500), more(9))).status).toBe(204)
+  expect((await append(url, 9, 500, 'x'.repeat(500), end(9))).status).toBe(201)
+  const large = await create(site, 9, '', { ...more(9), 'upload-length': '1001' })
+  expect([large.status, problemIn(large).code]).toEqual([413, 'ERR_MAX_SIZE_EXCEEDED'])
+})
+
+test('R-012 what is known of a creation only may change its limits', async () => {
+  const site = await serve({
+    maxSize: (_, upload) => (upload?.metadata.values.filetype === 'image/png' ? 10 : 1000),
+  })
+  const { headers } = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
+  expect(limitIn({ headers }, 'max-size')).toBe(1000)
+  const image = await create(site, 9, '', { ...more(9), 'content-type': 'image/png' })
+  expect(limitIn(image, 'max-size')).toBe(10)
+})
+
+test.each(versions)(
+  'R-013 OPTIONS with Upload-Complete is answered as any other, creates nothing, version %s',
+  async (version) => {
+    let created = 0
+    const { origin } = await serve({ hooks: { postCreate: () => void created++ } })
+    const url = `${origin}/files`
+    const plain = await send({ method: 'OPTIONS', url, headers: named(version) })
+    for (const says of [end(version), more(version)]) {
+      const headers = { ...named(version), ...says, 'content-length': '5' }
+      const reply = await send({ method: 'OPTIONS', url, headers, body: 'hello' })
+      expect(reply.status).toBe(200)
+      const { date: _, connection: __, ...told } = plain.headers
+      expect(reply.headers).toMatchObject(told)
+      for (const name of ['location', 'upload-offset', 'upload-complete', 'upload-incomplete']) {
+        expect(reply.headers).not.toHaveProperty(name)
+      }
+    }
+    expect(created).toBe(0)
+  },
+)
+
+test('R-014 OPTIONS of the creation URL tells the media type of appends', async () => {
+  const { origin } = await serve()
+  const { headers } = await send({ method: 'OPTIONS', url: `${origin}/files` })
+  expect(headers['accept-patch']).toBe('application/partial-upload')
+})
+
+test('R-015 OPTIONS of what creates no uploads tells no limits', async () => {
+  const site = await serve()
+  const url = urlIn(await create(site, 9, '', more(9)), site)
+  const uploads = await send({ method: 'OPTIONS', url })
+  expect(uploads.status).toBe(200)
+  expect(uploads.headers).not.toHaveProperty('upload-limit')
+  const closed = await serve({ disable: ['creation'] })
+  const creations = await send({ method: 'OPTIONS', url: `${closed.origin}/files` })
+  expect(creations.headers).not.toHaveProperty('upload-limit')
+  const other = await serve({ disable: ['ietf-draft'] })
+  const tusOnly = await send({ method: 'OPTIONS', url: `${other.origin}/files` })
+  expect(tusOnly.headers).not.toHaveProperty('upload-limit')
+  expect(tusOnly.headers).not.toHaveProperty('accept-patch')
+})

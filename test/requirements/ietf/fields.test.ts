@@ -1,0 +1,176 @@
+import { describe, expect, test } from 'vitest'
+import { send, serve } from '../../support/serve.js'
+import { append, create, end, more, problemIn, started, stateOf, urlIn, versions } from './draft.js'
+
+const notBooleans = ['1', 'true', '?2', '"?1"', '?1, ?0', '', '?1;', '?1;A=2']
+const notOffsets = ['-1', '1.0', '"5"', '0, 5', '+5', '1234567890123456', '', 'five', '0x5']
+
+describe('R-001 a field whose value has the wrong type counts as absent', () => {
+  test.each(notBooleans)(
+    'R-001 a creation with "Upload-Complete: %s" is no creation of the draft',
+    async (value) => {
+      let created = 0
+      const site = await serve({ hooks: { postCreate: () => void created++ } })
+      for (const version of versions) {
+        const name = version === 3 ? 'upload-incomplete' : 'upload-complete'
+        const reply = await create(site, version, 'hello', { [name]: value })
+        // An ordinary POST, and to such the creation URL answers by tus.
+        expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
+      }
+      expect(created).toBe(0)
+    },
+  )
+
+  test.each(notBooleans)(
+    'R-001 an append with "Upload-Complete: %s" does not say whether it is the end',
+    async (value) => {
+      const url = await started(await serve(), 9, 'hello')
+      const reply = await append(url, 9, 5, ' world', { 'upload-complete': value })
+      expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_INVALID_COMPLETE'])
+      expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
+    },
+  )
+
+  test.each(notOffsets)('R-001 "Upload-Length: %s" tells no length', async (value) => {
+    const site = await serve()
+    const reply = await create(site, 9, 'hello', { ...more(9), 'upload-length': value })
+    expect(reply.status).toBe(201)
+    const url = urlIn(reply, site)
+    expect(await stateOf(url, 9)).not.toHaveProperty('upload-length')
+    const appended = await append(url, 9, 5, ' world', { ...more(9), 'upload-length': value })
+    expect([appended.status, appended.headers['upload-offset']]).toEqual([204, '11'])
+    expect(await stateOf(url, 9)).not.toHaveProperty('upload-length')
+  })
+
+  test.each(['abc', '"8"', '8.0', '?1', '8, 8', ''])(
+    'R-001 "Upload-Draft-Interop-Version: %s" names no version: the latest rules hold',
+    async (value) => {
+      const site = await serve()
+      const headers = { ...more(9), 'upload-draft-interop-version': value }
+      const reply = await create(site, undefined, 'hello', headers)
+      expect(reply.status).toBe(201)
+      const appended = await append(urlIn(reply, site), undefined, 5, '', headers)
+      expect(appended.status).toBe(204)
+    },
+  )
+})
+
+describe('R-002 two lines of a field count as none', () => {
+  test.each(versions)('R-002 Upload-Complete of a creation, version %s', async (version) => {
+    const site = await serve()
+    const name = version === 3 ? 'upload-incomplete' : 'upload-complete'
+    for (const lines of [
+      ['?1', '?0'],
+      ['?1', '?1'],
+    ]) {
+      const reply = await create(site, version, 'hello', { [name]: lines })
+      expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
+    }
+  })
+
+  test('R-002 Upload-Complete of an append', async () => {
+    const url = await started(await serve(), 9, 'hello')
+    const reply = await append(url, 9, 5, ' world', { 'upload-complete': ['?1', '?1'] })
+    expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_INVALID_COMPLETE'])
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
+  })
+
+  test('R-002 Upload-Offset', async () => {
+    const url = await started(await serve(), 9, 'hello')
+    for (const lines of [
+      ['0', '5'],
+      ['5', '5'],
+    ]) {
+      const reply = await append(url, 9, 5, ' world', { ...end(9), 'upload-offset': lines })
+      expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_INVALID_OFFSET'])
+    }
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
+  })
+
+  test('R-002 Upload-Length', async () => {
+    const site = await serve()
+    // A single line of it would be refused, both times.
+    const lines = { 'upload-length': ['12', '12'] }
+    const reply = await create(site, 9, 'hello', { ...end(9), ...lines })
+    expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
+    const url = await started(site, 9, 'hello')
+    const appended = await append(url, 9, 5, ' world', { ...end(9), ...lines })
+    expect([appended.status, appended.headers['upload-offset']]).toEqual([201, '11'])
+  })
+})
+
+test('R-003 numbers of up to 15 digits are read, and told in plain decimal', async () => {
+  const site = await serve()
+  const length = '999999999999999'
+  const reply = await create(site, 9, '', { ...more(9), 'upload-length': length })
+  expect(await stateOf(urlIn(reply, site), 9)).toMatchObject({
+    'upload-length': length,
+    'upload-offset': '0',
+  })
+  const zeros = await create(site, 9, '', { ...more(9), 'upload-length': '000000000000011' })
+  const url = urlIn(zeros, site)
+  expect((await stateOf(url, 9))['upload-length']).toBe('11')
+  const appended = await append(url, 9, 0, 'hello', { ...more(9), 'upload-offset': '000' })
+  expect([appended.status, appended.headers['upload-offset']]).toEqual([204, '5'])
+})
+
+test('R-003 a number of 16 digits is none', async () => {
+  const site = await serve()
+  const length = '1000000000000000'
+  const reply = await create(site, 9, '', { ...more(9), 'upload-length': length })
+  expect(reply.status).toBe(201)
+  expect(await stateOf(urlIn(reply, site), 9)).not.toHaveProperty('upload-length')
+})
+
+test('R-003 a limit beyond 15 digits is told as the largest number of 15', async () => {
+  const { origin } = await serve({ maxSize: Number.MAX_SAFE_INTEGER })
+  const { headers } = await send({ method: 'OPTIONS', url: `${origin}/files` })
+  expect(headers['upload-limit']).toBe('max-size=999999999999999')
+})
+
+test('R-004 parameters behind a value are ignored', async () => {
+  const site = await serve()
+  const headers = {
+    'upload-complete': '?0;x=2;y',
+    'upload-length': '11;a="b"',
+    'upload-draft-interop-version': '9;draft',
+  }
+  const reply = await create(site, undefined, 'hello', headers)
+  expect(reply.status).toBe(201)
+  const url = urlIn(reply, site)
+  expect((await stateOf(url, 9))['upload-length']).toBe('11')
+  const fields = { 'upload-offset': '5;from=here', 'upload-complete': '?1;really' }
+  const appended = await append(url, 9, 5, ' world', fields)
+  expect([appended.status, appended.headers['upload-complete']]).toEqual([201, '?1'])
+})
+
+test('R-005 the members of Upload-Limit are separated by a comma and a space', async () => {
+  const { origin } = await serve({
+    maxSize: 1000,
+    minSize: 2,
+    maxAppendSize: 500,
+    minAppendSize: 3,
+    expiration: { after: 3_600_000 },
+  })
+  const { headers } = await send({ method: 'OPTIONS', url: `${origin}/files` })
+  expect(headers['upload-limit']).toBe(
+    'max-size=1000, min-size=2, max-append-size=500, min-append-size=3, max-age=3600',
+  )
+})
+
+describe.each(versions)('version %s', (version) => {
+  test.each([undefined, ...notOffsets])(
+    'R-006 an append without a valid Upload-Offset (%s): 400, not complete, nothing is stored',
+    async (value) => {
+      const url = await started(await serve(), version, 'hello')
+      for (const says of [end(version), more(version)]) {
+        const fields = { ...says, 'upload-offset': value }
+        const reply = await append(url, version, 5, ' world', fields)
+        expect(reply.status).toBe(400)
+        expect(reply.headers).toMatchObject(more(version))
+        expect(problemIn(reply).code).toBe('ERR_INVALID_OFFSET')
+      }
+      expect(await stateOf(url, version)).toMatchObject({ ...more(version), 'upload-offset': '5' })
+    },
+  )
+})

@@ -1,0 +1,228 @@
+import { describe, expect, test } from 'vitest'
+import type { HookContext } from 'tuskit'
+import {
+  download,
+  memoryComposer,
+  openRequest,
+  type Reply,
+  serve,
+  type Site,
+  until,
+  idOf,
+} from '../../support/serve.js'
+import { newGate } from '../../support/stages.js'
+import {
+  append,
+  appending,
+  ask,
+  chunked,
+  create,
+  end,
+  more,
+  problemIn,
+  started,
+  stateOf,
+  urlIn,
+  versions,
+} from './draft.js'
+
+describe.each(versions)('postReceive, version %s', (version) => {
+  const answer = { status: 422, headers: { 'X-Why': 'virus' }, body: 'no' }
+
+  /** An append of which 5 bytes came before the hook stopped the upload. */
+  async function stopped(stop: true | typeof answer) {
+    const told: [string, number][] = []
+    const finished: string[] = []
+    const site = await serve({
+      progressInterval: 1,
+      hooks: {
+        postReceive({ event, offset }) {
+          told.push([event.id, offset])
+          return { stop }
+        },
+        postFinish: ({ upload }) => void finished.push(upload.id),
+      },
+    })
+    const url = await started(site, version, '')
+    const sent = appending(url, version, 0, '', { ...end(version), 'content-length': '11' })
+    const { request, reply } = openRequest({ ...sent, body: 'hello' })
+    const refused = await reply
+    request.destroy()
+    expect(told).toEqual([[`${idOf(url)}/post-receive/5`, 5]])
+    return { site, url, refused, finished }
+  }
+
+  test('R-030 stops the upload for good: its answer is the one of every later request', async () => {
+    const { site, url, refused, finished } = await stopped(answer)
+    expect([refused.status, refused.text]).toEqual([422, 'no'])
+    const later = [
+      await append(url, version, 5, ' world', end(version)),
+      await append(url, version, 5, '', more(version)),
+      await ask('HEAD', url, version),
+      await ask('GET', url, version),
+    ]
+    for (const { status, headers } of [refused, ...later]) {
+      expect(status).toBe(422)
+      expect(headers).toMatchObject({ 'x-why': 'virus', ...end(version) })
+    }
+    expect((await ask('DELETE', url, version)).status).toBe(204)
+    await site.server.stop()
+    expect(finished).toEqual([])
+  })
+
+  test('answers 400 when it says no more', async () => {
+    const { refused } = await stopped(true)
+    expect(refused.status).toBe(400)
+    expect(refused.headers).toMatchObject(end(version))
+  })
+})
+
+describe.each(versions)('preFinish, version %s', (version) => {
+  /** The ways in which an upload comes to its end. */
+  const endings: ((site: Site) => Promise<Reply>)[] = [
+    (site) => create(site, version, 'hello world', end(version)),
+    async (site) =>
+      append(await started(site, version, 'hello'), version, 5, ' world', end(version)),
+    async (site) => append(await started(site, version, 'hello'), version, 5, '', end(version)),
+  ]
+
+  test('R-065 what it adds to the answer is there, whatever request was the last', async () => {
+    const headers = { 'X-File': '7', 'Upload-Complete': '?0', 'Upload-Offset': '999' }
+    const response = { status: 202, headers, body: 'done' }
+    const site = await serve({ hooks: { preFinish: () => ({ response }) } })
+    for (const [at, finish] of endings.entries()) {
+      const reply = await finish(site)
+      expect([reply.status, reply.text, reply.headers['x-file']]).toEqual([202, 'done', '7'])
+      // What the protocol says is not for hooks to change.
+      const offset = at === 2 ? '5' : '11'
+      expect(reply.headers).toMatchObject({ 'upload-offset': offset, ...end(version) })
+    }
+  })
+
+  test('R-030 refuses for good: 400 by default, and again to whoever asks', async () => {
+    const finished: string[] = []
+    const site = await serve({
+      hooks: {
+        preFinish: () => ({ reject: true }),
+        postFinish: ({ upload }) => void finished.push(upload.id),
+      },
+    })
+    const url = await started(site, version, 'hello')
+    const replies = [
+      await append(url, version, 5, ' world', end(version)),
+      await append(url, version, 11, '', end(version)),
+      await ask('HEAD', url, version),
+      await ask('GET', url, version),
+    ]
+    for (const { status, headers } of replies) {
+      expect(status).toBe(400)
+      expect(headers).toMatchObject(end(version))
+    }
+    await site.server.stop()
+    expect(finished).toEqual([])
+  })
+
+  test('R-071 is asked once, and postFinish told once, however often the end is told', async () => {
+    const calls: string[] = []
+    const note = ({ event }: HookContext) => void calls.push(event.id)
+    const site = await serve({ hooks: { preFinish: note, postFinish: note } })
+    const url = await started(site, version, 'hello')
+    expect((await append(url, version, 5, ' world', end(version))).status).toBe(201)
+    const again = await append(url, version, 11, '', end(version))
+    expect(again.status).toBe((version ?? 9) >= 9 ? 201 : 400)
+    await stateOf(url, version)
+    expect((await append(url, version, 11, 'x', end(version))).status).toBeOneOf([400, 409])
+    expect(await site.handler.uploads.finishPending()).toBe(0)
+    await site.server.stop()
+    expect(calls).toEqual([`${idOf(url)}/pre-finish`, `${idOf(url)}/post-finish`])
+  })
+})
+
+test('postFinish is told after the answer, which does not wait for it', async () => {
+  const { reached, pass, open } = newGate()
+  const site = await serve({ hooks: { postFinish: pass } })
+  const reply = await create(site, 9, 'hello', end(9))
+  expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
+  await reached
+  expect(await stateOf(urlIn(reply, site), 9)).toMatchObject(end(9))
+  open()
+})
+
+describe.each(versions)('preTerminate and postTerminate, version %s', (version) => {
+  test('a refusal leaves the upload as it is', async () => {
+    const told: string[] = []
+    const site = await serve({
+      hooks: {
+        preTerminate: ({ request }) => ({
+          reject: request?.headers['x-hold'] === 'ours' ? { status: 423, body: 'held' } : true,
+        }),
+        postTerminate: ({ upload }) => void told.push(upload.id),
+      },
+    })
+    const url = await started(site, version, 'hello')
+    const refused = await ask('DELETE', url, version)
+    expect([refused.status, problemIn(refused).code]).toEqual([400, 'ERR_REJECTED'])
+    expect(refused.headers).toMatchObject(more(version))
+    const held = await ask('DELETE', url, version, { 'x-hold': 'ours' })
+    expect([held.status, held.text]).toEqual([423, 'held'])
+    expect((await append(url, version, 5, ' world', end(version))).headers).toMatchObject(
+      end(version),
+    )
+    expect((await ask('DELETE', url, version)).status).toBe(400)
+    expect(await download(url)).toBe('hello world')
+    await site.server.stop()
+    expect(told).toEqual([])
+  })
+
+  test('a refusal keeps what a running append brought', async () => {
+    const site = await serve({
+      takeoverAfter: 60_000,
+      hooks: { preTerminate: () => ({ reject: true }) },
+    })
+    const url = await started(site, version, '')
+    const sent = appending(url, version, 0, '', { ...end(version), 'content-length': '11' })
+    const { reply } = openRequest({ ...sent, body: 'hello' })
+    await until(
+      () => site.handler.uploads.inspect(idOf(url)),
+      ({ offset }) => offset === 5,
+    )
+    expect((await ask('DELETE', url, version)).status).toBe(400)
+    await expect(reply).rejects.toThrow()
+    expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+  })
+})
+
+test('expiry and an overrun neither ask nor tell of a termination', async () => {
+  const calls: string[] = []
+  const note = ({ event }: HookContext) => void calls.push(event.type)
+  const hooks = { preTerminate: note, postTerminate: note }
+  const site = await serve({ expiration: { after: 1 }, hooks })
+  await started(site, 9, 'hello')
+  await until(
+    () => site.handler.uploads.removeExpired(),
+    (removed) => removed === 1,
+  )
+  const lasting = await serve({ hooks })
+  const url = await started(lasting, 9, 'hello', { 'upload-length': '6' })
+  const reply = await append(url, 9, 5, ' world', { ...end(9), ...chunked })
+  expect(reply.status).toBe(400)
+  expect((await ask('HEAD', url, 9)).status).toBe(410)
+  await site.server.stop()
+  await lasting.server.stop()
+  expect(calls).toEqual([])
+})
+
+test('finish hooks that are added later hear of uploads of the draft that exist already', async () => {
+  const composer = memoryComposer()
+  const first = await serve({ composer })
+  const url = await started(first, 9, 'hello')
+  const calls: string[] = []
+  const note = ({ event, upload }: HookContext) => {
+    calls.push(`${event.type} ${upload.state.kind}`)
+  }
+  const next = await serve({ composer, hooks: { preFinish: note, postFinish: note } })
+  const there = url.replace(first.origin, next.origin)
+  expect((await append(there, 9, 5, ' world', end(9))).status).toBe(201)
+  await next.server.stop()
+  expect(calls).toEqual(['pre-finish open', 'post-finish finished'])
+})

@@ -1,0 +1,279 @@
+import { gzipSync } from 'node:zlib'
+import type { HandlerOptions, HookContext } from 'tuskit'
+import { describe, expect, test } from 'vitest'
+import { download, send, serve, stores, type Reply, type Site } from '../../support/serve.js'
+import { algorithms, base64Of, digest, digestProblem } from './digest-fields.js'
+import {
+  append,
+  ask,
+  chunked,
+  create,
+  end,
+  more,
+  problemIn,
+  started,
+  stateOf,
+  versions,
+  type Fields,
+  type Version,
+} from './draft.js'
+import { silent } from '../../support/silent.js'
+
+const right = { 'repr-digest': digest('hello world') }
+const wrong = { 'repr-digest': digest('hello there') }
+
+/** The ways in which the last byte and the word that it is the last come. */
+const endings: readonly {
+  readonly how: string
+  readonly finish: (site: Site, version: Version, fields: Fields) => Promise<Reply>
+}[] = [
+  {
+    how: 'a creation',
+    finish: (site, version, fields) =>
+      create(site, version, 'hello world', { ...end(version), ...fields }),
+  },
+  {
+    how: 'a chunked creation',
+    finish: (site, version, fields) =>
+      create(site, version, 'hello world', { ...end(version), ...chunked, ...fields }),
+  },
+  {
+    how: 'many appends',
+    finish: async (site, version, fields) => {
+      const url = await started(site, version, '', fields)
+      for (const [offset, letter] of [...'hello worl'].entries()) {
+        const { headers } = await append(url, version, offset, letter, more(version))
+        expect(headers).toMatchObject({ 'upload-offset': String(offset + 1), ...more(version) })
+      }
+      return append(url, version, 10, 'd', end(version))
+    },
+  },
+  {
+    how: 'a chunked append',
+    finish: async (site, version, fields) => {
+      const url = await started(site, version, 'hello', fields)
+      return append(url, version, 5, ' world', { ...end(version), ...chunked })
+    },
+  },
+  {
+    how: 'an empty append',
+    finish: async (site, version, fields) => {
+      const url = await started(site, version, 'hello world', fields)
+      expect(await stateOf(url, version)).toMatchObject(more(version))
+      return append(url, version, 11, '', end(version))
+    },
+  },
+]
+
+describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }) => {
+  /** A site; which uploads were asked about before and told of after their end; and the URL of the last one. */
+  async function site(options: Partial<HandlerOptions> = {}) {
+    const asked: string[] = []
+    const told: string[] = []
+    const ids: string[] = []
+    const hooks = {
+      postCreate: ({ upload }: HookContext) => void ids.push(upload.id),
+      preFinish: ({ upload }: HookContext) => void asked.push(upload.id),
+      postFinish: ({ upload }: HookContext) => void told.push(upload.id),
+    }
+    const at = await serve({
+      composer: await compose(),
+      logger: silent,
+      ...options,
+      hooks: { ...hooks, ...options.hooks },
+    })
+    return { ...at, asked, told, url: () => `${at.origin}/files/${ids.at(-1)}` }
+  }
+
+  test.each(endings)('R-131 that matches, completed by $how', async ({ finish }) => {
+    for (const version of versions) {
+      const at = await site()
+      const reply = await finish(at, version, right)
+      expect(reply.status).toBe(201)
+      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(at.asked).toHaveLength(1)
+      expect(await stateOf(at.url(), version)).toMatchObject(end(version))
+      expect(await download(at.url())).toBe('hello world')
+      await at.handler.shutdown()
+      expect(at.told).toEqual(at.asked)
+    }
+  })
+
+  test.each(endings)(
+    'R-131 that differs rejects the upload for good, completed by $how',
+    async ({ finish }) => {
+      for (const version of versions) {
+        const at = await site()
+        const reply = await finish(at, version, wrong)
+        expect(reply.status).toBe(400)
+        expect(reply.headers).toMatchObject(end(version))
+        // The same to whoever asks again.
+        for (const again of [
+          await append(at.url(), version, 11, '', end(version)),
+          await append(at.url(), version, 11, '', more(version)),
+          await append(at.url(), version, 0, 'hello there', end(version)),
+        ]) {
+          expect([again.status, again.text]).toEqual([400, reply.text])
+          expect(again.headers).toMatchObject(end(version))
+        }
+        for (const method of ['HEAD', 'GET'] as const) {
+          const { status, headers } = await ask(method, at.url(), version)
+          expect(status).toBe(400)
+          expect(headers).toMatchObject(end(version))
+        }
+        const read = await send({ method: 'GET', url: at.url() })
+        expect([read.status, read.text.includes('hello')]).toEqual([400, false])
+        expect(await at.handler.uploads.finishPending()).toBe(0)
+        await at.handler.shutdown()
+        expect([at.asked, at.told]).toEqual([[], []])
+      }
+    },
+  )
+
+  test.each(endings)(
+    'R-131 R-134 that differs is a problem, completed by $how',
+    async ({ finish }) => {
+      const reply = await finish(await site(), 9, wrong)
+      expect(problemIn(reply)).toMatchObject({
+        type: `${digestProblem}mismatched-values`,
+        status: 400,
+      })
+      expect(reply.text).not.toContain(base64Of('hello world', 'sha-256'))
+    },
+  )
+
+  test.each(algorithms)('R-131 R-133 %s is verified', async (algorithm) => {
+    for (const [text, status] of [
+      ['hello there', 400],
+      ['hello world', 201],
+    ] as const) {
+      const fields = { 'repr-digest': digest(text, algorithm) }
+      const url = await started(await site(), 9, 'hello', fields)
+      const reply = await append(url, 9, 5, ' world', end(9))
+      expect([reply.status, reply.headers['upload-complete']]).toEqual([status, '?1'])
+    }
+  })
+
+  test.each(algorithms)('R-131 is not met when %s of several differs', async (differs) => {
+    const claims = (differing?: string) =>
+      algorithms.map((name) => digest(name === differing ? 'other' : 'hello world', name))
+    for (const [field, status] of [
+      [claims(differs).join(', '), 400],
+      // One line each.
+      [claims(differs), 400],
+      [claims(), 201],
+    ] as const) {
+      const at = await site()
+      const url = await started(at, 9, 'hello', { 'repr-digest': field as string[] })
+      expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
+      expect(at.asked).toHaveLength(status === 201 ? 1 : 0)
+    }
+  })
+
+  test('R-133 unknown algorithms beside a known one are ignored, which is verified', async () => {
+    for (const [text, status] of [
+      ['hello there', 400],
+      ['hello world', 201],
+    ] as const) {
+      const fields = { 'repr-digest': `crc32c=:AAAAAA==:, ${digest(text)}, foo` }
+      const url = await started(await site(), 9, 'hello', fields)
+      expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
+    }
+  })
+
+  test('R-131 of nothing', async () => {
+    for (const [text, status] of [
+      ['x', 400],
+      ['', 201],
+    ] as const) {
+      const fields = { ...end(9), 'repr-digest': digest(text) }
+      const reply = await create(await site(), 9, '', fields)
+      expect([reply.status, reply.headers['upload-complete']]).toEqual([status, '?1'])
+    }
+  })
+
+  test('R-131 covers the content as it is coded', async () => {
+    const coded = gzipSync('hello world')
+    for (const [content, status] of [
+      ['hello world', 400],
+      [coded, 201],
+    ] as const) {
+      const fields = { 'content-encoding': 'gzip', 'repr-digest': digest(content) }
+      const at = await site()
+      const url = await started(at, 9, coded.subarray(0, 9), fields)
+      expect((await append(url, 9, 9, coded.subarray(9), end(9))).status).toBe(status)
+    }
+  })
+
+  test('R-131 is none of the body of its request, and a Content-Digest none of the whole', async () => {
+    const at = await site()
+    const both = { ...right, 'content-digest': digest('hello') }
+    const url = await started(at, 9, 'hello', both)
+    const reply = await append(url, 9, 5, ' world', end(9))
+    expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
+    const part = await started(at, 9, 'hello', { 'repr-digest': digest('hello') })
+    expect((await append(part, 9, 5, ' world', end(9))).status).toBe(400)
+  })
+
+  test('R-130 R-131 a wrong Content-Digest at the end is no verdict on the whole', async () => {
+    const at = await site()
+    const url = await started(at, 9, 'hello', right)
+    const fields = { ...end(9), 'content-digest': digest(' world') }
+    const torn = await append(url, 9, 5, ' worlD', fields)
+    expect([torn.status, torn.headers['upload-complete']]).toEqual([400, '?0'])
+    expect(at.asked).toEqual([])
+    expect((await append(url, 9, 5, ' world', fields)).status).toBe(201)
+    expect(await download(url)).toBe('hello world')
+  })
+
+  test('R-131 is not looked at before the end', async () => {
+    const at = await site()
+    const url = await started(at, 9, 'hello world', { ...wrong, 'upload-length': '11' })
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
+    expect((await append(url, 9, 11, '', more(9))).status).toBe(204)
+    expect((await append(url, 9, 11, '', end(9))).status).toBe(400)
+  })
+
+  test('R-131 one of an append is none of the whole, whatever it says', async () => {
+    const at = await site()
+    for (const value of [digest('patch document'), 'foo=1', 'sha-256=1', '???', '']) {
+      const url = await started(at, 9, 'hello')
+      const fields = { ...end(9), 'repr-digest': value }
+      const reply = await append(url, 9, 5, ' world', fields)
+      expect([value, reply.status, reply.headers['upload-complete']]).toEqual([value, 201, '?1'])
+    }
+    const url = await started(at, 9, 'hello', wrong)
+    expect((await append(url, 9, 5, ' world', { ...end(9), ...right })).status).toBe(400)
+  })
+})
+
+test.each([
+  ['unknown algorithms only', 'crc32c=:AAAAAA==:, sha256=:AAAA:', 'unsupported-algorithms'],
+  ['a digest of the wrong length', 'sha-256=:AAAA:', 'invalid-values'],
+  ['a value of the wrong type', 'md5=1', 'invalid-values'],
+  ['an invalid one beside a right one', `${right['repr-digest']}, md5=1`, 'invalid-values'],
+  ['no Dictionary', '???', undefined],
+  ['nothing', '', undefined],
+])('R-133 R-134 %s: 400, and nothing is created', async (_, value, type) => {
+  let created = 0
+  const site = await serve({ hooks: { postCreate: () => void created++ } })
+  for (const version of versions) {
+    for (const says of [end(version), more(version)]) {
+      const reply = await create(site, version, 'hello', { ...says, 'repr-digest': value })
+      expect([reply.status, created, reply.headers.location]).toEqual([400, 0, undefined])
+      expect(reply.headers).toMatchObject(more(version))
+      if (type !== undefined) expect(problemIn(reply).type).toBe(digestProblem + type)
+    }
+  }
+})
+
+test('R-131 one that is announced for behind the body is refused, and nothing is created', async () => {
+  let created = 0
+  const site = await serve({ hooks: { postCreate: () => void created++ } })
+  for (const fields of [{}, right]) {
+    const announced = { ...end(9), ...chunked, ...fields, trailer: 'Repr-Digest' }
+    const reply = await create(site, 9, 'hello world', announced)
+    expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_UNSUPPORTED_DIGEST'])
+  }
+  expect(created).toBe(0)
+})

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest'
+import type { Upload } from 'tuskit'
+import { download, send, serve, type Site, stores } from '../../support/serve.js'
+import { append, create, creation, end, more, urlIn } from './draft.js'
+
+function recordOf({ handler }: Site, url: string): Promise<Upload> {
+  return handler.uploads.inspect(url.split('/').at(-1)!).then(({ upload }) => upload)
+}
+
+describe.each(stores)('$store store', ({ compose }) => {
+  test('R-032 the creation says what the content is, whatever brings the rest', async () => {
+    const seen: Upload[] = []
+    const site = await serve({
+      composer: await compose(),
+      hooks: { preFinish: ({ upload }) => void seen.push(upload) },
+    })
+    const headers = {
+      'content-type': 'image/svg+xml; charset=utf-8',
+      'content-encoding': 'gzip',
+      'content-language': 'de',
+      'content-disposition': 'inline; filename="plan.svg"',
+      authorization: 'Bearer secret',
+    }
+    const sent = creation(site, 9, 'hello', { ...more(9), ...headers })
+    const reply = await send({ ...sent, method: 'PUT', url: `${site.origin}/files?album=7` })
+    const url = urlIn(reply, site)
+    await append(url, 9, 5, ' world', { ...end(9), 'content-language': 'fr' })
+    const { authorization: _, ...kept } = headers
+    const representation = { method: 'PUT', target: '/files?album=7', headers: kept }
+    expect(seen.map((upload) => upload.representation)).toEqual([representation])
+    expect((await recordOf(site, url)).representation).toEqual(representation)
+  })
+})
+
+test('R-032 a download has the type, name, coding and language of the creation', async () => {
+  const site = await serve()
+  const headers = {
+    'content-type': 'text/plain',
+    'content-encoding': 'gzip',
+    'content-language': 'de',
+    'content-disposition': 'attachment; filename="notes.txt"',
+  }
+  const url = urlIn(await create(site, 9, 'hello', { ...end(9), ...headers }), site)
+  expect((await send({ method: 'GET', url })).headers).toMatchObject({
+    ...headers,
+    'content-disposition': 'inline; filename="notes.txt"',
+  })
+})
+
+describe('R-032 in the metadata', () => {
+  const cases = [
+    [
+      'a name and a type',
+      { 'content-disposition': 'inline; filename="a b.txt"', 'content-type': 'text/plain' },
+      { filename: 'a b.txt', filetype: 'text/plain' },
+    ],
+    [
+      'a name in UTF-8 before one in ASCII',
+      { 'content-disposition': `inline; filename="_.txt"; filename*=UTF-8''%E2%98%95.txt` },
+      { filename: '☕.txt' },
+    ],
+    [
+      'no directories',
+      { 'content-disposition': 'inline; filename="../../etc/passwd"' },
+      { filename: 'passwd' },
+    ],
+    ['nothing where nothing is said', {}, {}],
+    ['not the type of parts', { 'content-type': 'application/partial-upload' }, {}],
+    [
+      'what Upload-Metadata says, first',
+      { 'content-type': 'text/plain', 'upload-metadata': 'filetype aW1hZ2UvcG5n,owner bWU=' },
+      { filetype: 'image/png', owner: 'me' },
+    ],
+    [
+      'nothing of an Upload-Metadata that is malformed',
+      { 'content-type': 'text/plain', 'upload-metadata': '!!! ???' },
+      { filetype: 'text/plain' },
+    ],
+  ] as const
+  test.each(cases)('R-032 %s', async (_, fields, values) => {
+    const site = await serve()
+    const url = urlIn(await create(site, 9, 'hello', { ...end(9), ...fields }), site)
+    expect({ ...(await recordOf(site, url)).metadata.values }).toEqual(values)
+  })
+})
+
+test('R-032 preCreate gets what the creation says, and may replace the metadata', async () => {
+  const names: unknown[] = []
+  const site = await serve({
+    hooks: {
+      preCreate({ upload }) {
+        names.push(upload.metadata.values.filename, upload.representation?.method)
+        return { metadata: { filename: 'renamed.txt' } }
+      },
+    },
+  })
+  const fields = { ...end(9), 'content-disposition': 'inline; filename="given.txt"' }
+  const url = urlIn(await create(site, 9, 'hello', fields), site)
+  expect(names).toEqual(['given.txt', 'POST'])
+  const { headers } = await send({ method: 'GET', url })
+  expect(headers['content-disposition']).toBe('attachment; filename="renamed.txt"')
+  expect(await download(url)).toBe('hello')
+})

@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startServer } from '../../support/server-process.js'
+import {
+  createUpload,
+  fileComposer,
+  head,
+  idOf,
+  openPatch,
+  patch,
+  serve,
+  temporaryDirectory,
+  until,
+  untilOffset,
+} from '../../support/serve.js'
+import { download } from '../../support/stages.js'
+import { Random } from '../../torture/random.js'
+
+const data = randomBytes(4_194_304)
+const length = { 'upload-length': String(data.length) }
+// A slow machine must not decide.
+const patient = { settleTimeout: 10_000, takeoverAfter: 60_000 }
+
+/** Keeps the processors busy until the test is over. */
+function makeLoad(): void {
+  for (let busy = 0; busy < 3; busy++) {
+    const child = spawn(process.execPath, ['-e', 'for (;;);'])
+    onTestFinished(() => void child.kill('SIGKILL'))
+  }
+}
+
+type Cut = readonly [name: string, cut: (socket: Socket) => void]
+
+const cuts: readonly Cut[] = [
+  ['closed', (socket) => socket.destroy()],
+  ['ended half-way', (socket) => socket.end()],
+  ['reset', (socket) => socket.resetAndDestroy()],
+]
+
+/** Sends the first bytes of a PATCH, cuts its connection as soon as they are on their way, and resumes at once. */
+async function cutAndResume(
+  url: string,
+  resumeUrl: string,
+  bytes: number,
+  cut: Cut[1],
+  begun: () => Promise<unknown> = async () => {},
+) {
+  const { request } = openPatch(url, 0, { 'content-length': String(data.length) })
+  request.on('error', () => {})
+  await new Promise((resolve) => request.write(data.subarray(0, 50_000), resolve))
+  await begun()
+  await new Promise((resolve) => request.write(data.subarray(50_000, bytes), resolve))
+  cut(request.socket!)
+  const { headers } = await head(resumeUrl)
+  const offset = Number(headers['upload-offset'])
+  const { status } = await patch(resumeUrl, offset, data.subarray(offset))
+  return { offset, status }
+}
+
+test.each(cuts)(
+  'T-040 the offset that HEAD reports right after a connection was %s is good for the next PATCH',
+  { timeout: 900_000 },
+  async (name, cut) => {
+    makeLoad()
+    const random = new Random('head after cut', name)
+    const site = await serve({ composer: fileComposer(await temporaryDirectory()), ...patient })
+    for (let round = 0; round < (name === 'closed' ? 100 : 20); round++) {
+      const bytes = random.integer(100_000, data.length - 1)
+      const url = await createUpload(site, length)
+      const resumed = await cutAndResume(url, url, bytes, cut)
+      expect(resumed, `round ${round}, cut after ${bytes} bytes`).toMatchObject({ status: 204 })
+      expect((await download(url)).equals(data)).toBe(true)
+    }
+  },
+)
+
+test('T-040 so is the one that another process reports', { timeout: 900_000 }, async () => {
+  makeLoad()
+  const random = new Random('head after cut', 'two processes')
+  const directory = await temporaryDirectory()
+  const all = { directory, lease: 60_000, ...patient }
+  const [one, two] = await Promise.all([startServer(all), startServer(all)])
+  for (let round = 0; round < 20; round++) {
+    const bytes = random.integer(100_000, data.length - 1)
+    const url = await createUpload(one, length)
+    const file = join(directory, idOf(url))
+    // Otherwise HEAD may come before the other process has read the head of the PATCH.
+    const begun = () =>
+      until(
+        () => stat(file),
+        ({ size }) => size > 0,
+      )
+    const there = url.replace(one.origin, two.origin)
+    const resumed = await cutAndResume(url, there, bytes, cuts[0]![1], begun)
+    expect(resumed, `round ${round}, cut after ${bytes} bytes`).toMatchObject({ status: 204 })
+    expect((await download(url)).equals(data)).toBe(true)
+  }
+})
+
+test('T-040 HEAD is answered as soon as the next byte shows that the client lives', async () => {
+  const site = await serve({ settleTimeout: 600_000, takeoverAfter: 600_000 })
+  const url = await createUpload(site, { 'upload-length': '1000000' })
+  const { request, reply } = openPatch(url, 0, { 'content-length': '1000000' })
+  const sending = setInterval(() => request.write('hello'), 200)
+  const { status, headers } = await head(url)
+  clearInterval(sending)
+  expect(status).toBe(200)
+  expect(Number(headers['upload-offset'])).toBeGreaterThan(0)
+  request.destroy()
+  await expect(reply).rejects.toThrow()
+})
+
+test('T-040 HEAD waits for a client that is silent for settleTimeout, and leaves it alone', async () => {
+  const site = await serve({ settleTimeout: 50, takeoverAfter: 600_000 })
+  const url = await createUpload(site)
+  const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
+  request.write('hello')
+  await untilOffset(url, 5)
+  request.end(' world')
+  expect((await reply).status).toBe(204)
+})
