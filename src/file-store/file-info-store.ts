@@ -11,12 +11,19 @@ import { parseUpload } from '../parse-upload.js'
 import type { StoreComposer } from '../store-composer.js'
 import { isUploadId } from '../upload.js'
 import type { Upload } from '../upload.js'
-import { Directory, directoryRules } from './directory.js'
-import type { DirectoryOptions } from './directory.js'
-import { addState, forAppending, isSame, readLog, readRecord, versionOf } from './info-file.js'
-import type { Added, Addition, Version } from './info-file.js'
-import { errorCode, mediumError, unlessMissing } from './medium-error.js'
-import type { OpenFile } from './medium.js'
+import { Directory, directoryRules } from './disk/directory.js'
+import type { DirectoryOptions } from './disk/directory.js'
+import {
+  addState,
+  forAppending,
+  isSame,
+  readLog,
+  readRecord,
+  versionOf,
+} from './records/info-file.js'
+import type { Added, Addition, Version } from './records/info-file.js'
+import { errorCode, mediumError, unlessMissing } from './disk/disk-error.js'
+import type { OpenFile } from './disk/disk.js'
 
 /** Options of {@link FileInfoStore}. */
 export type FileInfoStoreOptions = DirectoryOptions

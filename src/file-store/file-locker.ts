@@ -7,8 +7,8 @@ import { MemoryLocker } from '../memory-store/memory-locker.js'
 import { checkOptions, must } from '../check-options.js'
 import type { StoreComposer } from '../store-composer.js'
 import { isUploadId } from '../upload.js'
-import { Directory, directoryRules, type DirectoryOptions } from './directory.js'
-import { beatsAfter, FileLock } from './file-lock.js'
+import { Directory, directoryRules, type DirectoryOptions } from './disk/directory.js'
+import { beatsAfter, FileLock } from './locks/file-lock.js'
 import {
   claimOf,
   endIn,
@@ -16,10 +16,10 @@ import {
   LockDirectory,
   orIfMissing,
   type LockView,
-} from './lock-directory.js'
-import { LockFloor } from './lock-floor.js'
-import { isFull } from './medium-error.js'
-import { DirectoryAlarm } from './watch-directory.js'
+} from './locks/lock-directory.js'
+import { LockFloor } from './locks/lock-floor.js'
+import { isFull } from './disk/disk-error.js'
+import { DirectoryAlarm } from './locks/watch-directory.js'
 
 /** Options of {@link FileLocker}. */
 export interface FileLockerOptions extends Omit<DirectoryOptions, 'durability'> {

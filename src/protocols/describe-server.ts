@@ -5,8 +5,8 @@ import type { Route } from '../http/route.js'
 import { checksumAlgorithms } from '../uploads/checksum.js'
 import type { ProtocolContext } from './context.js'
 import { dialectOf } from './ietf/dialect.js'
-import { partialUpload } from './ietf/media-type.js'
-import { uploadLimit } from './ietf/upload-limit.js'
+import { partialUpload } from './ietf/fields/media-type.js'
+import { uploadLimit } from './ietf/response/upload-limit.js'
 
 /** What {@link HandlerOptions.disable} can switch off that is no extension of tus. */
 const others: readonly Feature[] = ['download', 'ietf-draft', 'method-override']

@@ -5,7 +5,7 @@ import type { Upload } from '../upload.js'
 import { header, type ProtocolContext } from './context.js'
 import { completenessOf, dialectOf } from './ietf/dialect.js'
 import { handleIetf } from './ietf/ietf.js'
-import { isPartialUpload } from './ietf/media-type.js'
+import { isPartialUpload } from './ietf/fields/media-type.js'
 import { isOffsetOctetStream } from './tus/media-type.js'
 import { handleTus, tusErrorResponse } from './tus/tus.js'
 

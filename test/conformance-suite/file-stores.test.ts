@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
-import { Medium } from '../../src/file-store/medium.js'
+import { Medium } from '../../src/file-store/disk/disk.js'
 
 interface Place {
   readonly directory: string

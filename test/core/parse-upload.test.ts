@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseUpload, serializeUpload, type Upload } from 'tuskit'
-import { whole } from '../../src/conformance/records.js'
+import { whole } from '../../src/conformance/fixture/records.js'
 import { uploadOf } from '../file-store/stage.js'
 
 const corrupt = { code: 'ERR_INFO_CORRUPT' }

@@ -16,7 +16,7 @@ import {
   temporaryDirectory,
   type Reply,
 } from '../support/serve.js'
-import { Medium } from '../../src/file-store/medium.js'
+import { Medium } from '../../src/file-store/disk/disk.js'
 import { keptLog } from '../support/stages.js'
 import { signal, text, uploadOf, writing } from './stage.js'
 

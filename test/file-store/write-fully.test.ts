@@ -2,7 +2,7 @@ import { open, readFile } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { writeFully } from '../../src/file-store/write-fully.js'
+import { writeFully } from '../../src/file-store/disk/write-fully.js'
 import { newDirectory } from './stage.js'
 
 /** A fault that a real file shows only when its disk fills up: each write takes but a few bytes. */

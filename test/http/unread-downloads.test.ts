@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createHandler } from 'tuskit'
-import { MemoryWatch } from '../../src/conformance/memory-watch.js'
+import { MemoryWatch } from '../../src/conformance/fixture/memory-watch.js'
 import {
   download,
   fileComposer,

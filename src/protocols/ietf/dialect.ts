@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { header } from '../context.js'
-import { parseBooleanItem, parseIntegerItem } from './structured-field.js'
+import { parseBooleanItem, parseIntegerItem } from './fields/structured-field.js'
 
 /** The interop versions that are spoken, from draft -01 on (IETF draft, Draft Version Identification). */
 export const interopVersions = [3, 4, 5, 6, 7, 8, 9] as const

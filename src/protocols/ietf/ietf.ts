@@ -11,9 +11,9 @@ import { withOwnHeaders } from '../own-headers.js'
 import { handleAppend } from './append.js'
 import { handleCreation } from './creation.js'
 import { completenessHeader, dialectOf, type Dialect } from './dialect.js'
-import { problem } from './problem.js'
+import { problem } from './response/problem.js'
 import { handleGetOrRetrieval, handleRetrieval } from './retrieval.js'
-import { uploadLimit } from './upload-limit.js'
+import { uploadLimit } from './response/upload-limit.js'
 
 /** The answer of the IETF draft to a request; also when there is an error. `stopping`: nothing but HEAD is served. */
 export async function handleIetf(

@@ -4,7 +4,7 @@ import { takeOver, type Inspection } from '../../uploads/inspect.js'
 import { header, type ProtocolContext } from '../context.js'
 import { handleGet } from '../download/get.js'
 import type { Dialect } from './dialect.js'
-import { uploadHeaders } from './upload-headers.js'
+import { uploadHeaders } from './response/upload-headers.js'
 
 /** Says where an upload stands, after ending whoever writes it (IETF draft, Offset Retrieval and Concurrency). */
 export async function handleRetrieval(

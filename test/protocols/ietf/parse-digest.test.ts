@@ -5,7 +5,7 @@ import {
   parseDigest,
   parseWantDigest,
   type DigestAlgorithm,
-} from '../../../src/protocols/ietf/parse-digest.js'
+} from '../../../src/protocols/ietf/fields/parse-digest.js'
 import { createHasher, digestLengths } from '../../../src/uploads/checksum.js'
 
 const algorithms = Object.keys(digestNames) as DigestAlgorithm[]

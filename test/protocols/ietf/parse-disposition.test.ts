@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseFilename } from '../../../src/protocols/ietf/parse-disposition.js'
+import { parseFilename } from '../../../src/protocols/ietf/fields/parse-disposition.js'
 import { contentHeaders } from '../../../src/protocols/download/content-disposition.js'
 
 /** As Node hands over what a client has sent in UTF-8. */

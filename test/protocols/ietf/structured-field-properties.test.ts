@@ -6,8 +6,8 @@ import {
   parseDictionary,
   parseItem,
   type Member,
-} from '../../../src/protocols/ietf/structured-field.js'
-import type { BareItem } from '../../../src/protocols/ietf/take-bare-item.js'
+} from '../../../src/protocols/ietf/fields/structured-field.js'
+import type { BareItem } from '../../../src/protocols/ietf/fields/take-bare-item.js'
 
 /** Fixed, so that every run tests the same; fast-check prints it with a counterexample. */
 const seed = 9651

@@ -8,8 +8,8 @@ import {
   parseIntegerItem,
   parseItem,
   type Member,
-} from '../../../src/protocols/ietf/structured-field.js'
-import type { BareItem } from '../../../src/protocols/ietf/take-bare-item.js'
+} from '../../../src/protocols/ietf/fields/structured-field.js'
+import type { BareItem } from '../../../src/protocols/ietf/fields/take-bare-item.js'
 
 const integer = (value: number): BareItem => ({ type: 'integer', value })
 const bytes = (text: string): BareItem => ({ type: 'bytes', value: Buffer.from(text) })

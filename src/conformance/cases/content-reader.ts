@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { buffer } from 'node:stream/consumers'
+import { cases } from '../case.js'
+import { largeBody } from '../fixture/large-body.js'
+import { MemoryWatch } from '../fixture/memory-watch.js'
+import { assertSame, readContent } from '../fixture/read-content.js'
+import { rejects, type Stage } from '../fixture/fixture.js'
+import { sample } from '../fixture/test-body.js'
+import type { TrialUpload } from '../fixture/test-upload.js'
+
+const data = sample(5000)
+
+/** Downloads. */
+export const contentReaderCases = cases('contentReader', {
+  async 'read gives all bytes without a range'(stage) {
+    const upload = await finished(stage)
+    assertSame(await buffer(await upload.content()), data)
+    assertSame(await buffer(await upload.content()), data)
+  },
+
+  async 'read gives nothing of an upload of 0 bytes'(stage) {
+    const upload = await stage.created({ length: 0 })
+    await upload.whole(0)
+    assertSame(await buffer(await upload.content()), Buffer.alloc(0))
+  },
+
+  async 'read gives ranges, the last byte included'(stage) {
+    const upload = await finished(stage)
+    for (const [start, end] of [
+      [0, 0],
+      [0, 4999],
+      [999, 1000],
+      [1000, 1999],
+      [1, 4998],
+      [4999, 4999],
+    ] as const) {
+      assertSame(await buffer(await upload.content({ start, end })), data.subarray(start, end + 1))
+    }
+  },
+
+  async 'read rejects with ERR_DATA_MISSING when nothing is there'(stage) {
+    const upload = stage.upload({ length: 5 })
+    await rejects(() => upload.content(), 'ERR_DATA_MISSING', 'read')
+    await rejects(() => upload.content({ start: 1, end: 2 }), 'ERR_DATA_MISSING', 'read')
+  },
+
+  async 'read rejects when its signal has aborted, or gives the bytes as ever'(stage) {
+    const upload = await finished(stage)
+    const reason = new Error('Nobody wants it any more')
+    const reading = readContent(
+      stage.others.contentReader,
+      upload.record,
+      undefined,
+      AbortSignal.abort(reason),
+    )
+    const content = await reading.catch((error: unknown) => {
+      assert.equal(error, reason, 'read rejects with the reason of its signal')
+    })
+    // A stream that fails before anybody listens would end the process.
+    if (content) assertSame(await buffer(content), data)
+    assertSame(await buffer(await upload.content()), data)
+  },
+
+  async 'several may read at once, and one may stop early'(stage) {
+    const upload = await finished(stage)
+    const streams = await Promise.all([0, 1, 2].map(() => upload.content()))
+    streams[0]!.destroy()
+    for (const stream of streams.slice(1)) assertSame(await buffer(stream), data)
+    if (!streams[0]!.closed)
+      await stage.soon(once(streams[0]!, 'close'), 'a destroyed stream to close')
+    assertSame(await buffer(await upload.content()), data)
+  },
+
+  async 'read takes no more memory than is claimed'(stage) {
+    const { body, size, digest } = await largeBody(stage)
+    const upload = await stage.created({ length: size })
+    await upload.append(body)
+    await upload.whole(size)
+    const hash = createHash('sha1')
+    const memory = await MemoryWatch.begin()
+    let read = 0
+    for await (const bytes of await upload.content()) {
+      const before = read
+      read += (bytes as Buffer).length
+      hash.update(bytes as Buffer)
+      if (Math.floor(read / (size / 8)) > Math.floor(before / (size / 8))) await memory.look()
+    }
+    memory.assertWithin(stage.memory)
+    assert.equal(hash.digest('hex'), digest(), 'What is read is what was sent')
+  },
+})
+
+/** Stored in several chunks, whose seams ranges touch. */
+async function finished(stage: Stage): Promise<TrialUpload> {
+  const upload = await stage.created({ length: data.length })
+  for (const end of [1000, 2000, 5000]) {
+    await upload.append(data.subarray((await upload.stat()).offset, end))
+  }
+  await upload.whole(data.length)
+  return upload
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import type { InfoStore } from '../../capabilities/info-store.js'
+import type { Upload } from '../../upload.js'
+import { cases } from '../case.js'
+import { calm, never } from '../fixture/gate.js'
+import { nextOf, recordAt } from '../fixture/records.js'
+import type { Stage } from '../fixture/fixture.js'
+
+const now = Date.parse('2026-03-01T00:00:00.000Z')
+const expiresAt = new Date(now - 1).toISOString()
+
+/** What becomes of a record that was damaged, and of those beside it. */
+export const damagedRecordCases = [
+  ...cases(
+    'infoStore',
+    {
+      async 'get of a damaged record rejects'(stage) {
+        await withDamage(stage)
+        for (const { infoStore } of [stage.slots, stage.others]) await mustReject(infoStore, 'b')
+      },
+
+      async 'a damaged record leaves the others alone'(stage) {
+        const [a, , c] = await withDamage(stage)
+        const { infoStore } = stage.slots
+        assert.deepEqual(await infoStore.get('a', calm), a)
+        await infoStore.update(nextOf(c), calm)
+        assert.deepEqual(await stage.others.infoStore.get('c', calm), nextOf(c))
+        await infoStore.create(recordAt('d'), calm)
+        await infoStore.delete('a', calm)
+        assert.equal(await stage.others.infoStore.get('a', calm), undefined)
+        await mustReject(stage.others.infoStore, 'b')
+      },
+
+      async 'update of a damaged record rejects and leaves it damaged'(stage) {
+        const [, b] = await withDamage(stage)
+        await assert.rejects(async () => stage.slots.infoStore.update(nextOf(b), calm))
+        await mustReject(stage.others.infoStore, 'b')
+      },
+
+      async 'create over a damaged record replaces it, or rejects and leaves it damaged'(stage) {
+        await withDamage(stage)
+        const { infoStore } = stage.others
+        const record = recordAt('b', { length: 5 })
+        const created = await stage.slots.infoStore.create(record, calm).then(
+          () => true,
+          () => false,
+        )
+        if (created) assert.deepEqual(await infoStore.get('b', calm), record)
+        else await mustReject(infoStore, 'b')
+      },
+
+      async 'delete removes a damaged record'(stage) {
+        await withDamage(stage)
+        await stage.slots.infoStore.delete('b', calm)
+        for (const { infoStore } of [stage.slots, stage.others]) {
+          assert.equal(await infoStore.get('b', calm), undefined)
+        }
+      },
+    },
+    'damage',
+  ),
+
+  ...cases(
+    'expiryIndex',
+    {
+      async 'expired yields the others beside a damaged record'(stage) {
+        await withDamage(stage)
+        for (const { expiryIndex } of [stage.slots, stage.others]) {
+          const ids = await collected(expiryIndex.expired(new Date(now), { signal: never }))
+          // An index that knows its id may yield it.
+          assert.deepEqual(ids.filter((id) => id !== 'b').sort(), ['a', 'c'])
+        }
+      },
+    },
+    'damage',
+  ),
+
+  ...cases(
+    'infoLister',
+    {
+      async 'ids yields the id of a damaged record among the others'(stage) {
+        await withDamage(stage)
+        for (const { infoLister } of [stage.slots, stage.others]) {
+          assert.deepEqual(await collected(infoLister.ids({ signal: never })), ['a', 'b', 'c'])
+        }
+      },
+    },
+    'damage',
+  ),
+]
+
+/** Three records, of which the second is damaged. */
+async function withDamage(stage: Stage): Promise<readonly [Upload, Upload, Upload]> {
+  const records = [
+    recordAt('a', { expiresAt }),
+    recordAt('b', { expiresAt }),
+    recordAt('c', { expiresAt }),
+  ] as const
+  for (const record of records) await stage.slots.infoStore.create(record, calm)
+  await stage.damage('b')
+  return records
+}
+
+/** A record that cannot be read is not a missing one. */
+async function mustReject(infoStore: InfoStore, id: string): Promise<void> {
+  await assert.rejects(async () => infoStore.get(id, calm), 'get of a damaged record should reject')
+}
+
+async function collected(ids: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = []
+  for await (const id of ids) all.push(id)
+  return all
+}

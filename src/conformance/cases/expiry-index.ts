@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import type { ExpiryIndex } from '../../capabilities/expiry-index.js'
+import { cases } from '../case.js'
+import { calm, never } from '../fixture/gate.js'
+import { nextOf, recordAt } from '../fixture/records.js'
+
+const now = Date.parse('2026-03-01T00:00:00.000Z')
+const after = (milliseconds: number) => ({ expiresAt: new Date(now + milliseconds).toISOString() })
+
+/** Records whose time is over. */
+export const expiryIndexCases = cases('expiryIndex', {
+  async 'expired yields nothing where there is nothing'({ slots }) {
+    assert.deepEqual(await expiredIn(slots.expiryIndex, now), [])
+  },
+
+  async 'expired yields an id from the millisecond of its expiresAt on, and no earlier'(stage) {
+    const { infoStore } = stage.slots
+    await infoStore.create(recordAt('past', after(-86_400_000)), calm)
+    await infoStore.create(recordAt('before', after(-1)), calm)
+    await infoStore.create(recordAt('now', after(0)), calm)
+    await infoStore.create(recordAt('after', after(1)), calm)
+    await infoStore.create(recordAt('future', after(86_400_000)), calm)
+    await infoStore.create(recordAt('never'), calm)
+    for (const { expiryIndex } of [stage.slots, stage.others]) {
+      const ids = ['before', 'now', 'past']
+      assert.deepEqual(await expiredIn(expiryIndex, now), ids)
+      assert.deepEqual(await expiredIn(expiryIndex, now + 1), ['after', ...ids])
+      assert.deepEqual(await expiredIn(expiryIndex, now - 2), ['past'])
+    }
+  },
+
+  async 'expired yields whatever the state and the protocol are'({ slots }) {
+    const at = '2026-01-02T03:04:05.678Z'
+    const response = { status: 400, headers: {}, body: '' }
+    const states = [
+      { kind: 'open' },
+      { kind: 'rejected', at, response },
+      { kind: 'gone', at, cause: 'expired' },
+    ] as const
+    for (const state of states) {
+      await slots.infoStore.create(recordAt(state.kind, { state, ...after(0) }), calm)
+    }
+    await slots.infoStore.create(recordAt('ietf', { protocol: 'ietf', ...after(0) }), calm)
+    assert.deepEqual(await expiredIn(slots.expiryIndex, now), ['gone', 'ietf', 'open', 'rejected'])
+  },
+
+  async 'expired follows updates and deletions, also those of others'({ slots, others }) {
+    const records = ['later', 'sooner', 'cleared', 'deleted'].map((id) => {
+      return recordAt(id, id === 'sooner' ? after(100) : after(0))
+    })
+    for (const record of records) await slots.infoStore.create(record, calm)
+    for (const { expiryIndex } of [slots, others]) {
+      assert.deepEqual(await expiredIn(expiryIndex, now), ['cleared', 'deleted', 'later'])
+    }
+    const { expiresAt, ...cleared } = nextOf(records[2]!)
+    await slots.infoStore.update(nextOf(records[0]!, after(100)), calm)
+    await others.infoStore.update(nextOf(records[1]!, after(0)), calm)
+    await slots.infoStore.update(cleared, calm)
+    await others.infoStore.delete('deleted', calm)
+    for (const { expiryIndex } of [slots, others]) {
+      assert.deepEqual(await expiredIn(expiryIndex, now), ['sooner'])
+    }
+  },
+
+  async 'expired goes on when records are removed meanwhile'({ slots }) {
+    const ids = Array.from({ length: 30 }, (_, i) => `u${i}`)
+    for (const id of ids) await slots.infoStore.create(recordAt(id, after(0)), calm)
+    const yielded: string[] = []
+    for await (const id of slots.expiryIndex.expired(new Date(now), { signal: never })) {
+      yielded.push(id)
+      await slots.infoStore.delete(id, calm)
+    }
+    assert.deepEqual(yielded.sort(), ids.sort())
+    assert.deepEqual(await expiredIn(slots.expiryIndex, now), [])
+  },
+})
+
+async function expiredIn(index: ExpiryIndex, time: number): Promise<string[]> {
+  const ids: string[] = []
+  for await (const id of index.expired(new Date(time), { signal: never })) ids.push(id)
+  assert.equal(new Set(ids).size, ids.length, 'An id is yielded once')
+  return ids.sort()
+}

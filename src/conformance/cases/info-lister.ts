@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import type { InfoLister } from '../../capabilities/info-lister.js'
+import { cases } from '../case.js'
+import { nearIds } from './data-store.js'
+import { calm, never } from '../fixture/gate.js'
+import { nextOf, recordAt } from '../fixture/records.js'
+
+/** The list of all records. */
+export const infoListerCases = cases('infoLister', {
+  async 'ids yields nothing where there is nothing'({ slots }) {
+    assert.deepEqual(await idsIn(slots.infoLister), [])
+    assert.deepEqual(await idsIn(slots.infoLister, 'a'), [])
+  },
+
+  async 'ids yields all ids in the order of their code units'({ slots, others }) {
+    const ids = ['b', '9', '10', 'B', '_x', '~', '-', 'ab', ...nearIds]
+    for (const id of ids) await slots.infoStore.create(recordAt(id), calm)
+    // The default order of sort is that of UTF-16 code units.
+    assert.deepEqual(await idsIn(slots.infoLister), ids.toSorted())
+    assert.deepEqual(await idsIn(others.infoLister), ids.toSorted())
+  },
+
+  async 'ids yields only what comes after the given id, whether that exists or not'({ slots }) {
+    for (const id of ['B', 'a', 'a.b', 'ab', 'c']) await slots.infoStore.create(recordAt(id), calm)
+    assert.deepEqual(await idsIn(slots.infoLister, 'a'), ['a.b', 'ab', 'c'])
+    assert.deepEqual(await idsIn(slots.infoLister, 'aa'), ['ab', 'c'])
+    assert.deepEqual(await idsIn(slots.infoLister, 'A'), ['B', 'a', 'a.b', 'ab', 'c'])
+    assert.deepEqual(await idsIn(slots.infoLister, 'c'), [])
+  },
+
+  async 'ids follows creations, updates and deletions'({ slots, others }) {
+    for (const id of ['a', 'b']) await slots.infoStore.create(recordAt(id), calm)
+    await slots.infoStore.update(nextOf(recordAt('a')), calm)
+    await slots.infoStore.delete('b', calm)
+    await others.infoStore.create(recordAt('c'), calm)
+    assert.deepEqual(await idsIn(slots.infoLister), ['a', 'c'])
+    assert.deepEqual(await idsIn(others.infoLister), ['a', 'c'])
+  },
+
+  async 'ids yields more than a page of any service'({ slots, others }) {
+    const ids = Array.from({ length: 1100 }, (_, i) => `u${i}`)
+    for (let start = 0; start < ids.length; start += 50) {
+      const records = ids.slice(start, start + 50).map((id) => recordAt(id))
+      await Promise.all(records.map((record) => slots.infoStore.create(record, calm)))
+    }
+    const sorted = ids.toSorted()
+    assert.deepEqual(await idsIn(slots.infoLister), sorted)
+    assert.deepEqual(await idsIn(others.infoLister, sorted[49]!), sorted.slice(50))
+  },
+})
+
+async function idsIn(lister: InfoLister, after?: string): Promise<string[]> {
+  const options = { signal: never, ...(after !== undefined && { after }) }
+  const ids: string[] = []
+  for await (const id of lister.ids(options)) ids.push(id)
+  return ids
+}

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import type { InfoStore } from '../../capabilities/info-store.js'
+import type { ChangeOptions } from '../../capabilities/call-options.js'
+import type { Upload } from '../../upload.js'
+import { cases } from '../case.js'
+import { nearIds } from './data-store.js'
+import { calm, started, turns } from '../fixture/gate.js'
+import { nextOf, recordAt, whole } from '../fixture/records.js'
+import { rejects, type Stage } from '../fixture/fixture.js'
+
+/** Records. */
+export const infoStoreCases = [
+  ...cases('infoStore', {
+    async 'get gives undefined when there is no record'({ slots, others }) {
+      assert.equal(await slots.infoStore.get('a', calm), undefined)
+      await slots.infoStore.create(recordAt('b'), calm)
+      assert.equal(await others.infoStore.get('a', calm), undefined)
+    },
+
+    async 'get gives what was created, every member of it'({ slots, others }) {
+      for (const record of whole) {
+        await slots.infoStore.create(record, calm)
+        for (const { infoStore } of [slots, others]) {
+          const found = await infoStore.get(record.id, calm)
+          assert.deepEqual(found, record, `The record ${record.id}`)
+          const values = Object.getPrototypeOf(found!.metadata.values)
+          assert.equal(values, null, 'metadata.values has no prototype, as parseUpload makes it')
+        }
+      }
+    },
+
+    async 'create rejects with ERR_ID_TAKEN and leaves the record alone'({ slots, others }) {
+      const record = recordAt('a', { length: 1 })
+      await slots.infoStore.create(record, calm)
+      for (const { infoStore } of [slots, others]) {
+        const work = () => infoStore.create(recordAt('a', { length: 2 }), calm)
+        await rejects(work, 'ERR_ID_TAKEN', 'create')
+        assert.deepEqual(await infoStore.get('a', calm), record)
+      }
+    },
+
+    async 'create succeeds for one of many at the same time'(stage) {
+      const records = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => recordAt('a', { length }))
+      const work = records.map((record, i) => storeOf(stage, i).create(record, calm))
+      const winner = await onlyWinner(work, 'ERR_ID_TAKEN')
+      assert.deepEqual(await stage.others.infoStore.get('a', calm), records[winner])
+    },
+
+    async 'update replaces the record by the next revision'({ slots, others }) {
+      let record = recordAt('a', { length: 1 })
+      await slots.infoStore.create(record, calm)
+      for (const infoStore of [slots.infoStore, others.infoStore, slots.infoStore]) {
+        // Members come and go.
+        const { expiresAt, ...rest } = nextOf(record, { length: record.revision + 1 })
+        record = expiresAt === undefined ? { ...rest, expiresAt: '2026-02-03T04:05:06.000Z' } : rest
+        await infoStore.update(record, calm)
+        assert.deepEqual(await slots.infoStore.get('a', calm), record)
+        assert.deepEqual(await others.infoStore.get('a', calm), record)
+      }
+    },
+
+    async 'update rejects with ERR_INFO_CONFLICT for any other revision'({ slots, others }) {
+      const record = nextOf(recordAt('a'))
+      await slots.infoStore.create(recordAt('a'), calm)
+      await slots.infoStore.update(record, calm)
+      for (const revision of [0, 1, 2, 4, 5]) {
+        const stale = { ...record, revision, length: 99 }
+        await rejects(
+          () => others.infoStore.update(stale, calm),
+          'ERR_INFO_CONFLICT',
+          `${revision}`,
+        )
+      }
+      assert.deepEqual(await others.infoStore.get('a', calm), record)
+    },
+
+    async 'update rejects with ERR_INFO_CONFLICT when there is no record'({ slots }) {
+      for (const revision of [1, 2]) {
+        const work = () => slots.infoStore.update(recordAt('a', { revision }), calm)
+        await rejects(work, 'ERR_INFO_CONFLICT', 'update')
+      }
+      assert.equal(await slots.infoStore.get('a', calm), undefined)
+    },
+
+    async 'update succeeds for one of many at the same time'(stage) {
+      let record = recordAt('a')
+      await stage.slots.infoStore.create(record, calm)
+      for (let round = 0; round < 5; round++) {
+        const nexts = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => nextOf(record, { length }))
+        const work = nexts.map((next, i) => storeOf(stage, i).update(next, calm))
+        record = nexts[await onlyWinner(work, 'ERR_INFO_CONFLICT')]!
+        assert.deepEqual(await stage.slots.infoStore.get('a', calm), record)
+        assert.deepEqual(await stage.others.infoStore.get('a', calm), record)
+      }
+    },
+
+    async 'get beside updates gives one whole record after the other'({ slots, others }) {
+      const recordOf = (revision: number): Upload => {
+        const raw = 'name '.padEnd(revision * 1000, 'A')
+        return recordAt('a', { revision, metadata: { raw, values: recordAt('').metadata.values } })
+      }
+      await slots.infoStore.create(recordOf(1), calm)
+      const updates = async () => {
+        for (let revision = 2; revision <= 20; revision++) {
+          await slots.infoStore.update(recordOf(revision), calm)
+          await turns(1)
+        }
+      }
+      let working = true
+      const stop = () => void (working = false)
+      const updating = started(updates())
+      updating.then(stop, stop)
+      let last = 1
+      while (working) {
+        const found = await others.infoStore.get('a', calm)
+        assert.ok(found !== undefined && found.revision >= last, 'No record goes back or away')
+        assert.deepEqual(found, recordOf(found.revision))
+        last = found.revision
+        await turns(1)
+      }
+      await updating
+    },
+
+    async 'delete removes the record, and absence is success'({ slots, others }) {
+      await slots.infoStore.delete('a', calm)
+      const record = nextOf(recordAt('a'))
+      await slots.infoStore.create(recordAt('a'), calm)
+      await slots.infoStore.update(record, calm)
+      await slots.infoStore.delete('a', calm)
+      await others.infoStore.delete('a', calm)
+      assert.equal(await slots.infoStore.get('a', calm), undefined)
+      assert.equal(await others.infoStore.get('a', calm), undefined)
+      await rejects(
+        () => slots.infoStore.update(nextOf(record), calm),
+        'ERR_INFO_CONFLICT',
+        'update',
+      )
+      await others.infoStore.create(recordAt('a', { length: 7 }), calm)
+      assert.deepEqual(await slots.infoStore.get('a', calm), recordAt('a', { length: 7 }))
+    },
+
+    async 'create, update and delete change nothing when their signal has aborted'(stage) {
+      const { infoStore } = stage.slots
+      const reason = new Error('Too late')
+      const late = { signal: AbortSignal.abort(reason) }
+      const record = recordAt('a')
+      await infoStore.create(record, calm)
+      await rejects(() => infoStore.create(recordAt('b'), late), reason, 'create')
+      await rejects(() => infoStore.update(nextOf(record), late), reason, 'update')
+      await rejects(() => infoStore.delete('a', late), reason, 'delete')
+      for (const { infoStore: store } of [stage.slots, stage.others]) {
+        assert.deepEqual(await store.get('a', calm), record)
+        assert.equal(await store.get('b', calm), undefined)
+      }
+      await infoStore.create(recordAt('b'), calm)
+    },
+
+    async 'create, get, update and delete settle when their signal aborts meanwhile'(stage) {
+      const { infoStore } = stage.slots
+      const reason = new Error('Too late')
+      const abandoned = async (call: (options: ChangeOptions) => Promise<unknown>) => {
+        const controller = new AbortController()
+        const work = started(call({ signal: controller.signal }))
+        controller.abort(reason)
+        const outcome = await stage.soon(
+          work.catch((error: unknown) => error),
+          'a call that is not wanted any more',
+        )
+        // It was done by then, or it was not.
+        return outcome === reason
+      }
+      const record = recordAt('a')
+      if (await abandoned((options) => infoStore.create(record, options))) {
+        await infoStore.delete('a', calm)
+        await infoStore.create(record, calm)
+      }
+      await abandoned((options) => infoStore.get('a', options))
+      await abandoned((options) => infoStore.update(nextOf(record), options))
+      const found = await infoStore.get('a', calm)
+      assert.ok(found?.revision === 1 || found?.revision === 2, 'One revision or the other')
+      await infoStore.update(nextOf(found), calm)
+      await abandoned((options) => infoStore.delete('a', options))
+      await infoStore.delete('a', calm)
+      assert.equal(await infoStore.get('a', calm), undefined)
+    },
+
+    async 'records with near ids keep apart'({ slots, others }) {
+      for (const [length, id] of nearIds.entries()) {
+        await slots.infoStore.create(recordAt(id, { length }), calm)
+      }
+      await slots.infoStore.delete('a', calm)
+      for (const [length, id] of nearIds.entries()) {
+        const expected = id === 'a' ? undefined : recordAt(id, { length })
+        assert.deepEqual(await others.infoStore.get(id, calm), expected)
+      }
+    },
+  }),
+
+  ...cases(
+    'infoStore',
+    {
+      async 'get that cannot tell rejects'(stage) {
+        const { infoStore } = stage.slots
+        await infoStore.create(recordAt('a'), calm)
+        await stage.unplug()
+        for (const id of ['a', 'b']) {
+          const outcome = await infoStore.get(id, calm).then(
+            () => 'resolved',
+            () => 'rejected',
+          )
+          assert.equal(
+            outcome,
+            'rejected',
+            `get of a record that ${id === 'a' ? 'is' : 'is not'} there`,
+          )
+        }
+      },
+
+      async 'create and update that did not store reject'(stage) {
+        const { infoStore } = stage.slots
+        await infoStore.create(recordAt('a'), calm)
+        await stage.unplug()
+        await assert.rejects(async () => infoStore.create(recordAt('b'), calm))
+        await assert.rejects(async () => infoStore.update(nextOf(recordAt('a')), calm))
+      },
+    },
+    'unplug',
+  ),
+]
+
+/** One instance after the other. */
+function storeOf({ slots, others }: Stage, index: number): InfoStore {
+  return index % 2 === 0 ? slots.infoStore : others.infoStore
+}
+
+/** Asserts that one call succeeds and all others are refused; returns which one. */
+async function onlyWinner(
+  work: readonly Promise<void>[],
+  refusal: 'ERR_ID_TAKEN' | 'ERR_INFO_CONFLICT',
+): Promise<number> {
+  const outcomes = await Promise.allSettled(work)
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') assert.equal(outcome.reason?.code, refusal)
+  }
+  const winners = outcomes.flatMap(({ status }, i) => (status === 'fulfilled' ? [i] : []))
+  assert.equal(winners.length, 1, 'One of the concurrent calls succeeds')
+  return winners[0]!
+}

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { cases } from '../case.js'
+import { nearIds } from './data-store.js'
+import { Gate, started, turns } from '../fixture/gate.js'
+import { rejects } from '../fixture/fixture.js'
+import type { Lock, LockClaim } from '../../capabilities/locker.js'
+
+/** One writer at a time. */
+export const lockerCases = [
+  ...cases('locker', {
+    async 'a lock is held until it is released'(stage) {
+      const lock = await stage.acquire('a')
+      assert.equal(lock.held(), true)
+      assert.equal(lock.forced, false)
+      assert.equal(Number.isSafeInteger(lock.token), true)
+      await turns()
+      assert.equal(lock.held(), true)
+      await lock.release()
+      assert.equal(lock.held(), false)
+      assert.equal(lock.lost.aborted, false)
+    },
+
+    async 'one holds the lock at a time, and tokens grow from holder to holder'(stage) {
+      const tokens: number[] = []
+      let holders = 0
+      const contend = async (contender: number) => {
+        const { locker } = contender % 2 === 0 ? stage.slots : stage.others
+        for (let round = 0; round < 8; round++) {
+          const lock = await stage.acquire('a', {}, locker)
+          holders++
+          tokens.push(lock.token)
+          await turns(2)
+          assert.equal(holders, 1, 'One holds the lock at a time')
+          assert.ok(lock.held())
+          holders--
+          await lock.release()
+        }
+      }
+      await Promise.all([0, 1, 2, 3].map(contend))
+      const growing = tokens.every((token, i) => i === 0 || token > tokens[i - 1]!)
+      assert.ok(growing, `Tokens grow: ${tokens.join()}`)
+    },
+
+    async 'those who wait get the lock in the order in which they asked'(stage) {
+      const first = await stage.acquire('a')
+      const order: number[] = []
+      const waiting = [1, 2, 3, 4, 5].map(async (number) => {
+        const lock = await stage.acquire('a')
+        order.push(number)
+        await turns(2)
+        await lock.release()
+      })
+      await turns()
+      assert.deepEqual(order, [], 'Nobody gets the lock while it is held')
+      await first.release()
+      await stage.soon(Promise.all(waiting), 'all to get their turn')
+      assert.deepEqual(order, [1, 2, 3, 4, 5])
+    },
+
+    async 'locks of near ids are locks of their own'(stage) {
+      const all = Promise.all(nearIds.map((id) => stage.acquire(id)))
+      for (const lock of await stage.soon(all, 'locks that nobody holds')) assert.ok(lock.held())
+    },
+
+    async 'the holder is asked to let go when somebody waits'(stage) {
+      const [asked, claims] = [new Gate(), [] as LockClaim[]]
+      const requestRelease = (claim: LockClaim) => {
+        claims.push(claim)
+        asked.open()
+        return true
+      }
+      const first = await stage.acquire('a', { requestRelease })
+      assert.deepEqual(claims, [], 'Nobody has asked yet')
+      const second = started(stage.acquire('a'))
+      await stage.soon(asked.opened, 'the holder to be asked to let go')
+      assert.deepEqual(new Set(claims), new Set(['writer']))
+      assert.ok(first.held(), 'To be asked is not to have let go')
+      await first.release()
+      assert.ok((await stage.soon(second, 'the lock that was released')).held())
+    },
+
+    async 'the next holder is asked as well while others wait'(stage) {
+      const asked = new Gate()
+      const first = await stage.acquire('a')
+      const requestRelease = () => (asked.open(), true)
+      const second = started(stage.acquire('a', { requestRelease }))
+      const third = started(stage.acquire('a'))
+      await first.release()
+      const lock = await stage.soon(second, 'the lock that was released')
+      await stage.soon(asked.opened, 'the next holder to be asked to let go')
+      await lock.release()
+      await stage.soon(third, 'the lock that was released')
+    },
+
+    async 'the holder may let go while it is asked'(stage) {
+      let lock: Lock | undefined
+      const requestRelease = () => (void lock!.release(), true)
+      lock = await stage.acquire('a', { requestRelease })
+      const next = await stage.soon(stage.acquire('a'), 'the lock that was released')
+      assert.ok(next.held() && !lock.held())
+      assert.ok(next.token > lock.token)
+      assert.equal(next.forced, false, 'The holder before has let go')
+    },
+
+    async 'release gives back its own acquisition only, and only once'(stage) {
+      const first = await stage.acquire('a')
+      await first.release()
+      const second = await stage.acquire('a')
+      let [third, fourth] = [false, false]
+      const waiting = started(stage.acquire('a')).then((lock) => ((third = true), lock))
+      await first.release()
+      await turns()
+      assert.ok(second.held() && !third, 'A second release does nothing to those who come after')
+      await second.release()
+      const lock = await stage.soon(waiting, 'the lock that was released')
+      await Promise.all([first.release(), second.release()])
+      const last = started(stage.acquire('a')).then(() => (fourth = true))
+      await turns()
+      assert.ok(lock.held() && !fourth)
+      await lock.release()
+      await stage.soon(last, 'the lock that was released')
+    },
+
+    async 'a wait ends with the reason of its signal, and is forgotten'(stage) {
+      const first = await stage.acquire('a')
+      const controller = new AbortController()
+      const reason = new Error('Enough')
+      const second = started(stage.acquire('a', { signal: controller.signal }))
+      const third = started(stage.acquire('a'))
+      await turns()
+      controller.abort(reason)
+      await rejects(() => stage.soon(second, 'the wait to end'), reason, 'acquire')
+      assert.ok(first.held(), 'The holder is not concerned')
+      await first.release()
+      assert.ok((await stage.soon(third, 'the lock that was released')).held())
+    },
+
+    async 'acquire rejects when its signal has aborted, and leaves the lock free'(stage) {
+      const reason = new Error('Enough')
+      const signal = AbortSignal.abort(reason)
+      await rejects(() => stage.acquire('a', { signal }), reason, 'acquire')
+      const lock = await stage.soon(stage.acquire('a'), 'a lock that nobody holds')
+      assert.equal(lock.forced, false)
+    },
+  }),
+
+  ...cases(
+    'locker',
+    {
+      async 'another instance asks the holder, and waits for it'(stage) {
+        const asked = new Gate()
+        const requestRelease = () => (asked.open(), true)
+        const first = await stage.acquire('a', { requestRelease })
+        let taken = false
+        const second = started(stage.acquire('a', {}, stage.others.locker))
+        void second.then(() => (taken = true))
+        await stage.soon(asked.opened, 'the holder to be asked to let go')
+        await turns()
+        assert.ok(first.held() && !taken)
+        await first.release()
+        const lock = await stage.soon(second, 'the lock that was released')
+        assert.ok(lock.token > first.token)
+        assert.equal(lock.forced, false)
+      },
+    },
+    'another',
+  ),
+]

@@ -1,0 +1,54 @@
+import { constants } from 'node:fs'
+import type { Stat } from '../../capabilities/data-store.js'
+import type { Finisher } from '../../capabilities/finisher.js'
+import type { WriteOptions } from '../../capabilities/call-options.js'
+import type { Upload } from '../../upload.js'
+import type { Directory } from '../disk/directory.js'
+import { mustHold } from './replacement.js'
+
+/** A date alone is one in UTC; a time without its zone would be one in the server's. */
+const isoDate = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
+
+/** More than any file system can keep, and less than `Date` cannot. */
+const milliseconds = /^-?\d{1,15}$/
+
+/** Gives finished files the modification time that the metadata of their uploads names. */
+export class MtimeFinisher implements Finisher {
+  readonly #key: string
+  readonly #directory: Directory
+  readonly #pathOf: (upload: Upload) => string
+
+  constructor(key: string, directory: Directory, pathOf: (upload: Upload) => string) {
+    this.#key = key
+    this.#directory = directory
+    this.#pathOf = pathOf
+  }
+
+  async finish(upload: Upload, _from: Stat, options: WriteOptions): Promise<void> {
+    mustHold(options)
+    const mtime = parseMtime(upload.metadata.values[this.#key])
+    if (mtime === undefined) return
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
+    await this.#directory.use(
+      async () => {
+        const file = await this.#directory.medium.open(this.#pathOf(upload), flags)
+        try {
+          mustHold(options)
+          // Some file systems keep no such time, or not for files of other owners. That is no reason to fail an upload.
+          await file.setMtime(mtime).catch(() => {})
+          if (this.#directory.onDisk) await file.sync()
+        } finally {
+          await file.close()
+        }
+      },
+      { ENOENT: 'ERR_DATA_MISSING' },
+    )
+  }
+}
+
+/** The time in milliseconds since 1970 or an ISO 8601 date; `undefined` when the text is neither. */
+function parseMtime(text = ''): Date | undefined {
+  if (milliseconds.test(text)) return new Date(Number(text))
+  const date = new Date(isoDate.test(text) ? text : NaN)
+  return Number.isNaN(date.getTime()) ? undefined : date
+}

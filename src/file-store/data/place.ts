@@ -1,0 +1,45 @@
+import { inspect } from 'node:util'
+import { TusError } from '../../errors.js'
+import type { UnplacedUpload } from '../../upload.js'
+
+/** Chooses the path of an upload's data, relative to the directory. */
+export type LocatePath = (upload: UnplacedUpload) => string
+
+/** Longest file name that leaves room for the names of side files (255 bytes on the usual file systems). */
+const longestName = 240
+
+/** The function behind a `locate` option. Throws a `TypeError` for a template that cannot work. */
+export function pathLocator(locate: string | LocatePath = '{id}'): LocatePath {
+  if (typeof locate === 'function') return locate
+  if (locate === '{id}') return ({ id }) => id
+  const unknown = locate
+    .match(/\{[^}]*\}/g)
+    ?.find((name) => !/^\{(id|year|month|day|hour|minute)\}$/.test(name))
+  if (unknown !== undefined || !locate.includes('{id}')) {
+    throw new TypeError(
+      'FileStore: option \'locate\' must be a function or a template that contains "{id}" and of the others ' +
+        `only {year}, {month}, {day}, {hour} and {minute}, not ${inspect(locate)}`,
+    )
+  }
+  return ({ id, createdAt }) => {
+    const [year, month, day, hour, minute] = new Date(createdAt).toISOString().split(/[-T:]/)
+    const values: Record<string, string | undefined> = { id, year, month, day, hour, minute }
+    return locate.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '')
+  }
+}
+
+/**
+ * Returns `path` when it lies inside the directory. No part of it may begin with a dot: that rules out `..`, and
+ * leaves such names to the side files and records that lie beside the data. Throws `ERR_INVALID_PLACE`.
+ */
+export function checkPlace(path: unknown): string {
+  if (typeof path === 'string' && !path.includes('\0') && !path.includes('\\')) {
+    const names = path.split('/')
+    if (names.every((name) => name !== '' && !name.startsWith('.') && fits(name))) return path
+  }
+  throw new TusError('ERR_INVALID_PLACE', { cause: new Error(`the path is ${inspect(path)}`) })
+}
+
+function fits(name: string): boolean {
+  return Buffer.byteLength(name) <= longestName
+}

@@ -1,0 +1,182 @@
+import fs from 'node:fs'
+import { readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { LockClaim } from '../../capabilities/locker.js'
+import type { Directory } from '../disk/directory.js'
+import { errorCode } from '../disk/disk-error.js'
+import type { Step } from '../disk/disk.js'
+
+/** How an acquisition ended. `abandoned`: free, but an earlier holder never released the lock. */
+export type LockEnd = 'released' | 'abandoned'
+
+/** What one look at a lock showed. */
+export interface LockView {
+  /** The number of the last acquisition; 0 when there is none. */
+  readonly number: number
+  /** How that acquisition ended; absent while it lasts. */
+  readonly end?: LockEnd
+  /** The last heartbeat, as it stands in the file. */
+  readonly beat: string
+  /** The names of all files. */
+  readonly names: readonly string[]
+}
+
+/**
+ * The files of one lock. Each acquisition makes a file named by the next number; its content is a count of
+ * heartbeats, and in the end `released`. On a full disk its name says that instead (`7.released`). The requests to the
+ * holder of that number are files next to it.
+ */
+export class LockDirectory {
+  readonly path: string
+  readonly #directory: Directory
+
+  constructor(path: string, directory: Directory) {
+    this.path = path
+    this.#directory = directory
+  }
+
+  list(): Promise<readonly string[]> {
+    return listFolder(this.path, this.#directory)
+  }
+
+  async look(): Promise<LockView> {
+    for (;;) {
+      const names = await this.list()
+      const number = highest(names)
+      if (number === 0) return { number, end: 'released', beat: '', names }
+      const end = endIn(names, number)
+      if (end !== undefined) return { number, end, beat: '', names }
+      const reads = this.#directory.medium.take(reading, this.#fileOf(number))
+      const beat = await reads.catch(orIfMissing(undefined))
+      // Missing: removed since the directory was read, because a later number exists or the lock is unused.
+      if (beat === undefined) continue
+      const view = { number, beat, names }
+      return beat === 'released' || beat === 'abandoned' ? { ...view, end: beat } : view
+    }
+  }
+
+  /** Makes the file of an acquisition. Returns whether it was not there before. */
+  async create(number: number): Promise<boolean> {
+    for (;;) {
+      try {
+        await this.#write(this.#fileOf(number), '', 'wx')
+        return true
+      } catch (error) {
+        if (errorCode(error) === 'EEXIST') return false
+        if (errorCode(error) !== 'ENOENT') throw error
+        await this.#make()
+      }
+    }
+  }
+
+  /** Changes the file of an acquisition. Rejects with `ENOENT` when it has been removed. */
+  async write(number: number, content: string): Promise<void> {
+    // Overwritten in place: no content is shorter than the one before it, and closing makes it visible to others.
+    await this.#write(this.#fileOf(number), content, 'r+')
+  }
+
+  /**
+   * Says how an acquisition ended: in its file, or by a name beside it where the file cannot be written. On a medium that
+   * is full there is no room for a word, but for a name.
+   */
+  async end(number: number, end: LockEnd): Promise<void> {
+    try {
+      await this.write(number, end)
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') throw error
+      await rename(this.#fileOf(number), `${this.#fileOf(number)}.${end}`)
+    }
+  }
+
+  /** Leaves a request for the holder of `number` and returns its name. */
+  async ask(number: number, claim: LockClaim, sender: string): Promise<string> {
+    // Writers share a request: one answer serves them all.
+    const name = claim === 'writer' ? `${number}.writer` : `${number}.reader.${sender}`
+    await this.#write(`${this.path}/${name}`, '', 'w').catch(orIfMissing(undefined))
+    return name
+  }
+
+  /** Removes files, absent ones included. */
+  async remove(names: readonly string[]): Promise<void> {
+    const { medium } = this.#directory
+    const remove = (name: string) => medium.take(removing, `${this.path}/${name}`)
+    await Promise.all(names.map((name) => remove(name).catch(orIfMissing(undefined))))
+  }
+
+  async #make(): Promise<void> {
+    // Not recursive at once: that fails when the directory is removed meanwhile, as unused ones are.
+    try {
+      await this.#directory.createInnerFolder(this.path)
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') await this.#directory.createFolder(dirname(this.path))
+      else if (errorCode(error) !== 'EEXIST') throw error
+    }
+  }
+
+  async #write(path: string, content: string, flag: string): Promise<void> {
+    const { medium, filePermissions: mode } = this.#directory
+    try {
+      await medium.take(writing, path, content, { flag, mode })
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') await this.#directory.confirm()
+      throw error
+    }
+  }
+
+  #fileOf(number: number): string {
+    return `${this.path}/${number}`
+  }
+}
+
+/** The names in a folder; none when it is missing. */
+export async function listFolder(path: string, directory: Directory): Promise<readonly string[]> {
+  try {
+    return await directory.medium.take(listing, path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+    await directory.confirm()
+    return []
+  }
+}
+
+const listing: Step<[path: string], string[]> = {
+  now: (path) => fs.readdirSync(path),
+  later: (path) => readdir(path),
+}
+
+const reading: Step<[path: string], string> = {
+  now: (path) => fs.readFileSync(path, 'latin1'),
+  later: (path) => readFile(path, 'latin1'),
+}
+
+const writing: Step<[path: string, content: string, how: { flag: string; mode: number }], void> = {
+  now: fs.writeFileSync,
+  later: writeFile,
+}
+
+const removing: Step<[path: string], void> = { now: fs.unlinkSync, later: unlink }
+
+/** The highest number of an acquisition among the names, or 0. */
+export function highest(names: readonly string[]): number {
+  const numbered = names.filter((name) => /^\d+(\.(released|abandoned))?$/.test(name))
+  return numbered.reduce((most, name) => Math.max(most, Number.parseInt(name, 10)), 0)
+}
+
+/** How an acquisition ended, if a name says so. */
+export function endIn(names: readonly string[], number: number): LockEnd | undefined {
+  return (['abandoned', 'released'] as const).find((end) => names.includes(`${number}.${end}`))
+}
+
+/** Who sent the request of this name, or `undefined` when it is none for the holder of `number`. */
+export function claimOf(name: string, number: number): LockClaim | undefined {
+  const [of, claim] = name.split('.')
+  return of === String(number) && (claim === 'writer' || claim === 'reader') ? claim : undefined
+}
+
+/** For `catch`: turns `ENOENT` into a value. */
+export function orIfMissing<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (errorCode(error) === 'ENOENT') return value
+    throw error
+  }
+}

@@ -1,0 +1,47 @@
+import { readdir, rename, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Directory } from '../disk/directory.js'
+import { highest, listFolder, orIfMissing } from './lock-directory.js'
+import { isFull } from '../disk/disk-error.js'
+
+/**
+ * The number above which all new acquisitions begin. It is raised before the files of unused locks are removed,
+ * and stands for all of them, so that no number is ever given twice. It is the highest of the names in a
+ * directory: so it can be raised by several processes at once and never falls.
+ */
+export class LockFloor {
+  readonly #path: string
+  readonly #directory: Directory
+
+  constructor(path: string, directory: Directory) {
+    this.#path = path
+    this.#directory = directory
+  }
+
+  async read(): Promise<number> {
+    return highest(await listFolder(this.#path, this.#directory))
+  }
+
+  async raise(number: number): Promise<void> {
+    await this.#directory.createFolder(this.#path)
+    await this.#write(number)
+    const names = await readdir(this.#path)
+    const lower = names.filter((name) => Number(name) < highest(names))
+    await Promise.all(
+      lower.map((name) => unlink(join(this.#path, name)).catch(orIfMissing(undefined))),
+    )
+  }
+
+  async #write(number: number): Promise<void> {
+    const path = join(this.#path, String(number))
+    const { filePermissions: mode } = this.#directory
+    try {
+      await writeFile(path, '', { mode })
+    } catch (error) {
+      const before = await this.read()
+      if (!isFull(error) || before === 0) throw error
+      // Where there is no room for a file there is room for a name.
+      if (before < number) await rename(join(this.#path, String(before)), path)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { isUtf8 } from 'node:buffer'
+import { baseName } from '../../../base-name.js'
+
+const dispositionType = /[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*/y
+
+/**
+ * One parameter, or none, as RFC 9110 section 5.6.6 allows. Without quotes, more than a token is taken: a name that
+ * went through `encodeURIComponent` may have parentheses, and `\s` would match a byte of some letters.
+ */
+const parameter =
+  /;[ \t]*(?:([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[^])*)"|([^\0- ",;\x7f]+))[ \t]*)?/y
+
+/** RFC 8187 section 3.2.1: a charset, a language, and what is percent-encoded in it. */
+const extendedValue = /^(utf-8|iso-8859-1)'[a-z\d-]*'((?:[!-$&-~]|%[\da-f]{2})+)$/i
+
+/**
+ * The name of the file that a `Content-Disposition` header speaks of, whatever its type (RFC 6266): that of
+ * `filename*`, else that of `filename`, without directories, without control characters, of at most 255 characters.
+ *
+ * `undefined` when the header is absent, malformed or repeated, and when it names nothing. A parameter that is
+ * malformed or repeated counts as absent.
+ */
+export function parseFilename(value: string | undefined): string | undefined {
+  const parameters = parseParameters(value ?? '')
+  const extended = decodeExtended(parameters?.get('filename*') ?? '')
+  const simple = decodeBytes(parameters?.get('filename') ?? '')
+  return [extended, simple].map(baseName).find(Boolean)
+}
+
+/** The parameters by their names in lower case; a repeated one has no value. */
+function parseParameters(text: string): ReadonlyMap<string, string | undefined> | undefined {
+  const parameters = new Map<string, string | undefined>()
+  dispositionType.lastIndex = 0
+  if (!dispositionType.test(text)) return undefined
+  let at = dispositionType.lastIndex
+  while (at < text.length) {
+    parameter.lastIndex = at
+    const [, name, quoted, plain] = parameter.exec(text) ?? []
+    // A pattern that finds nothing is back at 0.
+    if (parameter.lastIndex === 0) return undefined
+    at = parameter.lastIndex
+    if (name === undefined) continue
+    const key = name.toLowerCase()
+    // RFC 6266 section 4.1: nobody can say which one is meant.
+    parameters.set(
+      key,
+      parameters.has(key) ? undefined : (plain ?? quoted?.replace(/\\([^])/g, '$1')),
+    )
+  }
+  return parameters
+}
+
+function decodeExtended(value: string): string | undefined {
+  const [, charset, encoded = ''] = extendedValue.exec(value) ?? []
+  if (charset === undefined) return undefined
+  const latin1 = encoded.replace(/%(..)/g, (_, hex: string) =>
+    String.fromCharCode(parseInt(hex, 16)),
+  )
+  if (charset.toLowerCase() !== 'utf-8') return latin1
+  const bytes = Buffer.from(latin1, 'latin1')
+  return isUtf8(bytes) ? bytes.toString() : undefined
+}
+
+/** Node reads headers as Latin-1, and clients that write them as UTF-8 are many. */
+function decodeBytes(latin1: string): string {
+  const bytes = Buffer.from(latin1, 'latin1')
+  // Not every framework's headers come from Node: what is text already stays as it is.
+  return isUtf8(bytes) && bytes.toString('latin1') === latin1 ? bytes.toString() : latin1
+}

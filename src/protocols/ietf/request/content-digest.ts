@@ -1,0 +1,59 @@
+import { TusError } from '../../../errors.js'
+import type { HttpExchange } from '../../../http/http-exchange.js'
+import type { ChunkDigest } from '../../../uploads/verifier.js'
+import { announcesTrailer, header, type ProtocolContext } from '../../context.js'
+import {
+  digestNames,
+  parseDigest,
+  type DigestAlgorithm,
+  type DigestClaim,
+} from '../fields/parse-digest.js'
+
+const mismatch = 'ERR_DIGEST_MISMATCH'
+const everyAlgorithm = Object.keys(digestNames) as DigestAlgorithm[]
+
+/**
+ * The digests that the client claims for the body of its request (RFC 9530, Content-Digest): in a header, or in a trailer
+ * that is announced.
+ */
+export function contentDigest(
+  context: ProtocolContext,
+  { request }: HttpExchange,
+): ChunkDigest | undefined {
+  const inHeader = header(request.headers, 'content-digest')
+  const announced = announcesTrailer(request.headers, 'content-digest')
+  if (inHeader === undefined && !announced) return undefined
+  requireDigests(context, 'Content-Digest')
+  const claimed = inHeader === undefined ? [] : readDigest(inHeader)
+  if (!announced) {
+    return {
+      algorithms: claimed.map(({ algorithm }) => algorithm),
+      claims: () => claimed,
+      mismatch,
+    }
+  }
+  // Which algorithms it will be is known at the end only, so all are computed.
+  const claims = () => {
+    const inTrailer = header(request.trailers, 'content-digest')
+    if (inTrailer === undefined) throw new TusError('ERR_INVALID_DIGEST')
+    return [...claimed, ...readDigest(inTrailer)]
+  }
+  return { algorithms: everyAlgorithm, claims, mismatch }
+}
+
+/**
+ * The digests of a field. Algorithms that are not known are passed over as long as there is a known one: whoever sends a
+ * digest relies on its being looked at. Throws `ERR_INVALID_DIGEST` or `ERR_UNSUPPORTED_DIGEST`.
+ */
+export function readDigest(value: string): readonly DigestClaim[] {
+  const field = parseDigest(value)
+  if (field === undefined || field.invalid.length > 0) throw new TusError('ERR_INVALID_DIGEST')
+  if (field.claims.length === 0) throw new TusError('ERR_UNSUPPORTED_DIGEST')
+  return field.claims
+}
+
+/** Refuses a digest where none is verified: to ignore it would accept what the client wants refused. */
+export function requireDigests({ engine }: ProtocolContext, name: string): void {
+  if (engine.features.has('checksum')) return
+  throw new TusError('ERR_UNSUPPORTED_DIGEST', { message: `This server does not verify ${name}` })
+}

@@ -1,0 +1,33 @@
+import type { HttpExchange } from '../../../http/http-exchange.js'
+import type { HttpResponse } from '../../../http/respond.js'
+import type { Upload } from '../../../upload.js'
+import type { ProtocolContext } from '../../context.js'
+import type { Dialect } from '../dialect.js'
+import { formatDigest, type DigestAlgorithm } from '../fields/parse-digest.js'
+import { uploadHeaders } from './upload-headers.js'
+
+/**
+ * The answer to the request that completed an upload, or asks again for that answer: what the creation would have been
+ * answered had it brought the whole (IETF draft, Upload Append).
+ */
+export function completedResponse(
+  context: ProtocolContext,
+  exchange: HttpExchange,
+  dialect: Dialect,
+  upload: Upload,
+): HttpResponse {
+  const { state, length, representation } = upload
+  const { response, digests } = state.kind === 'finished' ? state : {}
+  const wanted = representation?.wantedDigest as DigestAlgorithm | undefined
+  const digest = wanted && digests?.[wanted]
+  return {
+    status: response?.status || 201,
+    headers: {
+      location: context.locations.locate(exchange.request, upload.id),
+      ...(digest && { 'repr-digest': formatDigest(wanted, Buffer.from(digest, 'base64')) }),
+      ...response?.headers,
+      ...uploadHeaders(context, dialect, upload, length!),
+    },
+    ...(response && { body: response.body }),
+  }
+}

@@ -1,0 +1,184 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Medium } from '../../src/file-store/disk/disk.js'
+import { newDirectory } from './stage.js'
+
+// Slowness cannot be had of a real disk: steps that are slow move this clock instead, which stands still otherwise.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+afterEach(() => void vi.useRealTimers())
+
+const wait = (milliseconds: number) => vi.advanceTimersByTime(milliseconds)
+
+/** A step that holds the loop for so long, and notes where it was taken. */
+function slowStep(milliseconds: number) {
+  const taken: ('now' | 'later')[] = []
+  return {
+    taken,
+    now() {
+      taken.push('now')
+      wait(milliseconds)
+    },
+    async later() {
+      taken.push('later')
+    },
+  }
+}
+
+/** Takes a step so often, and says where. */
+async function take(medium: Medium, times: number, milliseconds = 0) {
+  const step = slowStep(milliseconds)
+  for (let i = 0; i < times; i++) await medium.take(step)
+  return step.taken
+}
+
+function fastMedium(): Medium {
+  return new Medium()
+}
+
+async function slowMedium(): Promise<Medium> {
+  const medium = new Medium()
+  await take(medium, 1, 60)
+  return medium
+}
+
+const everywhere = [
+  { where: 'in the event loop', place: 'now', mediumOf: fastMedium },
+  { where: 'in the thread pool', place: 'later', mediumOf: slowMedium },
+] as const
+
+describe('a step', () => {
+  it('is taken before the call returns', () => {
+    const step = slowStep(0)
+    void new Medium().take(step)
+    expect(step.taken).toEqual(['now'])
+  })
+
+  it('gets the arguments, and its result is that of the call, in both places', async () => {
+    const double = { now: (n: number) => n * 2, later: async (n: number) => n * 2 }
+    for (const { mediumOf } of everywhere)
+      expect(await (await mediumOf()).take(double, 21)).toBe(42)
+  })
+
+  it('goes to the thread pool when slow ones have held the loop for more than 50 ms', async () => {
+    const medium = new Medium()
+    expect(await take(medium, 5, 20)).toEqual(['now', 'now', 'now', 'later', 'later'])
+    expect(await take(medium, 1)).toEqual(['later'])
+  })
+
+  it('is taken in the loop again in a later period', async () => {
+    const medium = await slowMedium()
+    wait(500)
+    expect(await take(medium, 1)).toEqual(['later'])
+    wait(10_000)
+    expect(await take(medium, 5, 20)).toEqual(['now', 'now', 'now', 'later', 'later'])
+  })
+
+  it('does not count as long as it is fast, however often it is taken', async () => {
+    expect(await take(new Medium(), 400, 0.5)).not.toContain('later')
+  })
+
+  it('that fails slowly counts as well', async () => {
+    const medium = new Medium()
+    const failure = new Error('EIO')
+    const now = () => {
+      wait(60)
+      throw failure
+    }
+    await expect(medium.take({ now, later: async () => {} })).rejects.toBe(failure)
+    expect(await take(medium, 1)).toEqual(['later'])
+  })
+
+  it('goes to the thread pool also when one alone holds the loop for longer than a period', async () => {
+    const medium = new Medium()
+    expect(await take(medium, 1, 3_000)).toEqual(['now'])
+    expect(await take(medium, 1)).toEqual(['later'])
+  })
+})
+
+describe.each(everywhere)('$where', ({ place, mediumOf }) => {
+  async function stage() {
+    const medium = await mediumOf()
+    expect(await take(medium, 1)).toEqual([place])
+    return { medium, directory: await newDirectory() }
+  }
+
+  it('looks at what is there, and at a link itself when asked to', async () => {
+    const { medium, directory } = await stage()
+    const path = join(directory, 'a')
+    const link = join(directory, 'link')
+    await writeFile(path, 'abc')
+    await symlink(path, link)
+    expect((await medium.stat(path))?.size).toBe(3)
+    expect((await medium.stat(link))?.size).toBe(3)
+    expect((await medium.lstat(path))?.isFile()).toBe(true)
+    expect((await medium.lstat(link))?.isSymbolicLink()).toBe(true)
+  })
+
+  it('sees that nothing is there', async () => {
+    const { medium, directory } = await stage()
+    await symlink(join(directory, 'nowhere'), join(directory, 'link'))
+    for (const path of ['none', 'none/a']) {
+      expect(await medium.stat(join(directory, path))).toBeUndefined()
+      expect(await medium.lstat(join(directory, path))).toBeUndefined()
+    }
+    expect(await medium.stat(join(directory, 'link'))).toBeUndefined()
+  })
+
+  it('tells what it cannot look at from what is not there', async () => {
+    const { medium, directory } = await stage()
+    await writeFile(join(directory, 'file'), '')
+    const below = join(directory, 'file', 'a')
+    await expect(medium.stat(below)).rejects.toMatchObject({ code: 'ENOTDIR' })
+    await expect(medium.lstat(below)).rejects.toMatchObject({ code: 'ENOTDIR' })
+  })
+
+  it('rejects with what the file system says', async () => {
+    const { medium, directory } = await stage()
+    const opening = medium.open(join(directory, 'none'), 'r')
+    await expect(opening).rejects.toMatchObject({ code: 'ENOENT' })
+    await mkdir(join(directory, 'folder'))
+    const folder = await medium.open(join(directory, 'folder'), 'r')
+    const reading = folder.read(Buffer.alloc(1), 0, 1, 0)
+    await expect(reading).rejects.toMatchObject({ code: 'EISDIR' })
+    const writing = folder.write(Buffer.from('a'), 0)
+    await expect(writing).rejects.toMatchObject({ code: 'EBADF' })
+    await folder.close()
+  })
+
+  it('reads and writes, few bytes and many', async () => {
+    const { medium, directory } = await stage()
+    const file = await medium.open(join(directory, 'a'), 'wx+', 0o600)
+    const many = Buffer.alloc(20_000, 'm')
+    expect(await file.write(Buffer.from('few'), 0)).toBe(3)
+    expect(await file.write(many, 3)).toBe(many.length)
+    expect(await file.writev([Buffer.from('one')], 20_003)).toBe(3)
+    expect(await file.writev([Buffer.from('a'), Buffer.from('nd two')], 20_006)).toBe(7)
+    const stats = await file.stat()
+    expect([stats.size, stats.mode & 0o777]).toEqual([20_013, 0o600])
+    const all = Buffer.alloc(20_020, '-')
+    expect(await file.read(all, 1, 3, 0)).toBe(3)
+    expect(await file.read(all, 4, 20_016, 3)).toBe(20_010)
+    expect(all.toString()).toBe(`-few${many.toString()}oneand two${'-'.repeat(6)}`)
+    await file.truncate(2)
+    expect((await file.stat()).size).toBe(2)
+    await file.datasync()
+    await file.sync()
+    await file.close()
+  })
+
+  it('appends where the file ends, whoever made it longer', async () => {
+    const { medium, directory } = await stage()
+    const path = join(directory, 'a')
+    const one = await medium.open(path, 'a+')
+    const other = await medium.open(path, 'a+')
+    await one.write(Buffer.from('1'), null)
+    await other.write(Buffer.from('2'), null)
+    await one.write(Buffer.from('3'), null)
+    const bytes = Buffer.alloc(4)
+    expect(await other.read(bytes, 0, 4, 0)).toBe(3)
+    expect(bytes.toString('latin1', 0, 3)).toBe('123')
+    await one.close()
+    await other.close()
+  })
+})
