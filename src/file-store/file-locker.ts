@@ -99,7 +99,11 @@ export class FileLocker implements Locker {
           if (++this.#releases % 1000 === 0) this.prune().catch(() => {})
         },
       })
-      if (askedEarly) setImmediate(() => lock.held() && requestRelease('writer'))
+      if (askedEarly) {
+        setImmediate(() => {
+          if (lock.held()) void requestRelease('writer')
+        })
+      }
       return lock
     } catch (error) {
       await turn.release()

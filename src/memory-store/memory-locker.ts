@@ -67,7 +67,7 @@ class Queue {
     return untilAborted<Lock>(signal, (resolve) => {
       const waiter = { requestRelease, resolve }
       this.#waiters.add(waiter)
-      this.#holder.requestRelease('writer')
+      void this.#holder.requestRelease('writer')
       return () => this.#waiters.delete(waiter)
     })
   }
@@ -81,7 +81,7 @@ class Queue {
     next.resolve(lock)
     // After the new holder has seen its lock, so that it can act on the request.
     queueMicrotask(() => {
-      if (lock.held() && this.#waiters.size > 0) lock.requestRelease('writer')
+      if (lock.held() && this.#waiters.size > 0) void lock.requestRelease('writer')
     })
   }
 }

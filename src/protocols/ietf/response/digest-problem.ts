@@ -39,8 +39,9 @@ export function digestMembers({ code, digests = {}, final }: TusError, request: 
       }))
       return { mismatched_digests: members }
     }
+    default:
+      return undefined
   }
-  return undefined
 }
 
 function algorithmsIn({ unknown, claims }: DigestField): readonly string[] {
