@@ -33,8 +33,9 @@ function pathsOf(value: unknown, path: Path = []): Path[] {
 }
 
 function changed(record: object, path: Path, value: unknown): string {
-  const copy = JSON.parse(JSON.stringify(record))
-  const holder = path.slice(0, -1).reduce<any>((found, name) => found[name], copy)
+  const copy = JSON.parse(JSON.stringify(record)) as Record<string, unknown>
+  let holder = copy
+  for (const name of path.slice(0, -1)) holder = holder[name] as Record<string, unknown>
   holder[path.at(-1)!] = value
   return JSON.stringify(copy)
 }

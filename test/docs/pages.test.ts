@@ -47,7 +47,10 @@ test('blocks of JavaScript that are no programs are correct JavaScript', () => {
         fileName: 'block.mjs',
         compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
       })
-      return diagnostics.map(({ messageText }) => `${path}: ${String(messageText)}: ${code}`)
+      return diagnostics.map(({ messageText }) => {
+        const message = ts.flattenDiagnosticMessageText(messageText, '\n')
+        return `${path}: ${message}: ${code}`
+      })
     }),
   )
   expect(wrong).toEqual([])

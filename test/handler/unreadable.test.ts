@@ -43,8 +43,8 @@ test('uploads whose records cannot be read do not keep others from being removed
     await damage(join(directory, `.${unreadable[i]}.info`))
   }
   const logged = () =>
-    logger.lines.splice(0).map(({ level, fields }) => [level, fields['uploadId']])
-  const errors = unreadable.toSorted().map((id) => ['error', id])
+    logger.lines.splice(0).map(({ level, fields }) => `${level} ${String(fields['uploadId'])}`)
+  const errors = unreadable.toSorted().map((id) => `error ${id}`)
   logged()
 
   expect(await site.handler.uploads.finishPending()).toBe(1)

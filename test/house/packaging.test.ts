@@ -136,7 +136,7 @@ async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(join(root, folder), { withFileTypes: true })
   const nested = entries
     .filter(({ name }) => name !== 'node_modules')
-    .map((entry) => {
+    .map(async (entry) => {
       const path = `${folder}/${entry.name}`
       return entry.isDirectory() ? filesIn(path) : [path]
     })

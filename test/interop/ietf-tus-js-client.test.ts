@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import * as tusJsClient from 'tus-js-client'
 import type { UploadOptions } from 'tus-js-client'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { type Handler, type Upload } from 'tuskit'
+import type { Handler, Upload } from 'tuskit'
 import { fileComposer, serve, temporaryDirectory, idOf } from '../support/serve.js'
 import { cuttingProxy } from './cutting-proxy.js'
 

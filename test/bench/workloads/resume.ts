@@ -71,7 +71,7 @@ async function finish(
         const offset = await client.head(path)
         return await client.patch(path, offset, body.subarray(offset))
       } catch (error) {
-        if (late) throw new Error(`not resumed within ${patience} ms`)
+        if (late) throw new Error(`not resumed within ${patience} ms`, { cause: error })
         if (!(error instanceof UnexpectedAnswer) || !mayPass(error.status)) throw error
         await new Promise((resolve) => setTimeout(resolve, 10))
       }

@@ -1,5 +1,11 @@
 import http from 'node:http'
-import { createHandler, createUploadServer, type Feature, type HandlerOptions } from 'tuskit'
+import {
+  createHandler,
+  createUploadServer,
+  type Feature,
+  type HandlerOptions,
+  type StoreComposer,
+} from 'tuskit'
 import { MemoryStore } from 'tuskit/memory-store'
 import { expect, onTestFinished, test } from 'vitest'
 import { listen, memoryComposer, send, sendRaw, serve, type Reply } from '../../support/serve.js'
@@ -73,7 +79,7 @@ test('T-022 what a store cannot do is not listed', async () => {
   const composer = memoryComposer()
   const store = new MemoryStore()
   const { dataStore: _, infoStore, infoLister, expiryIndex, ...optional } = composer.slots()
-  const bare = new (composer.constructor as typeof import('tuskit').StoreComposer)()
+  const bare = new (composer.constructor as new () => StoreComposer)()
   bare.useDataStore(store).useInfoStore(infoStore!)
   expect(Object.keys(optional)).not.toEqual([])
   const reply = await ask({ composer: bare })
