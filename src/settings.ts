@@ -7,8 +7,8 @@ import type { Hooks } from './hooks.js'
 import { beLogger } from './logger.js'
 import { checkOptions, must, type OptionRule } from './check-options.js'
 import type { StoreSlots } from './store-composer.js'
-import type { FilledSlots } from './uploads/bounded-stores.js'
-import type { TimeLimit } from './uploads/time-limit.js'
+import type { FilledSlots } from './uploads/stores/bounded-stores.js'
+import type { TimeLimit } from './uploads/stores/time-limit.js'
 import type { EngineSettings } from './uploads/engine.js'
 
 const beTrustProxy: OptionRule = {

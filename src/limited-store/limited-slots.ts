@@ -6,7 +6,7 @@ import type { Terminator } from '../capabilities/terminator.js'
 import type { UploadBody } from '../capabilities/upload-body.js'
 import type { VerifiedAppender } from '../capabilities/verified-appender.js'
 import type { Upload } from '../upload.js'
-import { LimitedBody } from './limited-body.js'
+import { LimitedBody } from './metered-body.js'
 import type { Space } from './space.js'
 
 /** Takes declared lengths at once if they are reserved, and room for other uploads as their bytes come. */

@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
 import { TusError } from '../errors.js'
 import type { Concat, Upload } from '../upload.js'
-import { authorize } from './ask.js'
+import { authorize } from './hooks/call-hook.js'
 import { establish, prepare, type CreateRequest } from './create.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { exclusive } from './exclusive.js'
-import { isWhole, joinWithin, sumOfLengths } from './join.js'
-import { hasExpired } from './measure.js'
-import { addReference, isLost } from './reference.js'
+import { exclusive } from './lock/holder.js'
+import { isWhole, joinWithin, sumOfLengths } from './finish/concatenate.js'
+import { hasExpired } from './stores/stat-upload.js'
+import { addReference, isLost } from './record/references.js'
 
 /** A final upload that a client asks for. */
 export interface FinalRequest extends Omit<CreateRequest, 'length' | 'chunk' | 'concat'> {

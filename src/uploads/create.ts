@@ -11,16 +11,16 @@ import {
   type UnplacedUpload,
   type Upload,
 } from '../upload.js'
-import { ask, authorize, beRejection, refusal } from './ask.js'
+import { ask, authorize, beRejection, refusal } from './hooks/call-hook.js'
 import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { exclusive, type Holder } from './exclusive.js'
-import { complete } from './complete.js'
-import { isComplete, stat } from './measure.js'
-import { notify } from './notify.js'
-import { declaresEnd, receive, type Chunk, type Received } from './receive.js'
-import { checkBodySize } from './room.js'
-import { hookEvent, writeOptions } from './transition.js'
+import { exclusive, type Holder } from './lock/holder.js'
+import { complete } from './finish/finish-if-due.js'
+import { isComplete, stat } from './stores/stat-upload.js'
+import { notify } from './hooks/notify.js'
+import { declaresEnd, receive, type Chunk, type Received } from './body/receive.js'
+import { checkBodySize } from './body/size-limit.js'
+import { hookEvent, writeOptions } from './record/transition.js'
 
 /** What a client asks to be created. */
 export interface CreateRequest {

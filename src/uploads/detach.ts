@@ -1,11 +1,11 @@
 import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
-import { exclusive } from './exclusive.js'
-import { load } from './load.js'
-import { isFinished, measure } from './measure.js'
-import { isReferenced } from './reference.js'
-import { withoutSecret } from './without-secret.js'
+import { exclusive } from './lock/holder.js'
+import { load } from './record/load.js'
+import { isFinished, measure } from './stores/stat-upload.js'
+import { isReferenced } from './record/references.js'
+import { withoutSecret } from './record/without-secret.js'
 
 /** Deletes the record of a finished upload and leaves the data to the application. Returns the record. */
 export async function detach(engine: Engine, id: string): Promise<Upload> {

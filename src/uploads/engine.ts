@@ -2,12 +2,12 @@ import type { Feature } from '../features.js'
 import type { Hooks } from '../hooks.js'
 import type { Logger } from '../logger.js'
 import type { UnplacedUpload } from '../upload.js'
-import type { Stores } from './bounded-stores.js'
-import type { EventQueue } from './event-queue.js'
+import type { Stores } from './stores/bounded-stores.js'
+import type { EventQueue } from './hooks/event-queue.js'
 import type { Exchange } from './exchange.js'
-import { isVerdict } from './final-response.js'
-import type { Holder } from './exclusive.js'
-import type { TimeLimit } from './time-limit.js'
+import { isVerdict } from './hooks/hook-response.js'
+import type { Holder } from './lock/holder.js'
+import type { TimeLimit } from './stores/time-limit.js'
 
 /** What the operations of this folder share: the stores, the settings, and who writes at this moment. */
 export interface Engine {

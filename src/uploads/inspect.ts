@@ -1,14 +1,20 @@
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
-import { complete } from './complete.js'
-import { joinWithin } from './join.js'
+import { complete } from './finish/finish-if-due.js'
+import { joinWithin } from './finish/concatenate.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { exclusive, type WaitOptions } from './exclusive.js'
-import { load, loadFor, requireProtocol } from './load.js'
-import { isComplete, isFinished, measure, readOptions, refuseExpired } from './measure.js'
-import { within } from './within.js'
-import { withoutSecret } from './without-secret.js'
+import { exclusive, type WaitOptions } from './lock/holder.js'
+import { load, loadFor, requireProtocol } from './record/load.js'
+import {
+  isComplete,
+  isFinished,
+  measure,
+  readOptions,
+  refuseExpired,
+} from './stores/stat-upload.js'
+import { within } from './stores/with-timeout.js'
+import { withoutSecret } from './record/without-secret.js'
 
 /** What is known about an upload. */
 export interface Inspection {

@@ -3,8 +3,8 @@ import { isTusError, TusError } from '../errors.js'
 import { checkOptions, must } from '../check-options.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
-import { isFinished, stat } from './measure.js'
-import { withoutSecret } from './without-secret.js'
+import { isFinished, stat } from './stores/stat-upload.js'
+import { withoutSecret } from './record/without-secret.js'
 
 /** An upload as {@link Uploads.list} finds it. */
 export type ListedUpload =

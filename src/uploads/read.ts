@@ -4,8 +4,8 @@ import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { loadFor } from './load.js'
-import { isFinished, measure, refuseExpired } from './measure.js'
+import { loadFor } from './record/load.js'
+import { isFinished, measure, refuseExpired } from './stores/stat-upload.js'
 
 /** The bytes of a finished upload, or where to get them. */
 export type Content = Readable | { readonly redirect: string }

@@ -1,15 +1,15 @@
 import { isTusError, TusError } from '../errors.js'
 import type { HookType } from '../hooks.js'
 import type { Upload } from '../upload.js'
-import { ask, authorize, beRejection, refusal } from './ask.js'
-import { isReferenced } from './reference.js'
+import { ask, authorize, beRejection, refusal } from './hooks/call-hook.js'
+import { isReferenced } from './record/references.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { exclusive, type Holder } from './exclusive.js'
-import { find } from './load.js'
-import { hasExpired } from './measure.js'
-import { hookEvent, notifyAll, transition, writeOptions, type Change } from './transition.js'
-import { withoutSecret } from './without-secret.js'
+import { exclusive, type Holder } from './lock/holder.js'
+import { find } from './record/load.js'
+import { hasExpired } from './stores/stat-upload.js'
+import { hookEvent, notifyAll, transition, writeOptions, type Change } from './record/transition.js'
+import { withoutSecret } from './record/without-secret.js'
 
 /** Removes an upload, finished or not. Whoever is writing it is ended first. */
 export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {

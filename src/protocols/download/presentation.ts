@@ -4,7 +4,7 @@ import type { DownloadPresentation } from '../../hooks.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { checkOptions, must } from '../../check-options.js'
 import type { Upload } from '../../upload.js'
-import { withoutSecret } from '../../uploads/without-secret.js'
+import { withoutSecret } from '../../uploads/record/without-secret.js'
 import type { ProtocolContext } from '../context.js'
 import { isMediaType } from './content-disposition.js'
 

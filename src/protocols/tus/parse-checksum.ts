@@ -1,6 +1,6 @@
 import { TusError } from '../../errors.js'
-import { checksumAlgorithms, digestLengths } from '../../uploads/checksum.js'
-import type { ClaimedDigest } from '../../uploads/verifier.js'
+import { checksumAlgorithms, digestLengths } from '../../uploads/digests/hasher.js'
+import type { ClaimedDigest } from '../../uploads/digests/verifier.js'
 import { parseBase64 } from '../../parse-base64.js'
 
 /**

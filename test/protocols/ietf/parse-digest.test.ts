@@ -6,7 +6,7 @@ import {
   parseWantDigest,
   type DigestAlgorithm,
 } from '../../../src/protocols/ietf/fields/parse-digest.js'
-import { createHasher, digestLengths } from '../../../src/uploads/checksum.js'
+import { createHasher, digestLengths } from '../../../src/uploads/digests/hasher.js'
 
 const algorithms = Object.keys(digestNames) as DigestAlgorithm[]
 

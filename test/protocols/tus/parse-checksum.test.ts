@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest'
 import { isTusError } from 'tuskit'
 import { parseChecksum } from '../../../src/protocols/tus/parse-checksum.js'
-import { checksumAlgorithms, createHasher, digestLengths } from '../../../src/uploads/checksum.js'
+import {
+  checksumAlgorithms,
+  createHasher,
+  digestLengths,
+} from '../../../src/uploads/digests/hasher.js'
 
 const sha1 = createHasher('sha1').digest().toString('base64')
 

@@ -1,5 +1,5 @@
-import { digestLengths, type ChecksumAlgorithm } from '../../../uploads/checksum.js'
-import type { ClaimedDigest } from '../../../uploads/verifier.js'
+import { digestLengths, type ChecksumAlgorithm } from '../../../uploads/digests/hasher.js'
+import type { ClaimedDigest } from '../../../uploads/digests/verifier.js'
 import { formatDictionary, parseDictionary } from './structured-field.js'
 
 /** An algorithm that RFC 9530 registers. Its `crc32c`, which it deprecates, is left to tus; it has no `crc32`. */

@@ -1,10 +1,10 @@
-import { TusError } from '../errors.js'
-import { checksumAlgorithms, createHasher } from './checksum.js'
-import type { Digests } from '../upload.js'
-import type { Engine } from './engine.js'
-import type { Holder } from './exclusive.js'
-import { verdictOf } from './final-response.js'
-import { reject } from './transition.js'
+import { TusError } from '../../errors.js'
+import { checksumAlgorithms, createHasher } from './hasher.js'
+import type { Digests } from '../../upload.js'
+import type { Engine } from '../engine.js'
+import type { Holder } from '../lock/holder.js'
+import { verdictOf } from '../hooks/hook-response.js'
+import { reject } from '../record/transition.js'
 
 /**
  * Compares the content of an upload whose bytes are all stored with the digests that its client gave for the whole of it

@@ -1,10 +1,10 @@
-import { isTusError } from '../errors.js'
-import type { FinalResponse } from '../upload.js'
-import { ask, beRejection, refusal } from './ask.js'
-import type { Engine } from './engine.js'
-import type { Exchange } from './exchange.js'
-import type { Holder } from './exclusive.js'
-import { withoutSecret } from './without-secret.js'
+import { isTusError } from '../../errors.js'
+import type { FinalResponse } from '../../upload.js'
+import { ask, beRejection, refusal } from '../hooks/call-hook.js'
+import type { Engine } from '../engine.js'
+import type { Exchange } from '../exchange.js'
+import type { Holder } from '../lock/holder.js'
+import { withoutSecret } from '../record/without-secret.js'
 
 /** Tells the post-receive hook how far an upload is, while bytes come in. */
 export interface ProgressWatch {

@@ -1,8 +1,8 @@
-import type { Stat } from '../capabilities/data-store.js'
-import { TusError, type ErrorCode } from '../errors.js'
-import type { Upload } from '../upload.js'
-import type { EngineSettings } from './engine.js'
-import { tellableOffset } from './measure.js'
+import type { Stat } from '../../capabilities/data-store.js'
+import { TusError, type ErrorCode } from '../../errors.js'
+import type { Upload } from '../../upload.js'
+import type { EngineSettings } from '../engine.js'
+import { tellableOffset } from '../stores/stat-upload.js'
 import type { Chunk } from './receive.js'
 
 /** How many bytes a request may bring. */

@@ -1,20 +1,26 @@
 import diagnostics from 'node:diagnostics_channel'
-import type { Stat } from '../capabilities/data-store.js'
-import type { BodyEnd, IncomingBody } from '../capabilities/incoming-body.js'
-import { isTusError, TusError, type ErrorCode } from '../errors.js'
-import type { Upload } from '../upload.js'
-import type { Engine } from './engine.js'
-import type { Exchange } from './exchange.js'
-import type { Holder } from './exclusive.js'
-import { complete } from './complete.js'
-import { checkStat, goneIfMissing, isComplete, stat, tellableOffset } from './measure.js'
-import { postponeExpiry } from './postpone-expiry.js'
+import type { Stat } from '../../capabilities/data-store.js'
+import type { BodyEnd, IncomingBody } from '../../capabilities/incoming-body.js'
+import { isTusError, TusError, type ErrorCode } from '../../errors.js'
+import type { Upload } from '../../upload.js'
+import type { Engine } from '../engine.js'
+import type { Exchange } from '../exchange.js'
+import type { Holder } from '../lock/holder.js'
+import { complete } from '../finish/finish-if-due.js'
+import {
+  checkStat,
+  goneIfMissing,
+  isComplete,
+  stat,
+  tellableOffset,
+} from '../stores/stat-upload.js'
+import { postponeExpiry } from '../record/expiry.js'
 import { watchProgress } from './progress-watch.js'
-import { isTooSmall, refusal, roomFor } from './room.js'
-import { TappedBody } from './tapped-body.js'
-import { invalidate } from './terminate.js'
-import { reject, transition, writeOptions } from './transition.js'
-import { Verifier, type ChunkDigest } from './verifier.js'
+import { isTooSmall, refusal, roomFor } from './size-limit.js'
+import { TappedBody } from './metered-body.js'
+import { invalidate } from '../terminate.js'
+import { reject, transition, writeOptions } from '../record/transition.js'
+import { Verifier, type ChunkDigest } from '../digests/verifier.js'
 
 const appendChannel = diagnostics.channel('tuskit:append')
 

@@ -1,10 +1,10 @@
-import { TusError } from '../errors.js'
-import type { AccessAction } from '../hooks.js'
-import type { Upload } from '../upload.js'
-import { authorize } from './ask.js'
-import type { Engine } from './engine.js'
-import type { Exchange } from './exchange.js'
-import { verdictError } from './final-response.js'
+import { TusError } from '../../errors.js'
+import type { AccessAction } from '../../hooks.js'
+import type { Upload } from '../../upload.js'
+import { authorize } from '../hooks/call-hook.js'
+import type { Engine } from '../engine.js'
+import type { Exchange } from '../exchange.js'
+import { verdictError } from '../hooks/hook-response.js'
 
 /** The record of an upload, whatever its state. Throws `ERR_UPLOAD_NOT_FOUND`. */
 export async function find(engine: Engine, id: string): Promise<Upload> {

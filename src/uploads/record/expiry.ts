@@ -1,7 +1,7 @@
-import type { Stat } from '../capabilities/data-store.js'
-import { isoTime, type Engine } from './engine.js'
-import type { Holder } from './exclusive.js'
-import { isComplete } from './measure.js'
+import type { Stat } from '../../capabilities/data-store.js'
+import { isoTime, type Engine } from '../engine.js'
+import type { Holder } from '../lock/holder.js'
+import { isComplete } from '../stores/stat-upload.js'
 import { transition } from './transition.js'
 
 /**

@@ -1,11 +1,11 @@
 import diagnostics from 'node:diagnostics_channel'
-import type { IncomingBody } from '../capabilities/incoming-body.js'
-import type { Lock, LockClaim } from '../capabilities/locker.js'
-import { TusError, type ErrorCode } from '../errors.js'
-import type { Upload } from '../upload.js'
-import { inBackground, type Engine } from './engine.js'
+import type { IncomingBody } from '../../capabilities/incoming-body.js'
+import type { Lock, LockClaim } from '../../capabilities/locker.js'
+import { TusError, type ErrorCode } from '../../errors.js'
+import type { Upload } from '../../upload.js'
+import { inBackground, type Engine } from '../engine.js'
 import { signOfLife } from './sign-of-life.js'
-import { within } from './within.js'
+import { within } from '../stores/with-timeout.js'
 
 const lockChannel = diagnostics.channel('tuskit:lock')
 

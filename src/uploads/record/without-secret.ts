@@ -1,4 +1,4 @@
-import type { Upload } from '../upload.js'
+import type { Upload } from '../../upload.js'
 
 /** The record as hooks and the application see it: what only the store may know stays out. */
 export function withoutSecret(upload: Upload): Upload {

@@ -1,5 +1,5 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
-import type { IncomingBody } from '../capabilities/incoming-body.js'
+import type { IncomingBody } from '../../capabilities/incoming-body.js'
 
 /** Milliseconds of silence that show that all buffers on the way are empty. */
 const pause = 50

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { IncomingBody } from '../capabilities/incoming-body.js'
-import { isTusError, TusError, type ErrorCode } from '../errors.js'
-import { createHasher, type ChecksumAlgorithm, type Hasher } from './checksum.js'
+import type { IncomingBody } from '../../capabilities/incoming-body.js'
+import { isTusError, TusError, type ErrorCode } from '../../errors.js'
+import { createHasher, type ChecksumAlgorithm, type Hasher } from './hasher.js'
 
 /** What the client says the bytes of a chunk amount to. */
 export interface ClaimedDigest {

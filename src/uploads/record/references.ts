@@ -1,6 +1,6 @@
-import { TusError } from '../errors.js'
-import { isExpired, type Upload } from '../upload.js'
-import type { Engine } from './engine.js'
+import { TusError } from '../../errors.js'
+import { isExpired, type Upload } from '../../upload.js'
+import type { Engine } from '../engine.js'
 import { update } from './transition.js'
 
 /**

@@ -1,9 +1,9 @@
-import type { HookEvent, Hooks, HookType } from '../hooks.js'
-import type { Upload } from '../upload.js'
-import { callHook } from './call-hook.js'
-import type { Engine } from './engine.js'
-import { noExchange, type Exchange } from './exchange.js'
-import { withoutSecret } from './without-secret.js'
+import type { HookEvent, Hooks, HookType } from '../../hooks.js'
+import type { Upload } from '../../upload.js'
+import { callHook } from './run-hook.js'
+import type { Engine } from '../engine.js'
+import { noExchange, type Exchange } from '../exchange.js'
+import { withoutSecret } from '../record/without-secret.js'
 
 /** The hooks that are told after the fact, by the event they are told of. */
 const listeners: { readonly [Type in HookType]?: 'postCreate' | 'postFinish' | 'postTerminate' } = {

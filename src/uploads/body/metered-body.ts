@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
-import type { BodyEnd, IncomingBody, StopReason } from '../capabilities/incoming-body.js'
-import type { UploadBody } from '../capabilities/upload-body.js'
-import type { Hasher } from './checksum.js'
-import type { Verifier } from './verifier.js'
+import type { BodyEnd, IncomingBody, StopReason } from '../../capabilities/incoming-body.js'
+import type { UploadBody } from '../../capabilities/upload-body.js'
+import type { Hasher } from '../digests/hasher.js'
+import type { Verifier } from '../digests/verifier.js'
 
 /** A body whose bytes are counted, limited and hashed on their way to the store. */
 export class TappedBody implements UploadBody {

@@ -1,4 +1,4 @@
-import type { ReadOptions } from '../capabilities/call-options.js'
+import type { ReadOptions } from '../../capabilities/call-options.js'
 import type { TimeLimit } from './time-limit.js'
 import { unlessAborted } from './unless-aborted.js'
 

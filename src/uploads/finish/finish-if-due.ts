@@ -1,11 +1,11 @@
-import type { Stat } from '../capabilities/data-store.js'
-import { TusError } from '../errors.js'
-import { joinFinalsOf } from './join.js'
-import { inBackground, type Engine } from './engine.js'
-import type { Exchange } from './exchange.js'
-import type { Holder } from './exclusive.js'
+import type { Stat } from '../../capabilities/data-store.js'
+import { TusError } from '../../errors.js'
+import { joinFinalsOf } from './concatenate.js'
+import { inBackground, type Engine } from '../engine.js'
+import type { Exchange } from '../exchange.js'
+import type { Holder } from '../lock/holder.js'
 import { finish } from './finish.js'
-import { within } from './within.js'
+import { within } from '../stores/with-timeout.js'
 
 /**
  * What is due when an upload is full: to finish it, if that is not implied, and if it is a partial upload to join the

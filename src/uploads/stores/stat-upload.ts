@@ -1,10 +1,10 @@
 import { inspect } from 'node:util'
-import type { Stat } from '../capabilities/data-store.js'
-import type { ReadOptions } from '../capabilities/call-options.js'
-import { isTusError, TusError } from '../errors.js'
-import { isExpired, type Upload } from '../upload.js'
-import { isKept } from './reference.js'
-import type { Engine } from './engine.js'
+import type { Stat } from '../../capabilities/data-store.js'
+import type { ReadOptions } from '../../capabilities/call-options.js'
+import { isTusError, TusError } from '../../errors.js'
+import { isExpired, type Upload } from '../../upload.js'
+import { isKept } from '../record/references.js'
+import type { Engine } from '../engine.js'
 
 /**
  * Asks the store what is stored. Data that is missing is answered as gone but not recorded as such: it may be back

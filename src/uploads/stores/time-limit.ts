@@ -1,4 +1,4 @@
-import type { ReadOptions } from '../capabilities/call-options.js'
+import type { ReadOptions } from '../../capabilities/call-options.js'
 
 /** What Node's timers can wait for, in milliseconds; a longer delay would be none. */
 const longestDelay = 2_147_483_647

@@ -1,12 +1,12 @@
-import type { AppendOptions, CreateOptions } from '../capabilities/call-options.js'
-import { isTusError, TusError } from '../errors.js'
-import type { HookEvent, HookType } from '../hooks.js'
-import type { FinalResponse, Upload } from '../upload.js'
-import { isoTime, type Engine } from './engine.js'
-import { verdictError } from './final-response.js'
-import { noExchange, type Exchange } from './exchange.js'
-import type { Holder } from './exclusive.js'
-import { notify } from './notify.js'
+import type { AppendOptions, CreateOptions } from '../../capabilities/call-options.js'
+import { isTusError, TusError } from '../../errors.js'
+import type { HookEvent, HookType } from '../../hooks.js'
+import type { FinalResponse, Upload } from '../../upload.js'
+import { isoTime, type Engine } from '../engine.js'
+import { verdictError } from '../hooks/hook-response.js'
+import { noExchange, type Exchange } from '../exchange.js'
+import type { Holder } from '../lock/holder.js'
+import { notify } from '../hooks/notify.js'
 
 /** What changes in a record; `undefined` removes a member. */
 export type Change = {

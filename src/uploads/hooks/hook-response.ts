@@ -1,8 +1,8 @@
-import { withoutConnectionHeaders } from '../connection-headers.js'
-import { isTusError, TusError, type ErrorCode } from '../errors.js'
-import type { HookResponse } from '../hooks.js'
-import { checkOptions, isPlain, type OptionRule } from '../check-options.js'
-import type { Digests, FinalResponse } from '../upload.js'
+import { withoutConnectionHeaders } from '../../connection-headers.js'
+import { isTusError, TusError, type ErrorCode } from '../../errors.js'
+import type { HookResponse } from '../../hooks.js'
+import { checkOptions, isPlain, type OptionRule } from '../../check-options.js'
+import type { Digests, FinalResponse } from '../../upload.js'
 
 /** What a header may be made of (RFC 9110, sections 5.1 and 5.5). */
 const namePattern = /^[\w!#$%&'*+.^`|~-]+$/

@@ -1,6 +1,6 @@
-import type { ReadOptions } from '../capabilities/call-options.js'
-import type { HookEvent } from '../hooks.js'
-import type { TimeLimit } from './time-limit.js'
+import type { ReadOptions } from '../../capabilities/call-options.js'
+import type { HookEvent } from '../../hooks.js'
+import type { TimeLimit } from '../stores/time-limit.js'
 
 /**
  * Calls a hook. One that takes longer than the limit counts as failed, and its later result is ignored. Its signal is
