@@ -6,7 +6,7 @@ import type { Terminator } from '../capabilities/terminator.js'
 import type { UploadBody } from '../capabilities/upload-body.js'
 import type { VerifiedAppender } from '../capabilities/verified-appender.js'
 import type { Upload } from '../upload.js'
-import { LimitedBody } from './metered-body.js'
+import { MeteredBody } from './metered-body.js'
 import type { Space } from './space.js'
 
 /** Takes declared lengths at once if they are reserved, and room for other uploads as their bytes come. */
@@ -68,7 +68,7 @@ async function receive(
 ): Promise<Stat> {
   // Not new, unless it was declared after the creation.
   if (await space.reserve(upload, options)) return store(body, () => false)
-  const limited = new LimitedBody(body, from.offset, (offset) =>
+  const limited = new MeteredBody(body, from.offset, (offset) =>
     space.take(upload, offset, options),
   )
   let stored: Stat | undefined

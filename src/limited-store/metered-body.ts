@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { UploadBody } from '../capabilities/upload-body.js'
 
 /** A body that takes room for each batch before the store gets it, and ends early when there is none. */
-export class LimitedBody implements UploadBody {
+export class MeteredBody implements UploadBody {
   readonly #source: UploadBody
   readonly #take: (offset: number) => Promise<void>
   #offset: number

@@ -3,9 +3,9 @@ import type { IncomingBody } from '../capabilities/incoming-body.js'
 import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
-import { exclusive, type Holder } from './lock/holder.js'
+import { withUploadLock, type Holder } from './lock/holder.js'
 import { load, loadFor, requireProtocol } from './record/load.js'
-import { isComplete, measure, refuseExpired, tellableOffset } from './stores/stat-upload.js'
+import { isComplete, statUpload, refuseExpired, reportableOffset } from './stores/stat-upload.js'
 import { postponeExpiry } from './record/expiry.js'
 import { declaresEnd, receive, type Chunk, type Received } from './body/receive.js'
 import { checkBodySize } from './body/size-limit.js'
@@ -35,16 +35,16 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
   requireProtocol(found, request.protocol)
   if (found.concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
   await refuseOutdated(engine, found, request)
-  return exclusive(engine, request.id, async (holder) => {
+  return withUploadLock(engine, request.id, async (holder) => {
     holder.upload = await load(engine, request.id)
-    const from = await measure(engine, holder.upload, holder)
+    const from = await statUpload(engine, holder.upload, holder)
     await refuseExpired(engine, holder.upload, from.offset)
     request.announce?.(holder.upload, from.offset)
     if (request.protocol === 'ietf' && holder.upload.state.kind === 'finished') {
       return repeat(holder, from, request)
     }
     if (request.offset !== from.offset) {
-      const offset = tellableOffset(holder.upload, from.offset)
+      const offset = reportableOffset(holder.upload, from.offset)
       throw new TusError('ERR_OFFSET_MISMATCH', { offset })
     }
     await declare(engine, holder, from, request)
@@ -68,7 +68,7 @@ async function refuseOutdated(
   if (stored === undefined || request.offset >= stored || isComplete(upload, stored)) return
   await refuseExpired(engine, upload, stored)
   request.announce?.(upload, stored)
-  throw new TusError('ERR_OFFSET_MISMATCH', { offset: tellableOffset(upload, stored) })
+  throw new TusError('ERR_OFFSET_MISMATCH', { offset: reportableOffset(upload, stored) })
 }
 
 /** What is stored, if a request may be bringing data now. Looks into the store only when no holder here knows. */
@@ -77,7 +77,7 @@ async function offsetBesideWriter(engine: Engine, upload: Upload): Promise<numbe
   if (holder?.phase === 'receiving') return holder.durable
   const mayBeWritten = holder === undefined ? engine.sharesLocks : holder.phase === 'preparing'
   if (!mayBeWritten) return undefined
-  return (await measure(engine, upload, new AbortController())).offset
+  return (await statUpload(engine, upload, new AbortController())).offset
 }
 
 /** What a complete upload answers: it is never appended to, but whoever missed the answer may ask for it again. */
@@ -131,7 +131,7 @@ async function declare(
 /** Refuses a length that an upload cannot come to have. */
 function checkLength(upload: Upload, from: Stat, length: number): void {
   const { maxSize = Infinity } = upload
-  const offset = tellableOffset(upload, from.offset)
+  const offset = reportableOffset(upload, from.offset)
   if (upload.length !== undefined || length < from.offset) {
     throw new TusError('ERR_LENGTH_MISMATCH', { offset })
   }

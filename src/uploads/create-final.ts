@@ -5,8 +5,8 @@ import { authorize } from './hooks/call-hook.js'
 import { establish, prepare, type CreateRequest } from './create.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { exclusive } from './lock/holder.js'
-import { isWhole, joinWithin, sumOfLengths } from './finish/concatenate.js'
+import { withUploadLock } from './lock/holder.js'
+import { isFinishedPartial, concatenateInTime, sumOfLengths } from './finish/concatenate.js'
 import { hasExpired } from './stores/stat-upload.js'
 import { addReference, isLost } from './record/references.js'
 
@@ -28,12 +28,13 @@ export async function createFinal(engine: Engine, request: FinalRequest): Promis
   const partials = await loadPartials(engine, concat.partials, exchange)
   if (!engine.features.has('concatenation-unfinished')) {
     for (const partial of partials.values()) {
-      if (!(await isWhole(engine, partial))) throw new TusError('ERR_PARTIAL_NOT_FINISHED')
+      if (!(await isFinishedPartial(engine, partial)))
+        throw new TusError('ERR_PARTIAL_NOT_FINISHED')
     }
   }
   const length = sumOfLengths(concat.partials.map((id) => partials.get(id)!))
   const upload = await prepare(engine, { ...request, length })
-  return exclusive(engine, upload.id, async (holder) => {
+  return withUploadLock(engine, upload.id, async (holder) => {
     await establish(engine, holder, upload, request, async () => {
       for (const partial of partials.values()) {
         // Stores that respond at once would keep the event loop from everything else.
@@ -41,7 +42,7 @@ export async function createFinal(engine: Engine, request: FinalRequest): Promis
         await addReference(engine, partial, upload.id)
       }
     })
-    await joinWithin(engine, holder, exchange)
+    await concatenateInTime(engine, holder, exchange)
     return holder.upload
   })
 }

@@ -11,11 +11,11 @@ import {
   type UnplacedUpload,
   type Upload,
 } from '../upload.js'
-import { ask, authorize, beRejection, refusal } from './hooks/call-hook.js'
+import { callHook, authorize, beRejection, refusal } from './hooks/call-hook.js'
 import { isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { exclusive, type Holder } from './lock/holder.js'
-import { complete } from './finish/finish-if-due.js'
+import { withUploadLock, type Holder } from './lock/holder.js'
+import { finishIfDue } from './finish/finish-if-due.js'
 import { isComplete, stat } from './stores/stat-upload.js'
 import { notify } from './hooks/notify.js'
 import { declaresEnd, receive, type Chunk, type Received } from './body/receive.js'
@@ -46,13 +46,13 @@ export async function create(engine: Engine, request: CreateRequest): Promise<Re
   const upload = await prepare(engine, request)
   // Clients of tus are told the place of an upload although its first bytes are refused.
   if (chunk && protocol === 'ietf') checkBodySize(engine.settings, upload, undefined, chunk)
-  return exclusive(engine, upload.id, async (holder) => {
+  return withUploadLock(engine, upload.id, async (holder) => {
     await establish(engine, holder, upload, request)
     if (chunk !== undefined) {
       if (protocol === 'tus') checkBodySize(engine.settings, upload, { offset: 0 }, chunk)
       return receive(engine, holder, { offset: 0 }, chunk)
     }
-    if (isComplete(upload, 0)) await complete(engine, holder, { offset: 0 }, exchange)
+    if (isComplete(upload, 0)) await finishIfDue(engine, holder, { offset: 0 }, exchange)
     return { upload: holder.upload, offset: 0 }
   })
 }
@@ -138,7 +138,7 @@ async function askPreCreate(
   const { hooks } = engine
   if (hooks.preCreate === undefined) return {}
   const event = hookEvent(upload.id, 'pre-create')
-  const verdict = await ask(
+  const verdict = await callHook(
     engine.hookLimit,
     {
       reject: beRejection,

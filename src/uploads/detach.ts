@@ -1,9 +1,9 @@
 import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
-import { exclusive } from './lock/holder.js'
+import { withUploadLock } from './lock/holder.js'
 import { load } from './record/load.js'
-import { isFinished, measure } from './stores/stat-upload.js'
+import { isFinished, statUpload } from './stores/stat-upload.js'
 import { isReferenced } from './record/references.js'
 import { withoutSecret } from './record/without-secret.js'
 
@@ -11,10 +11,10 @@ import { withoutSecret } from './record/without-secret.js'
 export async function detach(engine: Engine, id: string): Promise<Upload> {
   // A termination waits for post-finish hooks under the lock, so a hook that waited for the lock would wait for itself.
   await load(engine, id)
-  return exclusive(engine, id, async (holder) => {
+  return withUploadLock(engine, id, async (holder) => {
     const upload = await load(engine, id)
     if (upload.state.kind !== 'finished') {
-      const { offset } = await measure(engine, upload, holder)
+      const { offset } = await statUpload(engine, upload, holder)
       if (!isFinished(upload, offset)) throw new TusError('ERR_UPLOAD_NOT_FINISHED')
     }
     if (await isReferenced(engine, upload)) throw new TusError('ERR_UPLOAD_REFERENCED')

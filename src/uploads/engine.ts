@@ -5,7 +5,7 @@ import type { UnplacedUpload } from '../upload.js'
 import type { Stores } from './stores/bounded-stores.js'
 import type { EventQueue } from './hooks/event-queue.js'
 import type { Exchange } from './exchange.js'
-import { isVerdict } from './hooks/hook-response.js'
+import { isRejection } from './hooks/hook-response.js'
 import type { Holder } from './lock/holder.js'
 import type { TimeLimit } from './stores/time-limit.js'
 
@@ -57,7 +57,7 @@ export interface EngineSettings {
 export function inBackground(engine: Engine, what: string, work: Promise<unknown>): void {
   const watched = work
     .catch((error: unknown) => {
-      if (!isVerdict(error)) engine.log.error(`${what} failed`, { error })
+      if (!isRejection(error)) engine.log.error(`${what} failed`, { error })
     })
     .finally(() => engine.background.delete(watched))
   engine.background.add(watched)

@@ -2,13 +2,13 @@ import type { Stat } from '../capabilities/data-store.js'
 import { cooperative } from '../cooperative.js'
 import { isTusError } from '../errors.js'
 import { isExpired } from '../upload.js'
-import { complete } from './finish/finish-if-due.js'
-import { joinWithin } from './finish/concatenate.js'
+import { finishIfDue } from './finish/finish-if-due.js'
+import { concatenateInTime } from './finish/concatenate.js'
 import { isKept } from './record/references.js'
 import { isoTime, type Engine } from './engine.js'
 import { noExchange } from './exchange.js'
-import { exclusive, type Holder } from './lock/holder.js'
-import { isVerdict } from './hooks/hook-response.js'
+import { withUploadLock, type Holder } from './lock/holder.js'
+import { isRejection } from './hooks/hook-response.js'
 import { isComplete, isFinished, stat } from './stores/stat-upload.js'
 import { remove, removeData } from './terminate.js'
 import { transition } from './record/transition.js'
@@ -63,10 +63,10 @@ async function unlessInUse(
   const waiting = AbortSignal.timeout(engine.settings.settleTimeout)
   try {
     if ((await engine.stores.locker.settle(id, { signal: waiting })) === 'held') return
-    await exclusive(engine, id, operation)
+    await withUploadLock(engine, id, operation)
   } catch (error) {
     if (waiting.aborted && error === waiting.reason) return
-    if (isVerdict(error)) return
+    if (isRejection(error)) return
     engine.log.error('The sweep failed for an upload', { uploadId: id, error })
   }
 }
@@ -93,7 +93,7 @@ async function expire(engine: Engine, holder: Holder, id: string): Promise<boole
 /** An upload that is complete never expires: it is recorded as finished, once, so that it is not looked at again. */
 async function finishIfComplete(engine: Engine, holder: Holder): Promise<boolean> {
   if (holder.upload.concat?.kind === 'final') {
-    await joinWithin(engine, holder, noExchange)
+    await concatenateInTime(engine, holder, noExchange)
     return holder.upload.state.kind === 'finished'
   }
   const stored = await statIfThere(engine, holder)
@@ -102,7 +102,7 @@ async function finishIfComplete(engine: Engine, holder: Holder): Promise<boolean
     const state = { kind: 'finished', at: isoTime(0) } as const
     await transition(engine, holder, { state, expiresAt: undefined })
   } else {
-    await complete(engine, holder, stored, noExchange)
+    await finishIfDue(engine, holder, stored, noExchange)
   }
   return true
 }

@@ -1,19 +1,19 @@
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
-import { complete } from './finish/finish-if-due.js'
-import { joinWithin } from './finish/concatenate.js'
+import { finishIfDue } from './finish/finish-if-due.js'
+import { concatenateInTime } from './finish/concatenate.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { exclusive, type WaitOptions } from './lock/holder.js'
+import { withUploadLock, type WaitOptions } from './lock/holder.js'
 import { load, loadFor, requireProtocol } from './record/load.js'
 import {
   isComplete,
   isFinished,
-  measure,
+  statUpload,
   readOptions,
   refuseExpired,
 } from './stores/stat-upload.js'
-import { within } from './stores/with-timeout.js'
+import { withTimeout } from './stores/with-timeout.js'
 import { withoutSecret } from './record/without-secret.js'
 
 /** What is known about an upload. */
@@ -46,11 +46,11 @@ export async function inspect(
       if (!isComplete(held, durable) || isFinished(held, durable)) return inspection(held, durable)
       // It declined, and got its last byte since: clients take a full offset for done.
       const late = () => new TusError('ERR_UPLOAD_BUSY')
-      await within(engine.settings.finishTimeout, holder.released, late)
+      await withTimeout(engine.settings.finishTimeout, holder.released, late)
     }
   }
   const current = await load(engine, id)
-  const { offset } = await measure(engine, current, new AbortController())
+  const { offset } = await statUpload(engine, current, new AbortController())
   if (isComplete(current, offset) && !isFinished(current, offset)) {
     const { finishTimeout } = engine.settings
     return inspectAlone(engine, id, exchange, {
@@ -102,14 +102,14 @@ async function inspectAlone(
   exchange: Exchange,
   wait?: WaitOptions,
 ): Promise<Inspection> {
-  return exclusive(
+  return withUploadLock(
     engine,
     id,
     async (holder) => {
       holder.upload = await load(engine, id)
-      const stored = await measure(engine, holder.upload, holder)
+      const stored = await statUpload(engine, holder.upload, holder)
       const { offset } = stored
-      if (isComplete(holder.upload, offset)) await complete(engine, holder, stored, exchange)
+      if (isComplete(holder.upload, offset)) await finishIfDue(engine, holder, stored, exchange)
       await refuseExpired(engine, holder.upload, offset)
       return inspection(holder.upload, offset)
     },
@@ -126,12 +126,12 @@ async function inspectFinal(
   const wait: WaitOptions = { milliseconds: engine.settings.settleTimeout, late: 'ERR_UPLOAD_BUSY' }
   if (engine.holders.has(upload.id)) return inspection(upload, undefined)
   try {
-    return await exclusive(
+    return await withUploadLock(
       engine,
       upload.id,
       async (holder) => {
         holder.upload = await load(engine, upload.id)
-        await joinWithin(engine, holder, exchange)
+        await concatenateInTime(engine, holder, exchange)
         const { state, length } = holder.upload
         await refuseExpired(engine, holder.upload, undefined)
         return inspection(holder.upload, state.kind === 'finished' ? length : undefined)

@@ -5,7 +5,7 @@ import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { loadFor } from './record/load.js'
-import { isFinished, measure, refuseExpired } from './stores/stat-upload.js'
+import { isFinished, statUpload, refuseExpired } from './stores/stat-upload.js'
 
 /** The bytes of a finished upload, or where to get them. */
 export type Content = Readable | { readonly redirect: string }
@@ -29,7 +29,7 @@ export async function openContent(
   if (reader === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
   if (upload.state.kind === 'finished') await refuseExpired(engine, upload, upload.length)
   else {
-    const { offset } = await measure(engine, upload, new AbortController())
+    const { offset } = await statUpload(engine, upload, new AbortController())
     await refuseExpired(engine, upload, offset)
     if (!isFinished(upload, offset)) throw new TusError('ERR_UPLOAD_NOT_FINISHED')
   }

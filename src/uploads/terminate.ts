@@ -1,11 +1,11 @@
 import { isTusError, TusError } from '../errors.js'
 import type { HookType } from '../hooks.js'
 import type { Upload } from '../upload.js'
-import { ask, authorize, beRejection, refusal } from './hooks/call-hook.js'
+import { callHook, authorize, beRejection, refusal } from './hooks/call-hook.js'
 import { isReferenced } from './record/references.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { exclusive, type Holder } from './lock/holder.js'
+import { withUploadLock, type Holder } from './lock/holder.js'
 import { find } from './record/load.js'
 import { hasExpired } from './stores/stat-upload.js'
 import { hookEvent, notifyAll, transition, writeOptions, type Change } from './record/transition.js'
@@ -15,7 +15,7 @@ import { withoutSecret } from './record/without-secret.js'
 export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {
   if (engine.stores.terminator === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
   await authorize(engine, 'terminate', await find(engine, id), exchange)
-  await exclusive(engine, id, async (holder) => {
+  await withUploadLock(engine, id, async (holder) => {
     holder.upload = await find(engine, id)
     if (holder.upload.state.kind === 'gone') {
       // Somebody began and did not come to the end.
@@ -95,7 +95,7 @@ async function askPreTerminate(
   const upload = withoutSecret(holder.upload)
   const event = hookEvent(upload.id, 'pre-terminate')
   const context = { event, upload, request }
-  const verdict = await ask(engine.hookLimit, { reject: beRejection }, context, (asked) =>
+  const verdict = await callHook(engine.hookLimit, { reject: beRejection }, context, (asked) =>
     hooks.preTerminate!(asked),
   )
   if (verdict.reject) throw refusal('ERR_REJECTED', verdict.reject)

@@ -22,17 +22,17 @@ export function chunkDigest(
     // Which algorithm it will be is known at the end only, so all are computed.
     const algorithms =
       inHeader === undefined ? checksumAlgorithms : [parseChecksum(inHeader).algorithm]
-    const claims = () => {
+    const expected = () => {
       const inTrailer = header(request.trailers, 'upload-checksum')
       if (inTrailer === undefined) throw new TusError('ERR_INVALID_CHECKSUM')
       if (inHeader !== undefined && inHeader !== inTrailer)
         throw new TusError('ERR_INVALID_CHECKSUM')
       return [parseChecksum(inTrailer)]
     }
-    return { algorithms, claims, mismatch }
+    return { algorithms, expected, mismatch }
   }
   if (inHeader === undefined) return undefined
   requireFeature(context, 'checksum', 'Upload-Checksum')
-  const claimed = parseChecksum(inHeader)
-  return { algorithms: [claimed.algorithm], claims: () => [claimed], mismatch }
+  const expected = parseChecksum(inHeader)
+  return { algorithms: [expected.algorithm], expected: () => [expected], mismatch }
 }

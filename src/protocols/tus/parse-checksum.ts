@@ -1,6 +1,6 @@
 import { TusError } from '../../errors.js'
 import { checksumAlgorithms, digestLengths } from '../../uploads/digests/hasher.js'
-import type { ClaimedDigest } from '../../uploads/digests/verifier.js'
+import type { ExpectedDigest } from '../../uploads/digests/verifier.js'
 import { parseBase64 } from '../../parse-base64.js'
 
 /**
@@ -9,7 +9,7 @@ import { parseBase64 } from '../../parse-base64.js'
  * Throws `ERR_UNSUPPORTED_CHECKSUM` when the algorithm is unknown (names are lower-case), and
  * `ERR_INVALID_CHECKSUM` when the value is malformed, repeated, or not as long as the algorithm's digest.
  */
-export function parseChecksum(header: string): ClaimedDigest {
+export function parseChecksum(header: string): ExpectedDigest {
   const [, name, encoded] = /^([^\s,]+) ([^\s,]+)$/.exec(header) ?? []
   if (name === undefined || encoded === undefined) throw new TusError('ERR_INVALID_CHECKSUM')
   const algorithm = checksumAlgorithms.find((known) => known === name)

@@ -5,7 +5,7 @@ import type { Hasher } from '../digests/hasher.js'
 import type { Verifier } from '../digests/verifier.js'
 
 /** A body whose bytes are counted, limited and hashed on their way to the store. */
-export class TappedBody implements UploadBody {
+export class MeteredBody implements UploadBody {
   readonly #source: IncomingBody
   readonly #room: number
   readonly #hashers: readonly Hasher[]

@@ -1,6 +1,6 @@
 import { isTusError } from '../../errors.js'
 import type { FinalResponse } from '../../upload.js'
-import { ask, beRejection, refusal } from '../hooks/call-hook.js'
+import { callHook, beRejection, refusal } from '../hooks/call-hook.js'
 import type { Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
 import type { Holder } from '../lock/holder.js'
@@ -32,7 +32,7 @@ export function watchProgress(
     const upload = withoutSecret(holder.upload)
     const context = { event, upload, offset, request: exchange.request }
     try {
-      const answer = await ask(engine.hookLimit, { stop: beRejection }, context, (asked) =>
+      const answer = await callHook(engine.hookLimit, { stop: beRejection }, context, (asked) =>
         engine.hooks.postReceive!(asked),
       )
       if (!answer.stop) return

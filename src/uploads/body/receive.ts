@@ -6,18 +6,18 @@ import type { Upload } from '../../upload.js'
 import type { Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
 import type { Holder } from '../lock/holder.js'
-import { complete } from '../finish/finish-if-due.js'
+import { finishIfDue } from '../finish/finish-if-due.js'
 import {
   checkStat,
   goneIfMissing,
   isComplete,
   stat,
-  tellableOffset,
+  reportableOffset,
 } from '../stores/stat-upload.js'
 import { postponeExpiry } from '../record/expiry.js'
 import { watchProgress } from './progress-watch.js'
-import { isTooSmall, refusal, roomFor } from './size-limit.js'
-import { TappedBody } from './metered-body.js'
+import { isTooSmall, refusal, sizeLimitFor } from './size-limit.js'
+import { MeteredBody } from './metered-body.js'
 import { invalidate } from '../terminate.js'
 import { reject, transition, writeOptions } from '../record/transition.js'
 import { Verifier, type ChunkDigest } from '../digests/verifier.js'
@@ -44,7 +44,7 @@ export interface Received {
   readonly offset: number
 }
 
-const endings: Readonly<Record<Exclude<BodyEnd, 'complete' | 'overrun'>, ErrorCode>> = {
+const endErrors: Readonly<Record<Exclude<BodyEnd, 'complete' | 'overrun'>, ErrorCode>> = {
   disconnected: 'ERR_BODY_INCOMPLETE',
   stalled: 'ERR_BODY_STALLED',
   released: 'ERR_BODY_INCOMPLETE',
@@ -73,14 +73,14 @@ export async function receive(
 ): Promise<Received> {
   const { body, completes, exchange } = chunk
   const { settings } = engine
-  const tell = (offset: number) => tellableOffset(holder.upload, offset)
-  const room = roomFor(settings, holder.upload, from)
+  const tell = (offset: number) => reportableOffset(holder.upload, offset)
+  const room = sizeLimitFor(settings, holder.upload, from)
 
   const claimed = digestOf(chunk, tell(from.offset))
   const verifier = claimed && new Verifier(claimed, body)
   holder.receive(body, from.offset, chunk.progress)
   const watch = watchProgress(engine, holder, exchange, () => body.stop('stopped'))
-  const tapped = new TappedBody(body, room.bytes, verifier)
+  const tapped = new MeteredBody(body, room.bytes, verifier)
   let stored: Stat
   try {
     stored = await store(engine, holder, from, tapped, verifier)
@@ -102,8 +102,8 @@ export async function receive(
   }
   if (verifier?.failure !== undefined) throw at(tell(offset), verifier.failure)
   if (completes && end === 'complete') await recordEnd(engine, holder, offset)
-  if (isComplete(holder.upload, offset)) await complete(engine, holder, stored, exchange)
-  else if (end !== 'complete') throw new TusError(endings[end], { offset })
+  if (isComplete(holder.upload, offset)) await finishIfDue(engine, holder, stored, exchange)
+  else if (end !== 'complete') throw new TusError(endErrors[end], { offset })
   else if (isTooSmall(settings, holder.upload, from, chunk, offset)) {
     throw refusal(holder.upload, 'ERR_APPEND_TOO_SMALL', offset)
   }
@@ -133,7 +133,7 @@ async function store(
   engine: Engine,
   holder: Holder,
   from: Stat,
-  body: TappedBody,
+  body: MeteredBody,
   verifier: Verifier | undefined,
 ): Promise<Stat> {
   const { upload } = holder
@@ -173,7 +173,7 @@ async function store(
 function inTime(
   engine: Engine,
   holder: Holder,
-  body: TappedBody,
+  body: MeteredBody,
   appending: Stat | Promise<Stat>,
 ): Promise<Stat> {
   const { storeTimeout, idleTimeout, flushTimeout } = engine.settings
@@ -215,7 +215,7 @@ async function storedOffset(engine: Engine, holder: Holder): Promise<number | un
   if (holder.signal.aborted || !holder.lock.held()) return undefined
   try {
     const { offset } = await stat(engine, holder.upload, holder)
-    return tellableOffset(holder.upload, offset)
+    return reportableOffset(holder.upload, offset)
   } catch {
     return undefined
   }

@@ -2,18 +2,18 @@ import type { Stat } from '../../capabilities/data-store.js'
 import { TusError, type ErrorCode } from '../../errors.js'
 import type { Upload } from '../../upload.js'
 import type { EngineSettings } from '../engine.js'
-import { tellableOffset } from '../stores/stat-upload.js'
+import { reportableOffset } from '../stores/stat-upload.js'
 import type { Chunk } from './receive.js'
 
 /** How many bytes a request may bring. */
-export interface Room {
+export interface SizeLimit {
   readonly bytes: number
   /** What a request is answered with that brings more. */
   readonly tooMuch: ErrorCode
 }
 
 /** How many bytes a request may bring to an upload that stands at `from`. */
-export function roomFor(settings: EngineSettings, upload: Upload, from: Stat): Room {
+export function sizeLimitFor(settings: EngineSettings, upload: Upload, from: Stat): SizeLimit {
   const { length, maxSize } = upload
   const left = (length ?? maxSize ?? Infinity) - from.offset
   if (settings.maxAppendSize < left) {
@@ -33,7 +33,7 @@ export function checkBodySize(
   const { size } = chunk.body
   if (size === undefined) return
   const at = from ?? { offset: 0 }
-  const { bytes, tooMuch } = roomFor(settings, upload, at)
+  const { bytes, tooMuch } = sizeLimitFor(settings, upload, at)
   if (size > bytes) throw refusal(upload, tooMuch, from?.offset)
   if (isTooSmall(settings, upload, at, chunk, at.offset + size)) {
     throw refusal(upload, 'ERR_APPEND_TOO_SMALL', from?.offset)
@@ -59,6 +59,6 @@ export function isTooSmall(
 /** The refusal of a request for its size, with what the client may need to go on. */
 export function refusal(upload: Upload, code: ErrorCode, offset: number | undefined): TusError {
   const { maxSize = Infinity } = upload
-  const tellable = offset === undefined ? undefined : tellableOffset(upload, offset)
+  const tellable = offset === undefined ? undefined : reportableOffset(upload, offset)
   return new TusError(code, { offset: tellable, maxSize })
 }

@@ -4,17 +4,17 @@ import { isTusError, TusError, type ErrorCode } from '../../errors.js'
 import { createHasher, type ChecksumAlgorithm, type Hasher } from './hasher.js'
 
 /** What the client says the bytes of a chunk amount to. */
-export interface ClaimedDigest {
+export interface ExpectedDigest {
   readonly algorithm: ChecksumAlgorithm
   readonly digest: Buffer
 }
 
 /** The digests that a chunk must have. */
 export interface ChunkDigest {
-  /** What {@link ChunkDigest.claims} may turn out to name; each of them is computed. */
+  /** What {@link ChunkDigest.expected} may turn out to name; each of them is computed. */
   readonly algorithms: readonly ChecksumAlgorithm[]
   /** Called after the end of the body, for digests may come in a trailer. Throws when there is no valid one. */
-  claims(): readonly ClaimedDigest[]
+  expected(): readonly ExpectedDigest[]
   /** What a digest that differs is answered with. */
   readonly mismatch: ErrorCode
 }
@@ -45,10 +45,10 @@ export class Verifier {
   readonly accept = async (): Promise<boolean> => {
     if ((await this.#body.ended) !== 'complete') return false
     try {
-      const claims = this.#digest.claims()
+      const expected = this.#digest.expected()
       // A header and a trailer may claim digests of the same algorithm, and a hasher tells its own once.
       const found = new Map([...this.#hashers].map(([name, hasher]) => [name, hasher.digest()]))
-      const different = claims.filter(
+      const different = expected.filter(
         ({ algorithm, digest }) => !timingSafeEqual(found.get(algorithm)!, digest),
       )
       if (different.length > 0) {

@@ -3,7 +3,7 @@ import { checksumAlgorithms, createHasher } from './hasher.js'
 import type { Digests } from '../../upload.js'
 import type { Engine } from '../engine.js'
 import type { Holder } from '../lock/holder.js'
-import { verdictOf } from '../hooks/hook-response.js'
+import { rejectionFor } from '../hooks/hook-response.js'
 import { reject } from '../record/transition.js'
 
 /**
@@ -26,7 +26,7 @@ export async function verifyContent(engine: Engine, holder: Holder): Promise<Dig
   )
   const different = Object.entries(expected).filter(([name, digest]) => found[name] !== digest)
   if (different.length > 0) {
-    const verdict = verdictOf('ERR_DIGEST_MISMATCH', Object.fromEntries(different))
+    const verdict = rejectionFor('ERR_DIGEST_MISMATCH', Object.fromEntries(different))
     await reject(engine, holder, verdict)
   }
   return found

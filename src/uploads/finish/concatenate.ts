@@ -3,26 +3,26 @@ import { isTusError, TusError } from '../../errors.js'
 import type { Upload } from '../../upload.js'
 import { inBackground, type Engine } from '../engine.js'
 import { noExchange, type Exchange } from '../exchange.js'
-import { exclusive, type Holder } from '../lock/holder.js'
-import { isVerdict, verdictOf } from '../hooks/hook-response.js'
+import { withUploadLock, type Holder } from '../lock/holder.js'
+import { isRejection, rejectionFor } from '../hooks/hook-response.js'
 import { finish } from './finish.js'
 import { load } from '../record/load.js'
-import { isFinished, measure } from '../stores/stat-upload.js'
+import { isFinished, statUpload } from '../stores/stat-upload.js'
 import { finalsOf, isLost, isOpen } from '../record/references.js'
 import { reject, transition, writeOptions } from '../record/transition.js'
-import { within } from '../stores/with-timeout.js'
+import { withTimeout } from '../stores/with-timeout.js'
 
 /** Joins, and lets it go on after `finishTimeout`. Says nothing about whether it is done. */
-export async function joinWithin(
+export async function concatenateInTime(
   engine: Engine,
   holder: Holder,
   exchange: Exchange,
 ): Promise<void> {
-  const joining = join(engine, holder, exchange)
+  const joining = concatenate(engine, holder, exchange)
   holder.keep(joining)
   const late = new TusError('ERR_UPLOAD_BUSY')
   try {
-    await within(engine.settings.finishTimeout, joining, () => {
+    await withTimeout(engine.settings.finishTimeout, joining, () => {
       inBackground(engine, 'A concatenation', joining)
       return late
     })
@@ -32,7 +32,11 @@ export async function joinWithin(
 }
 
 /** Joins the partials of a final upload when all are finished; otherwise it keeps waiting for them. */
-export async function join(engine: Engine, holder: Holder, exchange: Exchange): Promise<void> {
+export async function concatenate(
+  engine: Engine,
+  holder: Holder,
+  exchange: Exchange,
+): Promise<void> {
   const { concat, maxSize } = holder.upload
   if (concat?.kind !== 'final' || holder.upload.state.kind !== 'open') return
   const partials: Upload[] = []
@@ -40,14 +44,14 @@ export async function join(engine: Engine, holder: Holder, exchange: Exchange): 
   for (const id of concat.partials) {
     const partial = await engine.stores.infoStore.get(id)
     if (partial === undefined || isLost(partial)) {
-      return await reject(engine, holder, verdictOf('ERR_UPLOAD_GONE'))
+      return await reject(engine, holder, rejectionFor('ERR_UPLOAD_GONE'))
     }
     partials.push(partial)
-    whole &&= await isWhole(engine, partial)
+    whole &&= await isFinishedPartial(engine, partial)
   }
   const length = sumOfLengths(partials)
   if ((length ?? 0) > (maxSize ?? Infinity)) {
-    return await reject(engine, holder, verdictOf('ERR_MAX_SIZE_EXCEEDED'))
+    return await reject(engine, holder, rejectionFor('ERR_MAX_SIZE_EXCEEDED'))
   }
   // Told as soon as it can be computed, which may be before the partials are whole (Concatenation).
   if (length !== holder.upload.length) await transition(engine, holder, { length })
@@ -56,7 +60,7 @@ export async function join(engine: Engine, holder: Holder, exchange: Exchange): 
   const options = writeOptions(engine, holder)
   await engine.stores.concatenator!.concatenate(holder.upload, partials, options)
   holder.phase = 'working'
-  const stored = await measure(engine, holder.upload, holder)
+  const stored = await statUpload(engine, holder.upload, holder)
   if (stored.offset !== length) {
     throw new TusError('ERR_INTERNAL', { message: 'The concatenation is not as long as its parts' })
   }
@@ -64,7 +68,7 @@ export async function join(engine: Engine, holder: Holder, exchange: Exchange): 
 }
 
 /** Joins the final uploads that may have waited for this partial only. */
-export async function joinFinalsOf(engine: Engine, partialId: string): Promise<void> {
+export async function concatenateFinalsOf(engine: Engine, partialId: string): Promise<void> {
   const partial = await engine.stores.infoStore.get(partialId)
   if (partial === undefined) return
   for (const id of finalsOf(partial)) {
@@ -72,25 +76,25 @@ export async function joinFinalsOf(engine: Engine, partialId: string): Promise<v
     await setImmediate()
     if (!(await isOpen(engine, id))) continue
     try {
-      await exclusive(engine, id, async (holder) => {
+      await withUploadLock(engine, id, async (holder) => {
         holder.upload = await load(engine, id)
-        await joinWithin(engine, holder, noExchange)
+        await concatenateInTime(engine, holder, noExchange)
       })
     } catch (error) {
       // The other final uploads do not depend on this one. What was rejected or removed is settled.
       const isRemoved =
         isTusError(error, 'ERR_UPLOAD_GONE') || isTusError(error, 'ERR_UPLOAD_NOT_FOUND')
-      if (!isVerdict(error) && !isRemoved)
+      if (!isRejection(error) && !isRemoved)
         engine.log.error('A concatenation failed', { uploadId: id, error })
     }
   }
 }
 
 /** Whether all bytes of a partial upload are there and finishing it succeeded. */
-export async function isWhole(engine: Engine, partial: Upload): Promise<boolean> {
+export async function isFinishedPartial(engine: Engine, partial: Upload): Promise<boolean> {
   if (partial.state.kind !== 'open') return partial.state.kind === 'finished'
   try {
-    const { offset } = await measure(engine, partial, new AbortController())
+    const { offset } = await statUpload(engine, partial, new AbortController())
     return isFinished(partial, offset)
   } catch (error) {
     if (isTusError(error, 'ERR_UPLOAD_GONE')) return false

@@ -3,7 +3,7 @@ import type { Stat } from '../../capabilities/data-store.js'
 import { TusError } from '../../errors.js'
 import { must } from '../../check-options.js'
 import type { FinalResponse } from '../../upload.js'
-import { ask, beRejection, refusal } from '../hooks/call-hook.js'
+import { callHook, beRejection, refusal } from '../hooks/call-hook.js'
 import { isoTime, type Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
 import type { Holder } from '../lock/holder.js'
@@ -57,7 +57,7 @@ async function askPreFinish(
   // A process that was suspended is not the one that decides any more.
   if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
   const event = hookEvent(upload.id, 'pre-finish')
-  const verdict = await ask(
+  const verdict = await callHook(
     engine.preFinishLimit,
     { reject: beRejection, response: must.beObject },
     { event, upload, request },

@@ -3,7 +3,7 @@ import { isTusError, TusError, type ErrorCode } from '../../errors.js'
 import type { AccessAction, HookEvent, HookResponse } from '../../hooks.js'
 import { checkOptions, must, type OptionRule } from '../../check-options.js'
 import type { Upload } from '../../upload.js'
-import { callHook } from './run-hook.js'
+import { runHook } from './run-hook.js'
 import type { Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
 import { finalResponse } from './hook-response.js'
@@ -21,14 +21,17 @@ export const beRejection: OptionRule = {
  * The verdict of a hook, after a check by the rules of its members: a misspelt refusal must not pass as consent.
  * Whatever the hook throws becomes `ERR_HOOK_FAILED`, and so does a verdict that does not come in time.
  */
-export async function ask<Verdict extends object, Context extends { readonly event: HookEvent }>(
+export async function callHook<
+  Verdict extends object,
+  Context extends { readonly event: HookEvent },
+>(
   limit: TimeLimit,
   rules: { readonly [Name in keyof Required<Verdict>]: OptionRule },
   context: Context,
   hook: (context: Context & ReadOptions) => Verdict | void | Promise<Verdict | void>,
 ): Promise<Partial<Verdict>> {
   try {
-    const verdict = (await callHook(limit, context, hook)) ?? {}
+    const verdict = (await runHook(limit, context, hook)) ?? {}
     return checkOptions<Partial<Verdict>>('The answer of a hook', verdict, rules)
   } catch (cause) {
     throw isTusError(cause) ? cause : new TusError('ERR_HOOK_FAILED', { cause })
@@ -54,7 +57,7 @@ export async function authorize(
   const event = hookEvent(subject?.id ?? '', 'access')
   const upload = subject && withoutSecret(subject)
   const context = { event, action, upload, request: exchange.request }
-  const verdict = await ask(engine.hookLimit, { reject: beRejection }, context, (asked) =>
+  const verdict = await callHook(engine.hookLimit, { reject: beRejection }, context, (asked) =>
     hooks.access!(asked),
   )
   if (verdict.reject) throw refusal('ERR_ACCESS_DENIED', verdict.reject)

@@ -49,18 +49,18 @@ function contentHeaders(headers: Readonly<Record<string, string>>): Record<strin
 }
 
 /** The verdict that an upload has come to for a reason of ours. */
-export function verdictOf(code: ErrorCode, digests?: Digests): FinalResponse {
+export function rejectionFor(code: ErrorCode, digests?: Digests): FinalResponse {
   const { status, headers, message } = new TusError(code)
   return { status, headers, body: message, code, ...(digests && { digests }) }
 }
 
 /** Whether an error tells a recorded verdict: then all is settled. */
-export function isVerdict(error: unknown): boolean {
+export function isRejection(error: unknown): boolean {
   return isTusError(error) && error.final
 }
 
 /** The error that tells a recorded verdict. */
-export function verdictError(response: FinalResponse): TusError {
+export function rejectionError(response: FinalResponse): TusError {
   const { code = 'ERR_REJECTED', digests } = response
   return new TusError(code, { response, final: true, digests })
 }

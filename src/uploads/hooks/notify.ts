@@ -1,6 +1,6 @@
 import type { HookEvent, Hooks, HookType } from '../../hooks.js'
 import type { Upload } from '../../upload.js'
-import { callHook } from './run-hook.js'
+import { runHook } from './run-hook.js'
 import type { Engine } from '../engine.js'
 import { noExchange, type Exchange } from '../exchange.js'
 import { withoutSecret } from '../record/without-secret.js'
@@ -26,7 +26,7 @@ export function notify(
   void engine.events.add(upload.id, async () => {
     if (event.type !== 'post-create') await exchange.answered
     try {
-      await callHook(engine.hookLimit, context, (told) => engine.hooks[name]!(told))
+      await runHook(engine.hookLimit, context, (told) => engine.hooks[name]!(told))
     } catch (error) {
       engine.log.error(`The hook ${event.type} failed`, { uploadId: upload.id, error })
     }

@@ -6,7 +6,7 @@ import type { TimeLimit } from '../stores/time-limit.js'
  * Calls a hook. One that takes longer than the limit counts as failed, and its later result is ignored. Its signal is
  * created on first access.
  */
-export function callHook<Context extends { readonly event: HookEvent }, Result>(
+export function runHook<Context extends { readonly event: HookEvent }, Result>(
   limit: TimeLimit,
   context: Context,
   hook: (context: Context & ReadOptions) => Result | Promise<Result>,

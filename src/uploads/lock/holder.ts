@@ -5,7 +5,7 @@ import { TusError, type ErrorCode } from '../../errors.js'
 import type { Upload } from '../../upload.js'
 import { inBackground, type Engine } from '../engine.js'
 import { signOfLife } from './sign-of-life.js'
-import { within } from '../stores/with-timeout.js'
+import { withTimeout } from '../stores/with-timeout.js'
 
 const lockChannel = diagnostics.channel('tuskit:lock')
 
@@ -20,7 +20,7 @@ export interface WaitOptions {
  * Runs `operation` under the lock of an upload, which is released when it ends and everything it handed to
  * {@link Holder.keep} has settled.
  */
-export async function exclusive<T>(
+export async function withUploadLock<T>(
   engine: Engine,
   id: string,
   operation: (holder: Holder) => Promise<T>,
@@ -142,7 +142,7 @@ export class Holder {
     if (this.phase === 'preparing') {
       // A client that is gone may have left a body to be received.
       const late = () => new TusError('ERR_UPLOAD_BUSY')
-      await within(settleTimeout, this.#prepared, late).catch(() => {})
+      await withTimeout(settleTimeout, this.#prepared, late).catch(() => {})
     }
     if (this.#endStalled()) return true
     if (this.phase === 'receiving') {

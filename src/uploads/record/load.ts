@@ -4,7 +4,7 @@ import type { Upload } from '../../upload.js'
 import { authorize } from '../hooks/call-hook.js'
 import type { Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
-import { verdictError } from '../hooks/hook-response.js'
+import { rejectionError } from '../hooks/hook-response.js'
 
 /** The record of an upload, whatever its state. Throws `ERR_UPLOAD_NOT_FOUND`. */
 export async function find(engine: Engine, id: string): Promise<Upload> {
@@ -32,7 +32,7 @@ export async function loadFor(
 
 function existing(upload: Upload): Upload {
   if (upload.state.kind === 'gone') throw new TusError('ERR_UPLOAD_GONE')
-  if (upload.state.kind === 'rejected') throw verdictError(upload.state.response)
+  if (upload.state.kind === 'rejected') throw rejectionError(upload.state.response)
   return upload
 }
 

@@ -3,7 +3,7 @@ import { isTusError, TusError } from '../../errors.js'
 import type { HookEvent, HookType } from '../../hooks.js'
 import type { FinalResponse, Upload } from '../../upload.js'
 import { isoTime, type Engine } from '../engine.js'
-import { verdictError } from '../hooks/hook-response.js'
+import { rejectionError } from '../hooks/hook-response.js'
 import { noExchange, type Exchange } from '../exchange.js'
 import type { Holder } from '../lock/holder.js'
 import { notify } from '../hooks/notify.js'
@@ -53,7 +53,7 @@ export async function reject(
 ): Promise<never> {
   const state = { kind: 'rejected', at: isoTime(0), response } as const
   await transition(engine, holder, { state, expiresAt: isoTime(engine.settings.verdictRetention) })
-  throw verdictError(response)
+  throw rejectionError(response)
 }
 
 /** The event of a moment in the life of an upload. Its id is derived, so that it is the same after a crash. */

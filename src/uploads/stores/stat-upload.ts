@@ -10,7 +10,11 @@ import type { Engine } from '../engine.js'
  * Asks the store what is stored. Data that is missing is answered as gone but not recorded as such: it may be back
  * when a disk is.
  */
-export async function measure(engine: Engine, upload: Upload, source: SignalSource): Promise<Stat> {
+export async function statUpload(
+  engine: Engine,
+  upload: Upload,
+  source: SignalSource,
+): Promise<Stat> {
   try {
     return await stat(engine, upload, source)
   } catch (error) {
@@ -81,7 +85,7 @@ export function isFinished(upload: Upload, offset: number): boolean {
  * The offset for an error to tell. Clients of tus take one that equals the length for the end of the upload, so it is not
  * told before finishing succeeded.
  */
-export function tellableOffset(upload: Upload, offset: number): number | undefined {
+export function reportableOffset(upload: Upload, offset: number): number | undefined {
   const misleads = upload.protocol === 'tus' && offset === upload.length
   return misleads && !isFinished(upload, offset) ? undefined : offset
 }
@@ -110,5 +114,5 @@ export async function hasExpired(
   if (kind === 'gone' || kind === 'rejected' || !isExpired(upload, Date.now())) return false
   if (await isKept(engine, upload)) return false
   if (kind === 'finished' || upload.concat?.kind === 'final') return true
-  return !isComplete(upload, (await measure(engine, upload, source)).offset)
+  return !isComplete(upload, (await statUpload(engine, upload, source)).offset)
 }

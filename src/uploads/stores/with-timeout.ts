@@ -1,5 +1,5 @@
 /** The result of `work`, or the error that `late` makes when it takes longer. The work itself goes on. */
-export async function within<T>(
+export async function withTimeout<T>(
   milliseconds: number,
   work: Promise<T>,
   late: () => Error,

@@ -1,12 +1,12 @@
 import { digestLengths, type ChecksumAlgorithm } from '../../../uploads/digests/hasher.js'
-import type { ClaimedDigest } from '../../../uploads/digests/verifier.js'
+import type { ExpectedDigest } from '../../../uploads/digests/verifier.js'
 import { formatDictionary, parseDictionary } from './structured-field.js'
 
 /** An algorithm that RFC 9530 registers. Its `crc32c`, which it deprecates, is left to tus; it has no `crc32`. */
 export type DigestAlgorithm = Exclude<ChecksumAlgorithm, 'crc32' | 'crc32c'>
 
 /** A digest that a field names, as long as the algorithm's digests are. */
-export interface DigestClaim extends ClaimedDigest {
+export interface DigestClaim extends ExpectedDigest {
   readonly algorithm: DigestAlgorithm
 }
 

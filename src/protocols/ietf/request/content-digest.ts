@@ -28,17 +28,17 @@ export function contentDigest(
   if (!announced) {
     return {
       algorithms: claimed.map(({ algorithm }) => algorithm),
-      claims: () => claimed,
+      expected: () => claimed,
       mismatch,
     }
   }
   // Which algorithms it will be is known at the end only, so all are computed.
-  const claims = () => {
+  const expected = () => {
     const inTrailer = header(request.trailers, 'content-digest')
     if (inTrailer === undefined) throw new TusError('ERR_INVALID_DIGEST')
     return [...claimed, ...readDigest(inTrailer)]
   }
-  return { algorithms: everyAlgorithm, claims, mismatch }
+  return { algorithms: everyAlgorithm, expected, mismatch }
 }
 
 /**
