@@ -160,43 +160,82 @@ export interface TusErrorOptions {
 }
 
 /**
- * A failure with a stable code. Recognise it by {@link isTusError} or by `code`, never by `instanceof`: the ESM
- * and CommonJS builds each have their own copy of the class.
+ * A failure with a stable code. Recognise it by {@link isTusError} or by `code`, never by `instanceof`:
+ * the ESM and CommonJS builds each have their own copy of the class.
+ *
+ * As in Node's own errors, `stack` and `toString()` begin with name and code, such as
+ * `TusError [ERR_UPLOAD_GONE]: …`. Optional members are own properties only when they are set.
  */
 export class TusError extends Error {
-  override readonly name = 'TusError'
+  declare readonly name: 'TusError'
   readonly code: ErrorCode
-  /** The HTTP status that clients get. */
+  /** The HTTP status of the response. */
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  /** Bytes that are stored, when the client can resume from there. */
-  readonly offset: number | undefined
-  /** The answer that the application chose, when it did. */
-  readonly response: FinalResponse | undefined
-  /** Whether that answer is the recorded end of the upload. */
-  readonly final: boolean
-  /** The most bytes that the upload may have, when that is what it says. */
-  readonly maxSize: number | undefined
-  /** The digests of the client that differ, when that is what it says; in Base64, by algorithm. */
-  readonly digests: Digests | undefined
+  /** Response headers that belong to the error. Empty unless set. */
+  declare readonly headers: Readonly<Record<string, string>>
+  /** Bytes that are stored, if the client can resume from there. */
+  declare readonly offset: number | undefined
+  /** The response that the application chose, if it did. */
+  declare readonly response: FinalResponse | undefined
+  /** Whether that response is recorded as the end of the upload. `false` unless set. */
+  declare readonly final: boolean
+  /** The maximum size of the upload in bytes, if the error is about that. */
+  declare readonly maxSize: number | undefined
+  /** The client's digests that do not match, if the error is about them: in Base64, by algorithm. */
+  declare readonly digests: Digests | undefined
+
+  static {
+    const hidden = { name: 'TusError', headers: Object.freeze({}), final: false, [brand]: true }
+    for (const key of Reflect.ownKeys(hidden)) {
+      const value: unknown = Reflect.get(hidden, key)
+      Object.defineProperty(this.prototype, key, { value, writable: true, configurable: true })
+    }
+  }
 
   constructor(code: ErrorCode, options: TusErrorOptions = {}) {
-    const [status, message] = errors[code]
-    const { response } = options
-    super(
-      response?.body ?? options.message ?? message,
-      'cause' in options ? { cause: options.cause } : undefined,
-    )
+    const [status, sentence] = errors[code]
+    const { cause, response, offset, maxSize, digests } = options
+    const message = String(response?.body ?? options.message ?? sentence)
+    // A stack costs more than everything else here: captureStack() makes the only one.
+    const { stackTraceLimit } = Error
+    Reflect.set(Error, 'stackTraceLimit', 0)
+    super(message, cause === undefined ? undefined : { cause })
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+    captureStack(this, `TusError [${code}]`, new.target)
     this.code = code
     this.status = response?.status ?? status
-    this.headers = response?.headers ?? options.headers ?? {}
-    this.offset = options.offset
-    this.response = response
-    this.final = options.final ?? false
-    this.maxSize = options.maxSize
-    this.digests = options.digests
-    Object.defineProperty(this, brand, { value: true })
+    const headers = response?.headers ?? options.headers
+    if (headers !== undefined) this.headers = headers
+    if (offset !== undefined) this.offset = offset
+    if (response !== undefined) this.response = response
+    if (options.final) this.final = true
+    if (maxSize !== undefined) this.maxSize = maxSize
+    if (digests !== undefined) this.digests = digests
   }
+
+  override toString(): string {
+    return `${this.name} [${this.code}]: ${this.message}`
+  }
+}
+
+/**
+ * Captures the stack of `error` with `name` in its first line. V8 takes that line from an error's
+ * `name` when the stack is first read, so a stand-in with that name holds the stack. Reading it
+ * here would format it, which is slow and rarely needed.
+ */
+function captureStack(error: Error, name: string, constructor: Function): void {
+  const { message } = error
+  const holder: Error = Object.create(Error.prototype, {
+    name: { value: name },
+    message: { value: message },
+  })
+  Error.captureStackTrace(holder, constructor)
+  Object.defineProperty(error, 'stack', {
+    configurable: true,
+    get: () => holder.stack,
+    set: (value: unknown) =>
+      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true }),
+  })
 }
 
 /** Whether a value is a {@link TusError}, of whatever copy of tuskit, and of the given code if there is one. */
