@@ -1,6 +1,6 @@
 import type { StoreComposer } from '../store-composer.js'
 import type { Upload } from '../upload.js'
-import type { SlotName } from './case.js'
+import type { SlotName } from './slots.js'
 
 /** What one case is run against. Members of your own are handed back to the functions of the options. */
 export interface Subject {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { checkOptions, must } from '../check-options.js'
+import type { Case } from './case.js'
 import { appendCases } from './cases/append.js'
-import type { Case, Claim, SlotName } from './case.js'
 import { concatenatorCases } from './cases/concatenator.js'
-import type { ConformanceOptions, Subject } from './conformance-options.js'
 import { contentReaderCases } from './cases/content-reader.js'
 import { damagedRecordCases } from './cases/damaged-record.js'
 import { dataStoreCases } from './cases/data-store.js'
@@ -14,9 +13,11 @@ import { infoStoreCases } from './cases/info-store.js'
 import { interruptionCases } from './cases/interruption.js'
 import { lockerCases } from './cases/locker.js'
 import { settleCases } from './cases/settle.js'
-import { Stage } from './fixture/fixture.js'
 import { terminatorCases } from './cases/terminator.js'
 import { verifiedAppenderCases } from './cases/verified-appender.js'
+import type { ConformanceOptions, Subject } from './conformance-options.js'
+import { Fixture } from './fixture/fixture.js'
+import type { Requirement, SlotName } from './slots.js'
 
 const allCases: readonly Case[] = [
   ...dataStoreCases,
@@ -90,16 +91,19 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     },
     patience: must.beMilliseconds,
   })
-  const claims = claimsOf(checked)
+  const met = requirementsMetBy(checked)
   checked.test('The factory fills the slots that are claimed', () =>
-    onStage(checked, async () => {}),
+    withFixture(checked, async () => {}),
   )
   for (const { name, needs, run } of allCases) {
-    if (needs.every((claim) => claims.has(claim))) checked.test(name, () => onStage(checked, run))
+    if (needs.every((requirement) => met.has(requirement)))
+      checked.test(name, () => withFixture(checked, run))
   }
 }
 
-function claimsOf<S extends Subject>(options: ConformanceOptions<S>): ReadonlySet<Claim> {
+function requirementsMetBy<S extends Subject>(
+  options: ConformanceOptions<S>,
+): ReadonlySet<Requirement> {
   const { slots, content, another, unplug, damage, fenced } = options
   for (const slot of slots) {
     const needed = foundations[slot]
@@ -114,7 +118,7 @@ function claimsOf<S extends Subject>(options: ConformanceOptions<S>): ReadonlySe
       "conformanceSuite: without the slot 'contentReader' the option 'content' must be a function",
     )
   }
-  return new Set<Claim>([
+  return new Set<Requirement>([
     ...slots,
     ...(another ? (['another'] as const) : []),
     ...(unplug ? (['unplug'] as const) : []),
@@ -123,14 +127,14 @@ function claimsOf<S extends Subject>(options: ConformanceOptions<S>): ReadonlySe
   ])
 }
 
-async function onStage<S extends Subject>(
+async function withFixture<S extends Subject>(
   options: ConformanceOptions<S>,
   run: Case['run'],
 ): Promise<void> {
   const { factory, slots, another, unplug, damage, content, memory, patience } = options
   const subject = await factory()
   try {
-    const stage = new Stage({
+    const fixture = new Fixture({
       composer: subject.composer,
       another: await another?.(subject),
       unplug: unplug && (() => unplug(subject)),
@@ -140,13 +144,13 @@ async function onStage<S extends Subject>(
       patience: patience ?? 5_000,
     })
     try {
-      for (const filled of [stage.slots, stage.others]) {
+      for (const filled of [fixture.slots, fixture.others]) {
         const names = Object.entries(filled).flatMap(([name, value]) => (value ? [name] : []))
         assert.deepEqual(names.sort(), [...new Set(slots)].sort(), 'The slots that are claimed')
       }
-      await run(stage)
+      await run(fixture)
     } finally {
-      await stage.close()
+      await fixture.close()
     }
   } finally {
     await subject.dispose?.()

@@ -22,7 +22,7 @@ import {
   versionOf,
 } from './records/info-file.js'
 import type { Added, Addition, Version } from './records/info-file.js'
-import { errorCode, mediumError, unlessMissing } from './disk/disk-error.js'
+import { errorCode, diskError, unlessMissing } from './disk/disk-error.js'
 import type { OpenFile } from './disk/disk.js'
 
 /** Options of {@link FileInfoStore}. */
@@ -99,7 +99,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   async get(id: string): Promise<Upload | undefined> {
     const path = this.#pathOf(id)
     return this.#directory.use(async () => {
-      const found = await this.#directory.medium.stat(path)
+      const found = await this.#directory.disk.stat(path)
       const known = this.#known.get(id)
       this.#known.delete(id)
       const version = found && versionOf(found)
@@ -121,7 +121,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     await this.#directory.use(async () => {
       const refusal = 'ERR_INFO_CONFLICT'
       const path = this.#pathOf(upload.id)
-      const file = await unlessMissing(this.#directory.medium.open(path, forAppending))
+      const file = await unlessMissing(this.#directory.disk.open(path, forAppending))
       if (file === undefined) {
         await this.#directory.confirm()
         throw new TusError(refusal)
@@ -175,7 +175,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
 
   async #expiryOf(id: string): Promise<KnownExpiry | undefined> {
     const path = this.#pathOf(id)
-    const found = await this.#directory.medium.stat(path)
+    const found = await this.#directory.disk.stat(path)
     if (found === undefined) return undefined
     const version = versionOf(found)
     const known = this.#expiries.get(id)
@@ -209,7 +209,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       return { file: await this.#directory.createFile(path, flags), isNew: true }
     } catch (error) {
       if (errorCode(error) !== 'EEXIST') throw error
-      return { file: await this.#directory.medium.open(path, forAppending), isNew: false }
+      return { file: await this.#directory.disk.open(path, forAppending), isNew: false }
     }
   }
 
@@ -227,7 +227,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         if (name === `.${id}.info` && isUploadId(id)) yield id
       }
     } catch (error) {
-      throw mediumError(error)
+      throw diskError(error)
     }
   }
 }

@@ -207,7 +207,7 @@ export class FileStore
       signal.throwIfAborted()
       const { start, end } = range ?? { start: 0, end: (upload.length ?? Infinity) - 1 }
       if (!(start >= 0)) throw new RangeError(`A range cannot begin at ${start}`)
-      const file = await this.#directory.medium.open(this.#pathOf(upload), forReading)
+      const file = await this.#directory.disk.open(this.#pathOf(upload), forReading)
       return streamFile(file, start, end + 1)
     })
   }
@@ -258,7 +258,7 @@ export class FileStore
 
   async #sizeOf(path: string): Promise<number> {
     if (!this.#directory.onDisk) {
-      const found = await this.#directory.medium.lstat(path)
+      const found = await this.#directory.disk.lstat(path)
       if (found === undefined) {
         await this.#directory.confirm()
         throw new TusError('ERR_DATA_MISSING')
@@ -266,7 +266,7 @@ export class FileStore
       mustBeFile(found)
       return found.size
     }
-    const file = await this.#directory.medium.open(path, forReading)
+    const file = await this.#directory.disk.open(path, forReading)
     try {
       const found = await file.stat()
       mustBeFile(found)

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
-import { Medium } from '../../src/file-store/disk/disk.js'
+import { Disk } from '../../src/file-store/disk/disk.js'
 
 interface Place {
   readonly directory: string
@@ -119,7 +119,7 @@ describe.each(['os', 'disk'] as const)(
   (durability) => {
     const steps = vi.fn()
     beforeAll(() => {
-      vi.spyOn(Medium.prototype, 'take').mockImplementation(async (step, ...args) => {
+      vi.spyOn(Disk.prototype, 'take').mockImplementation(async (step, ...args) => {
         steps()
         return step.later(...args)
       })

@@ -1,7 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Medium } from '../../src/file-store/disk/disk.js'
+import { Disk } from '../../src/file-store/disk/disk.js'
 import { newDirectory } from './stage.js'
 
 // Slowness cannot be had of a real disk: steps that are slow move this clock instead, which stands still otherwise.
@@ -26,119 +26,118 @@ function slowStep(milliseconds: number) {
 }
 
 /** Takes a step so often, and says where. */
-async function take(medium: Medium, times: number, milliseconds = 0) {
+async function take(disk: Disk, times: number, milliseconds = 0) {
   const step = slowStep(milliseconds)
-  for (let i = 0; i < times; i++) await medium.take(step)
+  for (let i = 0; i < times; i++) await disk.take(step)
   return step.taken
 }
 
-function fastMedium(): Medium {
-  return new Medium()
+function fastDisk(): Disk {
+  return new Disk()
 }
 
-async function slowMedium(): Promise<Medium> {
-  const medium = new Medium()
-  await take(medium, 1, 60)
-  return medium
+async function slowDisk(): Promise<Disk> {
+  const disk = new Disk()
+  await take(disk, 1, 60)
+  return disk
 }
 
 const everywhere = [
-  { where: 'in the event loop', place: 'now', mediumOf: fastMedium },
-  { where: 'in the thread pool', place: 'later', mediumOf: slowMedium },
+  { where: 'in the event loop', place: 'now', diskOf: fastDisk },
+  { where: 'in the thread pool', place: 'later', diskOf: slowDisk },
 ] as const
 
 describe('a step', () => {
   it('is taken before the call returns', () => {
     const step = slowStep(0)
-    void new Medium().take(step)
+    void new Disk().take(step)
     expect(step.taken).toEqual(['now'])
   })
 
   it('gets the arguments, and its result is that of the call, in both places', async () => {
     const double = { now: (n: number) => n * 2, later: async (n: number) => n * 2 }
-    for (const { mediumOf } of everywhere)
-      expect(await (await mediumOf()).take(double, 21)).toBe(42)
+    for (const { diskOf } of everywhere) expect(await (await diskOf()).take(double, 21)).toBe(42)
   })
 
   it('goes to the thread pool when slow ones have held the loop for more than 50 ms', async () => {
-    const medium = new Medium()
-    expect(await take(medium, 5, 20)).toEqual(['now', 'now', 'now', 'later', 'later'])
-    expect(await take(medium, 1)).toEqual(['later'])
+    const disk = new Disk()
+    expect(await take(disk, 5, 20)).toEqual(['now', 'now', 'now', 'later', 'later'])
+    expect(await take(disk, 1)).toEqual(['later'])
   })
 
   it('is taken in the loop again in a later period', async () => {
-    const medium = await slowMedium()
+    const disk = await slowDisk()
     wait(500)
-    expect(await take(medium, 1)).toEqual(['later'])
+    expect(await take(disk, 1)).toEqual(['later'])
     wait(10_000)
-    expect(await take(medium, 5, 20)).toEqual(['now', 'now', 'now', 'later', 'later'])
+    expect(await take(disk, 5, 20)).toEqual(['now', 'now', 'now', 'later', 'later'])
   })
 
   it('does not count as long as it is fast, however often it is taken', async () => {
-    expect(await take(new Medium(), 400, 0.5)).not.toContain('later')
+    expect(await take(new Disk(), 400, 0.5)).not.toContain('later')
   })
 
   it('that fails slowly counts as well', async () => {
-    const medium = new Medium()
+    const disk = new Disk()
     const failure = new Error('EIO')
     const now = () => {
       wait(60)
       throw failure
     }
-    await expect(medium.take({ now, later: async () => {} })).rejects.toBe(failure)
-    expect(await take(medium, 1)).toEqual(['later'])
+    await expect(disk.take({ now, later: async () => {} })).rejects.toBe(failure)
+    expect(await take(disk, 1)).toEqual(['later'])
   })
 
   it('goes to the thread pool also when one alone holds the loop for longer than a period', async () => {
-    const medium = new Medium()
-    expect(await take(medium, 1, 3_000)).toEqual(['now'])
-    expect(await take(medium, 1)).toEqual(['later'])
+    const disk = new Disk()
+    expect(await take(disk, 1, 3_000)).toEqual(['now'])
+    expect(await take(disk, 1)).toEqual(['later'])
   })
 })
 
-describe.each(everywhere)('$where', ({ place, mediumOf }) => {
+describe.each(everywhere)('$where', ({ place, diskOf }) => {
   async function stage() {
-    const medium = await mediumOf()
-    expect(await take(medium, 1)).toEqual([place])
-    return { medium, directory: await newDirectory() }
+    const disk = await diskOf()
+    expect(await take(disk, 1)).toEqual([place])
+    return { disk, directory: await newDirectory() }
   }
 
   it('looks at what is there, and at a link itself when asked to', async () => {
-    const { medium, directory } = await stage()
+    const { disk, directory } = await stage()
     const path = join(directory, 'a')
     const link = join(directory, 'link')
     await writeFile(path, 'abc')
     await symlink(path, link)
-    expect((await medium.stat(path))?.size).toBe(3)
-    expect((await medium.stat(link))?.size).toBe(3)
-    expect((await medium.lstat(path))?.isFile()).toBe(true)
-    expect((await medium.lstat(link))?.isSymbolicLink()).toBe(true)
+    expect((await disk.stat(path))?.size).toBe(3)
+    expect((await disk.stat(link))?.size).toBe(3)
+    expect((await disk.lstat(path))?.isFile()).toBe(true)
+    expect((await disk.lstat(link))?.isSymbolicLink()).toBe(true)
   })
 
   it('sees that nothing is there', async () => {
-    const { medium, directory } = await stage()
+    const { disk, directory } = await stage()
     await symlink(join(directory, 'nowhere'), join(directory, 'link'))
     for (const path of ['none', 'none/a']) {
-      expect(await medium.stat(join(directory, path))).toBeUndefined()
-      expect(await medium.lstat(join(directory, path))).toBeUndefined()
+      expect(await disk.stat(join(directory, path))).toBeUndefined()
+      expect(await disk.lstat(join(directory, path))).toBeUndefined()
     }
-    expect(await medium.stat(join(directory, 'link'))).toBeUndefined()
+    expect(await disk.stat(join(directory, 'link'))).toBeUndefined()
   })
 
   it('tells what it cannot look at from what is not there', async () => {
-    const { medium, directory } = await stage()
+    const { disk, directory } = await stage()
     await writeFile(join(directory, 'file'), '')
     const below = join(directory, 'file', 'a')
-    await expect(medium.stat(below)).rejects.toMatchObject({ code: 'ENOTDIR' })
-    await expect(medium.lstat(below)).rejects.toMatchObject({ code: 'ENOTDIR' })
+    await expect(disk.stat(below)).rejects.toMatchObject({ code: 'ENOTDIR' })
+    await expect(disk.lstat(below)).rejects.toMatchObject({ code: 'ENOTDIR' })
   })
 
   it('rejects with what the file system says', async () => {
-    const { medium, directory } = await stage()
-    const opening = medium.open(join(directory, 'none'), 'r')
+    const { disk, directory } = await stage()
+    const opening = disk.open(join(directory, 'none'), 'r')
     await expect(opening).rejects.toMatchObject({ code: 'ENOENT' })
     await mkdir(join(directory, 'folder'))
-    const folder = await medium.open(join(directory, 'folder'), 'r')
+    const folder = await disk.open(join(directory, 'folder'), 'r')
     const reading = folder.read(Buffer.alloc(1), 0, 1, 0)
     await expect(reading).rejects.toMatchObject({ code: 'EISDIR' })
     const writing = folder.write(Buffer.from('a'), 0)
@@ -147,8 +146,8 @@ describe.each(everywhere)('$where', ({ place, mediumOf }) => {
   })
 
   it('reads and writes, few bytes and many', async () => {
-    const { medium, directory } = await stage()
-    const file = await medium.open(join(directory, 'a'), 'wx+', 0o600)
+    const { disk, directory } = await stage()
+    const file = await disk.open(join(directory, 'a'), 'wx+', 0o600)
     const many = Buffer.alloc(20_000, 'm')
     expect(await file.write(Buffer.from('few'), 0)).toBe(3)
     expect(await file.write(many, 3)).toBe(many.length)
@@ -168,10 +167,10 @@ describe.each(everywhere)('$where', ({ place, mediumOf }) => {
   })
 
   it('appends where the file ends, whoever made it longer', async () => {
-    const { medium, directory } = await stage()
+    const { disk, directory } = await stage()
     const path = join(directory, 'a')
-    const one = await medium.open(path, 'a+')
-    const other = await medium.open(path, 'a+')
+    const one = await disk.open(path, 'a+')
+    const other = await disk.open(path, 'a+')
     await one.write(Buffer.from('1'), null)
     await other.write(Buffer.from('2'), null)
     await one.write(Buffer.from('3'), null)

@@ -16,7 +16,7 @@ import {
   temporaryDirectory,
   type Reply,
 } from '../support/serve.js'
-import { Medium } from '../../src/file-store/disk/disk.js'
+import { Disk } from '../../src/file-store/disk/disk.js'
 import { keptLog } from '../support/stages.js'
 import { signal, text, uploadOf, writing } from './stage.js'
 
@@ -116,9 +116,9 @@ test('a disk that is unmounted while a record is read is unavailable, not empty'
   const directory = join(home, 'uploads')
   const store = new FileInfoStore({ directory })
   await store.create(uploadOf('a'), { signal })
-  const { open } = Medium.prototype
-  const opening = vi.spyOn(Medium.prototype, 'open').mockImplementationOnce(async function (
-    this: Medium,
+  const { open } = Disk.prototype
+  const opening = vi.spyOn(Disk.prototype, 'open').mockImplementationOnce(async function (
+    this: Disk,
     ...args
   ) {
     await rename(directory, join(home, 'elsewhere'))

@@ -4,14 +4,14 @@ import { text } from 'node:stream/consumers'
 import { cases } from '../case.js'
 import { Gate, started, turns } from '../fixture/gate.js'
 import { largeBody } from '../fixture/large-body.js'
-import { dripping, sample, TrialBody } from '../fixture/test-body.js'
+import { dripping, sample, TestBody } from '../fixture/test-body.js'
 import { watchStat } from '../fixture/watch-stat.js'
 
 /** What becomes of bodies, whatever their shape. */
 export const appendCases = cases('dataStore', {
-  async 'append goes on where the last one ended'(stage) {
+  async 'append goes on where the last one ended'(fixture) {
     const data = sample(1000)
-    const upload = await stage.created({ length: data.length })
+    const upload = await fixture.created({ length: data.length })
     for (const [start, end] of [
       [0, 1],
       [1, 500],
@@ -24,86 +24,86 @@ export const appendCases = cases('dataStore', {
     await upload.expectContent(data)
   },
 
-  async 'append returns normally when the body ends before its first byte'(stage) {
-    const upload = await stage.created({ length: 11 })
-    assert.equal((await upload.append(new TrialBody([], 11))).offset, 0)
+  async 'append returns normally when the body ends before its first byte'(fixture) {
+    const upload = await fixture.created({ length: 11 })
+    assert.equal((await upload.append(new TestBody([], 11))).offset, 0)
     await upload.append('hello ')
-    assert.equal((await upload.append(new TrialBody([], 5))).offset, 6)
+    assert.equal((await upload.append(new TestBody([], 5))).offset, 6)
     await upload.resume(Buffer.from('hello world'), { low: 6, high: 6 })
   },
 
-  async 'append keeps what came when the body ends early'(stage) {
+  async 'append keeps what came when the body ends early'(fixture) {
     const data = sample(5000)
-    const upload = await stage.created({ length: data.length })
-    await upload.append(new TrialBody([[data.subarray(0, 700)]], 5000))
+    const upload = await fixture.created({ length: data.length })
+    await upload.append(new TestBody([[data.subarray(0, 700)]], 5000))
     await upload.append(
-      new TrialBody([[data.subarray(700, 1400)], [data.subarray(1400, 1401)]], 4300),
+      new TestBody([[data.subarray(700, 1400)], [data.subarray(1400, 1401)]], 4300),
     )
     await upload.resume(data, { low: 1401, high: 1401 })
   },
 
-  async 'append keeps what came of a creation that ended early'(stage) {
+  async 'append keeps what came of a creation that ended early'(fixture) {
     const data = sample(3000)
     for (const incoming of ['some', 'everything'] as const) {
       for (const end of [0, 1000]) {
-        const upload = stage.upload({ length: data.length })
+        const upload = fixture.upload({ length: data.length })
         const batches = end === 0 ? [] : [[data.subarray(0, end)]]
-        await upload.createWith(new TrialBody(batches, data.length), { incoming })
+        await upload.createWith(new TestBody(batches, data.length), { incoming })
         await upload.resume(data, { low: end, high: end })
       }
     }
   },
 
-  async 'append takes bodies whose size is not known'(stage) {
+  async 'append takes bodies whose size is not known'(fixture) {
     const data = sample(2000)
-    const upload = await stage.created()
-    await upload.append(new TrialBody([[data.subarray(0, 900)], [data.subarray(900)]]))
+    const upload = await fixture.created()
+    await upload.append(new TestBody([[data.subarray(0, 900)], [data.subarray(900)]]))
     await upload.expectContent(data)
   },
 
-  async 'append stores batches of one byte in order'(stage) {
+  async 'append stores batches of one byte in order'(fixture) {
     const data = sample(300)
-    const upload = await stage.created({ length: data.length })
+    const upload = await fixture.created({ length: data.length })
     await upload.append(dripping(data, 1))
     await upload.expectContent(data)
   },
 
-  async 'append stores batches of 1,024 buffers in order'(stage) {
+  async 'append stores batches of 1,024 buffers in order'(fixture) {
     const data = sample(3 * 1024 * 5)
     const batches = [0, 1, 2].map((batch) =>
       Array.from({ length: 1024 }, (_, i) => data.subarray((batch * 1024 + i) * 5).subarray(0, 5)),
     )
-    const upload = await stage.created({ length: data.length })
-    await upload.append(new TrialBody(batches, data.length))
+    const upload = await fixture.created({ length: data.length })
+    await upload.append(new TestBody(batches, data.length))
     await upload.expectContent(data)
   },
 
-  async 'append keeps what came of a body that stalls, and readers do not wait for it'(stage) {
+  async 'append keeps what came of a body that stalls, and readers do not wait for it'(fixture) {
     const data = sample(4000)
     const [stalled, release] = [new Gate(), new Gate()]
-    stage.atEnd(release.open)
+    fixture.onCleanup(release.open)
     async function* batches() {
       yield [data.subarray(0, 1000)]
       stalled.open()
       await release.opened
     }
-    const body = new TrialBody(batches(), data.length)
-    const upload = await stage.created({ length: data.length })
+    const body = new TestBody(batches(), data.length)
+    const upload = await fixture.created({ length: data.length })
     const announced: number[] = []
     const appending = started(upload.append(body, { onProgress: (at) => announced.push(at) }))
-    await stage.soon(Promise.race([stalled.opened, appending]), 'the store to take what came')
+    await fixture.soon(Promise.race([stalled.opened, appending]), 'the store to take what came')
     await turns()
     const low = announced.at(-1) ?? 0
-    const { offset } = await stage.soon(upload.stat(), 'stat beside a body that stalls')
+    const { offset } = await fixture.soon(upload.stat(), 'stat beside a body that stalls')
     assert.ok(low <= offset && offset <= body.given)
     release.open()
     assert.equal((await appending).offset, 1000)
     await upload.resume(data, { low: 1000, high: 1000 })
   },
 
-  async 'progress tells only of what stat confirms'(stage) {
+  async 'progress tells only of what stat confirms'(fixture) {
     const data = sample(20_000)
-    const upload = await stage.created({ length: data.length })
+    const upload = await fixture.created({ length: data.length })
     const confirmed: Promise<void>[] = []
     const onProgress = (announced: number) => {
       const confirm = async () => {
@@ -116,9 +116,9 @@ export const appendCases = cases('dataStore', {
     await Promise.all(confirmed)
   },
 
-  async 'stat beside an append lies between what was announced and what came'(stage) {
+  async 'stat beside an append lies between what was announced and what came'(fixture) {
     const data = sample(40_000)
-    const upload = await stage.created({ length: data.length })
+    const upload = await fixture.created({ length: data.length })
     const watch = watchStat(upload)
     async function* batches() {
       for (let start = 0; start < data.length; start += 1000) {
@@ -126,17 +126,17 @@ export const appendCases = cases('dataStore', {
         await watch.next()
       }
     }
-    const body = new TrialBody(batches(), data.length)
+    const body = new TestBody(batches(), data.length)
     const appending = upload.append(body, { onProgress: (offset) => watch.atLeast(offset) })
     await watch.during(appending, () => body.given)
     await upload.expectContent(data)
   },
 
-  async 'append holds no more memory than is claimed'(stage) {
-    const { body, size, digest, memory } = await largeBody(stage)
-    const upload = await stage.created({ length: size })
+  async 'append holds no more memory than is claimed'(fixture) {
+    const { body, size, digest, memory } = await largeBody(fixture)
+    const upload = await fixture.created({ length: size })
     await upload.append(body)
-    memory.assertWithin(stage.memory)
+    memory.assertWithin(fixture.memory)
     await upload.whole(size)
     const read = (await upload.content()).pipe(createHash('sha1').setEncoding('hex'))
     assert.equal(await text(read), digest(), 'What is read is what was sent')

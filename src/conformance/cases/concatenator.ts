@@ -1,51 +1,52 @@
 import assert from 'node:assert/strict'
 import { cases } from '../case.js'
 import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
-import { rejects, type Stage } from '../fixture/fixture.js'
+import type { Fixture } from '../fixture/fixture.js'
+import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
-import type { TrialUpload } from '../fixture/test-upload.js'
+import type { TestUpload } from '../fixture/test-upload.js'
 
 const [one, two, none] = [sample(1000), Buffer.from('the second part'), Buffer.alloc(0)] as const
 
 /** Final uploads that are made of others. */
 export const concatenatorCases = cases('concatenator', {
   async 'concatenate joins partials in order, also one that comes twice and one without bytes'(
-    stage,
+    fixture,
   ) {
-    const [a, b, empty] = await partials(stage, one, two, none)
-    const final = await finalOf(stage)
+    const [a, b, empty] = await partials(fixture, one, two, none)
+    const final = await finalOf(fixture)
     await final.concatenate([b!, a!, empty!, b!])
     await final.expectContent(Buffer.concat([two, one, two]))
   },
 
-  async 'concatenate joins partials of several MiB'(stage) {
+  async 'concatenate joins partials of several MiB'(fixture) {
     const parts = [sample(1_500_000), sample(2_097_152), sample(3)]
-    const final = await finalOf(stage)
-    await final.concatenate(await partials(stage, ...parts))
+    const final = await finalOf(fixture)
+    await final.concatenate(await partials(fixture, ...parts))
     await final.expectContent(Buffer.concat(parts))
   },
 
-  async 'concatenate joins what another instance stored'(stage) {
-    const [a, b] = await partials(stage, one, two)
-    const final = await finalOf(stage)
-    final.slots = stage.others
+  async 'concatenate joins what another instance stored'(fixture) {
+    const [a, b] = await partials(fixture, one, two)
+    const final = await finalOf(fixture)
+    final.slots = fixture.others
     await final.concatenate([a!, b!])
     await final.expectContent(Buffer.concat([one, two]))
   },
 
-  async 'concatenate leaves the partials as they are'(stage) {
-    const [a, b] = await partials(stage, one, two)
-    const final = await finalOf(stage)
+  async 'concatenate leaves the partials as they are'(fixture) {
+    const [a, b] = await partials(fixture, one, two)
+    const final = await finalOf(fixture)
     await final.concatenate([a!, b!])
     await a!.expectContent(one)
     await b!.expectContent(two)
-    if (stage.has('terminator')) await a!.terminate()
+    if (fixture.has('terminator')) await a!.terminate()
     await final.expectContent(Buffer.concat([one, two]))
   },
 
-  async 'concatenate starts from zero when it is repeated'(stage) {
-    const [a, b] = await partials(stage, one, two)
-    const final = await finalOf(stage)
+  async 'concatenate starts from zero when it is repeated'(fixture) {
+    const [a, b] = await partials(fixture, one, two)
+    const final = await finalOf(fixture)
     await final.concatenate([a!, b!])
     assert.equal((await final.stat()).offset, one.length + two.length)
     await final.concatenate([a!, b!])
@@ -54,27 +55,27 @@ export const concatenatorCases = cases('concatenator', {
     await final.expectContent(two)
   },
 
-  async 'concatenate rejects with ERR_DATA_MISSING when a partial is not there'(stage) {
-    const [a] = await partials(stage, one)
-    const final = await finalOf(stage)
-    await rejects(() => final.concatenate([a!, stage.upload({ length: 5 })]), 'ERR_DATA_MISSING')
+  async 'concatenate rejects with ERR_DATA_MISSING when a partial is not there'(fixture) {
+    const [a] = await partials(fixture, one)
+    const final = await finalOf(fixture)
+    await rejects(() => final.concatenate([a!, fixture.upload({ length: 5 })]), 'ERR_DATA_MISSING')
     await final.concatenate([a!])
     await final.expectContent(one)
   },
 
-  async 'concatenate changes nothing when its signal has aborted'(stage) {
-    const [a] = await partials(stage, one)
-    const final = await finalOf(stage)
+  async 'concatenate changes nothing when its signal has aborted'(fixture) {
+    const [a] = await partials(fixture, one)
+    const final = await finalOf(fixture)
     const reason = new Error('The storage belongs to somebody else')
     const options = { signal: AbortSignal.abort(reason) }
     await rejects(() => final.concatenate([a!], options), reason, 'concatenate')
     assert.equal((await final.stat()).offset, 0)
   },
 
-  async 'concatenate asks for the lock before every change, and can be done again'(stage) {
-    const parts = await partials(stage, one, two)
+  async 'concatenate asks for the lock before every change, and can be done again'(fixture) {
+    const parts = await partials(fixture, one, two)
     await interruptEverywhere(async (turn) => {
-      const final = await finalOf(stage)
+      const final = await finalOf(fixture)
       const outcome = await turn((held) => final.concatenate(parts, { held }))
       await final.concatenate(parts, { forced: true })
       await final.expectContent(Buffer.concat([one, two]))
@@ -84,10 +85,10 @@ export const concatenatorCases = cases('concatenator', {
 })
 
 /** Finished partial uploads. */
-async function partials(stage: Stage, ...parts: readonly Buffer[]): Promise<TrialUpload[]> {
-  const uploads: TrialUpload[] = []
+async function partials(fixture: Fixture, ...parts: readonly Buffer[]): Promise<TestUpload[]> {
+  const uploads: TestUpload[] = []
   for (const part of parts) {
-    const upload = stage.upload({ length: part.length, concat: { kind: 'partial', finals: [] } })
+    const upload = fixture.upload({ length: part.length, concat: { kind: 'partial', finals: [] } })
     await upload.create()
     if (part.length > 0) await upload.append(part)
     await upload.whole(part.length)
@@ -96,7 +97,7 @@ async function partials(stage: Stage, ...parts: readonly Buffer[]): Promise<Tria
   return uploads
 }
 
-async function finalOf(stage: Stage): Promise<TrialUpload> {
+async function finalOf(fixture: Fixture): Promise<TestUpload> {
   const concat = { kind: 'final', header: 'final;/files/a', partials: ['a'] } as const
-  return stage.created({ concat, finish: 'recorded' })
+  return fixture.created({ concat, finish: 'recorded' })
 }

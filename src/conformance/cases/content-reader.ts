@@ -6,28 +6,29 @@ import { cases } from '../case.js'
 import { largeBody } from '../fixture/large-body.js'
 import { MemoryWatch } from '../fixture/memory-watch.js'
 import { assertSame, readContent } from '../fixture/read-content.js'
-import { rejects, type Stage } from '../fixture/fixture.js'
+import type { Fixture } from '../fixture/fixture.js'
+import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
-import type { TrialUpload } from '../fixture/test-upload.js'
+import type { TestUpload } from '../fixture/test-upload.js'
 
 const data = sample(5000)
 
 /** Downloads. */
 export const contentReaderCases = cases('contentReader', {
-  async 'read gives all bytes without a range'(stage) {
-    const upload = await finished(stage)
+  async 'read gives all bytes without a range'(fixture) {
+    const upload = await finished(fixture)
     assertSame(await buffer(await upload.content()), data)
     assertSame(await buffer(await upload.content()), data)
   },
 
-  async 'read gives nothing of an upload of 0 bytes'(stage) {
-    const upload = await stage.created({ length: 0 })
+  async 'read gives nothing of an upload of 0 bytes'(fixture) {
+    const upload = await fixture.created({ length: 0 })
     await upload.whole(0)
     assertSame(await buffer(await upload.content()), Buffer.alloc(0))
   },
 
-  async 'read gives ranges, the last byte included'(stage) {
-    const upload = await finished(stage)
+  async 'read gives ranges, the last byte included'(fixture) {
+    const upload = await finished(fixture)
     for (const [start, end] of [
       [0, 0],
       [0, 4999],
@@ -40,17 +41,17 @@ export const contentReaderCases = cases('contentReader', {
     }
   },
 
-  async 'read rejects with ERR_DATA_MISSING when nothing is there'(stage) {
-    const upload = stage.upload({ length: 5 })
+  async 'read rejects with ERR_DATA_MISSING when nothing is there'(fixture) {
+    const upload = fixture.upload({ length: 5 })
     await rejects(() => upload.content(), 'ERR_DATA_MISSING', 'read')
     await rejects(() => upload.content({ start: 1, end: 2 }), 'ERR_DATA_MISSING', 'read')
   },
 
-  async 'read rejects when its signal has aborted, or gives the bytes as ever'(stage) {
-    const upload = await finished(stage)
+  async 'read rejects when its signal has aborted, or gives the bytes as ever'(fixture) {
+    const upload = await finished(fixture)
     const reason = new Error('Nobody wants it any more')
     const reading = readContent(
-      stage.others.contentReader,
+      fixture.others.contentReader,
       upload.record,
       undefined,
       AbortSignal.abort(reason),
@@ -63,19 +64,19 @@ export const contentReaderCases = cases('contentReader', {
     assertSame(await buffer(await upload.content()), data)
   },
 
-  async 'several may read at once, and one may stop early'(stage) {
-    const upload = await finished(stage)
+  async 'several may read at once, and one may stop early'(fixture) {
+    const upload = await finished(fixture)
     const streams = await Promise.all([0, 1, 2].map(() => upload.content()))
     streams[0]!.destroy()
     for (const stream of streams.slice(1)) assertSame(await buffer(stream), data)
     if (!streams[0]!.closed)
-      await stage.soon(once(streams[0]!, 'close'), 'a destroyed stream to close')
+      await fixture.soon(once(streams[0]!, 'close'), 'a destroyed stream to close')
     assertSame(await buffer(await upload.content()), data)
   },
 
-  async 'read takes no more memory than is claimed'(stage) {
-    const { body, size, digest } = await largeBody(stage)
-    const upload = await stage.created({ length: size })
+  async 'read takes no more memory than is claimed'(fixture) {
+    const { body, size, digest } = await largeBody(fixture)
+    const upload = await fixture.created({ length: size })
     await upload.append(body)
     await upload.whole(size)
     const hash = createHash('sha1')
@@ -87,14 +88,14 @@ export const contentReaderCases = cases('contentReader', {
       hash.update(bytes as Buffer)
       if (Math.floor(read / (size / 8)) > Math.floor(before / (size / 8))) await memory.look()
     }
-    memory.assertWithin(stage.memory)
+    memory.assertWithin(fixture.memory)
     assert.equal(hash.digest('hex'), digest(), 'What is read is what was sent')
   },
 })
 
 /** Stored in several chunks, whose seams ranges touch. */
-async function finished(stage: Stage): Promise<TrialUpload> {
-  const upload = await stage.created({ length: data.length })
+async function finished(fixture: Fixture): Promise<TestUpload> {
+  const upload = await fixture.created({ length: data.length })
   for (const end of [1000, 2000, 5000]) {
     await upload.append(data.subarray((await upload.stat()).offset, end))
   }

@@ -4,7 +4,7 @@ import type { Upload } from '../../upload.js'
 import { cases } from '../case.js'
 import { calm, never } from '../fixture/gate.js'
 import { nextOf, recordAt } from '../fixture/records.js'
-import type { Stage } from '../fixture/fixture.js'
+import type { Fixture } from '../fixture/fixture.js'
 
 const now = Date.parse('2026-03-01T00:00:00.000Z')
 const expiresAt = new Date(now - 1).toISOString()
@@ -14,34 +14,35 @@ export const damagedRecordCases = [
   ...cases(
     'infoStore',
     {
-      async 'get of a damaged record rejects'(stage) {
-        await withDamage(stage)
-        for (const { infoStore } of [stage.slots, stage.others]) await mustReject(infoStore, 'b')
+      async 'get of a damaged record rejects'(fixture) {
+        await withDamage(fixture)
+        for (const { infoStore } of [fixture.slots, fixture.others])
+          await mustReject(infoStore, 'b')
       },
 
-      async 'a damaged record leaves the others alone'(stage) {
-        const [a, , c] = await withDamage(stage)
-        const { infoStore } = stage.slots
+      async 'a damaged record leaves the others alone'(fixture) {
+        const [a, , c] = await withDamage(fixture)
+        const { infoStore } = fixture.slots
         assert.deepEqual(await infoStore.get('a', calm), a)
         await infoStore.update(nextOf(c), calm)
-        assert.deepEqual(await stage.others.infoStore.get('c', calm), nextOf(c))
+        assert.deepEqual(await fixture.others.infoStore.get('c', calm), nextOf(c))
         await infoStore.create(recordAt('d'), calm)
         await infoStore.delete('a', calm)
-        assert.equal(await stage.others.infoStore.get('a', calm), undefined)
-        await mustReject(stage.others.infoStore, 'b')
+        assert.equal(await fixture.others.infoStore.get('a', calm), undefined)
+        await mustReject(fixture.others.infoStore, 'b')
       },
 
-      async 'update of a damaged record rejects and leaves it damaged'(stage) {
-        const [, b] = await withDamage(stage)
-        await assert.rejects(async () => stage.slots.infoStore.update(nextOf(b), calm))
-        await mustReject(stage.others.infoStore, 'b')
+      async 'update of a damaged record rejects and leaves it damaged'(fixture) {
+        const [, b] = await withDamage(fixture)
+        await assert.rejects(async () => fixture.slots.infoStore.update(nextOf(b), calm))
+        await mustReject(fixture.others.infoStore, 'b')
       },
 
-      async 'create over a damaged record replaces it, or rejects and leaves it damaged'(stage) {
-        await withDamage(stage)
-        const { infoStore } = stage.others
+      async 'create over a damaged record replaces it, or rejects and leaves it damaged'(fixture) {
+        await withDamage(fixture)
+        const { infoStore } = fixture.others
         const record = recordAt('b', { length: 5 })
-        const created = await stage.slots.infoStore.create(record, calm).then(
+        const created = await fixture.slots.infoStore.create(record, calm).then(
           () => true,
           () => false,
         )
@@ -49,10 +50,10 @@ export const damagedRecordCases = [
         else await mustReject(infoStore, 'b')
       },
 
-      async 'delete removes a damaged record'(stage) {
-        await withDamage(stage)
-        await stage.slots.infoStore.delete('b', calm)
-        for (const { infoStore } of [stage.slots, stage.others]) {
+      async 'delete removes a damaged record'(fixture) {
+        await withDamage(fixture)
+        await fixture.slots.infoStore.delete('b', calm)
+        for (const { infoStore } of [fixture.slots, fixture.others]) {
           assert.equal(await infoStore.get('b', calm), undefined)
         }
       },
@@ -63,9 +64,9 @@ export const damagedRecordCases = [
   ...cases(
     'expiryIndex',
     {
-      async 'expired yields the others beside a damaged record'(stage) {
-        await withDamage(stage)
-        for (const { expiryIndex } of [stage.slots, stage.others]) {
+      async 'expired yields the others beside a damaged record'(fixture) {
+        await withDamage(fixture)
+        for (const { expiryIndex } of [fixture.slots, fixture.others]) {
           const ids = await collected(expiryIndex.expired(new Date(now), { signal: never }))
           // An index that knows its id may yield it.
           assert.deepEqual(ids.filter((id) => id !== 'b').sort(), ['a', 'c'])
@@ -78,9 +79,9 @@ export const damagedRecordCases = [
   ...cases(
     'infoLister',
     {
-      async 'ids yields the id of a damaged record among the others'(stage) {
-        await withDamage(stage)
-        for (const { infoLister } of [stage.slots, stage.others]) {
+      async 'ids yields the id of a damaged record among the others'(fixture) {
+        await withDamage(fixture)
+        for (const { infoLister } of [fixture.slots, fixture.others]) {
           assert.deepEqual(await collected(infoLister.ids({ signal: never })), ['a', 'b', 'c'])
         }
       },
@@ -90,14 +91,14 @@ export const damagedRecordCases = [
 ]
 
 /** Three records, of which the second is damaged. */
-async function withDamage(stage: Stage): Promise<readonly [Upload, Upload, Upload]> {
+async function withDamage(fixture: Fixture): Promise<readonly [Upload, Upload, Upload]> {
   const records = [
     recordAt('a', { expiresAt }),
     recordAt('b', { expiresAt }),
     recordAt('c', { expiresAt }),
   ] as const
-  for (const record of records) await stage.slots.infoStore.create(record, calm)
-  await stage.damage('b')
+  for (const record of records) await fixture.slots.infoStore.create(record, calm)
+  await fixture.damage('b')
   return records
 }
 

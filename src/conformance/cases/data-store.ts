@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { cases } from '../case.js'
 import { never } from '../fixture/gate.js'
-import { recordOf, rejects } from '../fixture/fixture.js'
+import { recordOf } from '../fixture/records.js'
+import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
 
 /** Ids that one is the beginning of, or the same as, another one of in a careless medium. */
@@ -21,12 +22,14 @@ export const dataStoreCases = [
       assert.ok(maxSize === Infinity || (Number.isSafeInteger(maxSize) && maxSize > 0))
     },
 
-    async 'locate gives the same plain data for the same upload, and every upload its own'(stage) {
-      const { dataStore } = stage.slots
+    async 'locate gives the same plain data for the same upload, and every upload its own'(
+      fixture,
+    ) {
+      const { dataStore } = fixture.slots
       const refs = nearIds.map((id) => dataStore.locate(recordOf(id)))
       for (const [i, ref] of refs.entries()) {
         assert.deepEqual(dataStore.locate(recordOf(nearIds[i]!)), ref)
-        assert.deepEqual(stage.others.dataStore.locate(recordOf(nearIds[i]!)), ref)
+        assert.deepEqual(fixture.others.dataStore.locate(recordOf(nearIds[i]!)), ref)
         assert.deepEqual(JSON.parse(JSON.stringify(ref)), ref, 'A StorageRef is plain data')
         assert.ok(typeof ref.kind === 'string' && ref.kind !== '')
         for (const value of Object.values(ref.at)) assert.equal(typeof value, 'string')
@@ -40,61 +43,61 @@ export const dataStoreCases = [
       await rejects(work, 'ERR_INVALID_PLACE', 'locate')
     },
 
-    async 'stat of missing data rejects with ERR_DATA_MISSING'(stage) {
-      const upload = stage.upload()
+    async 'stat of missing data rejects with ERR_DATA_MISSING'(fixture) {
+      const upload = fixture.upload()
       await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat')
-      await stage.created()
+      await fixture.created()
       await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat')
     },
 
-    async 'create without append leaves 0 bytes'(stage) {
-      const upload = await stage.created({ length: 0 })
+    async 'create without append leaves 0 bytes'(fixture) {
+      const upload = await fixture.created({ length: 0 })
       await upload.expectContent('')
       assert.equal((await upload.stat()).offset, 0)
     },
 
-    async 'create rejects with ERR_DATA_EXISTS where something is, and leaves it alone'(stage) {
-      const upload = await stage.created({ length: 11 })
+    async 'create rejects with ERR_DATA_EXISTS where something is, and leaves it alone'(fixture) {
+      const upload = await fixture.created({ length: 11 })
       await upload.append('hello ')
       await rejects(() => upload.create(), 'ERR_DATA_EXISTS', 'create')
       await upload.resume(hello, { low: 6, high: 6 })
     },
 
-    async 'create of an upload without bytes rejects with ERR_DATA_EXISTS as well'(stage) {
-      const upload = await stage.created()
+    async 'create of an upload without bytes rejects with ERR_DATA_EXISTS as well'(fixture) {
+      const upload = await fixture.created()
       await rejects(() => upload.create(), 'ERR_DATA_EXISTS', 'create')
       await upload.resume(hello)
     },
 
-    async 'all bytes may come with the creation'(stage) {
-      const upload = stage.upload({ length: 11 })
+    async 'all bytes may come with the creation'(fixture) {
+      const upload = fixture.upload({ length: 11 })
       await upload.createWith(hello, { incoming: 'everything' })
       await upload.expectContent(hello)
     },
 
-    async 'some bytes may come with the creation'(stage) {
-      const upload = stage.upload({ length: 11 })
+    async 'some bytes may come with the creation'(fixture) {
+      const upload = fixture.upload({ length: 11 })
       await upload.createWith(hello.subarray(0, 4), { incoming: 'some' })
       await upload.resume(hello, { low: 4, high: 4 })
     },
 
-    async 'a length may be declared after the first bytes'(stage) {
-      const upload = await stage.created()
+    async 'a length may be declared after the first bytes'(fixture) {
+      const upload = await fixture.created()
       await upload.append('hello ')
       upload.record = { ...upload.record, revision: upload.record.revision + 1, length: 11 }
       await upload.append('world')
       await upload.expectContent(hello)
     },
 
-    async 'a length may be declared after the last byte'(stage) {
-      const upload = stage.upload()
+    async 'a length may be declared after the last byte'(fixture) {
+      const upload = fixture.upload()
       await upload.createWith('hello ', { incoming: 'some' })
       await upload.append('world')
       await upload.expectContent(hello)
     },
 
-    async 'uploads with near ids keep apart'(stage) {
-      const uploads = nearIds.map((id, i) => stage.upload({ id, length: i + 1 }))
+    async 'uploads with near ids keep apart'(fixture) {
+      const uploads = nearIds.map((id, i) => fixture.upload({ id, length: i + 1 }))
       for (const upload of uploads) await upload.create()
       await Promise.all(uploads.map((upload, i) => upload.append(sample(i + 1))))
       for (const [i, upload] of uploads.entries()) await upload.expectContent(sample(i + 1))
@@ -104,10 +107,10 @@ export const dataStoreCases = [
   ...cases(
     'dataStore',
     {
-      async 'another instance goes on where the first one ended'(stage) {
-        const upload = await stage.created({ length: 11 })
+      async 'another instance goes on where the first one ended'(fixture) {
+        const upload = await fixture.created({ length: 11 })
         await upload.append('hello ')
-        upload.slots = stage.others
+        upload.slots = fixture.others
         await upload.resume(hello, { low: 6, high: 6 })
       },
     },
@@ -117,10 +120,10 @@ export const dataStoreCases = [
   ...cases(
     'dataStore',
     {
-      async 'stat that cannot tell does not say that the data is missing'(stage) {
-        const upload = await stage.created()
-        await stage.unplug()
-        for (const { dataStore } of [stage.slots, stage.others]) {
+      async 'stat that cannot tell does not say that the data is missing'(fixture) {
+        const upload = await fixture.created()
+        await fixture.unplug()
+        for (const { dataStore } of [fixture.slots, fixture.others]) {
           const outcome = await dataStore.stat(upload.record, { signal: never }).catch((e) => e)
           assert.ok(outcome instanceof Error, 'stat rejects with an error')
           assert.notEqual((outcome as { code?: unknown }).code, 'ERR_DATA_MISSING')

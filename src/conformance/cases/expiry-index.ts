@@ -13,15 +13,15 @@ export const expiryIndexCases = cases('expiryIndex', {
     assert.deepEqual(await expiredIn(slots.expiryIndex, now), [])
   },
 
-  async 'expired yields an id from the millisecond of its expiresAt on, and no earlier'(stage) {
-    const { infoStore } = stage.slots
+  async 'expired yields an id from the millisecond of its expiresAt on, and no earlier'(fixture) {
+    const { infoStore } = fixture.slots
     await infoStore.create(recordAt('past', after(-86_400_000)), calm)
     await infoStore.create(recordAt('before', after(-1)), calm)
     await infoStore.create(recordAt('now', after(0)), calm)
     await infoStore.create(recordAt('after', after(1)), calm)
     await infoStore.create(recordAt('future', after(86_400_000)), calm)
     await infoStore.create(recordAt('never'), calm)
-    for (const { expiryIndex } of [stage.slots, stage.others]) {
+    for (const { expiryIndex } of [fixture.slots, fixture.others]) {
       const ids = ['before', 'now', 'past']
       assert.deepEqual(await expiredIn(expiryIndex, now), ids)
       assert.deepEqual(await expiredIn(expiryIndex, now + 1), ['after', ...ids])

@@ -1,54 +1,55 @@
 import assert from 'node:assert/strict'
 import { cases } from '../case.js'
 import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
-import { rejects, type Stage } from '../fixture/fixture.js'
+import type { Fixture } from '../fixture/fixture.js'
+import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
-import type { TrialUpload } from '../fixture/test-upload.js'
+import type { TestUpload } from '../fixture/test-upload.js'
 
 const data = sample(3000)
 
 /** The act that turns the bytes into the finished object. */
 export const finisherCases = cases('finisher', {
-  async 'finish gives the bytes that were stored'(stage) {
-    const upload = await full(stage)
+  async 'finish gives the bytes that were stored'(fixture) {
+    const upload = await full(fixture)
     await upload.finish()
     await upload.expectContent(data)
   },
 
-  async 'finish takes what append returned in the same turn'(stage) {
-    const upload = stage.upload({ length: data.length })
+  async 'finish takes what append returned in the same turn'(fixture) {
+    const upload = fixture.upload({ length: data.length })
     const stored = await upload.createWith(data, { incoming: 'everything' })
     await upload.slots.finisher.finish(upload.record, stored, upload.turn())
     await upload.expectContent(data)
   },
 
-  async 'finish may be repeated, also by another instance'(stage) {
-    const upload = await full(stage)
+  async 'finish may be repeated, also by another instance'(fixture) {
+    const upload = await full(fixture)
     for (let round = 0; round < 3; round++) {
       await upload.finish()
       assert.equal((await upload.stat()).offset, data.length, 'stat after finish')
-      upload.slots = stage.others
+      upload.slots = fixture.others
     }
     await upload.expectContent(data)
   },
 
-  async 'finish takes an upload of 0 bytes'(stage) {
-    const upload = await stage.created({ length: 0 })
+  async 'finish takes an upload of 0 bytes'(fixture) {
+    const upload = await fixture.created({ length: 0 })
     await upload.finish()
     await upload.expectContent('')
   },
 
-  async 'finish changes nothing when its signal has aborted'(stage) {
-    const upload = await full(stage)
+  async 'finish changes nothing when its signal has aborted'(fixture) {
+    const upload = await full(fixture)
     const reason = new Error('The storage belongs to somebody else')
     await rejects(() => upload.finish({ signal: AbortSignal.abort(reason) }), reason, 'finish')
     assert.equal((await upload.stat()).offset, data.length, 'stat after a finish that failed')
     await upload.expectContent(data)
   },
 
-  async 'finish asks for the lock before every change, and can be done again'(stage) {
+  async 'finish asks for the lock before every change, and can be done again'(fixture) {
     await interruptEverywhere(async (turn) => {
-      const upload = await full(stage)
+      const upload = await full(fixture)
       const outcome = await turn((held) => upload.finish({ held }))
       assert.equal((await upload.stat()).offset, data.length, 'stat after a finish that failed')
       await upload.expectContent(data)
@@ -57,8 +58,8 @@ export const finisherCases = cases('finisher', {
   },
 })
 
-async function full(stage: Stage): Promise<TrialUpload> {
-  const upload = await stage.created({ length: data.length })
+async function full(fixture: Fixture): Promise<TestUpload> {
+  const upload = await fixture.created({ length: data.length })
   await upload.append(data.subarray(0, 1000))
   await upload.append(data.subarray(1000))
   return upload

@@ -6,7 +6,8 @@ import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
 import { calm, started, turns } from '../fixture/gate.js'
 import { nextOf, recordAt, whole } from '../fixture/records.js'
-import { rejects, type Stage } from '../fixture/fixture.js'
+import type { Fixture } from '../fixture/fixture.js'
+import { rejects } from '../fixture/rejects.js'
 
 /** Records. */
 export const infoStoreCases = [
@@ -39,11 +40,11 @@ export const infoStoreCases = [
       }
     },
 
-    async 'create succeeds for one of many at the same time'(stage) {
+    async 'create succeeds for one of many at the same time'(fixture) {
       const records = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => recordAt('a', { length }))
-      const work = records.map((record, i) => storeOf(stage, i).create(record, calm))
+      const work = records.map((record, i) => storeOf(fixture, i).create(record, calm))
       const winner = await onlyWinner(work, 'ERR_ID_TAKEN')
-      assert.deepEqual(await stage.others.infoStore.get('a', calm), records[winner])
+      assert.deepEqual(await fixture.others.infoStore.get('a', calm), records[winner])
     },
 
     async 'update replaces the record by the next revision'({ slots, others }) {
@@ -82,15 +83,15 @@ export const infoStoreCases = [
       assert.equal(await slots.infoStore.get('a', calm), undefined)
     },
 
-    async 'update succeeds for one of many at the same time'(stage) {
+    async 'update succeeds for one of many at the same time'(fixture) {
       let record = recordAt('a')
-      await stage.slots.infoStore.create(record, calm)
+      await fixture.slots.infoStore.create(record, calm)
       for (let round = 0; round < 5; round++) {
         const nexts = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => nextOf(record, { length }))
-        const work = nexts.map((next, i) => storeOf(stage, i).update(next, calm))
+        const work = nexts.map((next, i) => storeOf(fixture, i).update(next, calm))
         record = nexts[await onlyWinner(work, 'ERR_INFO_CONFLICT')]!
-        assert.deepEqual(await stage.slots.infoStore.get('a', calm), record)
-        assert.deepEqual(await stage.others.infoStore.get('a', calm), record)
+        assert.deepEqual(await fixture.slots.infoStore.get('a', calm), record)
+        assert.deepEqual(await fixture.others.infoStore.get('a', calm), record)
       }
     },
 
@@ -139,8 +140,8 @@ export const infoStoreCases = [
       assert.deepEqual(await slots.infoStore.get('a', calm), recordAt('a', { length: 7 }))
     },
 
-    async 'create, update and delete change nothing when their signal has aborted'(stage) {
-      const { infoStore } = stage.slots
+    async 'create, update and delete change nothing when their signal has aborted'(fixture) {
+      const { infoStore } = fixture.slots
       const reason = new Error('Too late')
       const late = { signal: AbortSignal.abort(reason) }
       const record = recordAt('a')
@@ -148,21 +149,21 @@ export const infoStoreCases = [
       await rejects(() => infoStore.create(recordAt('b'), late), reason, 'create')
       await rejects(() => infoStore.update(nextOf(record), late), reason, 'update')
       await rejects(() => infoStore.delete('a', late), reason, 'delete')
-      for (const { infoStore: store } of [stage.slots, stage.others]) {
+      for (const { infoStore: store } of [fixture.slots, fixture.others]) {
         assert.deepEqual(await store.get('a', calm), record)
         assert.equal(await store.get('b', calm), undefined)
       }
       await infoStore.create(recordAt('b'), calm)
     },
 
-    async 'create, get, update and delete settle when their signal aborts meanwhile'(stage) {
-      const { infoStore } = stage.slots
+    async 'create, get, update and delete settle when their signal aborts meanwhile'(fixture) {
+      const { infoStore } = fixture.slots
       const reason = new Error('Too late')
       const abandoned = async (call: (options: ChangeOptions) => Promise<unknown>) => {
         const controller = new AbortController()
         const work = started(call({ signal: controller.signal }))
         controller.abort(reason)
-        const outcome = await stage.soon(
+        const outcome = await fixture.soon(
           work.catch((error: unknown) => error),
           'a call that is not wanted any more',
         )
@@ -199,10 +200,10 @@ export const infoStoreCases = [
   ...cases(
     'infoStore',
     {
-      async 'get that cannot tell rejects'(stage) {
-        const { infoStore } = stage.slots
+      async 'get that cannot tell rejects'(fixture) {
+        const { infoStore } = fixture.slots
         await infoStore.create(recordAt('a'), calm)
-        await stage.unplug()
+        await fixture.unplug()
         for (const id of ['a', 'b']) {
           const outcome = await infoStore.get(id, calm).then(
             () => 'resolved',
@@ -216,10 +217,10 @@ export const infoStoreCases = [
         }
       },
 
-      async 'create and update that did not store reject'(stage) {
-        const { infoStore } = stage.slots
+      async 'create and update that did not store reject'(fixture) {
+        const { infoStore } = fixture.slots
         await infoStore.create(recordAt('a'), calm)
-        await stage.unplug()
+        await fixture.unplug()
         await assert.rejects(async () => infoStore.create(recordAt('b'), calm))
         await assert.rejects(async () => infoStore.update(nextOf(recordAt('a')), calm))
       },
@@ -229,7 +230,7 @@ export const infoStoreCases = [
 ]
 
 /** One instance after the other. */
-function storeOf({ slots, others }: Stage, index: number): InfoStore {
+function storeOf({ slots, others }: Fixture, index: number): InfoStore {
   return index % 2 === 0 ? slots.infoStore : others.infoStore
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { cases } from '../case.js'
 import { Gate, started, turns } from '../fixture/gate.js'
-import { rejects } from '../fixture/fixture.js'
+import { rejects } from '../fixture/rejects.js'
 import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
-import { sample, TrialBody } from '../fixture/test-body.js'
+import { sample, TestBody } from '../fixture/test-body.js'
 
 const data = sample(6000)
 const reason = new Error('The storage belongs to somebody else')
@@ -11,37 +11,37 @@ const reason = new Error('The storage belongs to somebody else')
 /** What stores do when the storage is taken away from them. */
 export const interruptionCases = [
   ...cases('dataStore', {
-    async 'create changes nothing when its signal has aborted'(stage) {
-      const upload = stage.upload()
+    async 'create changes nothing when its signal has aborted'(fixture) {
+      const upload = fixture.upload()
       const signal = AbortSignal.abort(reason)
       await rejects(() => upload.create({ signal }), reason, 'create')
       await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat')
     },
 
-    async 'create changes nothing without the lock'(stage) {
-      const upload = stage.upload()
+    async 'create changes nothing without the lock'(fixture) {
+      const upload = fixture.upload()
       await rejects(() => upload.create({ held: () => false }), 'ERR_LOCK_LOST', 'create')
       await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat')
     },
 
-    async 'append changes nothing when its signal has aborted'(stage) {
-      const upload = await stage.created({ length: data.length })
+    async 'append changes nothing when its signal has aborted'(fixture) {
+      const upload = await fixture.created({ length: data.length })
       await upload.append(data.subarray(0, 1000))
       const signal = AbortSignal.abort(reason)
       await rejects(() => upload.append(data.subarray(1000), { signal }), reason, 'append')
       await upload.resume(data, { low: 1000, high: 1000, forced: true })
     },
 
-    async 'append changes nothing without the lock'(stage) {
-      const upload = await stage.created({ length: data.length })
+    async 'append changes nothing without the lock'(fixture) {
+      const upload = await fixture.created({ length: data.length })
       await upload.append(data.subarray(0, 1000))
       const work = () => upload.append(data.subarray(1000), { held: () => false })
       await rejects(work, 'ERR_LOCK_LOST', 'append')
       await upload.resume(data, { low: 1000, high: 1000, forced: true })
     },
 
-    async 'append makes no change after its signal aborted, though more bytes come'(stage) {
-      const upload = await stage.created({ length: data.length })
+    async 'append makes no change after its signal aborted, though more bytes come'(fixture) {
+      const upload = await fixture.created({ length: data.length })
       const controller = new AbortController()
       const announced: number[] = []
       async function* batches() {
@@ -50,7 +50,7 @@ export const interruptionCases = [
         yield [Buffer.alloc(1000, 'X')]
         yield [Buffer.alloc(1000, 'Y')]
       }
-      const body = new TrialBody(batches(), data.length)
+      const body = new TestBody(batches(), data.length)
       const options = {
         signal: controller.signal,
         onProgress: (offset: number) => void announced.push(offset),
@@ -62,21 +62,21 @@ export const interruptionCases = [
       await upload.resume(data, { low, high: 1000, forced: true })
     },
 
-    async 'append rejects when its signal aborts before a body that ends early ends'(stage) {
-      const upload = await stage.created({ length: data.length })
+    async 'append rejects when its signal aborts before a body that ends early ends'(fixture) {
+      const upload = await fixture.created({ length: data.length })
       const controller = new AbortController()
       async function* batches() {
         yield [data.subarray(0, 1000)]
         await turns()
         controller.abort(reason)
       }
-      const body = new TrialBody(batches(), data.length)
+      const body = new TestBody(batches(), data.length)
       await rejects(() => upload.append(body, { signal: controller.signal }), reason, 'append')
       await upload.resume(data, { high: 1000, forced: true })
     },
 
-    async 'append makes no change after the lock is lost, though more bytes come'(stage) {
-      const upload = await stage.created({ length: data.length })
+    async 'append makes no change after the lock is lost, though more bytes come'(fixture) {
+      const upload = await fixture.created({ length: data.length })
       let held = true
       async function* batches() {
         yield [data.subarray(0, 1000)]
@@ -84,28 +84,28 @@ export const interruptionCases = [
         yield [Buffer.alloc(1000, 'X')]
         yield [Buffer.alloc(1000, 'Y')]
       }
-      const work = () => upload.append(new TrialBody(batches()), { held: () => held })
+      const work = () => upload.append(new TestBody(batches()), { held: () => held })
       await rejects(work, 'ERR_LOCK_LOST', 'append')
       await turns()
       await upload.resume(data, { high: 1000, forced: true })
     },
 
-    async 'append asks for the lock before every change, and loses nothing announced'(stage) {
+    async 'append asks for the lock before every change, and loses nothing announced'(fixture) {
       await interruptEverywhere(async (turn) => {
-        const upload = await stage.created({ length: data.length })
+        const upload = await fixture.created({ length: data.length })
         const third = [0, 2000, 4000].map((start) => [data.subarray(start, start + 2000)])
         let low = 0
         const onProgress = (offset: number) => void (low = offset)
         const outcome = await turn((held) => {
-          return upload.append(new TrialBody(third, data.length), { held, onProgress })
+          return upload.append(new TestBody(third, data.length), { held, onProgress })
         })
         await upload.resume(data, { low, forced: true })
         return outcome
       })
     },
 
-    async 'append goes on after a holder that never let go'(stage) {
-      const upload = await stage.created({ length: data.length })
+    async 'append goes on after a holder that never let go'(fixture) {
+      const upload = await fixture.created({ length: data.length })
       await upload.append(data.subarray(0, 1000))
       await upload.append(data.subarray(1000, 2000), { forced: true })
       await upload.resume(data, { low: 2000, high: 2000 })
@@ -115,10 +115,10 @@ export const interruptionCases = [
   ...cases(
     'dataStore',
     {
-      async 'append shuts out a holder that never let go'(stage) {
-        const upload = await stage.created({ length: data.length })
+      async 'append shuts out a holder that never let go'(fixture) {
+        const upload = await fixture.created({ length: data.length })
         const [reached, wake] = [new Gate(), new Gate()]
-        stage.atEnd(wake.open)
+        fixture.onCleanup(wake.open)
         async function* batches() {
           yield [data.subarray(0, 1000)]
           reached.open()
@@ -126,9 +126,9 @@ export const interruptionCases = [
           yield [Buffer.alloc(7000, 'Z')]
         }
         // Its fence says yes although it should not: the moment between the question and the change.
-        const zombie = started(upload.append(new TrialBody(batches())))
+        const zombie = started(upload.append(new TestBody(batches())))
         await Promise.race([reached.opened, zombie])
-        upload.slots = stage.others
+        upload.slots = fixture.others
         await upload.append(data.subarray((await upload.stat()).offset, 3000), { forced: true })
         wake.open()
         await Promise.allSettled([zombie])

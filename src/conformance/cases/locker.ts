@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
 import { Gate, started, turns } from '../fixture/gate.js'
-import { rejects } from '../fixture/fixture.js'
+import { rejects } from '../fixture/rejects.js'
 import type { Lock, LockClaim } from '../../capabilities/locker.js'
 
 /** One writer at a time. */
 export const lockerCases = [
   ...cases('locker', {
-    async 'a lock is held until it is released'(stage) {
-      const lock = await stage.acquire('a')
+    async 'a lock is held until it is released'(fixture) {
+      const lock = await fixture.acquire('a')
       assert.equal(lock.held(), true)
       assert.equal(lock.forced, false)
       assert.equal(Number.isSafeInteger(lock.token), true)
@@ -20,13 +20,13 @@ export const lockerCases = [
       assert.equal(lock.lost.aborted, false)
     },
 
-    async 'one holds the lock at a time, and tokens grow from holder to holder'(stage) {
+    async 'one holds the lock at a time, and tokens grow from holder to holder'(fixture) {
       const tokens: number[] = []
       let holders = 0
       const contend = async (contender: number) => {
-        const { locker } = contender % 2 === 0 ? stage.slots : stage.others
+        const { locker } = contender % 2 === 0 ? fixture.slots : fixture.others
         for (let round = 0; round < 8; round++) {
-          const lock = await stage.acquire('a', {}, locker)
+          const lock = await fixture.acquire('a', {}, locker)
           holders++
           tokens.push(lock.token)
           await turns(2)
@@ -41,11 +41,11 @@ export const lockerCases = [
       assert.ok(growing, `Tokens grow: ${tokens.join()}`)
     },
 
-    async 'those who wait get the lock in the order in which they asked'(stage) {
-      const first = await stage.acquire('a')
+    async 'those who wait get the lock in the order in which they asked'(fixture) {
+      const first = await fixture.acquire('a')
       const order: number[] = []
       const waiting = [1, 2, 3, 4, 5].map(async (number) => {
-        const lock = await stage.acquire('a')
+        const lock = await fixture.acquire('a')
         order.push(number)
         await turns(2)
         await lock.release()
@@ -53,93 +53,93 @@ export const lockerCases = [
       await turns()
       assert.deepEqual(order, [], 'Nobody gets the lock while it is held')
       await first.release()
-      await stage.soon(Promise.all(waiting), 'all to get their turn')
+      await fixture.soon(Promise.all(waiting), 'all to get their turn')
       assert.deepEqual(order, [1, 2, 3, 4, 5])
     },
 
-    async 'locks of near ids are locks of their own'(stage) {
-      const all = Promise.all(nearIds.map((id) => stage.acquire(id)))
-      for (const lock of await stage.soon(all, 'locks that nobody holds')) assert.ok(lock.held())
+    async 'locks of near ids are locks of their own'(fixture) {
+      const all = Promise.all(nearIds.map((id) => fixture.acquire(id)))
+      for (const lock of await fixture.soon(all, 'locks that nobody holds')) assert.ok(lock.held())
     },
 
-    async 'the holder is asked to let go when somebody waits'(stage) {
+    async 'the holder is asked to let go when somebody waits'(fixture) {
       const [asked, claims] = [new Gate(), [] as LockClaim[]]
       const requestRelease = (claim: LockClaim) => {
         claims.push(claim)
         asked.open()
         return true
       }
-      const first = await stage.acquire('a', { requestRelease })
+      const first = await fixture.acquire('a', { requestRelease })
       assert.deepEqual(claims, [], 'Nobody has asked yet')
-      const second = started(stage.acquire('a'))
-      await stage.soon(asked.opened, 'the holder to be asked to let go')
+      const second = started(fixture.acquire('a'))
+      await fixture.soon(asked.opened, 'the holder to be asked to let go')
       assert.deepEqual(new Set(claims), new Set(['writer']))
       assert.ok(first.held(), 'To be asked is not to have let go')
       await first.release()
-      assert.ok((await stage.soon(second, 'the lock that was released')).held())
+      assert.ok((await fixture.soon(second, 'the lock that was released')).held())
     },
 
-    async 'the next holder is asked as well while others wait'(stage) {
+    async 'the next holder is asked as well while others wait'(fixture) {
       const asked = new Gate()
-      const first = await stage.acquire('a')
+      const first = await fixture.acquire('a')
       const requestRelease = () => (asked.open(), true)
-      const second = started(stage.acquire('a', { requestRelease }))
-      const third = started(stage.acquire('a'))
+      const second = started(fixture.acquire('a', { requestRelease }))
+      const third = started(fixture.acquire('a'))
       await first.release()
-      const lock = await stage.soon(second, 'the lock that was released')
-      await stage.soon(asked.opened, 'the next holder to be asked to let go')
+      const lock = await fixture.soon(second, 'the lock that was released')
+      await fixture.soon(asked.opened, 'the next holder to be asked to let go')
       await lock.release()
-      await stage.soon(third, 'the lock that was released')
+      await fixture.soon(third, 'the lock that was released')
     },
 
-    async 'the holder may let go while it is asked'(stage) {
+    async 'the holder may let go while it is asked'(fixture) {
       let lock: Lock | undefined
       const requestRelease = () => (void lock!.release(), true)
-      lock = await stage.acquire('a', { requestRelease })
-      const next = await stage.soon(stage.acquire('a'), 'the lock that was released')
+      lock = await fixture.acquire('a', { requestRelease })
+      const next = await fixture.soon(fixture.acquire('a'), 'the lock that was released')
       assert.ok(next.held() && !lock.held())
       assert.ok(next.token > lock.token)
       assert.equal(next.forced, false, 'The holder before has let go')
     },
 
-    async 'release gives back its own acquisition only, and only once'(stage) {
-      const first = await stage.acquire('a')
+    async 'release gives back its own acquisition only, and only once'(fixture) {
+      const first = await fixture.acquire('a')
       await first.release()
-      const second = await stage.acquire('a')
+      const second = await fixture.acquire('a')
       let [third, fourth] = [false, false]
-      const waiting = started(stage.acquire('a')).then((lock) => ((third = true), lock))
+      const waiting = started(fixture.acquire('a')).then((lock) => ((third = true), lock))
       await first.release()
       await turns()
       assert.ok(second.held() && !third, 'A second release does nothing to those who come after')
       await second.release()
-      const lock = await stage.soon(waiting, 'the lock that was released')
+      const lock = await fixture.soon(waiting, 'the lock that was released')
       await Promise.all([first.release(), second.release()])
-      const last = started(stage.acquire('a')).then(() => (fourth = true))
+      const last = started(fixture.acquire('a')).then(() => (fourth = true))
       await turns()
       assert.ok(lock.held() && !fourth)
       await lock.release()
-      await stage.soon(last, 'the lock that was released')
+      await fixture.soon(last, 'the lock that was released')
     },
 
-    async 'a wait ends with the reason of its signal, and is forgotten'(stage) {
-      const first = await stage.acquire('a')
+    async 'a wait ends with the reason of its signal, and is forgotten'(fixture) {
+      const first = await fixture.acquire('a')
       const controller = new AbortController()
       const reason = new Error('Enough')
-      const second = started(stage.acquire('a', { signal: controller.signal }))
-      const third = started(stage.acquire('a'))
+      const second = started(fixture.acquire('a', { signal: controller.signal }))
+      const third = started(fixture.acquire('a'))
       await turns()
       controller.abort(reason)
-      await rejects(() => stage.soon(second, 'the wait to end'), reason, 'acquire')
+      await rejects(() => fixture.soon(second, 'the wait to end'), reason, 'acquire')
       assert.ok(first.held(), 'The holder is not concerned')
       await first.release()
-      assert.ok((await stage.soon(third, 'the lock that was released')).held())
+      assert.ok((await fixture.soon(third, 'the lock that was released')).held())
     },
 
-    async 'acquire rejects when its signal has aborted, and leaves the lock free'(stage) {
+    async 'acquire rejects when its signal has aborted, and leaves the lock free'(fixture) {
       const reason = new Error('Enough')
       const signal = AbortSignal.abort(reason)
-      await rejects(() => stage.acquire('a', { signal }), reason, 'acquire')
-      const lock = await stage.soon(stage.acquire('a'), 'a lock that nobody holds')
+      await rejects(() => fixture.acquire('a', { signal }), reason, 'acquire')
+      const lock = await fixture.soon(fixture.acquire('a'), 'a lock that nobody holds')
       assert.equal(lock.forced, false)
     },
   }),
@@ -147,18 +147,18 @@ export const lockerCases = [
   ...cases(
     'locker',
     {
-      async 'another instance asks the holder, and waits for it'(stage) {
+      async 'another instance asks the holder, and waits for it'(fixture) {
         const asked = new Gate()
         const requestRelease = () => (asked.open(), true)
-        const first = await stage.acquire('a', { requestRelease })
+        const first = await fixture.acquire('a', { requestRelease })
         let taken = false
-        const second = started(stage.acquire('a', {}, stage.others.locker))
+        const second = started(fixture.acquire('a', {}, fixture.others.locker))
         void second.then(() => (taken = true))
-        await stage.soon(asked.opened, 'the holder to be asked to let go')
+        await fixture.soon(asked.opened, 'the holder to be asked to let go')
         await turns()
         assert.ok(first.held() && !taken)
         await first.release()
-        const lock = await stage.soon(second, 'the lock that was released')
+        const lock = await fixture.soon(second, 'the lock that was released')
         assert.ok(lock.token > first.token)
         assert.equal(lock.forced, false)
       },

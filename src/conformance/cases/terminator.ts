@@ -1,52 +1,53 @@
 import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
 import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
-import { rejects, type Stage } from '../fixture/fixture.js'
+import type { Fixture } from '../fixture/fixture.js'
+import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
-import type { TrialUpload } from '../fixture/test-upload.js'
+import type { TestUpload } from '../fixture/test-upload.js'
 
 const data = sample(3000)
 
 /** Removal. */
 export const terminatorCases = cases('terminator', {
-  async 'terminate removes an unfinished upload'(stage) {
+  async 'terminate removes an unfinished upload'(fixture) {
     for (const end of [0, 1000]) {
-      const upload = await unfinished(stage, end)
+      const upload = await unfinished(fixture, end)
       await upload.terminate()
-      await expectMissing(upload, stage)
+      await expectMissing(upload, fixture)
     }
   },
 
-  async 'terminate removes a finished upload'(stage) {
-    const upload = await unfinished(stage, data.length)
+  async 'terminate removes a finished upload'(fixture) {
+    const upload = await unfinished(fixture, data.length)
     await upload.expectContent(data)
     await upload.terminate()
-    await expectMissing(upload, stage)
+    await expectMissing(upload, fixture)
   },
 
-  async 'terminate of what is not there succeeds'(stage) {
-    const upload = stage.upload()
+  async 'terminate of what is not there succeeds'(fixture) {
+    const upload = fixture.upload()
     await upload.terminate()
     await upload.create()
     await upload.terminate()
-    upload.slots = stage.others
+    upload.slots = fixture.others
     await upload.terminate()
-    await expectMissing(upload, stage)
+    await expectMissing(upload, fixture)
   },
 
-  async 'terminate leaves nothing behind for an upload at the same place'(stage) {
-    const upload = await unfinished(stage, 2000)
-    if (stage.has('verifiedAppender')) {
+  async 'terminate leaves nothing behind for an upload at the same place'(fixture) {
+    const upload = await unfinished(fixture, 2000)
+    if (fixture.has('verifiedAppender')) {
       await upload.appendVerified(Buffer.alloc(500, 'W'), async () => false)
     }
     await upload.terminate()
-    const next = stage.upload({ id: upload.record.id, length: 11 })
+    const next = fixture.upload({ id: upload.record.id, length: 11 })
     await next.create()
     await next.resume(Buffer.from('hello world'), { low: 0, high: 0 })
   },
 
-  async 'terminate leaves uploads with near ids alone'(stage) {
-    const uploads = nearIds.map((id) => stage.upload({ id, length: data.length }))
+  async 'terminate leaves uploads with near ids alone'(fixture) {
+    const uploads = nearIds.map((id) => fixture.upload({ id, length: data.length }))
     for (const upload of uploads) {
       await upload.create()
       await upload.append(data.subarray(0, 1000))
@@ -56,8 +57,8 @@ export const terminatorCases = cases('terminator', {
     for (const upload of others) await upload.resume(data, { low: 1000, high: 1000 })
   },
 
-  async 'terminate changes nothing when its signal has aborted'(stage) {
-    const upload = await unfinished(stage, 1000)
+  async 'terminate changes nothing when its signal has aborted'(fixture) {
+    const upload = await unfinished(fixture, 1000)
     const reason = new Error('The storage belongs to somebody else')
     await rejects(
       () => upload.terminate({ signal: AbortSignal.abort(reason) }),
@@ -67,32 +68,32 @@ export const terminatorCases = cases('terminator', {
     await upload.resume(data, { low: 1000, high: 1000, forced: true })
   },
 
-  async 'terminate changes nothing without the lock'(stage) {
-    const upload = await unfinished(stage, 1000)
+  async 'terminate changes nothing without the lock'(fixture) {
+    const upload = await unfinished(fixture, 1000)
     const work = () => upload.terminate({ held: () => false })
     await rejects(work, 'ERR_LOCK_LOST', 'terminate')
     await upload.resume(data, { low: 1000, high: 1000, forced: true })
   },
 
-  async 'terminate asks for the lock before every change, and can be done again'(stage) {
+  async 'terminate asks for the lock before every change, and can be done again'(fixture) {
     await interruptEverywhere(async (turn) => {
-      const upload = await unfinished(stage, 1000)
+      const upload = await unfinished(fixture, 1000)
       const outcome = await turn((held) => upload.terminate({ held }))
       await upload.terminate({ forced: true })
-      await expectMissing(upload, stage)
+      await expectMissing(upload, fixture)
       return outcome
     })
   },
 })
 
-async function unfinished(stage: Stage, end: number): Promise<TrialUpload> {
-  const upload = await stage.created({ length: data.length })
+async function unfinished(fixture: Fixture, end: number): Promise<TestUpload> {
+  const upload = await fixture.created({ length: data.length })
   if (end > 0) await upload.append(data.subarray(0, end))
   return upload
 }
 
-async function expectMissing(upload: TrialUpload, stage: Stage): Promise<void> {
+async function expectMissing(upload: TestUpload, fixture: Fixture): Promise<void> {
   await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat after terminate')
-  if (!stage.has('contentReader')) return
+  if (!fixture.has('contentReader')) return
   await rejects(() => upload.content(), 'ERR_DATA_MISSING', 'read after terminate')
 }

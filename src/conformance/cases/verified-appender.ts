@@ -3,9 +3,10 @@ import { cases } from '../case.js'
 import { Gate, started, turns } from '../fixture/gate.js'
 import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
 import { largeBody } from '../fixture/large-body.js'
-import { rejects, type Stage } from '../fixture/fixture.js'
-import { dripping, sample, TrialBody } from '../fixture/test-body.js'
-import type { TrialUpload } from '../fixture/test-upload.js'
+import type { Fixture } from '../fixture/fixture.js'
+import { rejects } from '../fixture/rejects.js'
+import { dripping, sample, TestBody } from '../fixture/test-body.js'
+import type { TestUpload } from '../fixture/test-upload.js'
 import { watchStat } from '../fixture/watch-stat.js'
 
 const data = sample(6000)
@@ -15,8 +16,8 @@ const refuse = async () => false
 /** Chunks that count only once they are verified. */
 export const verifiedAppenderCases = [
   ...cases('verifiedAppender', {
-    async 'a chunk counts when it is accepted, and not before'(stage) {
-      const upload = await withFirst(stage)
+    async 'a chunk counts when it is accepted, and not before'(fixture) {
+      const upload = await withFirst(fixture)
       const announced: number[] = []
       const accept = async () => {
         assert.equal((await upload.stat()).offset, 1000, 'stat before the chunk is accepted')
@@ -28,8 +29,8 @@ export const verifiedAppenderCases = [
       await upload.resume(data, { low: 3000, high: 3000 })
     },
 
-    async 'a chunk that is not accepted is discarded'(stage) {
-      const upload = await withFirst(stage)
+    async 'a chunk that is not accepted is discarded'(fixture) {
+      const upload = await withFirst(fixture)
       for (let round = 0; round < 2; round++) {
         await upload.appendVerified(wrong, refuse)
         assert.equal((await upload.stat()).offset, 1000, 'stat after the chunk was refused')
@@ -39,31 +40,31 @@ export const verifiedAppenderCases = [
       await upload.resume(data, { low: 2000, high: 2000 })
     },
 
-    async 'a refused first chunk leaves 0 bytes'(stage) {
-      const upload = await stage.created({ length: data.length })
+    async 'a refused first chunk leaves 0 bytes'(fixture) {
+      const upload = await fixture.created({ length: data.length })
       await upload.appendVerified(wrong, refuse)
       await upload.resume(data, { low: 0, high: 0 })
     },
 
-    async 'a chunk that ended early is refused, and nothing of it counts'(stage) {
-      const upload = await withFirst(stage)
+    async 'a chunk that ended early is refused, and nothing of it counts'(fixture) {
+      const upload = await withFirst(fixture)
       for (const batches of [[], [[wrong]], [[wrong], [wrong]]]) {
-        await upload.appendVerified(new TrialBody(batches, 5000), refuse)
+        await upload.appendVerified(new TestBody(batches, 5000), refuse)
         assert.equal((await upload.stat()).offset, 1000, 'stat after the chunk was refused')
       }
       await upload.resume(data, { low: 1000, high: 1000 })
     },
 
-    async 'what accept throws is passed on, and nothing counts'(stage) {
-      const upload = await withFirst(stage)
+    async 'what accept throws is passed on, and nothing counts'(fixture) {
+      const upload = await withFirst(fixture)
       const failure = new Error('No digest')
       const work = () => upload.appendVerified(wrong, () => Promise.reject(failure))
       await rejects(work, failure, 'appendVerified')
       await upload.resume(data, { low: 1000, high: 1000 })
     },
 
-    async 'chunks may be verified and plain in turn'(stage) {
-      const upload = await stage.created({ length: data.length })
+    async 'chunks may be verified and plain in turn'(fixture) {
+      const upload = await fixture.created({ length: data.length })
       for (let start = 0; start < data.length; start += 1000) {
         const chunk = data.subarray(start, start + 1000)
         if (start % 2000 === 0) await upload.appendVerified(chunk)
@@ -73,20 +74,20 @@ export const verifiedAppenderCases = [
       await upload.expectContent(data)
     },
 
-    async 'a chunk may come with the creation, of an upload without a length'(stage) {
-      const upload = await stage.created()
+    async 'a chunk may come with the creation, of an upload without a length'(fixture) {
+      const upload = await fixture.created()
       await upload.appendVerified(data)
       await upload.expectContent(data)
     },
 
-    async 'a chunk in batches of one byte is stored in order'(stage) {
-      const upload = await stage.created({ length: 300 })
+    async 'a chunk in batches of one byte is stored in order'(fixture) {
+      const upload = await fixture.created({ length: 300 })
       await upload.appendVerified(dripping(data.subarray(0, 300), 1))
       await upload.expectContent(data.subarray(0, 300))
     },
 
-    async 'stat beside a chunk never tells of unverified bytes'(stage) {
-      const upload = await withFirst(stage)
+    async 'stat beside a chunk never tells of unverified bytes'(fixture) {
+      const upload = await withFirst(fixture)
       const watch = watchStat(upload)
       async function* batches() {
         for (let start = 1000; start < data.length; start += 500) {
@@ -100,17 +101,17 @@ export const verifiedAppenderCases = [
         return (accepted = true)
       }
       const onProgress = (offset: number) => watch.atLeast(offset)
-      const body = new TrialBody(batches(), data.length - 1000)
+      const body = new TestBody(batches(), data.length - 1000)
       const appending = upload.appendVerified(body, accept, { onProgress })
       await watch.during(appending, () => (accepted ? data.length : 1000))
       await upload.expectContent(data)
     },
 
-    async 'nothing counts of a chunk whose writer died before it was accepted'(stage) {
+    async 'nothing counts of a chunk whose writer died before it was accepted'(fixture) {
       for (const place of ['body', 'accept'] as const) {
-        const upload = await withFirst(stage)
+        const upload = await withFirst(fixture)
         const [reached, never] = [new Gate(), new Gate()]
-        stage.atEnd(never.open)
+        fixture.onCleanup(never.open)
         const hang = async () => {
           reached.open()
           await never.opened
@@ -120,16 +121,16 @@ export const verifiedAppenderCases = [
           if (place === 'body') await hang()
         }
         const accept = async () => (await hang(), false)
-        const dead = started(upload.appendVerified(new TrialBody(batches(), 5000), accept))
+        const dead = started(upload.appendVerified(new TestBody(batches(), 5000), accept))
         await Promise.race([reached.opened, dead])
         await turns()
-        upload.slots = stage.others
+        upload.slots = fixture.others
         await upload.resume(data, { low: 1000, high: 1000, forced: true })
       }
     },
 
-    async 'nothing counts when the signal aborts before the chunk is accepted'(stage) {
-      const upload = await withFirst(stage)
+    async 'nothing counts when the signal aborts before the chunk is accepted'(fixture) {
+      const upload = await withFirst(fixture)
       const reason = new Error('The storage belongs to somebody else')
       const controller = new AbortController()
       const accept = async () => {
@@ -147,9 +148,9 @@ export const verifiedAppenderCases = [
       await upload.resume(data, { low: 1000, high: 1000, forced: true })
     },
 
-    async 'the lock is asked for before every change'(stage) {
+    async 'the lock is asked for before every change'(fixture) {
       await interruptEverywhere(async (turn) => {
-        const upload = await withFirst(stage)
+        const upload = await withFirst(fixture)
         const outcome = await turn((held) =>
           upload.appendVerified(dripping(data.subarray(1000, 3000), 700), undefined, { held }),
         )
@@ -158,9 +159,9 @@ export const verifiedAppenderCases = [
       })
     },
 
-    async 'a refused chunk asks for the lock as well, and leaves nothing'(stage) {
+    async 'a refused chunk asks for the lock as well, and leaves nothing'(fixture) {
       for (let questions = 0; questions < 20; questions++) {
-        const upload = await withFirst(stage)
+        const upload = await withFirst(fixture)
         let left = questions
         const held = () => left-- > 0
         await upload.appendVerified(wrong, refuse, { held }).catch(() => {})
@@ -168,11 +169,11 @@ export const verifiedAppenderCases = [
       }
     },
 
-    async 'a chunk takes no more memory than is claimed'(stage) {
-      const { body, size, memory } = await largeBody(stage)
-      const upload = await stage.created({ length: size })
+    async 'a chunk takes no more memory than is claimed'(fixture) {
+      const { body, size, memory } = await largeBody(fixture)
+      const upload = await fixture.created({ length: size })
       await upload.appendVerified(body)
-      memory.assertWithin(stage.memory)
+      memory.assertWithin(fixture.memory)
       await upload.whole(size)
     },
   }),
@@ -180,10 +181,10 @@ export const verifiedAppenderCases = [
   ...cases(
     'verifiedAppender',
     {
-      async 'a holder that never let go is shut out'(stage) {
-        const upload = await withFirst(stage)
+      async 'a holder that never let go is shut out'(fixture) {
+        const upload = await withFirst(fixture)
         const [reached, wake] = [new Gate(), new Gate()]
-        stage.atEnd(wake.open)
+        fixture.onCleanup(wake.open)
         async function* batches() {
           yield [wrong]
           reached.open()
@@ -191,9 +192,9 @@ export const verifiedAppenderCases = [
           yield [wrong]
         }
         // Its fence says yes although it should not: the moment between the question and the change.
-        const zombie = started(upload.appendVerified(new TrialBody(batches())))
+        const zombie = started(upload.appendVerified(new TestBody(batches())))
         await Promise.race([reached.opened, zombie])
-        upload.slots = stage.others
+        upload.slots = fixture.others
         await upload.append(data.subarray(1000, 2000), { forced: true })
         wake.open()
         await Promise.allSettled([zombie])
@@ -205,8 +206,8 @@ export const verifiedAppenderCases = [
 ]
 
 /** An upload whose first 1,000 bytes are stored and verified. */
-async function withFirst(stage: Stage): Promise<TrialUpload> {
-  const upload = await stage.created({ length: data.length })
+async function withFirst(fixture: Fixture): Promise<TestUpload> {
+  const upload = await fixture.created({ length: data.length })
   await upload.appendVerified(data.subarray(0, 1000))
   return upload
 }

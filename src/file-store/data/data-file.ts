@@ -55,7 +55,7 @@ export class DataFile {
       write.fence.shutOut()
     }
     const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)
-    const file = await directory.medium.open(path, flags)
+    const file = await directory.disk.open(path, flags)
     try {
       mustHold(write)
       // Bytes beyond the offset are never verified ones: without a marker, the offset is the size. The cut comes

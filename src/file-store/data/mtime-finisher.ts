@@ -31,7 +31,7 @@ export class MtimeFinisher implements Finisher {
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
     await this.#directory.use(
       async () => {
-        const file = await this.#directory.medium.open(this.#pathOf(upload), flags)
+        const file = await this.#directory.disk.open(this.#pathOf(upload), flags)
         try {
           mustHold(options)
           // Some file systems keep no such time, or not for files of other owners. That is no reason to fail an upload.

@@ -52,8 +52,8 @@ export class VerifiedMarker {
   static async read(path: string, directory: Directory): Promise<number | undefined> {
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
     // Usually there is none, and an open that fails is dearer than a look.
-    if ((await directory.medium.lstat(path)) === undefined) return undefined
-    const file = await unlessMissing(directory.medium.open(path, flags))
+    if ((await directory.disk.lstat(path)) === undefined) return undefined
+    const file = await unlessMissing(directory.disk.open(path, flags))
     if (file === undefined) return undefined
     try {
       const offset = Math.max(...(await readSlots(file)))

@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { TusError } from '../../errors.js'
 import { must } from '../../check-options.js'
-import { errorCode, mediumError, type Meanings } from './disk-error.js'
-import { Medium, type OpenFile } from './disk.js'
+import { errorCode, diskError, type Meanings } from './disk-error.js'
+import { Disk, type OpenFile } from './disk.js'
 
 /** What everything that keeps files is told about the file system. */
 export interface DirectoryOptions {
@@ -66,7 +66,7 @@ const markName = '.tuskit'
  */
 export class Directory {
   readonly path: string
-  readonly medium = new Medium()
+  readonly disk = new Disk()
   readonly filePermissions: number
   readonly #mark: string
   readonly #mustExist: boolean
@@ -97,7 +97,7 @@ export class Directory {
       return await operation()
     } catch (cause) {
       if (errorCode(cause) === 'ENOENT') await this.confirm()
-      throw mediumError(cause, meanings)
+      throw diskError(cause, meanings)
     }
   }
 
@@ -118,9 +118,9 @@ export class Directory {
 
   async #isMarked(): Promise<boolean> {
     try {
-      return (await this.medium.lstat(this.#mark)) !== undefined
+      return (await this.disk.lstat(this.#mark)) !== undefined
     } catch (error) {
-      throw mediumError(error)
+      throw diskError(error)
     }
   }
 
@@ -138,12 +138,12 @@ export class Directory {
   /** Opens a file with flags that create it. Makes missing parents only then, so that usually none is looked for. */
   async createFile(path: string, flags: string | number): Promise<OpenFile> {
     try {
-      return await this.medium.open(path, flags, this.filePermissions)
+      return await this.disk.open(path, flags, this.filePermissions)
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error
     }
     await this.createFolder(dirname(path))
-    return this.medium.open(path, flags, this.filePermissions)
+    return this.disk.open(path, flags, this.filePermissions)
   }
 
   /** Makes a folder, and those that it is in. */
@@ -186,7 +186,7 @@ export class Directory {
   /** Under `disk`: waits until the names in a folder are on the disk. */
   async syncFolder(path: string): Promise<void> {
     if (!this.onDisk) return
-    const folder = await this.medium.open(path, 'r')
+    const folder = await this.disk.open(path, 'r')
     try {
       await folder.sync()
     } finally {

@@ -31,7 +31,7 @@ export type Meanings = Readonly<Record<string, ErrorCode>>
  * `EDQUOT` and `EFBIG`, and `ERR_STORAGE_UNAVAILABLE` for everything else that the system reports. Other errors, such as
  * those of a program, stay as they are.
  */
-export function mediumError(cause: unknown, meanings: Meanings = {}): unknown {
+export function diskError(cause: unknown, meanings: Meanings = {}): unknown {
   if (!isSystemError(cause)) return cause
   const otherwise = isFull(cause) ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_UNAVAILABLE'
   return new TusError(meanings[cause.code] ?? otherwise, { cause })

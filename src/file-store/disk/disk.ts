@@ -24,7 +24,7 @@ export interface Step<Args extends readonly unknown[], Result> {
  * step. So it is taken in the event loop. A medium that makes the loop wait (a network, a disk at its limit) is asked
  * through the thread pool instead, until the period is over. A step that never ends holds up the loop for ever.
  */
-export class Medium {
+export class Disk {
   /** When the period is over. */
   #until = -Infinity
   /** How long slow steps have held up the loop in it. */
@@ -39,7 +39,7 @@ export class Medium {
     return this.take(looking, path)
   }
 
-  /** As {@link Medium.stat}, but a link is seen as a link. */
+  /** As {@link Disk.stat}, but a link is seen as a link. */
   lstat(path: string): Promise<Stats | undefined> {
     return this.take(lookingAtLinks, path)
   }
@@ -67,25 +67,25 @@ export class Medium {
 
 /** A file that is open. */
 export class OpenFile {
-  readonly #medium: Medium
+  readonly #disk: Disk
   /** The descriptor. */
   readonly fd: number
 
-  constructor(medium: Medium, fd: number) {
-    this.#medium = medium
+  constructor(disk: Disk, fd: number) {
+    this.#disk = disk
     this.fd = fd
   }
 
   /** Reads `length` bytes at most to `offset` of the buffer, and says how many came. */
   async read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
     const args = [this.fd, buffer, offset, length, position] as const
-    return length > fewBytes ? reading.later(...args) : this.#medium.take(reading, ...args)
+    return length > fewBytes ? reading.later(...args) : this.#disk.take(reading, ...args)
   }
 
   /** Writes, and says how many bytes were taken. `null`: where a file that is open for appending ends. */
   async write(bytes: Buffer, position: number | null): Promise<number> {
     const args = [this.fd, bytes, position] as const
-    return bytes.length > fewBytes ? writing.later(...args) : this.#medium.take(writing, ...args)
+    return bytes.length > fewBytes ? writing.later(...args) : this.#disk.take(writing, ...args)
   }
 
   /** Writes buffers one behind the other, and says how many bytes were taken. */
@@ -95,7 +95,7 @@ export class OpenFile {
   }
 
   stat(): Promise<Stats> {
-    return this.#medium.take(lookingAtFile, this.fd)
+    return this.#disk.take(lookingAtFile, this.fd)
   }
 
   truncate(length: number): Promise<void> {
@@ -117,7 +117,7 @@ export class OpenFile {
   }
 
   close(): Promise<void> {
-    return this.#medium.take(closing, this.fd)
+    return this.#disk.take(closing, this.fd)
   }
 }
 

@@ -46,7 +46,7 @@ export class LockDirectory {
       if (number === 0) return { number, end: 'released', beat: '', names }
       const end = endIn(names, number)
       if (end !== undefined) return { number, end, beat: '', names }
-      const reads = this.#directory.medium.take(reading, this.#fileOf(number))
+      const reads = this.#directory.disk.take(reading, this.#fileOf(number))
       const beat = await reads.catch(orIfMissing(undefined))
       // Missing: removed since the directory was read, because a later number exists or the lock is unused.
       if (beat === undefined) continue
@@ -98,8 +98,8 @@ export class LockDirectory {
 
   /** Removes files, absent ones included. */
   async remove(names: readonly string[]): Promise<void> {
-    const { medium } = this.#directory
-    const remove = (name: string) => medium.take(removing, `${this.path}/${name}`)
+    const { disk } = this.#directory
+    const remove = (name: string) => disk.take(removing, `${this.path}/${name}`)
     await Promise.all(names.map((name) => remove(name).catch(orIfMissing(undefined))))
   }
 
@@ -114,9 +114,9 @@ export class LockDirectory {
   }
 
   async #write(path: string, content: string, flag: string): Promise<void> {
-    const { medium, filePermissions: mode } = this.#directory
+    const { disk, filePermissions: mode } = this.#directory
     try {
-      await medium.take(writing, path, content, { flag, mode })
+      await disk.take(writing, path, content, { flag, mode })
     } catch (error) {
       if (errorCode(error) === 'ENOENT') await this.#directory.confirm()
       throw error
@@ -131,7 +131,7 @@ export class LockDirectory {
 /** The names in a folder; none when it is missing. */
 export async function listFolder(path: string, directory: Directory): Promise<readonly string[]> {
   try {
-    return await directory.medium.take(listing, path)
+    return await directory.disk.take(listing, path)
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error
     await directory.confirm()

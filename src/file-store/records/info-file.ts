@@ -33,7 +33,7 @@ export async function readRecord(
   directory: Directory,
   lasting: boolean,
 ): Promise<Upload | undefined> {
-  const file = await unlessMissing(directory.medium.open(path, 'r'))
+  const file = await unlessMissing(directory.disk.open(path, 'r'))
   if (file === undefined) return undefined
   try {
     const upload = followLog(await readLog(file))?.upload
