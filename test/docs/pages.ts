@@ -24,7 +24,7 @@ export interface Page {
 export async function readPages(): Promise<readonly Page[]> {
   const inDocs = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'))
   const paths = [
-    ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
+    ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'test/README.md'],
     ...inDocs.map((name) => `docs/${name}`),
   ]
   return Promise.all(paths.map((path) => readPage(path)))

@@ -31,6 +31,20 @@ test('the top level holds what it may hold', () => {
   expect(others).toEqual([])
 })
 
+test('test/README.md maps every folder of test, which has no loose files', () => {
+  const entries = readdirSync(join(root, 'test'), { withFileTypes: true }).filter(
+    ({ name }) => !name.startsWith('.'),
+  )
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  const mapped = [...read('test/README.md').matchAll(/^(?:\| |- )`([\w-]+)`/gm)].map(
+    ([, name]) => name,
+  )
+  expect(mapped.toSorted()).toEqual(folders.toSorted())
+  expect(entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name)).toEqual([
+    'README.md',
+  ])
+})
+
 test('files are kebab-case', () => {
   const kebab = /^([a-z0-9]+-)*[a-z0-9]+(\.(test|config|d))?\.([cm]?[jt]s|tsx)$/
   expect(all.filter((file) => !kebab.test(file.split('/').at(-1)!))).toEqual([])
