@@ -46,7 +46,7 @@ describe('a TusError is printed as the errors of Node are', () => {
   })
 
   test('when nobody catches it', () => {
-    const module = JSON.stringify(new URL('./.dist/index.js', import.meta.url).href)
+    const module = JSON.stringify(new URL('../.dist/index.js', import.meta.url).href)
     const program = `import { TusError } from ${module}; throw new TusError('ERR_UPLOAD_GONE')`
     const run = ['--input-type=module', '-e', program]
     const { stderr } = spawnSync(process.execPath, run, { encoding: 'utf8' })
@@ -67,7 +67,7 @@ test('a TusError without stack, where the application wants none', () => {
 })
 
 test('an error of another copy of tuskit is recognised by its code', async () => {
-  const copy = (await import(new URL('./.dist/index.js', import.meta.url).href)) as {
+  const copy = (await import(new URL('../.dist/index.js', import.meta.url).href)) as {
     TusError: typeof TusError
   }
   const error = new copy.TusError('ERR_UPLOAD_GONE')
