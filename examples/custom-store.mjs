@@ -1,4 +1,4 @@
-// A server with a store of one's own. The store is in custom-store/map-store.mjs, its tests are beside it.
+// A server with a custom store: custom-store/map-store.mjs, with its tests next to it.
 import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { MapStore } from './custom-store/map-store.mjs'

@@ -14,7 +14,8 @@ const app = express()
 app.use('/api/files', handler)
 app.get('/', (request, response) => response.send('Upload something.'))
 
-// Instead of app.listen(): a server whose settings suit long uploads, and whose `stop` keeps what has arrived.
+// Use this instead of app.listen(): its settings suit long uploads, and its `stop` keeps the bytes
+// that have arrived.
 const server = createUploadServer(app, { handler })
 
 server.listen(process.env.PORT ?? 1080, () => {

@@ -11,7 +11,8 @@ const handler = createHandler({ basePath: '/files', composer })
 
 const app = fastify()
 
-// A plugin of its own, so that only its routes do without body parsers: the bytes belong to the upload.
+// The handler reads the body itself. In a plugin of their own, only these routes lose the body
+// parsers.
 app.register(
   async (uploads) => {
     uploads.removeAllContentTypeParsers()

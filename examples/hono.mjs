@@ -21,7 +21,7 @@ app.get('/', (context) => context.text('Upload something.'))
 const server = serve({
   fetch: app.fetch,
   port: Number(process.env.PORT ?? 1080),
-  // Hono answers HEAD with a copy of the response, which must know RESPONSE_ALREADY_SENT again.
+  // Otherwise Hono responds to HEAD with a copy, which loses RESPONSE_ALREADY_SENT.
   overrideGlobalObjects: false,
   createServer: (options, listener) => createUploadServer(listener, { ...options, handler }),
 })

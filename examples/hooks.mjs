@@ -1,4 +1,5 @@
-// Hooks: who may upload, what, and what happens then. Try it with the header `Authorization: Bearer secret`.
+// Hooks decide who may upload, what they may upload, and what happens then. Try them with the
+// header `Authorization: Bearer secret`.
 import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 
@@ -11,36 +12,36 @@ const composer = new StoreComposer().use(
 )
 
 const hooks = {
-  // Asked for every request but OPTIONS.
+  // Runs for every request except OPTIONS.
   access({ request, upload }) {
     const user = userOf(request)
     if (user === undefined) {
       return { reject: { status: 401, headers: { 'WWW-Authenticate': 'Bearer' } } }
     }
-    // To others, the uploads of a user do not exist.
+    // Users see only their own uploads.
     const owner = upload?.storage.at.path.split('/')[0]
     if (owner !== undefined && owner !== user) return { reject: { status: 404 } }
   },
 
-  // May refuse, and decide on limits and places.
+  // May reject the upload, and decides its limit and its place.
   preCreate({ request, upload }) {
     const { filename } = upload.metadata.values
     if (!filename) return { reject: { status: 422, body: 'An upload needs a filename' } }
     return { maxSize: 100_000_000, place: { path: `${userOf(request)}/${upload.id}` } }
   },
 
-  // Once in a while, while bytes come in.
+  // Runs now and then while bytes arrive.
   postReceive({ upload, offset }) {
     console.log(`${upload.id} has ${offset} of ${upload.length} bytes`)
   },
 
-  // All bytes are there: the last word on them, and the answer to the client.
+  // Runs when all bytes are stored. May reject them, and adds to the response.
   preFinish({ upload }) {
     if (upload.length === 0) return { reject: { status: 422, body: 'An empty file' } }
     return { response: { headers: { 'X-Kept-As': upload.storage.at.path } } }
   },
 
-  // The client has its answer. What is thrown here is logged.
+  // Runs after the response. An exception here is only logged.
   postFinish({ event, upload }) {
     console.log(`${event.id}: ${upload.metadata.values.filename} is in ${upload.storage.at.path}`)
   },

@@ -11,7 +11,8 @@ const handler = createHandler({ basePath: '/files', composer })
 
 const app = new Koa()
 
-// What lies outside the base path is passed on. With koa-mount, which takes the prefix off the URL:
+// The handler passes requests outside the base path on. koa-mount removes the prefix from the URL,
+// so with it, write:
 // mount('/files', ({ req, res, originalUrl }) => handler(Object.assign(req, { originalUrl }), res))
 app.use(({ req, res }, next) => handler(req, res, next))
 

@@ -5,7 +5,8 @@ import { servePage } from './page/serve-page.mjs'
 
 const directory = process.env.UPLOADS || './uploads'
 const port = Number(process.env.PORT || 1080)
-// Clients such as URLSession resume only with them, but there are proxies that break on them: docs/behind-proxies.md.
+// URLSession resumes only with interim responses, but some proxies break on them. See
+// docs/behind-proxies.md.
 const interimResponses = process.env.INTERIM_RESPONSES === 'true'
 
 const composer = new StoreComposer().use(
@@ -26,8 +27,8 @@ server.listen(port, '127.0.0.1', () => {
   console.log(`A page to upload from is at http://127.0.0.1:${port}/`)
 })
 
-// npm passes on a signal that the terminal has sent already, so each may come twice. Only an explicit exit is not
-// killed by the second one.
+// npm passes on a signal that the terminal has already sent, so each may arrive twice. The second
+// one kills the process unless it exits explicitly.
 /** @type {Promise<void> | undefined} */
 let stopped
 for (const signal of ['SIGINT', 'SIGTERM']) {

@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream'
 import { TusError } from 'tuskit'
 
-/** A store of one's own: four functions to take uploads, and one for each thing more that it can do. */
+/** A custom store: four methods to receive uploads, and one for each additional capability. */
 export class MapStore {
   /** Larger uploads are refused before they begin. */
   maxSize = 100_000_000
   #data = new Map()
 
-  /** Fills a slot for each capability. What is not filled is not offered. */
+  /** Fills a slot for each capability. An empty slot disables its feature. */
   useIn(composer) {
     composer
       .useDataStore(this)
@@ -17,32 +17,32 @@ export class MapStore {
       .useContentReader(this)
   }
 
-  /** Where the data will live. Recorded before anything else happens, so that it can always be found. */
+  /** Returns where the data will be. It is recorded first, so that the data can always be found. */
   locate({ id, place }) {
     if (place !== undefined) throw new TusError('ERR_INVALID_PLACE')
     return { kind: 'map', at: { key: id } }
   }
 
-  /** Makes room. */
+  /** Creates the empty data. */
   async create(upload, options) {
     mayChange(options)
     if (this.#data.has(upload.storage.at.key)) throw new TusError('ERR_DATA_EXISTS')
     this.#data.set(upload.storage.at.key, Buffer.alloc(0))
   }
 
-  /** Says what is stored. Never 0 for what is not there. */
+  /** Returns the stored offset. Throws when the data is missing; never returns 0 for it. */
   async stat(upload) {
     return { offset: this.#bytesOf(upload).length }
   }
 
-  /** Stores what comes. A client that vanishes is no error: the body just ends early. */
+  /** Stores the body. If the client vanishes, the body just ends early, without an error. */
   async append(upload, from, body, options) {
     for await (const batch of body) this.#add(upload, batch, options)
     options.signal.throwIfAborted()
     return this.stat(upload)
   }
 
-  /** Checksums: nothing counts before `accept` said yes. */
+  /** Stores a body with a checksum. No byte counts before `accept` returns true. */
   async appendVerified(upload, from, body, accept, options) {
     const chunk = []
     for await (const batch of body) chunk.push(...batch)
@@ -51,20 +51,20 @@ export class MapStore {
     return this.stat(upload)
   }
 
-  /** Deletion and expiry. What is not there has been removed. */
+  /** Removes the data, for DELETE and expiry. Missing data counts as removed. */
   async terminate(upload, options) {
     mayChange(options)
     this.#data.delete(upload.storage.at.key)
   }
 
-  /** Concatenation: from zero each time, and the partial uploads stay. */
+  /** Concatenates partial uploads, from the beginning each time. The partial uploads stay. */
   async concatenate(final, partials, options) {
     const bytes = Buffer.concat(partials.map((partial) => this.#bytesOf(partial)))
     mayChange(options)
     this.#data.set(final.storage.at.key, bytes)
   }
 
-  /** Downloads. The ends of the range both count. */
+  /** Returns the bytes of a download. Both ends of the range are inclusive. */
   async read(upload, range = { start: 0, end: Infinity }) {
     const bytes = this.#bytesOf(upload).subarray(range.start, range.end + 1)
     return Readable.from([bytes], { objectMode: false })
@@ -84,7 +84,7 @@ export class MapStore {
   }
 }
 
-/** Stands before every change: whoever lost the lock must not write any more. */
+/** Call it before every change: a holder that lost the lock must not write any more. */
 function mayChange({ signal, fence }) {
   signal.throwIfAborted()
   if (!fence.held()) throw new TusError('ERR_LOCK_LOST')

@@ -1,4 +1,4 @@
-// Shows that the store keeps its contract: node --test examples/custom-store
+// Tests that the store keeps its contract. Run: node --test examples/custom-store
 import { test } from 'node:test'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
@@ -10,6 +10,6 @@ conformanceSuite({
   factory() {
     return { composer: new StoreComposer().use(new MapStore()) }
   },
-  // It keeps in memory what it stores.
+  // The store keeps its bytes in memory.
   memory: Infinity,
 })

@@ -1,6 +1,6 @@
 const units = ['B', 'kB', 'MB', 'GB', 'TB']
 
-/** How many milliseconds the speed is the mean of. */
+/** The period over which the speed is averaged, in milliseconds. */
 const period = 3000
 
 /** `1.2 MB` */
@@ -15,7 +15,7 @@ export function formatSeconds(seconds) {
   return seconds < 3600 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
 }
 
-/** Bytes per second of late, from how many bytes were sent when. */
+/** Measures the recent speed in bytes per second. */
 export class Speedometer {
   #samples = []
 

@@ -6,12 +6,12 @@ const endpoint = new URL('/files/', location.href).href
 const input = document.getElementById('files')
 const list = document.getElementById('uploads')
 
-/** The uploads in the list, as they stand in it. */
+/** The uploads in the list, in its order. */
 let rows = []
 
 input.addEventListener('change', () => {
   for (const file of input.files) void add(file)
-  // So that the same file can be chosen again.
+  // Allows the same file to be chosen again.
   input.value = ''
 })
 
@@ -43,7 +43,7 @@ for (const unfinished of await defaultOptions.urlStorage.findAllUploads()) {
   if (unfinished.uploadUrl?.startsWith(endpoint)) void recall(unfinished)
 }
 
-/** Uploads a file; from where an earlier visit left it, if it did. */
+/** Uploads a file. Continues where an earlier visit left it, if there was one. */
 async function add(file) {
   const { name, size } = file
   const metadata = { filename: name, ...(file.type && { filetype: file.type }) }
@@ -65,7 +65,7 @@ async function add(file) {
   row.run(upload)
 }
 
-/** Shows an upload of an earlier visit, whose file the browser no longer has. */
+/** Shows an upload from an earlier visit. The browser no longer has its file. */
 async function recall({ metadata, size, uploadUrl, urlStorageKey }) {
   const headers = { 'Tus-Resumable': '1.0.0' }
   const response = await fetch(uploadUrl, { method: 'HEAD', headers }).catch(() => undefined)

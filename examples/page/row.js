@@ -5,7 +5,7 @@ const { Upload } = window.tus
 const template = document.getElementById('upload')
 const announcements = document.getElementById('announcements')
 
-/** What each state says, and what its buttons are named; without a `toggle` there is none. */
+/** The texts of each state and of its buttons. Without `toggle` there is no such button. */
 const states = {
   starting: { text: 'Starting', toggle: 'Pause', remove: 'Cancel' },
   uploading: { text: 'Uploading', toggle: 'Pause', remove: 'Cancel' },
@@ -23,22 +23,28 @@ const states = {
 
 /** One upload: its place in the list, and the client behind it. */
 export class Row {
-  /** Where the upload is, once the server has said so. */
+  /** The URL of the upload, once the server has returned it. */
   url
   state
   #name
   #size
   #sent = 0
   #upload
-  /** Whether a request is under way that creates the upload. It cannot be taken back: the server may have it already. */
+  /**
+   * Whether a request to create the upload is in progress. It cannot be taken back: the server may
+   * already have received it.
+   */
   #creating = false
-  /** What the state is again when the removal fails. */
+  /** The state to return to when the removal fails. */
   #before
   #onRemove
   #speedometer = new Speedometer()
   #element = template.content.firstElementChild.cloneNode(true)
 
-  /** `onToggle` is what the first button does while there is no client; `onRemove` is called when the row is gone. */
+  /**
+   * `onToggle` is called for the first button while there is no client, `onRemove` when the row is
+   * gone.
+   */
   constructor({ name, size, url }, { onToggle, onRemove }) {
     this.url = url
     this.#name = name
@@ -61,12 +67,12 @@ export class Row {
     return this.#element
   }
 
-  /** Whether the user wants the upload to go on. */
+  /** Whether the user wants the upload to continue. */
   get #wanted() {
     return ['starting', 'uploading', 'retrying'].includes(this.state)
   }
 
-  /** Whether there is a client that may still do its work. */
+  /** Whether there is a client that has not failed. */
   get live() {
     return this.#upload !== undefined && this.state !== 'failed'
   }
@@ -106,7 +112,7 @@ export class Row {
     }
   }
 
-  /** Begins, or goes on, with this client. */
+  /** Starts or continues the upload with this client. */
   run(upload) {
     this.#upload = upload
     this.resume()
@@ -131,7 +137,7 @@ export class Row {
     this.#show('finished')
   }
 
-  /** Cancels, or deletes what is finished: on the server and in the list. */
+  /** Cancels the upload, or deletes a finished one, on the server and in the list. */
   async remove() {
     this.#before = this.#wanted ? 'paused' : this.state
     this.#show('removing')
@@ -140,19 +146,19 @@ export class Row {
 
   async #terminate() {
     try {
-      // The client also forgets the URL, and ends its request.
+      // This also ends the client's request and makes it forget the URL.
       if (this.#upload !== undefined) await this.#upload.abort(true)
       else await Upload.terminate(this.url, { retryDelays: [0, 1000] })
     } catch (error) {
       const status = error.originalResponse?.getStatus()
-      // Already gone is as good as removed.
+      // An upload that is already gone counts as removed.
       if (status !== 404 && status !== 410) return this.#show(this.#before, 'could not be removed')
     }
     this.#drop()
   }
 
   #drop() {
-    announce(`${this.#name} is removed`)
+    announce(`${this.#name}: Removed`)
     this.#onRemove()
   }
 
@@ -161,7 +167,7 @@ export class Row {
     this.refresh()
   }
 
-  /** Brings the figures up to date: speed falls also when nothing happens. */
+  /** Updates the figures. The speed also falls while nothing happens. */
   refresh() {
     const share = this.#size === 0 ? 1 : this.#sent / this.#size
     this.#part('progress').value = share
@@ -190,12 +196,12 @@ export class Row {
     name(this.#part('.remove'), remove)
     this.#part('.download').hidden = state !== 'finished'
     this.refresh()
-    // A button that goes would take the focus along.
+    // The focus would vanish with a button that disappears.
     if (this.#element.contains(focused) && focused.hidden) this.focus()
     if (state !== 'starting' && this.#element.isConnected) announce(`${this.#name}: ${text}`)
   }
 
-  /** Brings the keyboard to this row. */
+  /** Moves the keyboard focus to this row. */
   focus() {
     const action = this.#part('.actions > :not([hidden])') ?? this.#element
     action.focus()

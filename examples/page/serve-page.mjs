@@ -1,7 +1,7 @@
 // @ts-check
 import { readFileSync } from 'node:fs'
 
-/** All that is served: what is not a key is not there, whatever the request spells. */
+/** The files that are served, by path. No other path leads to a file, however it is spelled. */
 const files = new Map([
   ['/', file('index.html', 'text/html; charset=utf-8')],
   ['/page.css', file('page.css', 'text/css; charset=utf-8')],
@@ -22,21 +22,21 @@ const headers = {
 }
 
 /**
- * Answers with the page at `/` and its files.
+ * Serves the page at `/` and its files.
  *
  * @param {import('node:http').IncomingMessage} request
  * @param {import('node:http').ServerResponse} response
  */
 export function servePage({ method, url = '' }, response) {
   const found = files.get(url.split('?', 1)[0] ?? '')
-  if (found === undefined) return answer(404, 'Not found')
-  if (method !== 'GET' && method !== 'HEAD') return answer(405, 'Not allowed', 'GET, HEAD')
+  if (found === undefined) return refuse(404, 'Not found')
+  if (method !== 'GET' && method !== 'HEAD') return refuse(405, 'Not allowed', 'GET, HEAD')
   response.writeHead(200, { ...headers, 'content-type': found.type })
-  // Node leaves the body out for HEAD.
+  // Node omits the body for HEAD.
   response.end(found.content)
 
   /** @param {number} status @param {string} text @param {string} [allow] */
-  function answer(status, text, allow) {
+  function refuse(status, text, allow) {
     const plain = { ...headers, 'content-type': 'text/plain; charset=utf-8' }
     response.writeHead(status, allow === undefined ? plain : { ...plain, allow }).end(`${text}\n`)
   }
