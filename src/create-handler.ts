@@ -16,6 +16,7 @@ import { respond, type HttpResponse } from './http/respond.js'
 import { normalizeBasePath, route, targetOf, type Route } from './http/route.js'
 import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
+import { neverAborts } from './never-aborts.js'
 import { handleRequest } from './protocols/handle-request.js'
 import { withOwnHeaders } from './protocols/own-headers.js'
 import { checkHandlerOptions, checkStores, engineSettings } from './settings.js'
@@ -240,17 +241,16 @@ function createEngine(options: HandlerOptions): Engine {
 }
 
 function createUploads(engine: Engine): Uploads {
-  const never = new AbortController().signal
   return Object.freeze({
     inspect: (id) => inspect(engine, id, noExchange),
-    async read(id, { range, signal = never } = {}) {
+    async read(id, { range, signal = neverAborts } = {}) {
       return (await openContent(engine, id, noExchange)).read(range, signal)
     },
     terminate: (id) => terminate(engine, id, noExchange),
     detach: (id) => detach(engine, id),
     list: (options = {}) => list(engine, options),
-    removeExpired: ({ signal = never } = {}) => removeExpired(engine, signal),
-    finishPending: ({ signal = never } = {}) => finishPending(engine, signal),
+    removeExpired: ({ signal = neverAborts } = {}) => removeExpired(engine, signal),
+    finishPending: ({ signal = neverAborts } = {}) => finishPending(engine, signal),
   } satisfies Uploads)
 }
 
@@ -261,7 +261,7 @@ function startSweeper(engine: Engine, interval: number | undefined): NodeJS.Time
     if (running) return
     running = true
     try {
-      await removeExpired(engine, new AbortController().signal)
+      await removeExpired(engine, neverAborts)
     } catch (error) {
       engine.log.error('The sweep failed', { error })
     } finally {

@@ -9,16 +9,9 @@ import type { StoreComposer } from '../store-composer.js'
 import { isUploadId } from '../upload.js'
 import { Directory, directoryRules, type DirectoryOptions } from './disk/directory.js'
 import { beatsAfter, FileLock } from './locks/file-lock.js'
-import {
-  claimOf,
-  endIn,
-  highest,
-  LockDirectory,
-  orIfMissing,
-  type LockView,
-} from './locks/lock-directory.js'
+import { claimOf, endIn, highest, LockDirectory, type LockView } from './locks/lock-directory.js'
 import { LockFloor } from './locks/lock-floor.js'
-import { isFull } from './disk/disk-error.js'
+import { isFull, unlessMissing } from './disk/disk-error.js'
 import { DirectoryAlarm } from './locks/watch-directory.js'
 
 /** Options of {@link FileLocker}. */
@@ -131,7 +124,7 @@ export class FileLocker implements Locker {
 
   /** Removes the files of unused locks, except those of `spared` locks. Returns how many locks it has removed. */
   async #prune(spared: number): Promise<number> {
-    const ids = (await readdir(this.#path).catch(orIfMissing([]))).filter(isUploadId)
+    const ids = ((await unlessMissing(readdir(this.#path))) ?? []).filter(isUploadId)
     const unused: { readonly directory: LockDirectory; readonly names: readonly string[] }[] = []
     for (const id of ids) {
       const directory = this.#directoryOf(id)

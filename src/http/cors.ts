@@ -1,4 +1,5 @@
 import { checkOptions } from '../check-options.js'
+import { isHttpToken } from '../http-token.js'
 
 /** Which pages of other origins may use the server (CORS), and how. */
 export interface CorsOptions {
@@ -148,7 +149,7 @@ function isOrigin(value: unknown): boolean {
 }
 
 function isHeaderNames(value: unknown): boolean {
-  const isName = (name: unknown) => typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name)
+  const isName = (name: unknown) => typeof name === 'string' && isHttpToken(name)
   return Array.isArray(value) && value.every(isName)
 }
 

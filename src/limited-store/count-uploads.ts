@@ -4,6 +4,7 @@ import type { InfoStore } from '../capabilities/info-store.js'
 import { cooperative } from '../cooperative.js'
 import { isTusError } from '../errors.js'
 import type { Logger } from '../logger.js'
+import { neverAborts } from '../never-aborts.js'
 import type { Upload } from '../upload.js'
 import type { SpaceCounter } from './space-counter.js'
 
@@ -20,8 +21,6 @@ export interface CountOptions {
 
 /** Uploads that are looked at at once, and held in memory. */
 const batchSize = 32
-
-const never = new AbortController().signal
 
 /**
  * Notes what every upload takes that the counter does not know yet. Uploads may come and go meanwhile.
@@ -40,7 +39,7 @@ export async function countUploads(options: CountOptions): Promise<void> {
       else failures.push(failure)
     }
   }
-  for await (const id of cooperative(options.infoLister.ids({ signal: never }))) {
+  for await (const id of cooperative(options.infoLister.ids({ signal: neverAborts }))) {
     if (ids.push(id) === batchSize) await countBatch()
   }
   await countBatch()
@@ -65,7 +64,7 @@ async function countUpload(
   let upload: Upload | undefined
   let offset: number | undefined
   try {
-    upload = await infoStore.get(id, { signal: never })
+    upload = await infoStore.get(id, { signal: neverAborts })
     if (upload === undefined) return undefined
     offset = await storedOffset(dataStore, upload)
   } catch (error) {
@@ -84,7 +83,7 @@ async function countUpload(
 
 async function storedOffset(dataStore: DataStore, upload: Upload): Promise<number | undefined> {
   try {
-    return (await dataStore.stat(upload, { signal: never })).offset
+    return (await dataStore.stat(upload, { signal: neverAborts })).offset
   } catch (error) {
     if (isTusError(error, 'ERR_DATA_MISSING')) return undefined
     throw error

@@ -5,12 +5,13 @@ import manifest from '../../package.json' with { type: 'json' }
 import { codeFiles, read } from './source-files.js'
 
 const foundation = [
-  ...['base-name', 'check-options', 'connection-headers', 'cooperative', 'errors', 'logger'],
-  ...['metadata', 'parse-base64', 'parse-upload', 'safe-file-name', 'upload'],
+  ...['base-name', 'check-options', 'connection-headers', 'cooperative', 'errors', 'http-token'],
+  ...['logger', 'metadata', 'never-aborts', 'parse-base64', 'parse-upload', 'safe-file-name'],
+  'upload',
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
 const stores = [
-  ...['capabilities', 'check-options', 'cooperative', 'errors', 'logger'],
+  ...['capabilities', 'check-options', 'cooperative', 'errors', 'logger', 'never-aborts'],
   ...['parse-upload', 'store-composer', 'upload'],
 ]
 

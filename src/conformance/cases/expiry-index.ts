@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ExpiryIndex } from '../../capabilities/expiry-index.js'
 import { cases } from '../case.js'
-import { calm, never } from '../fixture/gate.js'
+import { calm } from '../fixture/gate.js'
 import { nextOf, recordAt } from '../fixture/records.js'
 
 const now = Date.parse('2026-03-01T00:00:00.000Z')
@@ -66,7 +66,7 @@ export const expiryIndexCases = cases('expiryIndex', {
     const ids = Array.from({ length: 30 }, (_, i) => `u${i}`)
     for (const id of ids) await slots.infoStore.create(recordAt(id, after(0)), calm)
     const yielded: string[] = []
-    for await (const id of slots.expiryIndex.expired(new Date(now), { signal: never })) {
+    for await (const id of slots.expiryIndex.expired(new Date(now), calm)) {
       yielded.push(id)
       await slots.infoStore.delete(id, calm)
     }
@@ -77,7 +77,7 @@ export const expiryIndexCases = cases('expiryIndex', {
 
 async function expiredIn(index: ExpiryIndex, time: number): Promise<string[]> {
   const ids: string[] = []
-  for await (const id of index.expired(new Date(time), { signal: never })) ids.push(id)
+  for await (const id of index.expired(new Date(time), calm)) ids.push(id)
   assert.equal(new Set(ids).size, ids.length, 'An id is yielded once')
   return ids.sort()
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import type { InfoLister } from '../../capabilities/info-lister.js'
+import { neverAborts } from '../../never-aborts.js'
 import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
-import { calm, never } from '../fixture/gate.js'
+import { calm } from '../fixture/gate.js'
 import { nextOf, recordAt } from '../fixture/records.js'
 
 /** The list of all records. */
@@ -50,7 +51,7 @@ export const infoListerCases = cases('infoLister', {
 })
 
 async function idsIn(lister: InfoLister, after?: string): Promise<string[]> {
-  const options = { signal: never, ...(after !== undefined && { after }) }
+  const options = { signal: neverAborts, ...(after !== undefined && { after }) }
   const ids: string[] = []
   for await (const id of lister.ids(options)) ids.push(id)
   return ids

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LockClaim, Locker } from '../../capabilities/locker.js'
 import { cases } from '../case.js'
-import { Gate, never, started, turns } from '../fixture/gate.js'
+import { Gate, calm, started, turns } from '../fixture/gate.js'
 import { rejects } from '../fixture/rejects.js'
 
 /** What a locker tells readers. */
@@ -112,5 +112,5 @@ export const settleCases = [
 ]
 
 function settle(locker: Locker, id = 'a'): Promise<'free' | 'held'> {
-  return locker.settle(id, { signal: never })
+  return locker.settle(id, calm)
 }

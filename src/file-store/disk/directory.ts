@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { TusError } from '../../errors.js'
 import { must } from '../../check-options.js'
-import { errorCode, diskError, type Meanings } from './disk-error.js'
+import { errorCode, isMissing, diskError, type Meanings } from './disk-error.js'
 import { Disk, type OpenFile } from './disk.js'
 
 /** What everything that keeps files is told about the file system. */
@@ -96,7 +96,7 @@ export class Directory {
       if (!this.#marked) await this.#recognise()
       return await operation()
     } catch (cause) {
-      if (errorCode(cause) === 'ENOENT') await this.confirm()
+      if (isMissing(cause)) await this.confirm()
       throw diskError(cause, meanings)
     }
   }
@@ -140,7 +140,7 @@ export class Directory {
     try {
       return await this.disk.open(path, flags, this.filePermissions)
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error
+      if (!isMissing(error)) throw error
     }
     await this.createFolder(dirname(path))
     return this.disk.open(path, flags, this.filePermissions)

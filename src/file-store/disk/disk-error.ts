@@ -13,12 +13,17 @@ export function isFull(error: unknown): boolean {
   return full.includes(String(errorCode(error)))
 }
 
+/** Returns whether the system reports that a file or folder is missing. */
+export function isMissing(error: unknown): boolean {
+  return errorCode(error) === 'ENOENT'
+}
+
 /** The result of `work`, or `undefined` when the file is missing. */
 export async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined
+    if (isMissing(error)) return undefined
     throw error
   }
 }

@@ -1,7 +1,7 @@
 import type { AcquireOptions, Lock } from '../../capabilities/locker.js'
 import { TusError } from '../../errors.js'
 import { claimOf, highest, type LockDirectory } from './lock-directory.js'
-import { errorCode } from '../disk/disk-error.js'
+import { isMissing } from '../disk/disk-error.js'
 import { watchDirectory } from './watch-directory.js'
 
 /** How often the holder shows that it lives, and others look whether it does, as a part of the lease. */
@@ -103,7 +103,7 @@ export class FileLock implements Lock {
       this.#renewed = began
       this.#answer(names)
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') this.#lose()
+      if (isMissing(error)) this.#lose()
       // Any other failure may pass; if it does not, the lease runs out.
     }
   }

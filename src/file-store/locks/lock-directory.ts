@@ -3,7 +3,7 @@ import { readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { LockClaim } from '../../capabilities/locker.js'
 import type { Directory } from '../disk/directory.js'
-import { errorCode } from '../disk/disk-error.js'
+import { errorCode, isMissing, unlessMissing } from '../disk/disk-error.js'
 import type { Step } from '../disk/disk.js'
 
 /** How an acquisition ended. `abandoned`: free, but an earlier holder never released the lock. */
@@ -47,7 +47,7 @@ export class LockDirectory {
       const end = endIn(names, number)
       if (end !== undefined) return { number, end, beat: '', names }
       const reads = this.#directory.disk.take(reading, this.#fileOf(number))
-      const beat = await reads.catch(orIfMissing(undefined))
+      const beat = await unlessMissing(reads)
       // Missing: removed since the directory was read, because a later number exists or the lock is unused.
       if (beat === undefined) continue
       const view = { number, beat, names }
@@ -63,7 +63,7 @@ export class LockDirectory {
         return true
       } catch (error) {
         if (errorCode(error) === 'EEXIST') return false
-        if (errorCode(error) !== 'ENOENT') throw error
+        if (!isMissing(error)) throw error
         await this.#make()
       }
     }
@@ -83,7 +83,7 @@ export class LockDirectory {
     try {
       await this.write(number, end)
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') throw error
+      if (isMissing(error)) throw error
       await rename(this.#fileOf(number), `${this.#fileOf(number)}.${end}`)
     }
   }
@@ -92,7 +92,7 @@ export class LockDirectory {
   async ask(number: number, claim: LockClaim, sender: string): Promise<string> {
     // Writers share a request: one answer serves them all.
     const name = claim === 'writer' ? `${number}.writer` : `${number}.reader.${sender}`
-    await this.#write(`${this.path}/${name}`, '', 'w').catch(orIfMissing(undefined))
+    await unlessMissing(this.#write(`${this.path}/${name}`, '', 'w'))
     return name
   }
 
@@ -100,7 +100,7 @@ export class LockDirectory {
   async remove(names: readonly string[]): Promise<void> {
     const { disk } = this.#directory
     const remove = (name: string) => disk.take(removing, `${this.path}/${name}`)
-    await Promise.all(names.map((name) => remove(name).catch(orIfMissing(undefined))))
+    await Promise.all(names.map((name) => unlessMissing(remove(name))))
   }
 
   async #make(): Promise<void> {
@@ -108,7 +108,7 @@ export class LockDirectory {
     try {
       await this.#directory.createInnerFolder(this.path)
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') await this.#directory.createFolder(dirname(this.path))
+      if (isMissing(error)) await this.#directory.createFolder(dirname(this.path))
       else if (errorCode(error) !== 'EEXIST') throw error
     }
   }
@@ -118,7 +118,7 @@ export class LockDirectory {
     try {
       await disk.take(writing, path, content, { flag, mode })
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') await this.#directory.confirm()
+      if (isMissing(error)) await this.#directory.confirm()
       throw error
     }
   }
@@ -130,13 +130,9 @@ export class LockDirectory {
 
 /** The names in a folder; none when it is missing. */
 export async function listFolder(path: string, directory: Directory): Promise<readonly string[]> {
-  try {
-    return await directory.disk.take(listing, path)
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error
-    await directory.confirm()
-    return []
-  }
+  const names = await unlessMissing(directory.disk.take(listing, path))
+  if (names === undefined) await directory.confirm()
+  return names ?? []
 }
 
 const listing: Step<[path: string], string[]> = {
@@ -171,12 +167,4 @@ export function endIn(names: readonly string[], number: number): LockEnd | undef
 export function claimOf(name: string, number: number): LockClaim | undefined {
   const [of, claim] = name.split('.')
   return of === String(number) && (claim === 'writer' || claim === 'reader') ? claim : undefined
-}
-
-/** For `catch`: turns `ENOENT` into a value. */
-export function orIfMissing<T>(value: T): (error: unknown) => T {
-  return (error) => {
-    if (errorCode(error) === 'ENOENT') return value
-    throw error
-  }
 }

@@ -1,8 +1,8 @@
 import { readdir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Directory } from '../disk/directory.js'
-import { highest, listFolder, orIfMissing } from './lock-directory.js'
-import { isFull } from '../disk/disk-error.js'
+import { highest, listFolder } from './lock-directory.js'
+import { isFull, unlessMissing } from '../disk/disk-error.js'
 
 /**
  * The number above which all new acquisitions begin. It is raised before the files of unused locks are removed,
@@ -27,9 +27,7 @@ export class LockFloor {
     await this.#write(number)
     const names = await readdir(this.#path)
     const lower = names.filter((name) => Number(name) < highest(names))
-    await Promise.all(
-      lower.map((name) => unlink(join(this.#path, name)).catch(orIfMissing(undefined))),
-    )
+    await Promise.all(lower.map((name) => unlessMissing(unlink(join(this.#path, name)))))
   }
 
   async #write(number: number): Promise<void> {

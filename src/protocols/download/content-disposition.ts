@@ -1,6 +1,7 @@
 import type { DownloadPresentation } from '../../hooks.js'
 import type { Metadata } from '../../upload.js'
 import { baseName } from '../../base-name.js'
+import { httpToken } from '../../http-token.js'
 
 /** The only types that browsers may show in place: none of them can carry a script. */
 const inlineTypes = new Set([
@@ -11,8 +12,13 @@ const inlineTypes = new Set([
 ])
 
 /** A media type as RFC 6838 section 4.2 names them, and parameters as of RFC 9110 section 5.6.6. */
-const mediaTypePattern =
-  /^([a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126})(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"(?:[\t !#-[\]-~]|\\[\t -~])*"))*$/i
+const restrictedName = '[a-z0-9][a-z0-9!#$&^_.+-]{0,126}'
+const quotedString = /"(?:[\t !#-[\]-~]|\\[\t -~])*"/.source
+const mediaTypePattern = new RegExp(
+  `^(${restrictedName}/${restrictedName})` +
+    `(?:[ \\t]*;[ \\t]*${httpToken}=(?:${httpToken}|${quotedString}))*$`,
+  'i',
+)
 
 /**
  * The headers that say what a download is, from what its uploader claimed.

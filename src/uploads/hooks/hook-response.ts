@@ -1,11 +1,11 @@
 import { withoutConnectionHeaders } from '../../connection-headers.js'
 import { isTusError, TusError, type ErrorCode } from '../../errors.js'
 import type { HookResponse } from '../../hooks.js'
+import { isHttpToken } from '../../http-token.js'
 import { checkOptions, isPlain, type OptionRule } from '../../check-options.js'
 import type { Digests, FinalResponse } from '../../upload.js'
 
-/** What a header may be made of (RFC 9110, sections 5.1 and 5.5). */
-const namePattern = /^[\w!#$%&'*+.^`|~-]+$/
+/** The characters of a header's value (RFC 9110, section 5.5). */
 const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const beHeaders: OptionRule = {
@@ -14,7 +14,7 @@ const beHeaders: OptionRule = {
 }
 
 function isHeader([name, value]: [string, unknown]): boolean {
-  return namePattern.test(name) && typeof value === 'string' && valuePattern.test(value)
+  return isHttpToken(name) && typeof value === 'string' && valuePattern.test(value)
 }
 
 /**

@@ -1,14 +1,18 @@
 import { isUtf8 } from 'node:buffer'
 import { baseName } from '../../../base-name.js'
+import { httpToken } from '../../../http-token.js'
 
-const dispositionType = /[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*/y
+const dispositionType = new RegExp(`[ \\t]*${httpToken}[ \\t]*`, 'y')
 
 /**
  * One parameter, or none, as RFC 9110 section 5.6.6 allows. Without quotes, more than a token is taken: a name that
  * went through `encodeURIComponent` may have parentheses, and `\s` would match a byte of some letters.
  */
-const parameter =
-  /;[ \t]*(?:([\w!#$%&'*+.^`|~-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\[^])*)"|([^\0- ",;\x7f]+))[ \t]*)?/y
+const parameterValue = /(?:"((?:[^"\\]|\\[^])*)"|([^\0- ",;\x7f]+))/.source
+const parameter = new RegExp(
+  `;[ \\t]*(?:(${httpToken})[ \\t]*=[ \\t]*${parameterValue}[ \\t]*)?`,
+  'y',
+)
 
 /** RFC 8187 section 3.2.1: a charset, a language, and what is percent-encoded in it. */
 const extendedValue = /^(utf-8|iso-8859-1)'[a-z\d-]*'((?:[!-$&-~]|%[\da-f]{2})+)$/i
