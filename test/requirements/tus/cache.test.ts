@@ -19,7 +19,7 @@ const download = 'private, no-cache, no-transform'
 const get = (url: string, headers: OutgoingHttpHeaders = {}) =>
   send({ method: 'GET', url, headers })
 
-test('T-012 no cache may keep a failure of the application', async () => {
+test('T-012 no cache may keep the response to a failure of the application', async () => {
   const fail = () => {
     throw new Error('broken')
   }
@@ -28,7 +28,7 @@ test('T-012 no cache may keep a failure of the application', async () => {
   expect([broken.status, broken.headers['cache-control']]).toEqual([500, 'no-store'])
 })
 
-test('T-012 no cache may keep a response of the protocol, whatever hooks say', async () => {
+test('T-012 no cache may keep a response of the protocol, whatever hooks return', async () => {
   const headers = { 'Cache-Control': 'max-age=60' }
   const site = await serve({
     hooks: {
@@ -62,7 +62,7 @@ test('T-012 no cache may keep a response of the protocol, whatever hooks say', a
   for (const reply of replies) expect(reply.headers['cache-control']).toBe('no-store')
 })
 
-test('T-183 only the client may keep a download, and nothing on the way may change it', async () => {
+test('T-183 only the client may keep a download, and no proxy may change it', async () => {
   const site = await serve()
   for (const headers of [{ ...tus, 'upload-length': '5' }, { 'upload-complete': '?1' }]) {
     const created = await send({
@@ -84,7 +84,7 @@ test('T-183 only the client may keep a download, and nothing on the way may chan
 })
 
 describe.each(stores)('GET with Tus-Resumable, $store store', ({ compose }) => {
-  test('T-042 reports what HEAD reports, without content before the end', async () => {
+  test('T-042 reports the same as HEAD, without content until the upload is finished', async () => {
     const site = await serve({ composer: await compose(), expiration: { after: 100_000 } })
     const creations = [
       { 'upload-length': '11', 'upload-metadata': 'filename aGVsbG8udHh0' },
@@ -103,7 +103,7 @@ describe.each(stores)('GET with Tus-Resumable, $store store', ({ compose }) => {
     }
   })
 
-  test('T-042 reports what HEAD reports beside the content, of a range too', async () => {
+  test('T-042 reports the same as HEAD together with the content, also of a range', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '5', 'upload-metadata': 'a YQ==' })
     await patch(url, 0, 'hello')
@@ -122,13 +122,13 @@ describe.each(stores)('GET with Tus-Resumable, $store store', ({ compose }) => {
   })
 })
 
-/** What HEAD is asked for. */
+/** The headers that describe the upload. */
 function stateOf(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   const ofState = ([name]: [string, unknown]) => /^(upload|tus)-/.test(name)
   return Object.fromEntries(Object.entries(headers).filter(ofState))
 }
 
-test('T-042 a final upload that waits for its parts has no offset in GET either', async () => {
+test('T-042 GET reports no offset either while a final upload waits for its parts', async () => {
   const site = await serve()
   const partial = await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' })
   const final = await createUpload(site, { 'upload-concat': `final;${partial}` })
@@ -137,7 +137,7 @@ test('T-042 a final upload that waits for its parts has no offset in GET either'
   expect(stateOf(reply.headers)).toEqual(stateOf((await head(final)).headers))
 })
 
-test('T-042 what may be inspected and not read has its state without content', async () => {
+test('T-042 GET reports the state without content to a client that may inspect but not read', async () => {
   const site = await serve({
     hooks: { access: ({ action }) => ({ reject: action === 'read' }) },
   })
@@ -148,7 +148,7 @@ test('T-042 what may be inspected and not read has its state without content', a
   expect([reply.status, reply.headers['upload-offset'], reply.text]).toEqual([204, '5', ''])
 })
 
-test('T-042 where the store sends clients elsewhere, or there are no downloads, the state comes without content', async () => {
+test('T-042 GET reports the state without content if the store redirects, or without downloads', async () => {
   const options = await optionsWithoutContent()
   for (const each of options) {
     const site = await serve(each)
@@ -166,7 +166,7 @@ async function optionsWithoutContent(): Promise<Partial<HandlerOptions>[]> {
   return [{ disable: ['download'] }, { composer }]
 }
 
-test('T-042 failures of GET with Tus-Resumable have the status that those of HEAD have', async () => {
+test('T-042 GET with Tus-Resumable fails with the same status as HEAD', async () => {
   const site = await serve({
     hooks: {
       access({ request }) {

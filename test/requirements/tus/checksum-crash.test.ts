@@ -26,7 +26,7 @@ function sha1(data: string): string {
   return `sha1 ${createHash('sha1').update(data).digest('base64')}`
 }
 
-/** Waits until a file of the upload has so many bytes: they are on the medium, verified or not. */
+/** Waits until a file of the upload has that many bytes, verified or not. */
 function untilOnDisk(directory: string, url: string, size: number) {
   const path = join(directory, url.split('/').at(-1)!)
   return until(
@@ -35,7 +35,7 @@ function untilOnDisk(directory: string, url: string, size: number) {
   )
 }
 
-test('T-134 bytes on the medium do not count before they are verified, for no reader', async () => {
+test('T-134 bytes on the disk count for no reader before they are verified', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory), takeoverAfter: 60_000 })
   const url = await createUpload(site)
@@ -46,7 +46,7 @@ test('T-134 bytes on the medium do not count before they are verified, for no re
   await untilOnDisk(directory, url, 10)
   expect((await head(url)).headers['upload-offset']).toBe('5')
   expect((await send({ method: 'GET', url })).status).toBe(409)
-  // A reader that knows nothing of the writer, as in another process.
+  // This reader has no knowledge of the writer, as if it were in another process.
   const other = await serve({ composer: fileComposer(directory) })
   const there = url.replace(site.origin, other.origin)
   expect((await head(there)).headers['upload-offset']).toBe('5')
@@ -56,7 +56,7 @@ test('T-134 bytes on the medium do not count before they are verified, for no re
   expect(await download(url)).toBe('hello world')
 })
 
-test('T-134 bytes that were not verified when the server was killed never count', async () => {
+test('T-134 bytes that are not verified when the server is killed never count', async () => {
   const directory = await temporaryDirectory()
   const program = fileURLToPath(new URL('../../programs/serve-files.mjs', import.meta.url))
   const child = spawn(process.execPath, [program, directory, String(lease)])

@@ -36,7 +36,7 @@ function patchWithTrailer(
 }
 
 describe.each(stores)('a checksum in a trailer ($store store)', ({ compose }) => {
-  test('T-138 gives the same results as in a header', async () => {
+  test('T-138 a checksum in a trailer has the same results as one in a header', async () => {
     const site = await serve({ composer: await compose() })
     for (const algorithm of ['sha1', 'sha256', 'md5']) {
       const url = await createUpload(site, { 'upload-length': '5' })
@@ -50,7 +50,7 @@ describe.each(stores)('a checksum in a trailer ($store store)', ({ compose }) =>
     }
   })
 
-  test('T-138 is refused when it is malformed or not supported, and nothing is stored', async () => {
+  test('T-138 a malformed or unsupported checksum is refused, and nothing is stored', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '5' })
     for (const value of ['', 'sha1', 'sha1 !!!', 'sha1 aGVsbG8=', 'rot13 eA==', 'SHA1 eA==']) {
@@ -59,7 +59,7 @@ describe.each(stores)('a checksum in a trailer ($store store)', ({ compose }) =>
     expect((await head(url)).headers['upload-offset']).toBe('0')
   })
 
-  test('T-138 of a creation with bytes is verified', async () => {
+  test('T-138 the checksum of a creation with bytes is verified', async () => {
     const site = await serve({ composer: await compose() })
     for (const [body, status] of [
       ['hello', 201],
@@ -76,7 +76,7 @@ describe.each(stores)('a checksum in a trailer ($store store)', ({ compose }) =>
     }
   })
 
-  test('T-139 that differs from the header is answered 400 and discards the chunk', async () => {
+  test('T-139 a trailer that differs from the header gets 400 and discards the chunk', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '5' })
     const both = { ...announced, 'upload-checksum': digestOf('hello') }
@@ -90,7 +90,7 @@ describe.each(stores)('a checksum in a trailer ($store store)', ({ compose }) =>
     expect((await patchWithTrailer(url, 'hello', digestOf('hello'), both)).status).toBe(204)
   })
 
-  test('T-139 that was announced but does not come is answered 400 and discards the chunk', async () => {
+  test('T-139 an announced trailer that does not come gets 400 and discards the chunk', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '5' })
     const bodies = [
@@ -107,21 +107,21 @@ describe.each(stores)('a checksum in a trailer ($store store)', ({ compose }) =>
         'Upload-Offset: 0',
         'Trailer: Upload-Checksum',
       ]
-      const answer = await sendRaw(site.port, `${head.join('\r\n')}\r\n${body}`)
-      expect(answer).toMatch(/^HTTP\/1\.1 400 /)
-      expect(answer).toContain('ERR_INVALID_CHECKSUM')
+      const response = await sendRaw(site.port, `${head.join('\r\n')}\r\n${body}`)
+      expect(response).toMatch(/^HTTP\/1\.1 400 /)
+      expect(response).toContain('ERR_INVALID_CHECKSUM')
     }
     expect((await head(url)).headers['upload-offset']).toBe('0')
   })
 
-  test('T-139 that was not announced is ignored', async () => {
+  test('T-139 a trailer that was not announced is ignored', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '5' })
     const reply = await patchWithTrailer(url, 'hello', digestOf('hellO'), {})
     expect([reply.status, reply.headers['upload-offset']]).toEqual([204, '5'])
   })
 
-  test('T-139 is found among other trailers, whatever the case of its name', async () => {
+  test('T-139 the trailer is found among others, whatever the case of its name', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '5' })
     const headers = { trailer: 'X-Other, upload-CHECKSUM' }
@@ -130,7 +130,7 @@ describe.each(stores)('a checksum in a trailer ($store store)', ({ compose }) =>
   })
 })
 
-test('T-138 trailers are advertised, and refused when that is disabled', async () => {
+test('T-138 trailers are advertised, and refused when the extension is disabled', async () => {
   const site = await serve()
   const options = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
   expect((options.headers['tus-extension'] as string).split(',')).toContain('checksum-trailer')

@@ -26,15 +26,15 @@ const malformed: readonly (readonly [string, string | string[]])[] = [
   ['the URL-safe alphabet', 'sha1 qvTGHdzF6KLavt4PO0gs2a6pQ-_='],
   ['the digest in hexadecimal', 'sha1 aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d'],
   ['a digest of another length', 'sha1 aGVsbG8='],
-  ['something behind the digest', `${sha1('hello')} x`],
+  ['characters after the digest', `${sha1('hello')} x`],
   ['two lines', [sha1('hello'), sha1('hello')]],
 ]
 
-/** What `node:crypto` does not compute: the CRCs of "hello". */
+/** The CRCs of "hello", which `node:crypto` cannot compute. */
 const crcs: Readonly<Record<string, string>> = { crc32: 'NhCmhg==', crc32c: 'mnG7TA==' }
 
 describe.each(stores)('a checksum ($store store)', ({ compose }) => {
-  test('T-130 that matches is answered 204, with every algorithm that is advertised', async () => {
+  test('T-130 a match gets 204, with every advertised algorithm', async () => {
     const site = await serve({ composer: await compose() })
     const options = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
     const algorithms = (options.headers['tus-checksum-algorithm'] as string).split(',')
@@ -51,7 +51,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     }
   })
 
-  test('T-131 that does not match is answered 460 and discards the chunk', async () => {
+  test('T-131 a mismatch gets 460 and discards the chunk', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site)
     expect((await patch(url, 0, 'he')).status).toBe(204)
@@ -68,7 +68,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-131 that does not match discards a large chunk whole', async () => {
+  test('T-131 a mismatch discards a large chunk completely', async () => {
     const site = await serve({ composer: await compose() })
     const body = 'x'.repeat(5_000_000)
     const url = await createUpload(site, { 'upload-length': '5000001' })
@@ -79,7 +79,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect((await download(url)) === `${body}!`).toBe(true)
   })
 
-  test('T-133 that is malformed is answered 400, and nothing is stored', async () => {
+  test('T-133 a malformed checksum gets 400, and nothing is stored', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '5' })
     for (const [what, value] of malformed) {
@@ -93,7 +93,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect((await head(url)).headers['upload-offset']).toBe('0')
   })
 
-  test('T-135 whose body is cut off discards what came', async () => {
+  test('T-135 a body that is cut off is discarded', async () => {
     const begun = newGate()
     const site = await serve({
       composer: await compose(),
@@ -107,7 +107,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     })
     request.write('HELLO')
     await begun.reached
-    // A writer takes over, so that the first request is known to be over.
+    // When another writer has taken over, the first request has ended.
     const second = await patch(url, 0, 'hello', { 'upload-checksum': sha1('hello') })
     expect([second.status, second.headers['upload-offset']]).toEqual([204, '5'])
     await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
@@ -123,7 +123,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-136 that does not match on the last chunk does not finish the upload', async () => {
+  test('T-136 a mismatch on the last chunk does not finish the upload', async () => {
     const finished: string[] = []
     const site = await serve({
       composer: await compose(),
@@ -137,7 +137,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect(finished).toHaveLength(1)
   })
 
-  test('T-137 that does not match on a creation leaves the upload at 0, and tells where', async () => {
+  test('T-137 a mismatch on a creation gets a Location and leaves the offset at 0', async () => {
     const site = await serve({ composer: await compose() })
     const headers = { 'upload-length': '5', 'upload-checksum': sha1('hello') }
     const reply = await post(site, headers, 'hellO')
@@ -149,7 +149,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello')
   })
 
-  test('T-141 covers the body of its own request, after transfer decoding', async () => {
+  test('T-141 a checksum covers the body of its own request, after transfer decoding', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site)
     const chunked = { 'transfer-encoding': 'chunked' }
@@ -162,7 +162,7 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-131 of an empty body is judged as well', async () => {
+  test('T-131 the checksum of an empty body is verified too', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '5' })
     expect((await patch(url, 0, '', { 'upload-checksum': sha1('x') })).status).toBe(460)
@@ -170,12 +170,12 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
   })
 })
 
-test('T-132 an algorithm that is not supported is answered 400 before the body is read', async () => {
+test('T-132 an unsupported algorithm gets 400 before the body is read', async () => {
   const site = await serve()
   const url = await createUpload(site)
   for (const name of ['rot13', 'SHA1', 'sha-1', 'constructor']) {
     const digest = createHash('sha1').update('hello').digest('base64')
-    // No byte of the body is ever sent.
+    // The client never sends a byte of the body.
     const { request, reply } = openPatch(url, 0, {
       'content-length': '5',
       'upload-checksum': `${name} ${digest}`,

@@ -20,7 +20,7 @@ const codeOf = ({ status, text }: { status: number; text: string }) => [
 ]
 
 describe.each(stores)('limits of concatenation ($store store)', ({ compose }) => {
-  test('T-177 a final upload of more parts than maxPartials is refused, each mention counted', async () => {
+  test('T-177 a final upload of more than maxPartials parts is refused, each mention counted', async () => {
     const composer = await compose()
     const site = await serve({ composer, maxPartials: 3 })
     const [a, b] = [await createPartial(site, 'a'), await createPartial(site, 'b')]
@@ -35,7 +35,7 @@ describe.each(stores)('limits of concatenation ($store store)', ({ compose }) =>
     expect(await download(await createFinal(site, a, b, a))).toBe('aba')
   })
 
-  test('T-177 a hundred parts are accepted without an option, and no more', async () => {
+  test('T-177 by default, a hundred parts are accepted, and no more', async () => {
     const site = await serve({ composer: await compose() })
     const part = await createPartial(site, 'ab')
     const list = (count: number) => Array.from({ length: count }, () => part).join(' ')
@@ -43,7 +43,7 @@ describe.each(stores)('limits of concatenation ($store store)', ({ compose }) =>
     expect(codeOf(await concat(site, list(101)))).toEqual([400, 'ERR_TOO_MANY_PARTIALS'])
   })
 
-  test('T-177 no more finals than maxFinals wait for a part, and what is refused leaves nothing', async () => {
+  test('T-177 at most maxFinals final uploads wait for a part, and a refused one leaves nothing', async () => {
     const composer = await compose()
     const site = await serve({ composer, maxFinals: 2 })
     const whole = await createPartial(site, 'hello')
@@ -74,7 +74,7 @@ describe.each(stores)('limits of concatenation ($store store)', ({ compose }) =>
   })
 
   test(
-    'T-177 a request that is repeated more than maxFinals times leaves the records of its parts small',
+    'T-177 repeating a request more than maxFinals times leaves the records of its parts small',
     { timeout: 120_000 },
     async () => {
       const composer = await compose()
@@ -93,7 +93,7 @@ describe.each(stores)('limits of concatenation ($store store)', ({ compose }) =>
   )
 })
 
-test('T-177 a final upload that is being created is not dropped from the notes of its parts', async () => {
+test('T-177 the records of parts keep a final upload that is still being created', async () => {
   const site = await serve()
   const part = await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' })
   const replies = await Promise.all(Array.from({ length: 50 }, () => concat(site, part)))

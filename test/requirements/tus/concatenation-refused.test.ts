@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { chunk, createUpload, listen, post, send, serve, tus } from '../../support/serve.js'
 import { concat, createFinal, createPartial } from './parts.js'
 
-test('T-163 a final upload with a length of its own is answered 400', async () => {
+test('T-163 a final upload with a length of its own gets 400', async () => {
   const site = await serve()
   const part = await createPartial(site, 'hello')
   const lengths = [
@@ -18,7 +18,7 @@ test('T-163 a final upload with a length of its own is answered 400', async () =
   }
 })
 
-test('T-171 a URL that is not one of ours is answered 400 and never fetched', async () => {
+test('T-171 a URL that names no upload of this handler gets 400 and is never fetched', async () => {
   let fetched = 0
   const stranger = http.createServer((_, response) => {
     fetched++
@@ -55,7 +55,7 @@ test('T-171 a URL that is not one of ours is answered 400 and never fetched', as
   expect(fetched).toBe(0)
 })
 
-test('T-172 a listed upload that is not partial is answered 400', async () => {
+test('T-172 a listed upload that is not partial gets 400', async () => {
   const site = await serve()
   const part = await createPartial(site, 'hello')
   const ordinary = await createUpload(site, { 'upload-length': '0' })
@@ -66,7 +66,7 @@ test('T-172 a listed upload that is not partial is answered 400', async () => {
   }
 })
 
-test('T-172 the application is asked about each part', async () => {
+test('T-172 the access hook is called for each part', async () => {
   const asked: string[] = []
   let forbidden = ''
   const site = await serve({
@@ -87,7 +87,7 @@ test('T-172 the application is asked about each part', async () => {
   expect([reply.status, reply.headers.location]).toEqual([403, undefined])
 })
 
-test('T-173 any other value is answered 400', async () => {
+test('T-173 any other value gets 400', async () => {
   const site = await serve()
   const part = await createPartial(site, 'hello')
   const values = ['final;', 'final; ', 'final', '', 'Partial', 'partial;', 'partial, partial', 'x']
@@ -103,7 +103,7 @@ test('T-173 any other value is answered 400', async () => {
   expect(lines.status).toBe(400)
 })
 
-test('T-174 parts that are too large together are answered 413', async () => {
+test('T-174 parts that are too large together get 413', async () => {
   const site = await serve({ maxSize: 10 })
   const [one, two] = [await createPartial(site, 'hello'), await createPartial(site, 'world')]
   expect((await concat(site, `${one} ${two}`)).status).toBe(201)
@@ -112,7 +112,7 @@ test('T-174 parts that are too large together are answered 413', async () => {
   expect(reply.headers).not.toHaveProperty('location')
 })
 
-test('T-175 a final upload with bytes is answered 403', async () => {
+test('T-175 a final upload with bytes gets 403', async () => {
   const site = await serve()
   const part = await createPartial(site, 'hello')
   const url = `${site.origin}/files`

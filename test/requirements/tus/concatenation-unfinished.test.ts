@@ -24,7 +24,7 @@ const partial = { 'upload-length': '5', 'upload-concat': 'partial' }
 describe.each(stores)(
   'a final upload before its parts are finished ($store store)',
   ({ compose }) => {
-    test('T-162 is accepted, and joined when the last part is', async () => {
+    test('T-162 is accepted, and concatenated when its last part is finished', async () => {
       const site = await serve({ composer: await compose() })
       const [one, two] = [await createUpload(site, partial), await createUpload(site, partial)]
       await patch(two, 0, 'world')
@@ -37,7 +37,7 @@ describe.each(stores)(
       expect(await download(final)).toBe('helloworld')
     })
 
-    test('T-162 is joined without being asked about', async () => {
+    test('T-162 is concatenated without a further request', async () => {
       const finished: string[] = []
       const gate = newGate()
       const site = await serve({
@@ -57,7 +57,7 @@ describe.each(stores)(
       expect(await download(final)).toBe('hello')
     })
 
-    test('T-162 is answered 400 when the extension is disabled', async () => {
+    test('T-162 gets 400 when the extension is disabled', async () => {
       const site = await serve({
         composer: await compose(),
         disable: ['concatenation-unfinished'],
@@ -75,7 +75,7 @@ describe.each(stores)(
       expect(await download(await createFinal(site, one, two))).toBe('helloworld')
     })
 
-    test('T-167 has no offset, and T-166 has a length as soon as that can be computed', async () => {
+    test('T-166 T-167 has no offset, and has a length as soon as it can be computed', async () => {
       const site = await serve({ composer: await compose() })
       const known = await createUpload(site, partial)
       const unknown = await createUpload(site, {
@@ -102,7 +102,7 @@ describe.each(stores)(
       await untilOffset(computable, 10)
     })
 
-    test('T-162 leaves a part alone that is just being written', async () => {
+    test('T-162 does not interrupt the request that writes a part', async () => {
       const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       const url = await createUpload(site, {
         'upload-defer-length': '1',
@@ -118,7 +118,7 @@ describe.each(stores)(
       expect(await download(final)).toBe('hello')
     })
 
-    test('T-174 is rejected for good when its parts turn out to be too large together', async () => {
+    test('T-174 is rejected permanently when its parts turn out to be too large together', async () => {
       const site = await serve({ composer: await compose(), maxSize: 10 })
       const deferred = { 'upload-defer-length': '1', 'upload-concat': 'partial' }
       const [one, two] = [await createUpload(site, deferred), await createUpload(site, deferred)]
@@ -136,7 +136,7 @@ describe.each(stores)(
   },
 )
 
-test('T-169 T-178 one final upload that fails does not keep another from its part', async () => {
+test('T-169 T-178 a final upload that fails does not prevent another with the same part', async () => {
   const gate = newGate()
   const site = await serve({
     hooks: {
@@ -150,13 +150,13 @@ test('T-169 T-178 one final upload that fails does not keep another from its par
   const bad = await createUpload(site, { ...concatenation, 'upload-metadata': 'bad' })
   const good = await createUpload(site, concatenation)
   await patch(url, 0, 'hello')
-  // Nobody asks for it: it is joined because its part is finished.
+  // No request starts the concatenation. The end of its part does.
   await gate.reached
   await untilOffset(good, 5)
   expect((await head(bad)).status).toBe(400)
 })
 
-test('T-178 the hooks of a final upload run once, when all its bytes are in place', async () => {
+test('T-178 the finish hooks of a final upload run once, when all bytes are in place', async () => {
   const events: string[] = []
   const composer = memoryComposer()
   const site = await serve({
@@ -182,7 +182,7 @@ test('T-178 the hooks of a final upload run once, when all its bytes are in plac
   expect(events).toEqual(['pre-finish final 10', 'post-finish final'])
 })
 
-/** Concatenates in memory, but fails as often as it is told. */
+/** Concatenates in memory after the given number of failures. */
 class FailingConcatenator implements Concatenator {
   readonly #store: MemoryStore
   failures: number
@@ -198,7 +198,7 @@ class FailingConcatenator implements Concatenator {
   }
 }
 
-test('T-178 a concatenation that fails is answered 5xx, leaves the parts, and is done again', async () => {
+test('T-178 a concatenation that fails gets 500, leaves the parts, and is retried', async () => {
   const finished: string[] = []
   const store = new MemoryStore()
   const composer = memoryComposer()
@@ -227,7 +227,7 @@ test('T-178 a concatenation that fails is answered 5xx, leaves the parts, and is
   expect(finished).toEqual(['final'])
 })
 
-test('T-191 T-164 T-167 while it is being joined', async () => {
+test('T-164 T-167 T-191 during concatenation a final upload is locked and has no offset', async () => {
   const gate = newGate()
   const store = new MemoryStore()
   const composer = memoryComposer()
@@ -241,7 +241,7 @@ test('T-191 T-164 T-167 while it is being joined', async () => {
   const site = await serve({ composer, lockTimeout: 50, finishTimeout: 50 })
   const url = await createUpload(site, partial)
   await patch(url, 0, 'hello')
-  // After finishTimeout it is answered, and the work goes on.
+  // The response comes after finishTimeout, and the work continues.
   const final = await createFinal(site, url)
   await gate.reached
   const waiting = await head(final)
@@ -255,7 +255,7 @@ test('T-191 T-164 T-167 while it is being joined', async () => {
   expect(await download(final)).toBe('hello')
 })
 
-test('T-162 T-171 a part that was rejected is no part any more', async () => {
+test('T-162 T-171 a rejected part can no longer be concatenated', async () => {
   const site = await serve({
     takeoverAfter: 60_000,
     progressInterval: 1,

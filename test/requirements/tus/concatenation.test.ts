@@ -14,7 +14,7 @@ import {
 import { concat, createFinal, createPartial } from './parts.js'
 
 describe.each(stores)('concatenation ($store store)', ({ compose }) => {
-  test('T-160 a partial upload is an upload like any other, but finishes nothing', async () => {
+  test('T-160 a partial upload takes data like any other, but runs no finish hooks', async () => {
     const events: string[] = []
     const site = await serve({
       composer: await compose(),
@@ -39,7 +39,7 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
     expect(events).toEqual([])
   })
 
-  test('T-161 a final upload is its parts, in the order of the list', async () => {
+  test('T-161 a final upload consists of its parts, in the order of the list', async () => {
     const site = await serve({ composer: await compose() })
     const [b, a, c] = [
       await createPartial(site, 'b'.repeat(100_000)),
@@ -56,7 +56,7 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
     })
   })
 
-  test('T-164 a PATCH of a final upload is answered 403 and changes nothing', async () => {
+  test('T-164 a PATCH of a final upload gets 403 and changes nothing', async () => {
     const site = await serve({ composer: await compose() })
     const [whole, unfinished] = [
       await createPartial(site, 'hello'),
@@ -82,7 +82,7 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
     expect((await head(unfinished)).headers['upload-offset']).toBe('0')
   })
 
-  test('T-165 HEAD of a partial upload', async () => {
+  test('T-165 HEAD of a partial upload reports its offset, its length if known, and its kind', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createPartial(site, 'hello')
     expect((await head(url)).headers).toMatchObject({
@@ -99,7 +99,7 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
     expect(headers).not.toHaveProperty('upload-length')
   })
 
-  test('T-166 HEAD of a final upload tells Upload-Concat exactly as received', async () => {
+  test('T-166 HEAD of a final upload reports Upload-Concat exactly as received', async () => {
     const site = await serve({ composer: await compose() })
     const [one, two] = [await createPartial(site, 'hello'), await createPartial(site, ' world')]
     const value = `final; ${new URL(one).pathname}   ${two}`
@@ -126,7 +126,7 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
     expect(headers['upload-metadata']).toBe('whole Mg==,flag')
   })
 
-  test('T-169 a part may stand in the list more than once, and in several lists', async () => {
+  test('T-169 a part may appear in a list more than once, and in several lists', async () => {
     const site = await serve({ composer: await compose() })
     const [a, b] = [await createPartial(site, 'aa'), await createPartial(site, 'b')]
     const twice = await createFinal(site, a, b, a)
@@ -178,16 +178,17 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
       const id = part.headers.location!.split('/').at(-1)!
       const last = path.split('/').at(-1)!
       const below = [id, `./${id}`, `x/../${id}`, `%${id.charCodeAt(0).toString(16)}${id.slice(1)}`]
-      const beside = path === '' ? below : [`${last}/${id}`, `./${last}/${id}`, `./${last}/${id}?a`]
+      const alongside =
+        path === '' ? below : [`${last}/${id}`, `./${last}/${id}`, `./${last}/${id}?a`]
       const list = async (at: string, names: string[], headers = {}) => {
-        const { status, headers: told } = await create(at, `final;${names.join(' ')}`, headers)
+        const { status, headers: returned } = await create(at, `final;${names.join(' ')}`, headers)
         expect([at, names, status]).toEqual([at, names, 201])
-        const url = `${site.origin}${path}/${told.location!.split('/').at(-1)}`
+        const url = `${site.origin}${path}/${returned.location!.split('/').at(-1)}`
         expect(await download(url)).toBe('hello'.repeat(names.length))
       }
       await list(`${path}/`, below)
       await list(`${path}/?a=b/c`, below)
-      await list(path === '' ? '/' : `${path}?a=b/`, beside)
+      await list(path === '' ? '/' : `${path}?a=b/`, alongside)
       const prefixed = { 'x-forwarded-prefix': '/api' }
       await list(`${path}/`, [id, `/api${path}/${id}`, `//host/api${path}/${id}`], prefixed)
       if (path === '') await list('/', [`../api/${id}`], prefixed)
@@ -195,7 +196,7 @@ describe.each(stores)('concatenation ($store store)', ({ compose }) => {
     }
   })
 
-  test('T-174 parts without bytes make an upload without bytes, which is finished', async () => {
+  test('T-174 a final upload of parts without bytes is finished at once', async () => {
     const finished: string[] = []
     const site = await serve({
       composer: await compose(),

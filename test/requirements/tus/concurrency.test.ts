@@ -31,7 +31,7 @@ import { calm, newGate } from '../../support/stages.js'
 const cut = { code: 'ECONNRESET' }
 
 describe.each(stores)('a second request ($store store)', ({ compose }) => {
-  test('T-190 a PATCH takes over from one that is still sending, which keeps what it sent', async () => {
+  test('T-190 a PATCH takes over from one that is still sending, whose bytes are kept', async () => {
     const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const first = openPatch(url, 0, { 'content-length': '11' })
@@ -43,7 +43,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-190 a PATCH that takes over at the wrong offset is told the right one', async () => {
+  test('T-190 a PATCH that takes over at the wrong offset gets the right one', async () => {
     const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const first = openPatch(url, 0, { 'content-length': '11' })
@@ -56,7 +56,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-190 PATCHes at an offset below what is stored never end the one that is sending', async () => {
+  test('T-190 a PATCH at an offset below the stored bytes never ends the one that is sending', async () => {
     const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
@@ -73,7 +73,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-190 of many PATCHes at once with the same offset no two are accepted', async () => {
+  test('T-190 of many concurrent PATCHes at one offset, no two are accepted', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '100000' })
     const letters = ['a', 'b', 'c', 'd', 'e', 'f']
@@ -91,7 +91,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
     expect(await download(url)).toMatch(/^(a*|b*|c*|d*|e*|f*)z*$/)
   })
 
-  test('T-191 HEAD beside a writer tells what is stored and leaves the writer alone', async () => {
+  test('T-191 HEAD during a PATCH reports the stored bytes and does not interrupt it', async () => {
     const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
@@ -102,7 +102,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
     expect((await reply).status).toBe(204)
   })
 
-  test('T-191 HEAD ends a writer that has stalled, and tells all that arrived', async () => {
+  test('T-191 HEAD ends a PATCH that has stalled, and reports every byte that arrived', async () => {
     const site = await serve({ composer: await compose(), takeoverAfter: 1 })
     const url = await createUpload(site)
     const { reply } = openRequest({
@@ -143,7 +143,7 @@ describe.each(stores)('a second request ($store store)', ({ compose }) => {
   })
 })
 
-test('T-190 a request whose holder does not let go in time is answered 423', async () => {
+test('T-190 a request gets 423 when the lock is not released in time', async () => {
   const gate = newGate()
   const site = await serve({ lockTimeout: 50, hooks: { preFinish: gate.pass } })
   const url = await createUpload(site)
@@ -158,13 +158,13 @@ test('T-190 a request whose holder does not let go in time is answered 423', asy
   expect((await head(url)).headers['upload-offset']).toBe('11')
 })
 
-test('T-190 what takes longer to finish than finishTimeout is answered 503 and goes on', async () => {
+test('T-190 finishing that takes longer than finishTimeout gets 503 and continues', async () => {
   const gate = newGate()
   const site = await serve({ finishTimeout: 50, hooks: { preFinish: gate.pass } })
   const url = await createUpload(site)
   const busy = await patch(url, 0, 'hello world')
   expect([busy.status, busy.text.split(':', 1)[0]]).toEqual([503, 'ERR_UPLOAD_BUSY'])
-  // HEAD has a status of its own for this, see T-041.
+  // HEAD has its own status for this: see T-041.
   const asked = await head(url)
   expect(asked.status).not.toBe(200)
   expect(asked.headers).not.toHaveProperty('upload-offset')
@@ -174,7 +174,7 @@ test('T-190 what takes longer to finish than finishTimeout is answered 503 and g
   expect(await download(url)).toBe('hello world')
 })
 
-test('T-191 HEAD does not wait for a PATCH that only prepares', async () => {
+test('T-191 HEAD does not wait for a PATCH that receives no bytes yet', async () => {
   const gate = newGate()
   class SlowInfoStore extends MemoryInfoStore implements InfoStore {
     override async update(upload: Upload): Promise<void> {
@@ -192,7 +192,7 @@ test('T-191 HEAD does not wait for a PATCH that only prepares', async () => {
   expect((await declaring).status).toBe(204)
 })
 
-test('T-191 the lock of one upload does not concern another', async () => {
+test('T-191 the lock of one upload does not block another', async () => {
   const site = await serve({ takeoverAfter: 60_000 })
   const busy = await createUpload(site)
   const { request, reply } = openPatch(busy, 0, { 'content-length': '11' })

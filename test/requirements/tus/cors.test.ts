@@ -12,7 +12,7 @@ function names(value: string | undefined): string[] {
   return (value ?? '').split(',').map((name) => name.trim().toLowerCase())
 }
 
-test('T-011 pages of other origins can read the headers, of errors too', async () => {
+test('T-011 pages of other origins can read the headers, on errors too', async () => {
   const site = await serve({ cors: { origins: [page] } })
   const url = await createUpload(site)
   const from = { origin: page }
@@ -61,7 +61,7 @@ test('T-011 a preflight allows what clients send', async () => {
   }
 })
 
-test('T-011 an origin that is not allowed gets no CORS headers, and the answer still varies', async () => {
+test('T-011 an origin that is not allowed gets Vary, but no CORS headers', async () => {
   const site = await serve({ cors: { origins: [page] } })
   for (const origin of ['https://example.com', 'https://example.org.evil.com', 'null']) {
     const { headers } = await send({

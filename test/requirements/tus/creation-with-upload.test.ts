@@ -21,7 +21,7 @@ function locationOf({ origin }: Site, { headers }: Reply): string {
 }
 
 describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
-  test('T-110 tells where the upload is and how much of it is stored', async () => {
+  test('T-110 returns the URL of the upload and how much of it is stored', async () => {
     const site = await serve({ composer: await compose() })
     for (const body of ['hello', Buffer.alloc(0)]) {
       const reply = await post(site, { 'upload-length': '11' }, body)
@@ -34,7 +34,7 @@ describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
     }
   })
 
-  test('T-110 a chunked body is taken as well', async () => {
+  test('T-110 accepts a chunked body', async () => {
     const site = await serve({ composer: await compose() })
     const reply = await post(
       site,
@@ -44,7 +44,7 @@ describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
     expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '5'])
   })
 
-  test('T-114 a whole file finishes the upload: 201, and hooks once', async () => {
+  test('T-114 a whole file finishes the upload with 201, and hooks run once', async () => {
     const events: string[] = []
     const site = await serve({
       composer: await compose(),
@@ -73,7 +73,7 @@ describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-115 it may be a partial upload', async () => {
+  test('T-115 the upload may be partial', async () => {
     const site = await serve({ composer: await compose() })
     const partial = { 'upload-length': '5', 'upload-concat': 'partial' }
     const reply = await post(site, partial, 'hello')
@@ -81,7 +81,7 @@ describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
     expect((await head(locationOf(site, reply))).headers['upload-concat']).toBe('partial')
   })
 
-  test('T-117 T-111 when the client vanishes, what arrived stays', async () => {
+  test('T-111 T-117 keeps the bytes that arrived before the client vanished', async () => {
     const site = await serve({
       composer: await compose(),
       generateId: () => 'known',
@@ -101,7 +101,7 @@ describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-111 a checksum is verified', async () => {
+  test('T-111 verifies a checksum', async () => {
     const site = await serve({ composer: await compose() })
     const digest = 'Kq5sNclPz7QV2+lfQIuc6R7oRu0='
     const headers = { 'upload-length': '11', 'upload-checksum': `sha1 ${digest}` }
@@ -112,7 +112,7 @@ describe.each(stores)('a creation with bytes ($store store)', ({ compose }) => {
   })
 })
 
-test('T-111 a body that is longer than the length is answered 413', async () => {
+test('T-111 a body longer than the length gets 413', async () => {
   const site = await serve({ takeoverAfter: 60_000 })
   for (const framing of [{}, { 'transfer-encoding': 'chunked' }]) {
     const reply = await post(site, { 'upload-length': '5', ...framing }, 'hello world')
@@ -123,7 +123,7 @@ test('T-111 a body that is longer than the length is answered 413', async () => 
   }
 })
 
-test('T-111 a deferred length does not get around the maximum', async () => {
+test('T-111 a deferred length does not bypass the maximum', async () => {
   const site = await serve({ maxSize: 5 })
   for (const framing of [{}, { 'transfer-encoding': 'chunked' }]) {
     const reply = await post(site, { 'upload-defer-length': '1', ...framing }, 'hello world')
@@ -131,7 +131,7 @@ test('T-111 a deferred length does not get around the maximum', async () => {
   }
 })
 
-test('T-112 a plain creation tells no offset, or 0', async () => {
+test('T-112 a creation without a body reports no offset, or 0 for an empty upload', async () => {
   const site = await serve()
   const reply = await post(site, { 'upload-length': '11' })
   expect(reply.status).toBe(201)
@@ -174,7 +174,7 @@ describe('Expect: 100-continue', () => {
       '\r\n',
     ].join('\r\n')
 
-  test('T-116 a request that is refused gets its answer and no 100', async () => {
+  test('T-116 a refused request gets its response and no 100', async () => {
     const site = await serve({ maxSize: 100, hooks: { preCreate: refuseMarked } })
     const right = { 'Tus-Resumable': '1.0.0', 'Upload-Length': '11', 'Content-Length': '11' }
     const refused: readonly (readonly [number, Record<string, string>])[] = [
@@ -186,16 +186,16 @@ describe('Expect: 100-continue', () => {
       [403, { ...right, 'Upload-Metadata': 'refuse' }],
     ]
     for (const [status, headers] of refused) {
-      const answer = await sendRaw(site.port, head100(headers))
-      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
-      expect(answer).not.toContain('100 Continue')
+      const response = await sendRaw(site.port, head100(headers))
+      expect(response).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+      expect(response).not.toContain('100 Continue')
     }
     const missing = { ...right, 'Upload-Offset': '0' }
-    const answer = await sendRaw(site.port, head100(missing, '/files/nothing', 'PATCH'))
-    expect(answer).toMatch(/^HTTP\/1\.1 404 /)
+    const response = await sendRaw(site.port, head100(missing, '/files/nothing', 'PATCH'))
+    expect(response).toMatch(/^HTTP\/1\.1 404 /)
   })
 
-  test('T-116 a request that is accepted gets 100 first', async () => {
+  test('T-116 an accepted request gets 100 first', async () => {
     const site = await serve()
     const { request, reply } = openRequest({
       method: 'POST',
@@ -212,7 +212,7 @@ describe('Expect: 100-continue', () => {
   }
 })
 
-test('T-116 a plain creation with Expect: 100-continue is answered', async () => {
+test('T-116 a creation without a body may expect 100-continue too', async () => {
   const site = await serve()
   const reply = await send({
     method: 'POST',

@@ -19,7 +19,7 @@ import {
 } from '../../support/serve.js'
 
 describe.each(stores)('$store store', ({ compose }) => {
-  test('T-080 a creation is answered 201 with a Location, and the offset is 0', async () => {
+  test('T-080 a creation gets 201 with a Location, and the offset is 0', async () => {
     const site = await serve({ composer: await compose() })
     for (const path of ['/files', '/files/', '/files?a=b']) {
       const created = await send({
@@ -39,7 +39,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     }
   })
 
-  test('T-085 an upload of no bytes is finished at once, and hooks run once', async () => {
+  test('T-085 an empty upload is finished at once, and hooks run once', async () => {
     const events: string[] = []
     const note = ({ event }: { event: { type: string } }) => void events.push(event.type)
     const site = await serve({
@@ -57,7 +57,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect((await patch(url, 0, '')).status).toBe(204)
     expect((await patch(url, 0, '!')).status).toBe(413)
     expect(await download(url)).toBe('')
-    // Events come in order: what might still be on its way would precede those of the second upload.
+    // Events come in order: any late ones would precede those of the second upload.
     const withBytes = await post(site, { 'upload-length': '0' }, '')
     expect(withBytes.status).toBe(201)
     await until(
@@ -67,7 +67,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(events).toEqual([...expected, ...expected])
   })
 
-  test('T-085 an upload of no bytes needs no hooks to be finished', async () => {
+  test('T-085 an empty upload is finished without hooks too', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, { 'upload-length': '0' })
     expect(await download(url)).toBe('')
@@ -76,7 +76,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-/** Whether the stores hold nothing, not even after a refusal. */
+/** Sends a request to a server with a file store. Returns the response and the files it left. */
 async function inDirectory(
   options: Partial<HandlerOptions>,
   ask: (site: Awaited<ReturnType<typeof serve>>) => Promise<Reply>,
@@ -86,14 +86,14 @@ async function inDirectory(
   return [reply, await namesIn(directory)]
 }
 
-test('T-081 a creation without a length is answered 400', async () => {
+test('T-081 a creation without a length gets 400', async () => {
   const [reply, files] = await inDirectory({}, (site) => post(site, {}))
   expect([reply.status, reply.text.split(':')[0]]).toEqual([400, 'ERR_MISSING_LENGTH'])
   expect([reply.headers.location, files]).toEqual([undefined, []])
   expect((await post(await serve(), { 'upload-concat': 'partial' })).status).toBe(400)
 })
 
-test('T-082 both lengths are answered 400', async () => {
+test('T-082 a length and a deferred length together get 400', async () => {
   const both = { 'upload-length': '5', 'upload-defer-length': '1' }
   const [reply, files] = await inDirectory({}, (site) => post(site, both))
   expect([reply.status, reply.text.split(':')[0]]).toEqual([400, 'ERR_AMBIGUOUS_LENGTH'])
@@ -101,7 +101,7 @@ test('T-082 both lengths are answered 400', async () => {
 })
 
 test.each(['0', 'true', '', '2', '01', '1.0', '1 1', '-1', ['1', '1']])(
-  'T-083 Upload-Defer-Length "%s" is answered 400, with a length or without',
+  'T-083 Upload-Defer-Length "%s" gets 400, with a length or without',
   async (value) => {
     const site = await serve()
     for (const length of [{}, { 'upload-length': '5' }]) {
@@ -112,7 +112,7 @@ test.each(['0', 'true', '', '2', '01', '1.0', '1 1', '-1', ['1', '1']])(
   },
 )
 
-test('T-084 more than the maximum is answered 413, exactly as much is accepted', async () => {
+test('T-084 a length above the maximum gets 413; the maximum itself is accepted', async () => {
   const limits: HandlerOptions['maxSize'][] = [10, () => 10, async () => 10]
   for (const maxSize of limits) {
     const options = { maxSize: maxSize! }
@@ -125,14 +125,14 @@ test('T-084 more than the maximum is answered 413, exactly as much is accepted',
   }
 })
 
-test('T-084 the maximum holds for creations with bytes, before the bytes', async () => {
+test('T-084 a creation with bytes is held to the maximum before its bytes are read', async () => {
   const site = await serve({ maxSize: 10 })
   for (const headers of [{ 'upload-length': '11' }, { 'upload-defer-length': '1' }]) {
     expect((await post(site, headers, 'hello world')).status).toBe(413)
   }
 })
 
-test('T-088 a pre-create hook refuses by metadata, and then nothing exists', async () => {
+test('T-088 a pre-create hook can reject by metadata, and then nothing is created', async () => {
   const created: string[] = []
   const hooks: HandlerOptions['hooks'] = {
     preCreate: ({ upload }) => {
@@ -154,7 +154,7 @@ test('T-088 a pre-create hook refuses by metadata, and then nothing exists', asy
   expect([plain.status, plain.text.split(':')[0]]).toEqual([400, 'ERR_REJECTED'])
 })
 
-test('T-080 a handler in a plain http server creates uploads too', async () => {
+test('T-080 a handler in a server of node:http creates uploads too', async () => {
   const { handler } = await serve()
   const server = http.createServer(handler)
   server.requestTimeout = 0

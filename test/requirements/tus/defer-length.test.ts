@@ -16,7 +16,7 @@ import {
 const deferred = { 'upload-defer-length': '1' }
 
 describe.each(stores)('a deferred length ($store store)', ({ compose }) => {
-  test('T-100 is announced by HEAD instead of a length', async () => {
+  test('T-100 is reported by HEAD instead of a length', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, deferred)
     for (const [body, offset] of [
@@ -31,7 +31,7 @@ describe.each(stores)('a deferred length ($store store)', ({ compose }) => {
     }
   })
 
-  test('T-101 a PATCH declares the length, which HEAD tells from then on', async () => {
+  test('T-101 a PATCH declares the length, which HEAD reports from then on', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, deferred)
     expect((await patch(url, 0, 'hello')).status).toBe(204)
@@ -67,7 +67,7 @@ describe.each(stores)('a deferred length ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('')
   })
 
-  test('T-108 a declared length stands when the body is cut off', async () => {
+  test('T-108 a declared length remains when the body is cut off', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, deferred)
     const { request } = openPatch(url, 0, { 'upload-length': '11', 'content-length': '11' })
@@ -80,7 +80,7 @@ describe.each(stores)('a deferred length ($store store)', ({ compose }) => {
     expect((await patch(url, 5, ' world')).status).toBe(204)
   })
 
-  test('T-108 a declared length stands when the checksum does not match', async () => {
+  test('T-108 a declared length remains when the checksum does not match', async () => {
     const site = await serve({ composer: await compose() })
     const url = await createUpload(site, deferred)
     const reply = await patch(url, 0, 'hello', {
@@ -92,13 +92,13 @@ describe.each(stores)('a deferred length ($store store)', ({ compose }) => {
   })
 })
 
-test('T-101 a length is recorded before the body is processed', async () => {
+test('T-101 a length is recorded before the body is read', async () => {
   const site = await serve()
   const url = await createUpload(site, deferred)
   const { request, reply } = openPatch(url, 0, { 'upload-length': '5' })
   const { headers } = await until(
     () => head(url),
-    (answer) => answer.headers['upload-length'] !== undefined,
+    (reply) => reply.headers['upload-length'] !== undefined,
   )
   expect(headers).toMatchObject({ 'upload-length': '5', 'upload-offset': '0' })
   request.end('hello')
@@ -120,7 +120,7 @@ test('T-102 the length never changes once it is set', async () => {
   }
 })
 
-test('T-102 the same length again is accepted', async () => {
+test('T-102 repeating the same length is accepted', async () => {
   const site = await serve()
   const fixed = await createUpload(site, { 'upload-length': '11' })
   const late = await createUpload(site, deferred)
@@ -132,7 +132,7 @@ test('T-102 the same length again is accepted', async () => {
   }
 })
 
-test('T-103 a length below what is stored is answered 400, one above the maximum 413', async () => {
+test('T-103 a length below the stored bytes gets 400, one above the maximum 413', async () => {
   const site = await serve({ maxSize: 100 })
   const url = await createUpload(site, deferred)
   expect((await patch(url, 0, 'hello')).status).toBe(204)
@@ -150,7 +150,7 @@ test('T-103 a length below what is stored is answered 400, one above the maximum
   expect((await patch(url, 5, '', { 'upload-length': '100' })).status).toBe(204)
 })
 
-test('T-103 a body that is longer than the length declared with it is answered 413', async () => {
+test('T-103 a body longer than the length that it declares gets 413', async () => {
   const site = await serve()
   const url = await createUpload(site, deferred)
   const reply = await patch(url, 0, 'hello world', { 'upload-length': '5' })
@@ -158,14 +158,14 @@ test('T-103 a body that is longer than the length declared with it is answered 4
   expect((await head(url)).headers['upload-offset']).toBe('0')
 })
 
-test('T-105 bytes beyond the maximum are answered 413 while the length is unknown', async () => {
+test('T-105 bytes beyond the maximum get 413 while the length is unknown', async () => {
   const site = await serve({ maxSize: 10 })
   const url = await createUpload(site, deferred)
   const declared = await patch(url, 0, 'hello world')
   expect([declared.status, declared.text.split(':', 1)[0]]).toEqual([413, 'ERR_MAX_SIZE_EXCEEDED'])
   expect((await head(url)).headers['upload-offset']).toBe('0')
 
-  // Chunked: the overrun is seen only when it happens, and the request does not end by itself.
+  // The excess of a chunked body shows only when it arrives. This request does not end by itself.
   const { request, reply } = openPatch(url, 0)
   request.write('hello')
   await untilOffset(url, 5)
@@ -194,7 +194,7 @@ test('T-106 a deferred length is refused when the extension is disabled', async 
   expect(options.headers['tus-extension']).not.toContain('creation-defer-length')
 })
 
-test('T-107 a PATCH may repeat that the length is deferred, while it is', async () => {
+test('T-107 a PATCH may repeat Upload-Defer-Length while the length is unknown', async () => {
   const site = await serve()
   const url = await createUpload(site, deferred)
   expect((await patch(url, 0, 'hello', deferred)).status).toBe(204)
@@ -205,7 +205,7 @@ test('T-107 a PATCH may repeat that the length is deferred, while it is', async 
   expect(await download(url)).toBe('hello world')
 })
 
-test('T-107 any other Upload-Defer-Length on a PATCH is answered 400', async () => {
+test('T-107 any other Upload-Defer-Length on a PATCH gets 400', async () => {
   const site = await serve()
   const late = await createUpload(site, deferred)
   const fixed = await createUpload(site)
@@ -223,7 +223,7 @@ test('T-107 any other Upload-Defer-Length on a PATCH is answered 400', async () 
   }
 })
 
-test('T-107 Upload-Defer-Length on a final upload is answered 400', async () => {
+test('T-107 Upload-Defer-Length on a final upload gets 400', async () => {
   const site = await serve()
   const partial = await post(site, { 'upload-concat': 'partial', 'upload-length': '1' }, 'a')
   const final = await post(site, {

@@ -53,7 +53,7 @@ const get = (url: string, headers: OutgoingHttpHeaders = {}) =>
   send({ method: 'GET', url, headers })
 
 describe.each(composers)('downloads from %s', (_name, composer) => {
-  test('a finished upload is sent whole, with what tells its version', async () => {
+  test('sends a finished upload, with its ETag and Last-Modified', async () => {
     const url = await finished(await serve({ composer: await composer() }))
     const reply = await get(url)
     expect(reply.status).toBe(200)
@@ -75,7 +75,7 @@ describe.each(composers)('downloads from %s', (_name, composer) => {
     ['bytes=100-', 100, 999_999],
     ['bytes=-5', 999_995, 999_999],
     ['bytes=999999-2000000', 999_999, 999_999],
-  ])('the range %s is answered 206', async (range, start, end) => {
+  ])('the range %s gets 206', async (range, start, end) => {
     const url = await finished(await serve({ composer: await composer() }))
     const reply = await get(url, { range })
     expect(reply.status).toBe(206)
@@ -84,7 +84,7 @@ describe.each(composers)('downloads from %s', (_name, composer) => {
     expect(reply.body.equals(data.subarray(start, end + 1))).toBe(true)
   })
 
-  test('a range beyond the end is answered 416, several ranges are answered whole', async () => {
+  test('a range beyond the end gets 416; several ranges get the whole content', async () => {
     const url = await finished(await serve({ composer: await composer() }))
     const beyond = await get(url, { range: 'bytes=1000000-' })
     expect([beyond.status, beyond.headers['content-range']]).toEqual([416, 'bytes */1000000'])
@@ -93,7 +93,7 @@ describe.each(composers)('downloads from %s', (_name, composer) => {
     expect(several.body.equals(data)).toBe(true)
   })
 
-  test('conditions are answered 304, 412, or with the whole where If-Range does not match', async () => {
+  test('conditions get 304 or 412, or the whole content when If-Range does not match', async () => {
     const url = await finished(await serve({ composer: await composer() }))
     const { etag, 'last-modified': modified } = (await get(url)).headers
     const status = async (headers: OutgoingHttpHeaders) => (await get(url, headers)).status
@@ -108,7 +108,7 @@ describe.each(composers)('downloads from %s', (_name, composer) => {
     expect(await status({ range, 'if-range': '"other"' })).toBe(200)
   })
 
-  test('an upload of 0 bytes is sent', async () => {
+  test('sends an empty upload', async () => {
     const site = await serve({ composer: await composer() })
     const url = await createUpload(site, { 'upload-length': '0' })
     const reply = await get(url)
@@ -119,7 +119,7 @@ describe.each(composers)('downloads from %s', (_name, composer) => {
     ])
   })
 
-  test('an upload that is not finished is not sent, and its writer is left alone', async () => {
+  test('refuses an unfinished upload, and does not interrupt its PATCH', async () => {
     const site = await serve({ composer: await composer() })
     const url = await createUpload(site, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
@@ -138,7 +138,7 @@ describe.each(composers)('downloads from %s', (_name, composer) => {
     expect((await get(url)).text).toBe('helloworld')
   })
 
-  test('a client that closes right after the last byte, or in the middle, does no harm', async () => {
+  test('a client that disconnects after the last byte, or in the middle, does no harm', async () => {
     const site = await serve({ composer: await composer() })
     const url = await finished(site)
     const { pathname } = new URL(url)
@@ -157,7 +157,7 @@ describe.each(composers)('downloads from %s', (_name, composer) => {
     expect((await get(url)).body.equals(data)).toBe(true)
   })
 
-  test('many read one upload at once while others ask for it', async () => {
+  test('serves concurrent GETs and HEADs of one upload', async () => {
     const url = await finished(await serve({ composer: await composer() }))
     const replies = await Promise.all(
       Array.from({ length: 16 }, (_, index) => (index % 2 === 0 ? get(url) : head(url))),
@@ -167,7 +167,7 @@ describe.each(composers)('downloads from %s', (_name, composer) => {
   })
 })
 
-test('names are told in ASCII and in UTF-8; only a safe type is shown in place', async () => {
+test('names are sent in ASCII and in UTF-8, and only a safe type is inline', async () => {
   const site = await serve()
   const headersOf = async (metadata: string) =>
     (await get(await finished(site, { 'upload-metadata': metadata }, 'x'))).headers
@@ -189,19 +189,19 @@ test('names are told in ASCII and in UTF-8; only a safe type is shown in place',
   expect(hostile['content-type']).toBe('application/octet-stream')
 })
 
-test('HEAD stays the HEAD of tus for a finished upload', async () => {
+test('HEAD of a finished upload remains a tus HEAD', async () => {
   const url = await finished(await serve(), {}, 'hello')
   const { status, headers } = await head(url)
   expect([status, headers['upload-offset'], headers.etag]).toEqual([200, '5', undefined])
 })
 
-test('downloads that are disabled, or that no store offers, are answered 405', async () => {
+test('GET gets 405 when downloads are disabled or no store offers them', async () => {
   const url = await finished(await serve({ disable: ['download'] }), {}, 'hello')
   const reply = await get(url)
   expect([reply.status, reply.headers.allow]).toEqual([405, 'HEAD, PATCH, DELETE, OPTIONS'])
 })
 
-test('a store may send the client elsewhere', async () => {
+test('a store may redirect the client', async () => {
   const composer = memoryComposer().useContentReader({
     read: async ({ id }) => ({ redirect: `https://cdn.example/${id}` }),
   })
@@ -211,7 +211,7 @@ test('a store may send the client elsewhere', async () => {
   expect(reply.headers.location).toMatch(/^https:\/\/cdn\.example\//)
 })
 
-test('an unknown upload is answered 404, a removed one 404 or 410', async () => {
+test('an unknown upload gets 404, a removed one 404 or 410', async () => {
   const site = await serve()
   expect((await get(`${site.origin}/files/none`)).status).toBe(404)
   const url = await finished(site, {}, 'hello')
@@ -219,7 +219,7 @@ test('an unknown upload is answered 404, a removed one 404 or 410', async () => 
   expect((await get(url)).status).toBeOneOf([404, 410])
 })
 
-test('a resumed upload is sent as one', async () => {
+test('a resumed upload is sent as one file', async () => {
   const site = await serve()
   const url = await createUpload(site, { 'upload-length': '11' })
   await patch(url, 0, 'hello ')
@@ -227,7 +227,7 @@ test('a resumed upload is sent as one', async () => {
   expect((await get(url)).text).toBe('hello world')
 })
 
-test('an unfinished upload whose time is over is answered 410', async () => {
+test('an unfinished upload that has expired gets 410', async () => {
   const site = await serve({ expiration: { after: 20 } })
   const url = await createUpload(site)
   const { status } = await until(

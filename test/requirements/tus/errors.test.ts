@@ -9,7 +9,7 @@ test('T-010 an error is one line of text that begins with its code', async () =>
   expect(reply.text).toMatch(/^ERR_UPLOAD_NOT_FOUND: [^\n]+\n$/)
 })
 
-test('T-010 an error in answer to HEAD has no body', async () => {
+test('T-010 an error response to HEAD has no body', async () => {
   const { origin } = await serve()
   for (const headers of [tus, { 'tus-resumable': '0.2.2' }]) {
     const reply = await head(`${origin}/files/unknown`, headers)

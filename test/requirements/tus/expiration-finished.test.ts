@@ -28,7 +28,7 @@ async function recordOf(composer: StoreComposer, url: string): Promise<Upload | 
   return composer.slots().infoStore!.get(idOf(url), { signal })
 }
 
-/** Lets the time of an upload be over, as if it had been finished earlier. */
+/** Moves the times of an upload into the past, as if it had been finished earlier. */
 async function expire(composer: StoreComposer, url: string) {
   const upload = (await recordOf(composer, url))!
   expect(upload.expiresAt).toBeDefined()
@@ -46,7 +46,7 @@ async function finishedUpload(site: { readonly origin: string }): Promise<string
 }
 
 describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ compose }) => {
-  test('T-124 has its time from the record of its finishing on', async () => {
+  test('T-124 has its whole time from when its end is recorded', async () => {
     const composer = await compose()
     const site = await serve({ composer, expiration })
     const unfinished = await createUpload(site)
@@ -68,7 +68,7 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
     expect(await download(urls[0]!)).toBe('hello')
   })
 
-  test('T-124 is gone for every method as soon as its time is over, then removed, data and record', async () => {
+  test('T-124 is gone for every method once its time is over, then data and record are removed', async () => {
     const composer = await compose()
     const site = await serve({ composer, expiration: { ...expiration, after: hour } })
     const url = await finishedUpload(site)
@@ -95,7 +95,7 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
     expect(await site.handler.uploads.removeExpired()).toBe(0)
   })
 
-  test.each(versions)('T-124 of the draft likewise, version %s', async (version) => {
+  test.each(versions)('T-124 is gone for draft clients too, version %s', async (version) => {
     const composer = await compose()
     const site = await serve({ composer, expiration })
     const url = await started(site, version, 'hello', { 'upload-length': '11' })
@@ -112,7 +112,7 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
     expect(await recordOf(composer, url)).toBeUndefined()
   })
 
-  test('T-124 T-126 stays while an unfinished final upload needs it, and no new one can', async () => {
+  test('T-124 T-126 stays while an unfinished final upload needs it, but no new one may use it', async () => {
     const composer = await compose()
     const site = await serve({ composer, expiration })
     const part = await createPartial(site, 'hello')
@@ -135,7 +135,7 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
     expect(await site.handler.uploads.removeExpired()).toBe(1)
   })
 
-  test('T-124 stays when it was finished, or needed no record, before the option was set', async () => {
+  test('T-124 stays when it was finished, or finished without a record, before the option was set', async () => {
     const composer = await compose()
     const before = await serve({ composer, expiration: { after: hour } })
     const finished = await finishedUpload(before)
@@ -152,7 +152,7 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
     }
   })
 
-  test('T-124 stays when the option is switched off', async () => {
+  test('T-124 stays when the option is turned off', async () => {
     const composer = await compose()
     const url = await finishedUpload(await serve({ composer, expiration }))
     await expire(composer, url)
@@ -161,7 +161,7 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
     expect(await download(`${site.origin}/files/${idOf(url)}`)).toBe('hello')
   })
 
-  test('T-124 whose removal was cut off is gone, and the next sweep removes it', async () => {
+  test('T-124 is gone after an interrupted removal, and the next sweep removes it', async () => {
     const composer = await compose()
     const site = await serve({ composer: failingOnce(composer), expiration, logger: keptLog() })
     const url = await finishedUpload(site)
@@ -174,7 +174,7 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
   })
 })
 
-test('T-124 a finished upload that expires gives its space back', async () => {
+test('T-124 a finished upload that expires releases its space', async () => {
   const composer = new StoreComposer()
   const counter = new MemorySpaceCounter()
   const [store, infoStore] = [new MemoryStore(), new MemoryInfoStore()]
@@ -193,7 +193,7 @@ test('T-120 the extension is not advertised when only finished uploads expire', 
   expect(headers['tus-extension']).not.toContain('expiration')
 })
 
-/** These stores, except that the first removal of data fails, as when the process is killed there. */
+/** These stores, but the first removal of data fails, as if the process were killed there. */
 function failingOnce(composer: StoreComposer): StoreComposer {
   const { dataStore, infoStore, expiryIndex, terminator } = composer.slots()
   let failed = false

@@ -21,7 +21,7 @@ const hour = 3_600_000
 const imfFixdate =
   /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT$/
 
-/** Lets the time of an upload be over at a moment from now, as if it had been created earlier. */
+/** Sets when an upload expires, relative to now, as if it had been created earlier. */
 async function expireIn(composer: StoreComposer, url: string, milliseconds: number) {
   const { infoStore } = composer.slots()
   const upload = (await infoStore!.get(url.split('/').at(-1)!, calm))!
@@ -37,7 +37,7 @@ function untilGone(url: string) {
 }
 
 describe.each(stores)('an upload that expires ($store store)', ({ compose }) => {
-  test('T-120 T-121 POST, PATCH and HEAD tell when, as an HTTP date', async () => {
+  test('T-120 T-121 POST, PATCH and HEAD report when, as an HTTP date', async () => {
     const before = Math.floor(Date.now() / 1000) * 1000
     const site = await serve({ composer: await compose(), expiration: { after: hour } })
     const created = await post(site, { 'upload-length': '11' })
@@ -52,7 +52,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     }
   })
 
-  test('T-120 a PATCH that is refused tells it too', async () => {
+  test('T-120 a refused PATCH reports it too', async () => {
     const site = await serve({ composer: await compose(), expiration: { after: hour } })
     const url = await createUpload(site)
     const sha1 = Buffer.alloc(20).toString('base64')
@@ -65,7 +65,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     for (const { headers } of replies) expect(headers['upload-expires']).toMatch(imfFixdate)
   })
 
-  test('T-122 is given the whole time again when less than half of it is left', async () => {
+  test('T-122 gets the whole time again when less than half of it is left', async () => {
     const composer = await compose()
     const site = await serve({ composer, expiration: { after: hour } })
     const url = await createUpload(site)
@@ -75,7 +75,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     expect((await head(url)).headers['upload-expires']).toBe(headers['upload-expires'])
   })
 
-  test('T-123 is gone for every method as soon as its time is over, before any cleaner ran', async () => {
+  test('T-123 is gone for every method as soon as its time is over, before the cleaner runs', async () => {
     const site = await serve({ composer: await compose(), expiration: { after: 1 } })
     const url = await createUpload(site)
     const replies = [
@@ -109,7 +109,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     expect(await until(record, (upload) => upload === undefined)).toBeUndefined()
   })
 
-  test('T-124 does not expire once it is complete', async () => {
+  test('T-124 does not expire once it is finished', async () => {
     const composer = await compose()
     for (const hooks of [{}, { preFinish: () => {} }]) {
       const site = await serve({ composer, expiration: { after: hour }, hooks })
@@ -129,7 +129,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     }
   })
 
-  test('T-125 is not removed under a request, which is allowed to finish', async () => {
+  test('T-125 is not removed during a request, which may finish', async () => {
     const composer = await compose()
     const site = await serve({ composer, expiration: { after: hour }, takeoverAfter: hour })
     const url = await createUpload(site)
@@ -169,7 +169,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     expect([404, 410]).toContain((await head(url)).status)
   })
 
-  test('T-123 T-171 cannot be brought back by a final upload', async () => {
+  test('T-123 T-171 a final upload cannot bring it back', async () => {
     const composer = await compose()
     const site = await serve({ composer, expiration: { after: hour } })
     const url = await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' })
@@ -180,7 +180,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
   })
 })
 
-describe('T-122 a PATCH that lasts until less than half of the time is left', () => {
+describe('T-122 a PATCH that ends when less than half of the time is left', () => {
   const after = 3_000
 
   async function start() {
@@ -204,7 +204,7 @@ describe('T-122 a PATCH that lasts until less than half of the time is left', ()
     return { request, reply, expires, untilPostponed }
   }
 
-  test('is answered with a later time', async () => {
+  test('gets a later time', async () => {
     const { request, reply, expires } = await start()
     request.end('o')
     const { status, headers } = await reply
@@ -212,14 +212,14 @@ describe('T-122 a PATCH that lasts until less than half of the time is left', ()
     expect(Date.parse(headers['upload-expires'] as string)).toBeGreaterThan(expires)
   })
 
-  test('gives the upload more time also when it is cut off', async () => {
+  test('gives the upload more time even when it is cut off', async () => {
     const { request, expires, untilPostponed } = await start()
     request.destroy()
     expect(await untilPostponed()).toBeGreaterThan(expires)
   })
 })
 
-test('T-120 the extension is advertised when uploads expire, and only then', async () => {
+test('T-120 the extension is advertised only when uploads expire', async () => {
   const [expiring, lasting] = [await serve({ expiration: { after: hour } }), await serve()]
   const extensions = async (origin: string) =>
     (await send({ method: 'OPTIONS', url: `${origin}/files` })).headers['tus-extension']

@@ -19,7 +19,7 @@ import { keptLog, newGate } from '../../support/stages.js'
 import { silent } from '../../support/silent.js'
 
 test.each(stores)(
-  'T-030 the offset is told from 0 to the end, $store store',
+  'T-030 HEAD reports the offset from 0 to the end, $store store',
   async ({ compose }) => {
     const url = await createUpload(await serve({ composer: await compose() }))
     const offsets: unknown[] = []
@@ -41,7 +41,7 @@ test.each(stores)(
 )
 
 test.each(stores)(
-  'T-031 the length is told when it is known, 0 too, $store store',
+  'T-031 HEAD reports the length when it is known, even 0, $store store',
   async ({ compose }) => {
     const site = await serve({ composer: await compose() })
     for (const length of ['11', '0', '1000000000000']) {
@@ -51,7 +51,7 @@ test.each(stores)(
   },
 )
 
-test('T-032 Upload-Defer-Length is told until the length is known', async () => {
+test('T-032 HEAD reports Upload-Defer-Length until the length is known', async () => {
   const site = await serve()
   const url = await createUpload(site, { 'upload-defer-length': '1' })
   const before = await head(url)
@@ -65,7 +65,7 @@ test('T-032 Upload-Defer-Length is told until the length is known', async () => 
   expect(known.headers).not.toHaveProperty('upload-defer-length')
 })
 
-test('T-033 no answer to HEAD may be stored', async () => {
+test('T-033 no response to HEAD may be stored', async () => {
   const site = await serve({
     hooks: {
       access: ({ request }) => {
@@ -99,27 +99,30 @@ const metadata = [
   '__proto__ YQ==,constructor Yg==,toString',
 ]
 
-test.each(stores)('T-034 metadata comes back byte for byte, $store store', async ({ compose }) => {
-  const site = await serve({ composer: await compose() })
-  for (const value of metadata) {
-    const url = await createUpload(site, { 'upload-length': '1', 'upload-metadata': value })
-    expect((await head(url)).headers['upload-metadata']).toBe(value)
-  }
-})
+test.each(stores)(
+  'T-034 HEAD returns metadata byte for byte, $store store',
+  async ({ compose }) => {
+    const site = await serve({ composer: await compose() })
+    for (const value of metadata) {
+      const url = await createUpload(site, { 'upload-length': '1', 'upload-metadata': value })
+      expect((await head(url)).headers['upload-metadata']).toBe(value)
+    }
+  },
+)
 
-test('T-034 without metadata there is no such header', async () => {
+test('T-034 without metadata there is no Upload-Metadata', async () => {
   const url = await createUpload(await serve())
   expect((await head(url)).headers).not.toHaveProperty('upload-metadata')
 })
 
-test.each(stores)('T-035 an unknown upload is answered 404, $store store', async ({ compose }) => {
+test.each(stores)('T-035 an unknown upload gets 404, $store store', async ({ compose }) => {
   const { origin } = await serve({ composer: await compose() })
   const { status, headers } = await head(`${origin}/files/unknown`)
   expect(status).toBe(404)
   expect(headers).not.toHaveProperty('upload-offset')
 })
 
-test('T-036 a removed upload is answered 410 as long as there is a record, then 404', async () => {
+test('T-036 a removed upload gets 410 as long as it has a record, then 404', async () => {
   const gate = newGate()
   const site = await serve({ hooks: { postTerminate: gate.pass } })
   const url = await createUpload(site)
@@ -137,7 +140,7 @@ test('T-036 a removed upload is answered 410 as long as there is a record, then 
 })
 
 test.each(stores)(
-  'T-036 an expired upload is answered 410, then 404, $store store',
+  'T-036 an expired upload gets 410, then 404, $store store',
   async ({ compose }) => {
     const site = await serve({ composer: await compose(), expiration: { after: 1 } })
     const url = await createUpload(site)
@@ -152,7 +155,7 @@ test.each(stores)(
   },
 )
 
-test('T-037 Upload-Concat of partial and final uploads', async () => {
+test('T-037 partial and final uploads have Upload-Concat', async () => {
   const site = await serve()
   const partial = await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' })
   const unfinished = await head(partial)
@@ -170,7 +173,7 @@ test('T-037 Upload-Concat of partial and final uploads', async () => {
   expect(plain.headers).not.toHaveProperty('upload-concat')
 })
 
-test('T-038 the answer has no body, whatever the upload holds', async () => {
+test('T-038 the response has no body, whatever the upload contains', async () => {
   const site = await serve()
   const url = await createUpload(site)
   await patch(url, 0, 'hello world')
@@ -186,7 +189,7 @@ test('T-038 the answer has no body, whatever the upload holds', async () => {
   expect(body).toBe('')
 })
 
-test('T-039 Upload-Expires is told as long as the upload can expire', async () => {
+test('T-039 HEAD reports Upload-Expires as long as the upload can expire', async () => {
   const site = await serve({ expiration: { after: 60_000 } })
   const url = await createUpload(site)
   const expires = (await head(url)).headers['upload-expires'] as string
@@ -199,7 +202,7 @@ test('T-039 Upload-Expires is told as long as the upload can expire', async () =
 })
 
 test.each(stores)(
-  'T-040 HEAD tells the durable offset and leaves a PATCH that goes on alone, $store store',
+  'T-040 HEAD reports the durable offset without interrupting an active PATCH, $store store',
   async ({ compose }) => {
     const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const url = await createUpload(site)
@@ -236,7 +239,7 @@ test.each(stores)('T-040 HEAD ends a PATCH that has stalled, $store store', asyn
   expect((await patch(url, 6, 'world')).status).toBe(204)
 })
 
-test('T-041 an upload that is being finished is answered 423, on which clients try again', async () => {
+test('T-041 an upload that is being finished gets 423, so that clients try again', async () => {
   const gate = newGate()
   const site = await serve({
     hooks: { preFinish: gate.pass },
@@ -272,7 +275,7 @@ test.each<[string, unknown]>([
     ] as const
   ).map((code): [string, unknown] => [code, new TusError(code)]),
 ])(
-  'T-041 a store that throws %s is no verdict: 423 with Retry-After, and logged',
+  'T-041 a store that throws %s gets 423 with Retry-After, and the error is logged',
   async (_, error) => {
     const composer = memoryComposer()
     const { infoStore, dataStore } = composer.slots()
@@ -303,7 +306,7 @@ test.each<[string, unknown]>([
   },
 )
 
-test('T-041 a hook that fails is no verdict, and a response that a hook chose is', async () => {
+test('T-041 a hook that fails gets 423; a response that a hook chooses is sent', async () => {
   let access: () => { reject: HookResponse } | never
   const site = await serve({ hooks: { access: () => access() }, logger: silent })
   access = () => ({ reject: false }) as never
@@ -319,7 +322,7 @@ test('T-041 a hook that fails is no verdict, and a response that a hook chose is
   }
 })
 
-test('T-041 nothing that a client adds to HEAD makes it a bad request', async () => {
+test('T-041 no header that a client adds to HEAD makes it a bad request', async () => {
   const site = await serve()
   const url = await createUpload(site)
   const odd = {

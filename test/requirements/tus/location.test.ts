@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { download, head, post, type Reply, sendRaw, serve } from '../../support/serve.js'
 import { silent } from '../../support/silent.js'
 
-test('T-086 Location is a path by default, whatever Host and proxies say', async () => {
+test('T-086 Location is a path by default, regardless of Host and forwarded headers', async () => {
   const site = await serve()
   const { headers } = await post(site, {
     'upload-length': '5',
@@ -15,7 +15,7 @@ test('T-086 Location is a path by default, whatever Host and proxies say', async
   expect(headers.location).toMatch(/^\/files\/[\w~-]+$/)
 })
 
-test('T-086 an absolute Location believes proxies only when told to', async () => {
+test('T-086 an absolute Location uses forwarded headers only with trustProxy', async () => {
   const forwarded = { 'x-forwarded-host': 'example.org', 'x-forwarded-proto': 'https' }
   const untrusting = await serve({ location: 'absolute' })
   const plain = await post(untrusting, { 'upload-length': '5', ...forwarded })
@@ -31,7 +31,7 @@ test('T-086 a configured Location ignores the request', async () => {
   expect(headers.location).toMatch(/^https:\/\/cdn\.example\/up\/[\w~-]+$/)
 })
 
-test('T-086 a Host that is none does not end up in a Location', async () => {
+test('T-086 an invalid Host never appears in a Location', async () => {
   const { port } = await serve({ location: 'absolute' })
   for (const host of ['', 'a b', 'evil.example/x', 'a@evil.example', 'a"b']) {
     const text = await sendRaw(
@@ -44,7 +44,7 @@ test('T-086 a Host that is none does not end up in a Location', async () => {
   }
 })
 
-test('T-087 Location is told although the bytes of the creation are refused', async () => {
+test('T-087 Location is sent although the bytes of the creation are refused', async () => {
   const site = await serve({ logger: silent })
   const digest = createHash('sha1').update('other').digest('base64')
   const failures: [number, Promise<Reply>][] = [
@@ -59,9 +59,9 @@ test('T-087 Location is told although the bytes of the creation are refused', as
   }
 })
 
-test('T-087 Location is told although a hook fails when the upload is finished', async () => {
-  const verdicts = [() => Promise.reject(new Error('not now')), () => undefined]
-  const site = await serve({ hooks: { preFinish: () => verdicts.shift()!() }, logger: silent })
+test('T-087 Location is sent although a hook fails when the upload is finished', async () => {
+  const outcomes = [() => Promise.reject(new Error('not now')), () => undefined]
+  const site = await serve({ hooks: { preFinish: () => outcomes.shift()!() }, logger: silent })
   const reply = await post(site, { 'upload-length': '5' }, 'hello')
   expect(reply.status).toBe(500)
   const url = site.origin + reply.headers.location

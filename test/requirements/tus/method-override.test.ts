@@ -29,7 +29,7 @@ function override(
 
 const hello = { ...chunk, 'upload-offset': '0', 'content-length': '5' }
 
-test('T-070 POST with an override is PATCH, HEAD and DELETE', async () => {
+test('T-070 POST with an override acts as PATCH, HEAD or DELETE', async () => {
   const url = await createUpload(await serve(), { 'upload-length': '5' })
   const patched = await override('POST', url, 'PATCH', hello, 'hello')
   expect([patched.status, patched.headers['upload-offset']]).toEqual([204, '5'])
@@ -39,7 +39,7 @@ test('T-070 POST with an override is PATCH, HEAD and DELETE', async () => {
   expect((await head(url)).status).toBe(404)
 })
 
-test('T-070 the rules of the method that counts apply, errors included', async () => {
+test('T-070 the rules of the effective method apply, errors included', async () => {
   const site = await serve()
   const url = await createUpload(site, { 'upload-length': '5' })
   const statuses = [
@@ -56,7 +56,7 @@ test('T-070 the rules of the method that counts apply, errors included', async (
 
 const wire = ['POST', 'PUT', 'GET', 'HEAD', 'DELETE', 'OPTIONS', 'PATCH', 'QUERY']
 
-test.each(wire)('T-071 %s on the wire can be any method', async (method) => {
+test.each(wire)('T-071 %s as the actual method can be overridden by any', async (method) => {
   const site = await serve()
   const url = await createUpload(site, { 'upload-length': '5' })
   const patched = await override(method, url, 'PATCH', hello, 'hello')
@@ -87,7 +87,7 @@ test.each([
   'PATCH, PATCH',
   '__proto__',
   '\u00e9',
-])('T-071 "%s" is no method to name', async (name) => {
+])('T-071 "%s" is not an effective method', async (name) => {
   const url = await createUpload(await serve(), { 'upload-length': '5' })
   const reply = await override('PATCH', url, name, hello, 'hello')
   expect(reply.status).toBe(405)
@@ -96,12 +96,12 @@ test.each([
   expect((await head(url)).headers['upload-offset']).toBe('0')
 })
 
-test('T-071 the header sent twice names nothing', async () => {
+test('T-071 a repeated header gets 405', async () => {
   const url = await createUpload(await serve())
   expect((await override('POST', url, ['HEAD', 'HEAD'])).status).toBe(405)
 })
 
-test('T-072 an override cannot get past the version, the access hook or a disabled feature', async () => {
+test('T-072 an override cannot bypass the version, the access hook or a disabled feature', async () => {
   const actions: string[] = []
   const site = await serve({
     disable: ['termination'],
@@ -121,13 +121,13 @@ test('T-072 an override cannot get past the version, the access hook or a disabl
   expect(actions).toEqual(['create', 'append', 'inspect'])
 })
 
-test('T-072 HEAD without Tus-Resumable stays allowed when POST carries it', async () => {
+test('T-072 HEAD named by a POST needs no Tus-Resumable', async () => {
   const url = await createUpload(await serve())
   const headers = { 'x-http-method-override': 'HEAD' }
   expect((await send({ method: 'POST', url, headers })).headers['upload-offset']).toBe('0')
 })
 
-test('T-072 HEAD by way of POST has no body, errors included', async () => {
+test('T-072 HEAD named by a POST has no response body, errors included', async () => {
   const site = await serve()
   const url = await createUpload(site)
   await patch(url, 0, 'hello world')
@@ -149,7 +149,7 @@ test('T-072 HEAD by way of POST has no body, errors included', async () => {
   }
 })
 
-test('T-072 an overridden request is no preflight', async () => {
+test('T-072 an overridden request is not a preflight', async () => {
   const site = await serve({ cors: true })
   const url = await createUpload(site)
   const page = { origin: 'https://example.org' }

@@ -19,7 +19,7 @@ const malformed: [string, string | string[]][] = [
   ['a list', '0,0'],
 ]
 
-test.each(malformed)('T-008 %s is no number', async (_, value) => {
+test.each(malformed)('T-008 %s is not a number', async (_, value) => {
   const site = await serve()
   const creation = await send({
     method: 'POST',
@@ -46,7 +46,7 @@ const tooLarge = [
 ]
 
 test.each(tooLarge)(
-  'T-009 %s is never rounded: as a length 413, as an offset 409',
+  'T-009 %s is never rounded: a length gets 413, an offset 409',
   async (value) => {
     for (const options of [{}, { maxSize: 10 }]) {
       const site = await serve(options)
@@ -67,7 +67,7 @@ test.each(tooLarge)(
 )
 
 test.each(stores)(
-  'T-009 the largest number and leading zeros are taken as they are, $store store',
+  'T-009 the largest number and leading zeros are accepted, $store store',
   async ({ compose }) => {
     const site = await serve({ composer: await compose() })
     const largest = await createUpload(site, { 'upload-length': '9007199254740991' })

@@ -25,13 +25,13 @@ function extensions({ headers }: Reply): string[] | undefined {
   return (headers['tus-extension'] as string | undefined)?.split(',')
 }
 
-test('T-020 OPTIONS needs no Tus-Resumable and tells the version', async () => {
+test('T-020 OPTIONS needs no Tus-Resumable and returns the version', async () => {
   const reply = await ask()
   expect([reply.status, reply.headers['tus-version']]).toEqual([200, '1.0.0'])
 })
 
 test.each(['/files', '/files/unknown', '/files/a/b', '/other'])(
-  'T-001 the answer to OPTIONS of %s carries Tus-Resumable',
+  'T-001 the response to OPTIONS of %s has Tus-Resumable',
   async (path) => {
     for (const options of [{}, { cors: true }, { disable: ['creation'] }] as const) {
       const reply = await ask(options as Partial<HandlerOptions>, path)
@@ -41,7 +41,7 @@ test.each(['/files', '/files/unknown', '/files/a/b', '/other'])(
 )
 
 test.each(['9.9.9', '0.2.2', '', '1.0.0'])(
-  'T-021 OPTIONS with Tus-Resumable "%s" is answered as without',
+  'T-021 OPTIONS ignores Tus-Resumable "%s"',
   async (version) => {
     const { origin } = await serve({ maxSize: 1_000 })
     const url = `${origin}/files`
@@ -56,7 +56,7 @@ test.each(['9.9.9', '0.2.2', '', '1.0.0'])(
   },
 )
 
-test('T-022 Tus-Extension lists all there is, without spaces', async () => {
+test('T-022 Tus-Extension lists every extension, without spaces', async () => {
   const reply = await ask({ expiration: { after: 60_000 } })
   expect(extensions(reply)?.toSorted()).toEqual(everything.toSorted())
 })
@@ -65,7 +65,7 @@ test('T-022 expiration is listed only when uploads expire', async () => {
   expect(extensions(await ask())).not.toContain('expiration')
 })
 
-test('T-022 what is disabled is not listed, and without any the header is absent', async () => {
+test('T-022 disabled extensions are not listed; without any, the header is absent', async () => {
   const reply = await ask({ disable: ['termination', 'download', 'checksum-trailer'] })
   const missing = ['termination', 'checksum-trailer', 'expiration']
   expect(extensions(reply)).toEqual(everything.filter((name) => !missing.includes(name)))
@@ -75,7 +75,7 @@ test('T-022 what is disabled is not listed, and without any the header is absent
   expect(none.headers['tus-version']).toBe('1.0.0')
 })
 
-test('T-022 what a store cannot do is not listed', async () => {
+test('T-022 extensions that a store cannot support are not listed', async () => {
   const composer = memoryComposer()
   const store = new MemoryStore()
   const { dataStore: _, infoStore, infoLister, expiryIndex, ...optional } = composer.slots()
@@ -86,7 +86,7 @@ test('T-022 what a store cannot do is not listed', async () => {
   expect(extensions(reply)).toEqual(['creation', 'creation-with-upload', 'creation-defer-length'])
 })
 
-test('T-023 Tus-Max-Size tells a limit, wherever it comes from', async () => {
+test('T-023 Tus-Max-Size reports the limit, wherever it is set', async () => {
   expect((await ask({ maxSize: 1_234 })).headers['tus-max-size']).toBe('1234')
   expect((await ask({ maxSize: async () => 77 })).headers['tus-max-size']).toBe('77')
   const composer = memoryComposer()
@@ -104,7 +104,7 @@ test('T-024 with checksums, sha1 is among the algorithms', async () => {
 })
 
 test.each(['/files', '/files/', '/files/unknown', '/files/a/b', '/files/%2e%2e', '/files?a=b'])(
-  'T-025 OPTIONS of %s is answered 200 without a body',
+  'T-025 OPTIONS of %s gets 200 without a body',
   async (path) => {
     const { port } = await serve()
     const text = await sendRaw(
@@ -118,7 +118,7 @@ test.each(['/files', '/files/', '/files/unknown', '/files/a/b', '/files/%2e%2e',
   },
 )
 
-test('T-025 nothing is looked up and no hook is asked', async () => {
+test('T-025 OPTIONS looks up no upload and calls no hook', async () => {
   const composer = memoryComposer()
   const { infoStore } = composer.slots()
   const looked: string[] = []
@@ -149,7 +149,7 @@ const dependents: [Feature, string[]][] = [
 ]
 
 test.each(dependents)(
-  'T-026 without %s nothing is offered that needs it',
+  'T-026 without %s, no extension that depends on it is offered',
   async (name, needing) => {
     const reply = await ask({ expiration: { after: 60_000 }, disable: [name] })
     const left = everything.filter((each) => each !== name && !needing.includes(each))
@@ -158,7 +158,7 @@ test.each(dependents)(
 )
 
 test.each(['/', '/other', '/filesystem', '/files2/a', '//files'])(
-  'T-027 OPTIONS of %s goes to the next handler',
+  'T-027 OPTIONS of %s is passed to the next handler',
   async (path) => {
     const handler = createHandler({ basePath: '/files', composer: memoryComposer() })
     const server = http.createServer((request, response) => {
@@ -174,7 +174,7 @@ test.each(['/', '/other', '/filesystem', '/files2/a', '//files'])(
 )
 
 test.each(['*', '/', '/filesystem'])(
-  'T-027 OPTIONS of %s is answered 404 when there is no next handler',
+  'T-027 OPTIONS of %s gets 404 when there is no next handler',
   async (path) => {
     const server = createUploadServer(
       createHandler({ basePath: '/files', composer: memoryComposer() }),

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { createUpload, patch, post, type Reply, type Site } from '../../support/serve.js'
 
-/** A partial upload with these bytes. */
+/** Creates a partial upload with these bytes, and returns its URL. */
 export async function createPartial(site: Site, body: string): Promise<string> {
   const url = await createUpload(site, {
     'upload-length': String(body.length),
@@ -11,7 +11,7 @@ export async function createPartial(site: Site, body: string): Promise<string> {
   return url
 }
 
-/** Asks for the final upload of a list of URLs. */
+/** Requests the final upload of a list of URLs. */
 export function concat(
   site: Site,
   urls: string,
@@ -20,7 +20,7 @@ export function concat(
   return post(site, { 'upload-concat': `final;${urls}`, ...headers })
 }
 
-/** The URL of the final upload of these parts. */
+/** Creates the final upload of these parts, and returns its URL. */
 export function createFinal(site: Site, ...urls: string[]): Promise<string> {
   return createUpload(site, { 'upload-concat': `final;${urls.join(' ')}` })
 }

@@ -6,7 +6,7 @@ import { newGate } from '../../support/stages.js'
 import { patchHead } from './raw-patch.js'
 import { silent } from '../../support/silent.js'
 
-test('T-068 an application answers the PATCH that completes, and clients still find the offset', async () => {
+test('T-068 a hook sets the response to the completing PATCH, and clients still get the offset', async () => {
   const url = await createUpload(
     await serve({
       hooks: {
@@ -38,19 +38,19 @@ test('T-068 an application answers the PATCH that completes, and clients still f
 })
 
 test.each([199, 302, 400, 500])(
-  'T-068 the status %i is no answer to a finished upload: that is a fault of the hook',
+  'T-068 the status %i for a finished upload is an error of the hook',
   async (status) => {
-    const answers = [{ response: { status } }, {}]
-    const hooks = { preFinish: () => answers.shift() }
+    const results = [{ response: { status } }, {}]
+    const hooks = { preFinish: () => results.shift() }
     const url = await createUpload(await serve({ hooks, logger: silent }))
     const failed = await patch(url, 0, 'hello world')
     expect([failed.status, failed.text.split(':')[0]]).toEqual([500, 'ERR_HOOK_FAILED'])
-    // Not recorded: the next request asks again.
+    // The failure is not recorded, so the next request calls the hook again.
     expect((await patch(url, 11, '')).status).toBe(204)
   },
 )
 
-test('T-068 post-finish runs although the connection of a pipelined PATCH is gone', async () => {
+test('T-068 post-finish runs although the connection of a pipelined PATCH is closed', async () => {
   const gate = newGate()
   const finished = newGate()
   const site = await serve({
@@ -65,7 +65,7 @@ test('T-068 post-finish runs although the connection of a pipelined PATCH is gon
   const top = patchHead(url, { 'upload-offset': '0', 'content-length': '11' })
   socket.write(`${patchHead(url, {}).replace('PATCH', 'HEAD')}${top}hello world`)
   await gate.reached
-  // The PATCH came with the HEAD, and waits for its answer, which nobody is there to get any more.
+  // The PATCH came right behind the HEAD, and waits for its response, which no client can get now.
   socket.destroy()
   await finished.reached
   gate.open()
@@ -84,7 +84,7 @@ const ofAConnection = {
 }
 
 test.each([200, 204, 205])(
-  'T-068 an answer of status %i says nothing of the connection, and its record neither',
+  'T-068 the response %i of a hook, and its record, have no headers about the connection',
   async (status) => {
     const response = { status, headers: { ...ofAConnection, 'X-Kept': 'yes' }, body: 'stored' }
     const site = await serve({ hooks: { preFinish: () => ({ response }) } })
@@ -102,12 +102,12 @@ test.each([200, 204, 205])(
     const { state } = (await site.handler.uploads.inspect(idOf(url))).upload
     expect(state).toMatchObject({ response: { headers: { 'X-Kept': 'yes' } } })
     expect(JSON.stringify(state)).not.toMatch(/4000|chunked|h2c|X-Hop/)
-    // Recorded before they were dropped, or thrown by a hook: what is sent is the same.
+    // The response from the record has no such headers either.
     expect((await patch(url, 11, '')).headers).not.toHaveProperty('transfer-encoding')
   },
 )
 
-test('T-068 nor does an error that a hook throws', async () => {
+test('T-068 an error that a hook throws has no headers about the connection either', async () => {
   const access = () => {
     const response = { status: 402, headers: ofAConnection, body: 'pay' }
     throw new TusError('ERR_ACCESS_DENIED', { response })

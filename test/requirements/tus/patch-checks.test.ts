@@ -20,7 +20,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     return serve({ composer: await compose(), takeoverAfter: 60_000, logger: silent, ...options })
   }
 
-  test('T-066 of two chunks at one offset at once one is stored', async () => {
+  test('T-066 of two concurrent chunks at one offset, one is stored', async () => {
     const url = await createUpload(await site(), { 'upload-length': '200000' })
     const texts = ['a', 'b'].map((letter) => letter.repeat(200_000))
     const results = await Promise.all(
@@ -35,12 +35,12 @@ describe.each(stores)('$store store', ({ compose }) => {
     for (const result of results) expect(result).toBeOneOf([204, 409, 423, 'ECONNRESET', 'EPIPE'])
     expect(results.filter((result) => result === 204).length).toBeLessThan(2)
     if (stored < 200_000) expect(results).not.toContain(204)
-    // Whose chunk is stored, if only in part, shows when the rest is another letter.
+    // Another letter in the rest shows whose chunk is stored, even if only in part.
     if (stored < 200_000) await patch(url, stored, 'c'.repeat(200_000 - stored))
     expect(await download(url)).toMatch(stored < 200_000 ? /^(a*|b*)c+$/ : /^(a+|b+)$/)
   })
 
-  test('T-066 the later of two takes over, after what the earlier one brought', async () => {
+  test('T-066 the later of two PATCHes takes over, behind the bytes of the earlier one', async () => {
     const url = await createUpload(await site())
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
     request.write('hello')
@@ -53,7 +53,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-test('T-065 of several mistakes the first in the order is told', async () => {
+test('T-065 of several errors, the first in the order is reported', async () => {
   const site = await serve({ maxSize: 1_000 })
   const url = await createUpload(site, { 'upload-defer-length': '1' })
   await patch(url, 0, 'hello')
@@ -77,7 +77,7 @@ test('T-065 of several mistakes the first in the order is told', async () => {
     mismatch: { 'upload-checksum': `sha1 ${createHash('sha1').update('').digest('base64')}` },
   }
   type Mistake = keyof typeof mistakes
-  const tell = async (to: string, ...made: Mistake[]) => {
+  const statusOf = async (to: string, ...made: Mistake[]) => {
     const headers = Object.assign({}, ...made.map((mistake) => mistakes[mistake]))
     return (await patch(to, 5, ' world', headers)).status
   }
@@ -86,23 +86,24 @@ test('T-065 of several mistakes the first in the order is told', async () => {
   const rest = [...judged, 'offset'] as Mistake[]
   expect(Object.keys({ type, syntax })).toEqual(['type', 'syntax'])
 
-  expect(await tell(impossible, 'version', 'type', 'syntax', ...rest)).toBe(404)
-  expect(await tell(missing, 'version', 'type', 'syntax', ...rest)).toBe(412)
-  expect(await tell(creation, 'version', 'type', 'syntax', ...rest)).toBe(412)
-  expect(await tell(creation, 'type', 'syntax', ...rest)).toBe(405)
-  expect(await tell(missing, 'type', 'syntax')).toBe(415)
-  expect(await tell(missing, 'syntax')).toBe(400)
+  expect(await statusOf(impossible, 'version', 'type', 'syntax', ...rest)).toBe(404)
+  expect(await statusOf(missing, 'version', 'type', 'syntax', ...rest)).toBe(412)
+  expect(await statusOf(creation, 'version', 'type', 'syntax', ...rest)).toBe(412)
+  expect(await statusOf(creation, 'type', 'syntax', ...rest)).toBe(405)
+  expect(await statusOf(missing, 'type', 'syntax')).toBe(415)
+  expect(await statusOf(missing, 'syntax')).toBe(400)
   for (const mistake of rest)
-    expect([mistake, await tell(missing, mistake)]).toEqual([mistake, 404])
-  for (const mistake of rest) expect([mistake, await tell(final, mistake)]).toEqual([mistake, 403])
+    expect([mistake, await statusOf(missing, mistake)]).toEqual([mistake, 404])
+  for (const mistake of rest)
+    expect([mistake, await statusOf(final, mistake)]).toEqual([mistake, 403])
   for (const mistake of rest) {
-    expect([mistake, await tell(url, mistake, 'offset')]).toEqual([mistake, 409])
+    expect([mistake, await statusOf(url, mistake, 'offset')]).toEqual([mistake, 409])
   }
-  expect(await tell(url, 'deferral', 'checksum')).toBe(400)
-  expect(await tell(url, 'length', 'checksum')).toBe(400)
-  expect(await tell(url, 'small', 'checksum')).toBe(400)
-  expect(await tell(url, 'large', 'checksum')).toBe(413)
-  expect(await tell(url, 'size', 'checksum')).toBe(413)
+  expect(await statusOf(url, 'deferral', 'checksum')).toBe(400)
+  expect(await statusOf(url, 'length', 'checksum')).toBe(400)
+  expect(await statusOf(url, 'small', 'checksum')).toBe(400)
+  expect(await statusOf(url, 'large', 'checksum')).toBe(413)
+  expect(await statusOf(url, 'size', 'checksum')).toBe(413)
   expect((await head(url)).headers).toMatchObject({
     'upload-offset': '5',
     'upload-defer-length': '1',
@@ -114,7 +115,7 @@ test('T-065 of several mistakes the first in the order is told', async () => {
   expect((await short({})).status).toBe(204)
 })
 
-test('T-065 the offset is checked before the body is awaited', async () => {
+test('T-065 the offset is checked before the body arrives', async () => {
   const url = await createUpload(await serve())
   const { request, reply } = openPatch(url, 3, { 'content-length': '5' })
   expect((await reply).status).toBe(409)

@@ -28,7 +28,7 @@ import {
 import { patchHead } from './raw-patch.js'
 import { silent } from '../../support/silent.js'
 
-/** Resolves when the request is over or its client is gone. */
+/** Resolves when the request has ended or its client is gone. */
 function closing(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     if (request.closed) resolve()
@@ -41,7 +41,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     return serve({ composer: await compose(), takeoverAfter: 60_000, logger: silent, ...options })
   }
 
-  test('T-058 what arrived before the connection was lost is kept, and nothing is finished', async () => {
+  test('T-058 keeps the bytes that arrived before the connection was lost, and finishes nothing', async () => {
     const events: string[] = []
     const finish = ({ event }: { event: { type: string } }) => void events.push(event.type)
     const url = await createUpload(await site({ hooks: { preFinish: finish, postFinish: finish } }))
@@ -68,7 +68,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(events).toEqual(['pre-finish', 'post-finish'])
   })
 
-  test('T-058 what arrived is kept when the client is gone before the access hook decides', async () => {
+  test('T-058 keeps the bytes that arrived if the client is gone before the access hook decides', async () => {
     let gone: Promise<void> | undefined
     const access = ({ action, request }: AccessContext) => {
       if (action === 'append') return (gone ??= closing(request!))
@@ -82,7 +82,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-058 what arrived is kept when the client is gone before the handler is asked', async () => {
+  test('T-058 keeps the bytes that arrived if the client is gone before the handler is called', async () => {
     const { handler } = await site()
     const server = createUploadServer(
       async (request: IncomingMessage, response: ServerResponse) => {
@@ -98,7 +98,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     await untilOffset(url, 5)
   })
 
-  test('T-058 what was sent with a FIN right behind it is kept', async () => {
+  test('T-058 keeps the bytes that came right before a FIN', async () => {
     const at = await site()
     const url = await createUpload(at, { 'upload-length': '1000000' })
     const socket = connect(at.port, '127.0.0.1')
@@ -110,7 +110,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-/** A fake for a medium that fails: stores four bytes of a chunk, then throws. */
+/** A fake for storage that fails: stores four bytes of a chunk, then throws. */
 class FailingStore implements DataStore {
   readonly #store = new MemoryStore()
   readonly maxSize = Infinity
@@ -130,7 +130,7 @@ class FailingStore implements DataStore {
   }
 }
 
-test('T-057 a chunk that is stored in part is answered with the offset of what is stored', async () => {
+test('T-057 a chunk that is stored in part gets the offset of the stored bytes', async () => {
   const store = new FailingStore()
   const composer = new StoreComposer().useDataStore(store)
   new MemoryInfoStore().useIn(composer)
@@ -150,7 +150,7 @@ const framings: [string, Readonly<Record<string, string>>, string][] = [
 ]
 
 test.each(framings)(
-  'T-059 a body with %s that stalls is answered 503, the connection closed, the bytes kept',
+  'T-059 a stalled body with %s gets 503; the connection is closed, the bytes are kept',
   async (_, headers, body) => {
     const site = await serve({ idleTimeout: 20, takeoverAfter: 60_000, logger: silent })
     const url = await createUpload(site, { 'upload-length': '100000' })

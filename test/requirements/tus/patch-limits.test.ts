@@ -34,10 +34,10 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-062 a Content-Length beyond the length is answered 413 before a byte is stored', async () => {
+  test('T-062 a Content-Length beyond the length gets 413 before a byte is stored', async () => {
     const url = await createUpload(await site())
     await patch(url, 0, 'hello')
-    // Refused on sight of the head: the body never comes.
+    // The client never sends the body: the head alone is refused.
     const { request, reply } = openPatch(url, 5, { 'content-length': '7' })
     const { status, headers, text } = await reply
     expect([status, headers['upload-offset']]).toEqual([413, '5'])
@@ -47,7 +47,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await offsetOf(url)).toBe('5')
   })
 
-  test('T-063 a chunked body beyond the length is answered 413 and the overrun is dropped', async () => {
+  test('T-063 a chunked body beyond the length gets 413, and the excess is dropped', async () => {
     const url = await createUpload(await site())
     const over = await patch(url, 0, 'hello world!', { 'transfer-encoding': 'chunked' })
     expect(over.status).toBe(413)
@@ -63,7 +63,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-063 an overrun is one too when all of it came before it was looked at', async () => {
+  test('T-063 a chunked body that arrived before it is read gets 413 for excess bytes too', async () => {
     const arrived = ({ request }: { request: IncomingMessage | undefined }) =>
       until(
         async () => request!.method !== 'PATCH' || request!.complete,
@@ -81,7 +81,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-063 the end of a chunked body is held until it is seen to be the end', async () => {
+  test('T-063 the last bytes of a chunked body are held back until the body ends', async () => {
     const url = await createUpload(await site())
     const { request, reply } = openPatch(url, 0, { 'transfer-encoding': 'chunked' })
     request.write('hello ')
@@ -93,7 +93,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await offsetOf(url)).toBe('6')
   })
 
-  test('T-063 a client that vanishes at the end has its bytes stored', async () => {
+  test('T-063 the bytes of a client that vanishes at the end are stored', async () => {
     const at = await site()
     const url = await createUpload(at)
     const socket = connect(at.port, '127.0.0.1')
@@ -104,7 +104,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('T-064 a complete upload takes an empty chunk and refuses any byte', async () => {
+  test('T-064 a complete upload accepts an empty chunk and refuses any byte', async () => {
     for (const hooks of [{}, { preFinish: () => {} }]) {
       const url = await createUpload(await site({ hooks }))
       await patch(url, 0, 'hello world')
@@ -121,7 +121,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-test('T-060 a chunked body is held to the maximum of an upload whose length is not known', async () => {
+test('T-060 a chunked body is held to the maximum while the length is unknown', async () => {
   const site = await serve({ maxSize: 10 })
   const url = await createUpload(site, { 'upload-defer-length': '1' })
   const reply = await patch(url, 0, 'hello world', { 'transfer-encoding': 'chunked' })
@@ -129,7 +129,7 @@ test('T-060 a chunked body is held to the maximum of an upload whose length is n
   expect(await offsetOf(url)).toBe('0')
 })
 
-test('T-061 T-101 an empty chunk is never too small, and may declare the length', async () => {
+test('T-061 T-101 an empty chunk is never too small, and can declare the length', async () => {
   const site = await serve({ minAppendSize: 3 })
   const url = await createUpload(site, { 'upload-defer-length': '1' })
   expect((await patch(url, 0, '')).status).toBe(204)

@@ -28,7 +28,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     return serve({ composer: await compose(), takeoverAfter: 60_000, logger: silent, ...options })
   }
 
-  test('T-050 a chunk at the offset is answered 204 with the new offset and nothing else', async () => {
+  test('T-050 a chunk at the offset gets 204 with the new offset and nothing else', async () => {
     const at = await site()
     const url = await createUpload(at)
     const first = await patch(url, 0, 'hello')
@@ -44,7 +44,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 
   test.each([0, 4, 6, 11, 12, 9007199254740991])(
-    'T-051 the wrong offset %i is answered 409 with the right one and stores nothing',
+    'T-051 the wrong offset %i gets 409 with the right one and stores nothing',
     async (offset) => {
       const url = await createUpload(await site())
       await patch(url, 0, 'hello')
@@ -58,7 +58,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('T-051 a refusal does not cost the connection, nor does its body become a request', async () => {
+  test('T-051 a refused chunk keeps the connection open, and its body never becomes a request', async () => {
     const at = await site()
     const url = await createUpload(at)
     const refused = patchHead(url, { 'upload-offset': '5', 'content-length': '30' })
@@ -107,7 +107,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await offsetOf(url)).toBe('5')
   })
 
-  test('T-067 a Content-Encoding is not decoded', async () => {
+  test('T-067 a body with Content-Encoding is not decoded', async () => {
     const data = gzipSync('hello world')
     const url = await createUpload(await site(), { 'upload-length': String(data.length) })
     const { status, headers } = await patch(url, 0, data, { 'content-encoding': 'gzip' })
@@ -116,16 +116,13 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-test.each(['', '-1', 'x', '1.0', undefined])(
-  'T-052 Upload-Offset "%s" is answered 400',
-  async (value) => {
-    const url = await createUpload(await serve())
-    const headers = { ...chunk, ...(value !== undefined && { 'upload-offset': value }) }
-    const { status, text } = await send({ method: 'PATCH', url, headers, body: 'hello' })
-    expect([status, text.split(':')[0]]).toEqual([400, 'ERR_INVALID_OFFSET'])
-    expect(await offsetOf(url)).toBe('0')
-  },
-)
+test.each(['', '-1', 'x', '1.0', undefined])('T-052 Upload-Offset "%s" gets 400', async (value) => {
+  const url = await createUpload(await serve())
+  const headers = { ...chunk, ...(value !== undefined && { 'upload-offset': value }) }
+  const { status, text } = await send({ method: 'PATCH', url, headers, body: 'hello' })
+  expect([status, text.split(':')[0]]).toEqual([400, 'ERR_INVALID_OFFSET'])
+  expect(await offsetOf(url)).toBe('0')
+})
 
 const otherTypes = [
   'application/octet-stream',
@@ -137,7 +134,7 @@ const otherTypes = [
   undefined,
 ]
 
-test.each(otherTypes)('T-053 the type "%s" is answered 415 and stores nothing', async (type) => {
+test.each(otherTypes)('T-053 the type "%s" gets 415 and stores nothing', async (type) => {
   const url = await createUpload(await serve())
   const { 'content-type': _, ...headers } = chunk
   const { status, text } = await send({
@@ -164,7 +161,7 @@ test.each([
   expect((await patch(url, 0, 'hello', { 'content-type': type })).status).toBe(204)
 })
 
-test('T-055 an unknown upload is answered 404, a removed one 404 or 410', async () => {
+test('T-055 an unknown upload gets 404, a removed one 404 or 410', async () => {
   const site = await serve()
   const unknown = await patch(`${site.origin}/files/unknown`, 0, 'hello')
   expect([unknown.status, unknown.text.split(':')[0]]).toEqual([404, 'ERR_UPLOAD_NOT_FOUND'])
@@ -173,7 +170,7 @@ test('T-055 an unknown upload is answered 404, a removed one 404 or 410', async 
   expect((await patch(url, 0, 'hello')).status).toBeOneOf([404, 410])
 })
 
-/** Resolves when the request is over or its client is gone. */
+/** Resolves when the request has ended or its client is gone. */
 function closing(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     if (request.closed) resolve()
@@ -182,9 +179,9 @@ function closing(request: IncomingMessage): Promise<void> {
 }
 
 test.each([
-  ['T-061 an empty chunk', '', 204],
-  ['T-057 a chunk of which nothing is left', 'hello', 500],
-] as const)('%s that middleware has read before the handler', async (_, body, status) => {
+  ['T-061 accepts an empty chunk', '', 204],
+  ['T-057 refuses a chunk of which nothing is left', 'hello', 500],
+] as const)('%s after middleware has read the body', async (_, body, status) => {
   const logged: unknown[] = []
   const logger = { ...silent, error: (...entry: unknown[]) => void logged.push(entry) }
   const { handler } = await serve({ logger })

@@ -27,7 +27,7 @@ function recordOf(composer: StoreComposer, url: string): Promise<Upload | undefi
   return composer.slots().infoStore!.get(url.split('/').at(-1)!, calm)
 }
 
-/** The record goes last, and may do so after the answer. */
+/** Waits for the removal of the record. It comes last, maybe after the response. */
 function untilForgotten(composer: StoreComposer, url: string) {
   return until(
     () => recordOf(composer, url),
@@ -36,7 +36,7 @@ function untilForgotten(composer: StoreComposer, url: string) {
 }
 
 describe.each(stores)('DELETE ($store store)', ({ compose }) => {
-  test('T-150 removes an upload, finished or not', async () => {
+  test('T-150 removes an upload, whether it is finished or not', async () => {
     const site = await serve({ composer: await compose() })
     for (const body of [undefined, 'hello', 'hello world']) {
       const url = await createUpload(site)
@@ -59,7 +59,7 @@ describe.each(stores)('DELETE ($store store)', ({ compose }) => {
     }
   })
 
-  test('T-151 frees the data and the record', async () => {
+  test('T-151 removes the data and the record', async () => {
     const composer = await compose()
     const site = await serve({ composer })
     const { dataStore } = composer.slots()
@@ -108,7 +108,7 @@ describe.each(stores)('DELETE ($store store)', ({ compose }) => {
     })
   })
 
-  test('T-154 of two at once one succeeds', async () => {
+  test('T-154 one of several concurrent DELETEs succeeds', async () => {
     const site = await serve({ composer: await compose() })
     for (let round = 0; round < 5; round++) {
       const url = await createUpload(site)
@@ -119,7 +119,7 @@ describe.each(stores)('DELETE ($store store)', ({ compose }) => {
     }
   })
 
-  test('T-155 of a partial upload that an unfinished final one needs is answered 409', async () => {
+  test('T-155 gets 409 for a partial upload that an unfinished final one needs', async () => {
     const site = await serve({ composer: await compose() })
     const [one, two] = [await createUpload(site, partial), await createUpload(site, partial)]
     await patch(one, 0, 'hello')
@@ -135,7 +135,7 @@ describe.each(stores)('DELETE ($store store)', ({ compose }) => {
     expect(await download(final)).toBe('helloworld')
   })
 
-  test('T-155 of a final upload leaves its partial ones, and lets them go', async () => {
+  test('T-155 leaves the partial uploads of a final one, which can then be removed', async () => {
     const site = await serve({ composer: await compose() })
     const [one, two] = [await createUpload(site, partial), await createUpload(site, partial)]
     await patch(one, 0, 'hello')
@@ -160,7 +160,7 @@ describe.each(stores)('DELETE ($store store)', ({ compose }) => {
   })
 })
 
-test('T-151 nothing is left on disk, also of chunks that were discarded', async () => {
+test('T-151 DELETE leaves nothing on disk, not even of discarded chunks', async () => {
   const directory = await temporaryDirectory()
   const composer = fileComposer(directory)
   const site = await serve({ composer })
@@ -178,14 +178,14 @@ test('T-151 nothing is left on disk, also of chunks that were discarded', async 
   expect(left.length - before.length).toBeLessThanOrEqual(1)
 })
 
-test('T-153 of an id that never existed is answered 404', async () => {
+test('T-153 DELETE of an id that never existed gets 404', async () => {
   const site = await serve()
   const reply = await remove(`${site.origin}/files/nothing`)
   expect(reply.status).toBe(404)
   expect(reply.text).toMatch(/^ERR_UPLOAD_NOT_FOUND: .+\n$/)
 })
 
-test('T-153 is answered 405 when the extension is disabled, and not advertised', async () => {
+test('T-153 DELETE gets 405 when the extension is disabled, and is not advertised', async () => {
   const site = await serve({ disable: ['termination'] })
   const url = await createUpload(site)
   const reply = await remove(url)

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createUpload, head, patch, post, send, serve, tus } from '../../support/serve.js'
 import { silent } from '../../support/silent.js'
 
-test('T-001 successes carry Tus-Resumable', async () => {
+test('T-001 successful responses have Tus-Resumable', async () => {
   const { origin } = await serve()
   const created = await send({
     method: 'POST',
@@ -23,7 +23,7 @@ test('T-001 successes carry Tus-Resumable', async () => {
   for (const reply of replies) expect(reply.headers['tus-resumable']).toBe('1.0.0')
 })
 
-test('T-001 errors carry Tus-Resumable', async () => {
+test('T-001 errors have Tus-Resumable', async () => {
   const site = await serve({ maxSize: 100 })
   const url = await createUpload(site)
   const files = `${site.origin}/files`
@@ -43,7 +43,7 @@ test('T-001 errors carry Tus-Resumable', async () => {
   for (const reply of replies) expect(reply.headers['tus-resumable']).toBe('1.0.0')
 })
 
-test('T-001 failures of the application carry Tus-Resumable, and tell nothing of it', async () => {
+test('T-001 failures of the application have Tus-Resumable, and reveal nothing about it', async () => {
   const failing: [Partial<HandlerOptions>, number][] = [
     [{ hooks: { preCreate: () => Promise.reject(new Error('the password is xyzzy')) } }, 500],
     [{ generateId: () => Promise.reject(new Error('the password is xyzzy')) }, 500],
@@ -62,7 +62,7 @@ test('T-001 failures of the application carry Tus-Resumable, and tell nothing of
   }
 })
 
-test('T-001 refusals by hooks carry Tus-Resumable, whatever headers the hook chose', async () => {
+test('T-001 rejections by hooks have Tus-Resumable, whatever headers the hook chose', async () => {
   const headers = { 'Tus-Resumable': '0.0.0', 'X-Reason': 'quota' }
   const reject = { status: 402, headers, body: 'no' }
   const hooks: Hooks[] = [
@@ -85,7 +85,7 @@ test('T-001 refusals by hooks carry Tus-Resumable, whatever headers the hook cho
 const unsendable = [{ status: 99 }, { status: 1_000 }, { headers: { 'x-a': 'b\r\nx-c: d' } }]
 
 test.each(unsendable)(
-  'T-001 a refusal that cannot be sent is a failure of the hook: %j',
+  'T-001 a rejection that cannot be sent is a failure of the hook: %j',
   async (reject) => {
     const site = await serve({ hooks: { access: () => ({ reject }) }, logger: silent })
     const created = await post(site, { 'upload-length': '5' })
@@ -95,10 +95,10 @@ test.each(unsendable)(
 )
 
 test.each(unsendable)(
-  'T-001 an error of the application that cannot be sent: %j',
-  async (answer) => {
+  'T-001 an error whose response cannot be sent gets 500 without its headers: %j',
+  async (custom) => {
     const access = () => {
-      const response = { status: 403, headers: {}, body: 'no', ...answer }
+      const response = { status: 403, headers: {}, body: 'no', ...custom }
       throw new TusError('ERR_ACCESS_DENIED', { response })
     }
     const site = await serve({ hooks: { access }, logger: silent })
@@ -108,7 +108,7 @@ test.each(unsendable)(
   },
 )
 
-test('T-001 the refusal of a server that shuts down carries Tus-Resumable', async () => {
+test('T-001 the refusal of a server that is shutting down has Tus-Resumable', async () => {
   const { origin, handler } = await serve({ logger: silent })
   await handler.shutdown()
   const reply = await send({

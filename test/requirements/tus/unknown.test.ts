@@ -19,7 +19,7 @@ test('T-180 unknown Upload headers and metadata keys are ignored', async () => {
   expect(headers).not.toHaveProperty('upload-colour')
 })
 
-test('T-180 an unknown method is answered 405, with those that are allowed', async () => {
+test('T-180 an unknown method gets 405 with Allow', async () => {
   const site = await serve()
   const upload = await createUpload(site)
   const known: readonly (readonly [string, string[]])[] = [
@@ -76,7 +76,7 @@ test('T-182 a download cannot be mistaken for a page', async () => {
   }
 })
 
-test('T-182 without downloads GET is answered 405', async () => {
+test('T-182 without downloads GET gets 405', async () => {
   const site = await serve({ disable: ['download'] })
   const url = await createUpload(site, { 'upload-length': '0' })
   const reply = await send({ method: 'GET', url })

@@ -15,7 +15,7 @@ import {
 } from '../../support/serve.js'
 import { silent } from '../../support/silent.js'
 
-test('T-089 a POST to an upload is answered 405 with Allow', async () => {
+test('T-089 a POST to an upload gets 405 with Allow', async () => {
   const site = await serve()
   const url = await createUpload(site)
   for (const each of [url, `${site.origin}/files/unknown`]) {
@@ -35,7 +35,7 @@ test.each([
   '/files/a%2Fb',
   '/files/a%20b',
   '/filesystem',
-])('T-089 a POST to %s is answered 404', async (path) => {
+])('T-089 a POST to %s gets 404', async (path) => {
   const { port } = await serve()
   const text = await sendRaw(
     port,
@@ -56,7 +56,7 @@ const marks = [
   { 'x-http-method-override': 'BREW' },
 ]
 
-test.each(marks)('T-089 what cannot be an upload is answered 404, with %o', async (headers) => {
+test.each(marks)("T-089 a URL that cannot be an upload's gets 404, with %o", async (headers) => {
   const { origin } = await serve()
   for (const path of ['/files/a/b', '/files/a%2Fb', '/files//', '/files/.a', '/other']) {
     for (const method of ['HEAD', 'GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND']) {
@@ -66,7 +66,7 @@ test.each(marks)('T-089 what cannot be an upload is answered 404, with %o', asyn
   }
 })
 
-test('T-089 the creation URL answers to POST and OPTIONS only', async () => {
+test('T-089 the creation URL accepts only POST and OPTIONS', async () => {
   const site = await serve()
   for (const method of ['GET', 'HEAD', 'PATCH', 'DELETE', 'PUT']) {
     const reply = await send({ method, url: `${site.origin}/files`, headers: tus })
@@ -74,12 +74,12 @@ test('T-089 the creation URL answers to POST and OPTIONS only', async () => {
   }
 })
 
-test('T-089 without creation the creation URL answers to OPTIONS only', async () => {
+test('T-089 without creation the creation URL accepts only OPTIONS', async () => {
   const reply = await post(await serve({ disable: ['creation'] }), { 'upload-length': '5' })
   expect([reply.status, reply.headers.allow]).toEqual([405, 'OPTIONS'])
 })
 
-test('T-090 ids have 128 random bits and no character that URLs or paths give a meaning', async () => {
+test('T-090 ids have 122 random bits and no character with a meaning in URLs or paths', async () => {
   const site = await serve()
   const ids = new Set<string>()
   for (let i = 0; i < 100; i++) {
@@ -95,7 +95,7 @@ const outside = [
   ...['a%00', '%00', '%', '%zz', '%c3', 'a%2f', 'a%5c..%5cb', '~%2f', '.', '%2e', 'a'.repeat(129)],
 ]
 
-test.each(outside)('T-090 /files/%s is no upload', async (path) => {
+test.each(outside)('T-090 /files/%s is not an upload', async (path) => {
   const directory = await temporaryDirectory()
   const { port } = await serve({ composer: fileComposer(directory) })
   for (const method of ['HEAD', 'PATCH', 'DELETE', 'GET']) {
@@ -108,7 +108,7 @@ test.each(outside)('T-090 /files/%s is no upload', async (path) => {
   }
 })
 
-/** Whether the stores hold nothing, not even after a refusal. */
+/** Sends a request to a server with a file store. Returns the response and the files it left. */
 async function inDirectory(
   options: Partial<HandlerOptions>,
   ask: (site: Awaited<ReturnType<typeof serve>>) => Promise<Reply>,
@@ -119,7 +119,7 @@ async function inDirectory(
 }
 
 test.each(['../x', '.x', 'a/b', '', 'a b', 'a\u0000', '\u00e9', 'x'.repeat(129)])(
-  'T-090 the id "%s" of an application is refused',
+  'T-090 the id "%s" from an application is refused',
   async (id) => {
     const [reply, files] = await inDirectory({ generateId: () => id, logger: silent }, (site) =>
       post(site, { 'upload-length': '5' }),

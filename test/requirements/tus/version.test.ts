@@ -23,7 +23,7 @@ const unsupported = [
   '',
 ]
 
-test.each(unsupported)('T-002 version "%s" is answered 412 for every method', async (version) => {
+test.each(unsupported)('T-002 version "%s" gets 412 for every method', async (version) => {
   const site = await serve()
   const url = await createUpload(site)
   for (const method of ['POST', 'PATCH', 'HEAD', 'GET', 'DELETE', 'PUT']) {
@@ -83,7 +83,7 @@ test.each(['memory', 'files'])(
   },
 )
 
-test('T-004 without Tus-Resumable what would change something is answered 412', async () => {
+test('T-004 requests that would change something get 412 without Tus-Resumable', async () => {
   const site = await serve()
   const url = await createUpload(site)
   const { 'tus-resumable': _, ...type } = chunk
@@ -112,7 +112,7 @@ test('T-004 without Tus-Resumable what would change something is answered 412', 
   expect((await head(url)).headers['upload-offset']).toBe('0')
 })
 
-test('T-005 HEAD and GET are served without Tus-Resumable, not with a wrong one', async () => {
+test('T-005 HEAD and GET work without Tus-Resumable, but not with a wrong one', async () => {
   const site = await serve()
   const url = await createUpload(site)
   expect((await head(url, {})).headers['upload-offset']).toBe('0')
@@ -125,7 +125,7 @@ test('T-005 HEAD and GET are served without Tus-Resumable, not with a wrong one'
   }
 })
 
-test('T-006 Tus-Resumable sent twice is answered 412', async () => {
+test('T-006 a repeated Tus-Resumable gets 412', async () => {
   const site = await serve()
   const url = await createUpload(site)
   const twice = { 'tus-resumable': ['1.0.0', '1.0.0'] }
@@ -143,7 +143,7 @@ test('T-006 Tus-Resumable sent twice is answered 412', async () => {
   expect((await head(url)).headers['upload-offset']).toBe('0')
 })
 
-test('T-007 Tus-Version is the one version, in OPTIONS and in refusals', async () => {
+test('T-007 Tus-Version is exactly 1.0.0, in OPTIONS and in refusals', async () => {
   const { origin } = await serve()
   const options = await send({ method: 'OPTIONS', url: `${origin}/files` })
   const refused = await send({ method: 'POST', url: `${origin}/files` })
