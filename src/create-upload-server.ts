@@ -1,6 +1,6 @@
 import http, { type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { corsOfHandlers, type Handler } from './create-handler.js'
-import { answerClientErrors } from './http/client-error.js'
+import { respondToClientErrors } from './http/client-error.js'
 
 /** Options of {@link createUploadServer}: those of Node's `http.createServer`, and these. */
 export interface UploadServerOptions extends ServerOptions {
@@ -44,7 +44,7 @@ export function createUploadServer(
   )
   server.on('checkContinue', listener as RequestListener)
   const owner = handler ?? ('shutdown' in listener ? listener : undefined)
-  answerClientErrors(server, owner && corsOfHandlers.get(owner))
+  respondToClientErrors(server, owner && corsOfHandlers.get(owner))
 
   async function stop({ timeout = 10_000 } = {}): Promise<void> {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))

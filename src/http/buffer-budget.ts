@@ -1,5 +1,5 @@
 /** No body gets less than one read of a socket. */
-const least = 65_536
+const minimumShare = 65_536
 
 /** Divides the memory for bytes that wait for their store among the bodies that are being read. */
 export class BufferBudget {
@@ -14,14 +14,14 @@ export class BufferBudget {
 
   /** How many bytes a body may gather before it pauses its client. */
   get share(): number {
-    return Math.max(least, Math.min(this.#perUpload, this.#total / this.#readers.size))
+    return Math.max(minimumShare, Math.min(this.#perUpload, this.#total / this.#readers.size))
   }
 
-  join(reader: object): void {
+  add(reader: object): void {
     this.#readers.add(reader)
   }
 
-  leave(reader: object): void {
+  remove(reader: object): void {
     this.#readers.delete(reader)
   }
 }

@@ -21,7 +21,7 @@ interface ClientError extends NodeJS.ErrnoException {
  * large with a code, a sentence, and the headers of CORS, without which a page cannot read the status. Leaves all of it to a
  * `clientError` listener of the application.
  */
-export function answerClientErrors(server: Server, cors: Cors | undefined): void {
+export function respondToClientErrors(server: Server, cors: Cors | undefined): void {
   const unfinished = new WeakMap<Socket, Set<ServerResponse>>()
   const refused = new WeakSet<Socket>()
   const note: RequestListener = ({ socket }, response) => {

@@ -16,7 +16,7 @@ const connections = new WeakMap<Http2Session, Downloads>()
  * Resolves when a download may open its content; it counts as open until it is answered. A client that asks for thousands
  * of downloads and reads none must not hold a file and buffers for each. Those above the limit wait in order.
  */
-export async function downloadTurn({ stream, answered }: HttpExchange): Promise<void> {
+export async function downloadTurn({ stream, responded }: HttpExchange): Promise<void> {
   const session = stream?.session
   if (session === undefined) return
   const downloads = connections.get(session) ?? { open: 0, waiting: new Set() }
@@ -24,14 +24,14 @@ export async function downloadTurn({ stream, answered }: HttpExchange): Promise<
   if (downloads.open >= maximum) {
     await new Promise<void>((resolve) => {
       downloads.waiting.add(resolve)
-      void answered.then(() => {
+      void responded.then(() => {
         downloads.waiting.delete(resolve)
         resolve()
       })
     })
   }
   downloads.open++
-  void answered.then(() => {
+  void responded.then(() => {
     downloads.open--
     const [next] = downloads.waiting
     if (next === undefined || downloads.open >= maximum) return

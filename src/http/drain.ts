@@ -18,20 +18,20 @@ export const patient: DrainLimits = { bytes: 1_073_741_824, milliseconds: 60_000
 export const brief: DrainLimits = { bytes: 4_194_304, milliseconds: 2_000, silence: 2_000 }
 
 /** Connections of this process that are drained patiently at the same time; more are drained briefly. */
-const mostPatient = 100
-let patients = 0
+const maxPatient = 100
+let patientCount = 0
 
 /**
  * Drains a request by the `patient` limits, while there are not too many of them. By the `brief` ones otherwise, and as
  * soon as `hurry` aborts.
  */
 export async function drainPatiently(request: Readable, hurry: AbortSignal): Promise<boolean> {
-  if (hurry.aborted || patients >= mostPatient) return drain(request, brief)
-  patients++
+  if (hurry.aborted || patientCount >= maxPatient) return drain(request, brief)
+  patientCount++
   try {
     return await drain(request, patient, hurry)
   } finally {
-    patients--
+    patientCount--
   }
 }
 

@@ -23,7 +23,7 @@ export class HttpExchange {
   /** The method that counts, whatever the one on the wire (X-HTTP-Method-Override). */
   readonly method: string
   /** Resolves when the response is sent or cannot be sent any more. */
-  readonly answered: Promise<void>
+  readonly responded: Promise<void>
   /**
    * Resolves when the request may be worked on: requests that a client sends without waiting for the answers
    * (pipelining) are worked on one after the other, since they may depend on each other (RFC 9112 section 9.3.2).
@@ -46,11 +46,11 @@ export class HttpExchange {
     this.#bodyOptions = options
     this.method = options.overridesMethod ? effectiveMethod(this.request) : request.method!
     if (this.stream === undefined) {
-      this.turn = this.response.socket === null ? last.get(request.socket)?.answered : undefined
-      this.answered = answeredOnSocket(this.response, this.request.socket, this.turn)
+      this.turn = this.response.socket === null ? last.get(request.socket)?.responded : undefined
+      this.responded = respondedOnSocket(this.response, this.request.socket, this.turn)
       last.set(this.request.socket, this)
     } else {
-      this.answered = closed(this.stream)
+      this.responded = closed(this.stream)
     }
   }
 
@@ -100,7 +100,7 @@ export class HttpExchange {
   }
 }
 
-function answeredOnSocket(
+function respondedOnSocket(
   response: ServerResponse,
   socket: Socket,
   turn: Promise<void> | undefined,

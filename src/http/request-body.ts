@@ -34,7 +34,7 @@ export class RequestBody implements IncomingBody {
   #over = false
   #waitingSince: number | undefined
   readonly #wakes: (() => void)[] = []
-  #stallTimer: NodeJS.Timeout | undefined
+  #idleTimer: NodeJS.Timeout | undefined
   readonly size: number | undefined
   readonly ended: Promise<BodyEnd>
 
@@ -89,7 +89,7 @@ export class RequestBody implements IncomingBody {
   /** Ends the iteration. */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#over = true
-    this.#options.budget.leave(this)
+    this.#options.budget.remove(this)
     return { done: true, value: undefined }
   }
 
@@ -100,7 +100,7 @@ export class RequestBody implements IncomingBody {
   #start(): void {
     if (this.#started) throw new Error('A body can be read once')
     this.#started = true
-    this.#options.budget.join(this)
+    this.#options.budget.add(this)
     if (this.#end !== undefined) return this.#collect()
     this.#source.on('data', this.#onData)
     this.#source.on('end', this.#onEnd)
@@ -109,7 +109,7 @@ export class RequestBody implements IncomingBody {
 
   #wait(): Promise<void> {
     this.#waitingSince = performance.now()
-    if (this.#stallTimer === undefined) this.#watch()
+    if (this.#idleTimer === undefined) this.#watch()
     return new Promise((resolve) => void this.#wakes.push(resolve))
   }
 
@@ -117,7 +117,7 @@ export class RequestBody implements IncomingBody {
   #watch(): void {
     const left = this.#options.idleTimeout - this.idleTime()
     if (left <= 0) return this.#finish('stalled')
-    this.#stallTimer = setTimeout(() => this.#watch(), left)
+    this.#idleTimer = setTimeout(() => this.#watch(), left)
   }
 
   /** Ends the wait for bytes, if there is one. */
@@ -152,7 +152,7 @@ export class RequestBody implements IncomingBody {
     this.#end = end
     this.#source.off('data', this.#onData)
     this.#source.off('end', this.#onEnd)
-    clearTimeout(this.#stallTimer)
+    clearTimeout(this.#idleTimer)
     if (end !== 'complete') this.#source.pause()
     // A stream keeps nothing when it is closed, a request of HTTP/1 what nobody has asked for yet.
     if (this.#started || this.#stream !== undefined) this.#collect()

@@ -81,7 +81,7 @@ async function delivered(exchange: HttpExchange, body?: Readable): Promise<void>
   }, exchange.idleTimeout)
   // Each piece is asked for when the client has taken enough of those before.
   body?.on('data', () => timer.refresh())
-  await exchange.answered
+  await exchange.responded
   clearTimeout(timer)
 }
 

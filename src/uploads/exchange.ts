@@ -5,8 +5,8 @@ export interface Exchange {
   /** Absent when the application or the sweeper acts. */
   readonly request: IncomingMessage | undefined
   /** Resolves when the response is sent or cannot be sent any more. Never rejects. */
-  readonly answered: Promise<void>
+  readonly responded: Promise<void>
 }
 
 /** For operations behind which there is no request. */
-export const noExchange: Exchange = { request: undefined, answered: Promise.resolve() }
+export const noExchange: Exchange = { request: undefined, responded: Promise.resolve() }

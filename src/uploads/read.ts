@@ -11,7 +11,7 @@ import { isFinished, statUpload, refuseExpired } from './stores/stat-upload.js'
 export type Content = Readable | { readonly redirect: string }
 
 /** A finished upload that can be read. */
-export interface Readability {
+export interface OpenedContent {
   readonly upload: Upload
   readonly length: number
   /** Absent range: all of it. */
@@ -23,7 +23,7 @@ export async function openContent(
   engine: Engine,
   id: string,
   exchange: Exchange,
-): Promise<Readability> {
+): Promise<OpenedContent> {
   const upload = await loadFor(engine, 'read', id, exchange)
   const reader = engine.stores.contentReader
   if (reader === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')

@@ -114,7 +114,7 @@ test('there is none after the final head, and none when the response is over', a
     exchange.response.write('do')
     sent.push(sendInterim(exchange, 104, progress(2)))
     exchange.response.end('ne')
-    await exchange.answered
+    await exchange.responded
     sent.push(sendInterim(exchange, 104, progress(3)))
   })
   const received = await sendRaw(port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
@@ -126,7 +126,7 @@ test('there is none when the client is gone', async () => {
   const gone = new Promise<boolean>((resolve) => {
     void serve(async (exchange) => {
       exchange.request.on('error', () => {})
-      await exchange.answered
+      await exchange.responded
       resolve(sendInterim(exchange, 104, progress(1)))
     }).then((port) => {
       const client = connect(port, '127.0.0.1')
@@ -229,7 +229,7 @@ test.each(transports)('over HTTP/2, $transport', async ({ secure }) => {
     sent.push(sendInterim(exchange, 104, progress(5)))
     answer(exchange, 'done')
     sent.push(sendInterim(exchange, 104, progress(6)))
-    await exchange.answered
+    await exchange.responded
     sent.push(sendInterim(exchange, 104, progress(7)))
   }, secure)
   const told: unknown[] = []
@@ -250,7 +250,7 @@ test('over HTTP/2 there is none when the stream is reset', async () => {
   const site = await serveHttp2(async (request, response) => {
     const exchange = new HttpExchange(request, response, bodyOptions)
     stream.destroy()
-    await exchange.answered
+    await exchange.responded
     tell(sendInterim(exchange, 104, progress(1)))
   })
   const { stream } = openStream(connectHttp2(site), { ':path': '/' })

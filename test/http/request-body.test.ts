@@ -190,7 +190,7 @@ test('whoever stops iterating leaves the budget to the others', async () => {
   const budget = new BufferBudget(1_000_000, 400_000)
   const { client, body } = await connect('Content-Length: 10', 60_000, budget)
   const others = [{}, {}]
-  others.forEach((other) => budget.join(other))
+  others.forEach((other) => budget.add(other))
   client.write('hello')
   for await (const _ of body) {
     expect(budget.share).toBeLessThan(150_000)

@@ -13,7 +13,7 @@ export interface Validators {
  * How a GET or HEAD goes on: `proceed`; `ignore-range`, which is to proceed with everything, whatever `Range` says;
  * `not-modified` (304); `precondition-failed` (412).
  */
-export type Verdict = 'proceed' | 'ignore-range' | 'not-modified' | 'precondition-failed'
+export type ConditionResult = 'proceed' | 'ignore-range' | 'not-modified' | 'precondition-failed'
 
 /**
  * Evaluates the conditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. Dates that cannot be read are no
@@ -22,7 +22,7 @@ export type Verdict = 'proceed' | 'ignore-range' | 'not-modified' | 'preconditio
 export function evaluateConditions(
   headers: IncomingHttpHeaders,
   { etag, lastModified }: Validators,
-): Verdict {
+): ConditionResult {
   const modified = Math.floor(lastModified.getTime() / 1000) * 1000
   const ifMatch = headers['if-match']
   const ifNoneMatch = headers['if-none-match']

@@ -35,10 +35,10 @@ export async function handleGet(
     ...presentation.headers,
   }
   const cacheControl = presentation.headers?.['cache-control'] ?? defaultCacheControl
-  const verdict = evaluateConditions(headers, validators)
-  if (verdict === 'not-modified') return { status: 304, headers: shared, cacheControl }
-  if (verdict === 'precondition-failed') return { status: 412, headers: shared }
-  const range = verdict === 'proceed' ? parseRange(headers.range, length) : 'whole'
+  const result = evaluateConditions(headers, validators)
+  if (result === 'not-modified') return { status: 304, headers: shared, cacheControl }
+  if (result === 'precondition-failed') return { status: 412, headers: shared }
+  const range = result === 'proceed' ? parseRange(headers.range, length) : 'whole'
   if (range === 'unsatisfiable') {
     throw new TusError('ERR_INVALID_RANGE', { headers: { 'content-range': `bytes */${length}` } })
   }
@@ -48,7 +48,7 @@ export async function handleGet(
   // The client gave up while it waited: nothing can be sent.
   if (exchange.gone) return { status: 204, headers: {} }
   const gone = new AbortController()
-  void exchange.answered.then(() => gone.abort())
+  void exchange.responded.then(() => gone.abort())
   const content = await read(whole ? undefined : range, gone.signal)
   if ('redirect' in content) return { status: 307, headers: { location: content.redirect } }
   return {

@@ -24,7 +24,7 @@ export function notify(
   const { request } = exchange
   const context = { event, upload: withoutSecret(upload), request }
   void engine.events.add(upload.id, async () => {
-    if (event.type !== 'post-create') await exchange.answered
+    if (event.type !== 'post-create') await exchange.responded
     try {
       await runHook(engine.hookLimit, context, (told) => engine.hooks[name]!(told))
     } catch (error) {

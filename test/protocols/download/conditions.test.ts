@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { expect, test } from 'vitest'
-import { evaluateConditions, type Verdict } from '../../../src/protocols/download/conditions.js'
+import {
+  evaluateConditions,
+  type ConditionResult,
+} from '../../../src/protocols/download/conditions.js'
 
 const etag = '"abc"'
 const lastModified = new Date('2026-01-02T03:04:05.678Z')
@@ -8,7 +11,7 @@ const before = 'Fri, 02 Jan 2026 03:04:04 GMT'
 const same = 'Fri, 02 Jan 2026 03:04:05 GMT'
 const after = 'Fri, 02 Jan 2026 03:04:06 GMT'
 
-const one: [headers: IncomingHttpHeaders, expected: Verdict][] = [
+const one: [headers: IncomingHttpHeaders, expected: ConditionResult][] = [
   [{}, 'proceed'],
   [{ 'if-match': '*' }, 'proceed'],
   [{ 'if-match': '"abc"' }, 'proceed'],
@@ -52,7 +55,7 @@ test.each(one)('T-182 %j: %s', (headers, expected) => {
   expect(evaluateConditions(headers, { etag, lastModified })).toBe(expected)
 })
 
-const several: [title: string, headers: IncomingHttpHeaders, expected: Verdict][] = [
+const several: [title: string, headers: IncomingHttpHeaders, expected: ConditionResult][] = [
   [
     'If-Match replaces If-Unmodified-Since',
     { 'if-match': '"abc"', 'if-unmodified-since': before },
