@@ -1,7 +1,7 @@
-/** Chunks below this are joined: an array of a million one-byte buffers would cost 100 MB. */
+/** Buffers smaller than this are merged: a million one-byte buffers would cost 100 MB. */
 const tiny = 4096
 
-/** Chunks that gather while the store is busy: few buffers, however small the chunks. */
+/** Gathers a body while the store is busy. Small pieces are merged, so the buffers stay few. */
 export class Batch {
   readonly #buffers: Buffer[] = []
   #tiny: Buffer[] = []
@@ -25,7 +25,7 @@ export class Batch {
     else if (this.#tiny.length === 64) this.#tiny = [Buffer.concat(this.#tiny)]
   }
 
-  /** The buffers in order. The batch is not added to any more. */
+  /** Returns the buffers in order. Call it once, when nothing more will be added. */
   buffers(): readonly Buffer[] {
     this.#seal()
     return this.#buffers

@@ -1,7 +1,7 @@
-/** No body gets less than one read of a socket. */
+/** The size of one read of a socket. No body gets less. */
 const minimumShare = 65_536
 
-/** Divides the memory for bytes that wait for their store among the bodies that are being read. */
+/** Divides the memory for bytes that wait for a store among the bodies being read. */
 export class BufferBudget {
   readonly #perUpload: number
   readonly #total: number
@@ -12,7 +12,7 @@ export class BufferBudget {
     this.#total = total
   }
 
-  /** How many bytes a body may gather before it pauses its client. */
+  /** Bytes that a body may gather before it pauses its client. */
   get share(): number {
     return Math.max(minimumShare, Math.min(this.#perUpload, this.#total / this.#readers.size))
   }

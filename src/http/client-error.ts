@@ -4,7 +4,7 @@ import { TusError } from '../errors.js'
 import type { Cors } from './cors.js'
 import { brief, drain } from './drain.js'
 
-/** What Node responds to a request that it cannot read; everything else is a 400. */
+/** Node's own statuses for requests that it cannot parse. Any other error is a 400. */
 const statuses: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
@@ -12,14 +12,16 @@ const statuses: Readonly<Record<string, number>> = {
 
 /** The error of a `clientError` event. */
 interface ClientError extends NodeJS.ErrnoException {
-  /** What came last. */
+  /** The bytes that Node read last. */
   readonly rawPacket?: Buffer
 }
 
 /**
- * Responds to requests that no listener sees, because Node cannot read them: as Node does, but to headers that are too
- * large with a code, a sentence, and the headers of CORS, without which a page cannot read the status. Leaves all of it to a
- * `clientError` listener of the application.
+ * Responds to requests that never reach a listener because Node cannot parse them.
+ *
+ * The responses are Node's own, except for headers that are too large: that response has a code, a
+ * sentence and CORS headers, without which a page cannot read the status. If the application has a
+ * `clientError` listener, this one does nothing.
  */
 export function respondToClientErrors(server: Server, cors: Cors | undefined): void {
   const unfinished = new WeakMap<Socket, Set<ServerResponse>>()
@@ -36,7 +38,7 @@ export function respondToClientErrors(server: Server, cors: Cors | undefined): v
     if (server.listenerCount('clientError') > 1 || refused.has(socket)) return
     refused.add(socket)
     const responses = [...(unfinished.get(socket) ?? [])]
-    // Bytes in the middle of another response would be taken for a part of it.
+    // The client would take bytes in the middle of another response for a part of it.
     const isResponding = responses.some((response) => response.headersSent)
     if (!socket.writable || isResponding) return void socket.destroy(error)
     if (error.code !== 'HPE_HEADER_OVERFLOW') {
@@ -65,12 +67,12 @@ function corsHeaders(cors: Cors | undefined, packet: Buffer | undefined): Record
   try {
     return { ...cors?.headers(originIn(packet)) }
   } catch {
-    // The application's own function for origins: nobody would catch what it throws here.
+    // The application's `origins` function may throw, and nothing would catch it here.
     return {}
   }
 }
 
-/** The `Origin` of a head that was not read to its end, if it is in the part that Node hands over. */
+/** Returns the `Origin` of an incomplete head, if the part that Node passes on contains it. */
 function originIn(packet: Buffer | undefined): string | undefined {
   const lines = packet?.toString('latin1').split('\r\n').slice(1, -1) ?? []
   const line = lines.find((candidate) => /^origin:/i.test(candidate))

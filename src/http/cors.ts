@@ -1,39 +1,55 @@
 import { checkOptions } from '../check-options.js'
 import { isHttpToken } from '../http-token.js'
 
-/** Which pages of other origins may use the server (CORS), and how. */
+/** Which pages from other origins may use the server (CORS), and how. */
 export interface CorsOptions {
   /**
-   * The origins that are allowed: `'*'` for all of them; texts such as `https://example.org`; patterns, which must
-   * match the whole origin; a list of both; or a function that returns `true` for an allowed one, and is asked for
-   * every request that names an origin. An empty list allows none. Default `'*'`.
+   * The allowed origins: `'*'` for all of them; a string such as `https://example.org`; a pattern,
+   * which must match the whole origin; or a list of strings and patterns. A function is called for
+   * every request that names an origin, and returns `true` to allow it. An empty list allows no
+   * origin.
+   * @default '*'
    */
   readonly origins?:
     '*' | (string & {}) | RegExp | readonly (string | RegExp)[] | ((origin: string) => boolean)
   /**
-   * Whether pages may send cookies and other credentials. With `'*'` every page on the web may then act in the name
-   * of its visitor; name the origins instead. Default `false`.
+   * Whether pages may send cookies and other credentials. Together with `'*'`, this lets every page
+   * on the web act on behalf of its visitors: list the origins instead.
+   * @default false
    */
   readonly credentials?: boolean
   /**
-   * Request headers to allow besides those of the protocols, `Authorization`, `Content-Type`, `X-Requested-With`,
-   * `X-Request-ID` and whatever begins with `Upload-`. Default: none.
+   * Additional request headers to allow. Always allowed are the headers of both protocols,
+   * `Authorization`, `Content-Type`, `X-Requested-With`, `X-Request-ID` and every header that
+   * begins with `Upload-`.
+   * @default []
    */
   readonly allowHeaders?: readonly string[]
-  /** Response headers that pages may read besides those of the protocols and of downloads. Default: none. */
+  /**
+   * Additional response headers that pages may read. They can always read the headers of both
+   * protocols and of downloads.
+   * @default []
+   */
   readonly exposeHeaders?: readonly string[]
-  /** How long browsers may remember the answer to a preflight, in seconds. Default 86,400. */
+  /**
+   * How long browsers may cache the response to a preflight request, in seconds.
+   * @default 86_400
+   */
   readonly maxAge?: number
 }
 
-/** Answers the questions of browsers. The names of headers are in lower case. */
+/** Makes the CORS headers of responses. Header names are in lower case. */
 export interface Cors {
   /**
-   * The headers of every response, errors included. A page that is not allowed gets none, and its browser keeps the
-   * response from it; it is not refused, for pages of this origin name theirs too.
+   * Returns the headers of a response, errors included. A page that is not allowed gets no
+   * permission, so its browser hides the response from it. The request is not refused, because
+   * pages of the server's own origin send `Origin` too.
    */
   headers(origin: string | undefined): Readonly<Record<string, string>>
-  /** The headers of the response to OPTIONS. `requested`: what `Access-Control-Request-Headers` asks for. */
+  /**
+   * Returns the headers of the response to OPTIONS. `requested` is the value of
+   * `Access-Control-Request-Headers`.
+   */
   preflight(
     origin: string | undefined,
     requested: string | undefined,
@@ -59,8 +75,8 @@ const exposedHeaders = [
 ]
 
 /**
- * The CORS answers for the given options; `true` stands for the defaults. `undefined` when CORS is off, as it is
- * without options. Throws a `TypeError` when an option is not what it must be.
+ * Creates {@link Cors} from the options; `true` means the defaults. Returns `undefined` when CORS
+ * is off, which it is without options. Throws a `TypeError` for an invalid option.
  */
 export function createCors(options: boolean | CorsOptions | undefined): Cors | undefined {
   if (options === undefined || options === false) return undefined
@@ -110,11 +126,11 @@ export function createCors(options: boolean | CorsOptions | undefined): Cors | u
   } satisfies Cors)
 }
 
-/** Says whether an origin is allowed; `undefined` when all are. */
+/** Returns a function that says whether an origin is allowed; `undefined` when all are. */
 function matcher(
   origins: NonNullable<CorsOptions['origins']>,
 ): ((origin: string) => boolean) | undefined {
-  // An asynchronous function returns a promise, which must not pass for consent.
+  // An asynchronous function returns a promise, which must not count as `true`.
   if (typeof origins === 'function') return (origin) => origins(origin) === true
   const list = typeof origins === 'string' || origins instanceof RegExp ? [origins] : origins
   if (list.includes('*')) return undefined
@@ -124,12 +140,15 @@ function matcher(
     texts.has(origin.toLowerCase()) || patterns.some((pattern) => pattern.test(origin))
 }
 
-/** The pattern, matching whole origins only. Without `g` and `y`, which would make it remember its last match. */
+/**
+ * Returns the pattern, matching whole origins only. Drops the flags `g` and `y`, which would make
+ * it remember its last match.
+ */
 function anchor({ source, flags }: RegExp): RegExp {
   return new RegExp(`^(?:${source})$`, flags.replace(/[gmy]/g, ''))
 }
 
-/** The origin as browsers send it: in lower case, ASCII, without the default port. */
+/** Returns the origin as browsers send it: lower case, ASCII, without the default port. */
 function normalizeOrigin(origin: string): string {
   return /^https?:/i.test(origin) ? new URL(origin).origin : origin.toLowerCase()
 }
@@ -141,7 +160,10 @@ function isOrigins(value: unknown): boolean {
   )
 }
 
-/** A scheme and a host, maybe a port; the scheme may be that of an app or a browser extension. */
+/**
+ * Whether a value is a scheme, a host and optionally a port. The scheme may belong to an app or a
+ * browser extension.
+ */
 function isOrigin(value: unknown): boolean {
   if (typeof value !== 'string' || !/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*,]+$/i.test(value))
     return false
@@ -153,7 +175,7 @@ function isHeaderNames(value: unknown): boolean {
   return Array.isArray(value) && value.every(isName)
 }
 
-/** The requested headers that later versions of the protocols may define. */
+/** Returns the requested `Upload-` headers, which later versions of the protocols may define. */
 function uploadHeaders(requested = ''): string[] {
   const names = requested.toLowerCase().split(',')
   return names.map((name) => name.trim()).filter((name) => /^upload-[a-z0-9-]+$/.test(name))

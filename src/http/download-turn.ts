@@ -1,10 +1,10 @@
 import type { Http2Session } from 'node:http2'
 import type { HttpExchange } from './http-exchange.js'
 
-/** Downloads that one HTTP/2 connection may have open at once. HTTP/1 has one. */
+/** Downloads that one HTTP/2 connection may have open at once. An HTTP/1 connection has one. */
 const maximum = 64
 
-/** The downloads of a connection: how many are open, and what starts each that waits. */
+/** The downloads of a connection: how many are open, and the callbacks that start waiting ones. */
 interface Downloads {
   open: number
   readonly waiting: Set<() => void>
@@ -13,8 +13,10 @@ interface Downloads {
 const connections = new WeakMap<Http2Session, Downloads>()
 
 /**
- * Resolves when a download may open its content; it counts as open until it is answered. A client that asks for thousands
- * of downloads and reads none must not hold a file and buffers for each. Those above the limit wait in order.
+ * Waits until a download may open its content.
+ *
+ * A client that requests thousands of downloads and reads none must not hold a file and buffers for
+ * each. A download counts as open until its response is done; those above the limit wait in order.
  */
 export async function downloadTurn({ stream, responded }: HttpExchange): Promise<void> {
   const session = stream?.session

@@ -1,29 +1,29 @@
 import type { Readable } from 'node:stream'
 
-/** How long bytes that nobody wants are read and dropped. */
+/** Limits for reading and dropping unwanted bytes. */
 export interface DrainLimits {
   readonly bytes: number
   readonly milliseconds: number
-  /** Milliseconds without a byte. */
+  /** Milliseconds without a byte after which draining stops. */
   readonly silence: number
 }
 
 /**
- * For a client that writes its whole request before it reads, as those of Java and Python do: closing the connection
- * earlier sends a reset, which overtakes the response.
+ * For clients that write their whole request before they read, as those of Java and Python do.
+ * Closing the connection earlier would send a reset, which overtakes the response.
  */
 export const patient: DrainLimits = { bytes: 1_073_741_824, milliseconds: 60_000, silence: 5_000 }
 
-/** For a client that reads while it writes: enough that a reset does not overtake the response. */
+/** For clients that read while they write: enough that no reset overtakes the response. */
 export const brief: DrainLimits = { bytes: 4_194_304, milliseconds: 2_000, silence: 2_000 }
 
-/** Connections of this process that are drained patiently at the same time; more are drained briefly. */
+/** Connections that the process drains patiently at the same time. Others are drained briefly. */
 const maxPatient = 100
 let patientCount = 0
 
 /**
- * Drains a request by the `patient` limits, while there are not too many of them. By the `brief` ones otherwise, and as
- * soon as `hurry` aborts.
+ * Drains a request by the `patient` limits. Uses the `brief` limits when too many connections are
+ * being drained patiently, and from the moment that `hurry` aborts.
  */
 export async function drainPatiently(request: Readable, hurry: AbortSignal): Promise<boolean> {
   if (hurry.aborted || patientCount >= maxPatient) return drain(request, brief)
@@ -35,7 +35,10 @@ export async function drainPatiently(request: Readable, hurry: AbortSignal): Pro
   }
 }
 
-/** Reads and drops bytes until they end or a limit is reached. Resolves with whether they have ended. */
+/**
+ * Reads and drops bytes until the source ends or a limit is reached. Resolves with whether the
+ * source has ended.
+ */
 export function drain(
   source: Readable,
   { bytes, milliseconds, silence }: DrainLimits,

@@ -3,30 +3,30 @@ import type { Logger } from '../logger.js'
 import type { HttpExchange } from './http-exchange.js'
 import type { HttpResponse } from './respond.js'
 
-/** Seconds after which a client may try again. */
+/** Seconds after which a client may try again, for `Retry-After`. */
 export const retryAfter = '1'
 
-/** How a protocol tells of an error, in a sentence that may be shown. */
+/** Formats an error for one protocol. `sentence` may be shown to the client. */
 export type ErrorForm = (
   error: TusError,
   sentence: string,
 ) => { readonly status: number; readonly contentType: string; readonly body: string }
 
-/** One line of text, the code first. */
+/** Formats an error as one line of text that begins with the code. */
 const plainText: ErrorForm = ({ code, status }, sentence) => ({
   status,
   contentType: 'text/plain; charset=utf-8',
   body: `${code}: ${sentence}\n`,
 })
 
-/** The error as one with a code: what is none of ours is an internal one. */
+/** Wraps anything that is not a {@link TusError} in `ERR_INTERNAL`. */
 export function asTusError(error: unknown): TusError {
   return isTusError(error) ? error : new TusError('ERR_INTERNAL', { cause: error })
 }
 
 /**
- * Whether an error says nothing about the upload: the server, its storage or a hook failed. Everything else is a verdict,
- * also a response that the application chose, whatever its status.
+ * Whether an error says nothing about the upload, because the server, its storage or a hook failed.
+ * A response that the application chose is never a failure, whatever its status.
  */
 export function isFailure(error: unknown): boolean {
   const { response, status } = asTusError(error)
@@ -34,8 +34,8 @@ export function isFailure(error: unknown): boolean {
 }
 
 /**
- * The answer to an error. A {@link TusError} is told as it is; anything else stays in the log, and the client gets a
- * fixed text with the id of the request.
+ * Returns the response to an error. A {@link TusError} reaches the client unchanged. Anything else
+ * goes to the log, and the client gets a fixed text with the id of the request.
  */
 export function errorResponse(
   error: unknown,
@@ -55,7 +55,7 @@ export function errorResponse(
     headers: {
       'content-type': contentType,
       ...(status === 503 && { 'retry-after': retryAfter }),
-      // Who stays on the line would wait for the rest of the body for long.
+      // Otherwise Node keeps waiting for the rest of the stalled body.
       ...(known.code === 'ERR_BODY_STALLED' && { connection: 'close' }),
       ...(known.offset !== undefined && { 'upload-offset': String(known.offset) }),
       ...known.headers,
@@ -64,7 +64,10 @@ export function errorResponse(
   }
 }
 
-/** What clients may know. Messages of stores and hooks may tell of paths, so the table speaks where only these can fail. */
+/**
+ * Returns the sentence for the client. Messages of stores and hooks may contain paths, so the
+ * statuses that only they cause get the fixed text of their code.
+ */
 function sentenceOf({ code, status, message }: TusError, { requestId }: HttpExchange): string {
   if (status === 422) return errors[code][1]
   return status === 500 ? `${errors[code][1]} (request ${requestId})` : message

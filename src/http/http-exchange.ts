@@ -10,7 +10,7 @@ const last = new WeakMap<Socket, HttpExchange>()
 
 /** Settings of an {@link HttpExchange}. */
 export interface ExchangeOptions extends RequestBodyOptions {
-  /** Whether `X-HTTP-Method-Override` counts. */
+  /** Whether `X-HTTP-Method-Override` is honored. */
   readonly overridesMethod: boolean
 }
 
@@ -18,15 +18,16 @@ export interface ExchangeOptions extends RequestBodyOptions {
 export class HttpExchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** What carries both over HTTP/2; `undefined` over HTTP/1. */
+  /** The HTTP/2 stream that carries both; `undefined` over HTTP/1. */
   readonly stream: ServerHttp2Stream | undefined
-  /** The method that counts, whatever the one on the wire (X-HTTP-Method-Override). */
+  /** The effective method, after `X-HTTP-Method-Override`. */
   readonly method: string
-  /** Resolves when the response is sent or cannot be sent any more. */
+  /** Resolves when the response is sent, or can no longer be sent. */
   readonly responded: Promise<void>
   /**
-   * Resolves when the request may be worked on: requests that a client sends without waiting for the answers
-   * (pipelining) are worked on one after the other, since they may depend on each other (RFC 9112 section 9.3.2).
+   * Resolves when work on the request may begin; `undefined` when it may begin at once. Requests
+   * that a client sends without waiting for responses (pipelining) are processed one after the
+   * other, because they may depend on each other (RFC 9112 section 9.3.2).
    */
   readonly turn: Promise<void> | undefined
   readonly #bodyOptions: RequestBodyOptions
@@ -34,7 +35,10 @@ export class HttpExchange {
   #bodyStarted = false
   #requestId: string | undefined
 
-  /** The messages of HTTP/2 are typed as those of HTTP/1: Node's compatibility API offers what is used of them. */
+  /**
+   * Types HTTP/2 messages as HTTP/1 messages: Node's compatibility API has every member that is
+   * used here.
+   */
   constructor(
     request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
@@ -54,19 +58,22 @@ export class HttpExchange {
     }
   }
 
-  /** Whether nothing can be sent to the client any more. */
+  /** Whether nothing more can be sent to the client. */
   get gone(): boolean {
     if (this.stream === undefined) return this.response.destroyed
     return this.stream.destroyed || this.stream.closed
   }
 
-  /** Asks the client to send further requests on another connection. To be called before the head is sent. */
+  /**
+   * Asks the client to send further requests on another connection. Call it before the head is
+   * sent.
+   */
   endConnection(): void {
     if (this.stream === undefined) this.response.setHeader('connection', 'close')
     else this.stream.session?.close()
   }
 
-  /** Milliseconds after which a request or response that moves nothing is ended. */
+  /** Milliseconds without progress after which a request or response is ended. */
   get idleTimeout(): number {
     return this.#bodyOptions.idleTimeout
   }
@@ -79,19 +86,22 @@ export class HttpExchange {
   }
 
   /**
-   * Whether the client waits for `100 Continue` and has not got it: Node sends it by itself, before the handler runs,
+   * Whether the client still waits for `100 Continue`. Node sends it before the handler runs,
    * unless the server has a `checkContinue` listener.
    */
   get awaitsContinue(): boolean {
     const { headers, socket, httpVersion } = this.request
     if (this.#bodyStarted || httpVersion === '1.0') return false
-    // As Node finds it, also among other expectations: it leaves all of these to the listener.
+    // The same test as Node's, which also finds it among other expectations.
     if (!/(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? '')) return false
     const { server } = socket as { server?: NodeJS.EventEmitter }
     return (server?.listenerCount('checkContinue') ?? 0) > 0
   }
 
-  /** The client's `X-Request-ID` when it is harmless, or one of our own: it joins log and answer. */
+  /**
+   * The id that connects the log with the response: the client's `X-Request-ID` if it is harmless,
+   * otherwise a new one.
+   */
   get requestId(): string {
     const given = this.request.headers['x-request-id']
     this.#requestId ??=
@@ -112,8 +122,8 @@ function respondedOnSocket(
     }
     if (response.destroyed || socket.destroyed) return resolve()
     response.on('close', done)
-    // A response that waits behind another (pipelining) is not told that the connection is gone. It listens only when
-    // its turn has come, or there would be as many listeners as requests that wait.
+    // A response that waits behind another (pipelining) gets no event when the connection is gone.
+    // It listens only in its turn; otherwise each waiting request would add a listener.
     const listen = () => {
       if (socket.destroyed) resolve()
       else if (response.socket === null) socket.on('close', done)
@@ -123,7 +133,7 @@ function respondedOnSocket(
   })
 }
 
-/** A response to HEAD is not told when its stream is closed early. */
+/** Listens to the stream: a response to HEAD gets no event when its stream closes early. */
 function closed(stream: ServerHttp2Stream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed) resolve()
@@ -131,10 +141,11 @@ function closed(stream: ServerHttp2Stream): Promise<void> {
   })
 }
 
-/** X-HTTP-Method-Override replaces whatever method is on the wire; what it may not name is left to be refused. */
+/**
+ * Returns the method after `X-HTTP-Method-Override`, which replaces any method on the wire. A
+ * method that it must not name is refused later.
+ */
 function effectiveMethod({ method, headers }: IncomingMessage): string {
   const override = headers['x-http-method-override']
-  return typeof override === 'string' && override !== ''
-    ? `${override.trim().toUpperCase()}`
-    : method!
+  return typeof override === 'string' && override !== '' ? override.trim().toUpperCase() : method!
 }

@@ -1,15 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2Session, ServerHttp2Stream } from 'node:http2'
 
-// Error codes of RFC 9113 section 7. Node's own constants would cost every user the time to load node:http2.
+// Error codes of RFC 9113 section 7. Node's constants would load `node:http2` for every user.
 export const noError = 0x0
 export const internalError = 0x2
 export const cancel = 0x8
 
 /**
- * The stream behind a request of Node's HTTP/2 compatibility API; `undefined` over HTTP/1. The API itself is too coarse
- * to judge a body by: what the stream has read and the request has not is lost when the client resets it, and a reset
- * request is `complete`.
+ * Returns the stream behind a request of Node's HTTP/2 compatibility API; `undefined` over HTTP/1.
+ *
+ * The API itself cannot say how a body ended. When the client resets the stream, bytes that the
+ * stream has read and the request has not are lost, and the request still counts as `complete`.
  */
 export function http2StreamOf(
   request: IncomingMessage | Http2ServerRequest,
@@ -17,12 +18,13 @@ export function http2StreamOf(
   return request.httpVersionMajor < 2 ? undefined : (request as Http2ServerRequest).stream
 }
 
-/** Milliseconds for what a client sends a moment later, when nobody can ask. */
+/** Milliseconds to wait for a late frame when no PING can be sent. */
 const moment = 50
 
 /**
- * Resolves when everything that the client of a stream had sent by now has come in, or the session is over: frames come
- * in order, and a PING is answered behind them. Never rejects, and never resolves when the stream is gone before.
+ * Waits until everything that the client of a stream has sent so far has arrived, or the session is
+ * over. This works because frames arrive in order, and the acknowledgement of a PING comes after
+ * them. Never rejects, and never resolves if the stream is gone first.
  */
 export function roundTrip(stream: ServerHttp2Stream): Promise<void> {
   const session: Http2Session | undefined = stream.session
@@ -30,12 +32,12 @@ export function roundTrip(stream: ServerHttp2Stream): Promise<void> {
     const ping = () => {
       if (session === undefined || session.destroyed) return resolve()
       if (stream.destroyed) return
-      // Node sends no PING when either side has said goodbye.
+      // Node sends no PING once either side has sent GOAWAY.
       if (session.closed) return void setTimeout(resolve, moment)
       session.ping((error) => {
-        // Node's client sends a reset that waits together with the answer, right behind it.
+        // Node's client sends a pending reset right behind the acknowledgement.
         if (error === null) setImmediate(resolve)
-        // As many as Node allows are on their way.
+        // Node's limit of outstanding PINGs is reached: retry.
         else setTimeout(ping, moment)
       })
     }

@@ -4,7 +4,7 @@ import type { HttpExchange } from './http-exchange.js'
 
 type Headers = Readonly<Record<string, string>>
 
-/** `writeInformation` came with Node 24.19 and 26. */
+/** `writeInformation` exists since Node 24.19 and 26. */
 type MaybeInforming = Omit<ServerResponse, 'writeInformation'> & {
   readonly writeInformation?: (status: number, headers: Headers) => void
 }
@@ -12,11 +12,13 @@ type MaybeInforming = Omit<ServerResponse, 'writeInformation'> & {
 const phrases: Readonly<Record<number, string>> = { 104: 'Upload Resumption Supported' }
 
 /**
- * Sends an interim response (1xx) before the final one, and says whether it was sent. It is not when a final head was
- * sent before, when the client speaks HTTP/1.0 (RFC 9110 section 15.2), is gone, does not read, or waits for the
- * response to an earlier request on the same connection, and when a header cannot be sent as it is. Never throws.
+ * Sends an interim response (1xx) before the final one. Returns whether it was sent. Never throws.
  *
- * It changes nothing about `Expect: 100-continue`, which is answered all the same.
+ * Nothing is sent after the final head, or when a header is invalid. Nor is it sent to a client
+ * that speaks HTTP/1.0 (RFC 9110 section 15.2), is gone, does not read, or waits for the response
+ * to an earlier request on the same connection.
+ *
+ * `Expect: 100-continue` is handled as usual.
  */
 export function sendInterim(exchange: HttpExchange, status: number, headers: Headers): boolean {
   const { request, response, stream } = exchange
@@ -35,8 +37,8 @@ export function sendInterim(exchange: HttpExchange, status: number, headers: Hea
 
 function sendOverHttp1(response: MaybeInforming, status: number, headers: Headers): boolean {
   const { socket } = response
-  // Without a socket the response waits behind another one (pipelining). Node would put the interim response behind
-  // the final one, and the connection is the other's.
+  // Without a socket, the response waits behind another one (pipelining), to which the connection
+  // belongs. Node would put the interim response behind the final one.
   if (socket === null || !socket.writable || socket.writableNeedDrain) return false
   if (response.writeInformation !== undefined) {
     response.writeInformation(status, headers)

@@ -5,16 +5,17 @@ import { endsInSlash, targetOf, uploadIdOf } from './route.js'
 
 /** The URLs of uploads, as clients see them. */
 export interface Locations {
-  /** Where the client finds the upload with the given id. */
+  /** Returns the URL of the upload with the given id. */
   locate(request: IncomingMessage, id: string): string
   /**
-   * The id in a reference to an upload: a URL that {@link Locations.locate} made or that a client could have made of the
-   * base path, or a reference relative to the creation URL that the request is for.
+   * Returns the id in a reference to an upload. The reference is a URL that
+   * {@link Locations.locate} returned, one that a client built from the base path, or relative to
+   * the creation URL of the request. Returns `undefined` for anything else.
    */
   idOf(request: IncomingMessage, reference: string): string | undefined
 }
 
-/** Makes the URLs of uploads in the form that the options ask for. */
+/** Creates {@link Locations} that make URLs in the form that the options choose. */
 export function createLocations(
   basePath: string,
   form: 'relative' | 'absolute' | (string & {}),
@@ -23,7 +24,7 @@ export function createLocations(
   const fixed = form === 'relative' || form === 'absolute' ? undefined : form.replace(/\/$/, '')
   const fixedPath = fixed && new URL(fixed).pathname.replace(/\/$/, '')
 
-  // Nothing that a request says counts then.
+  // Where this is set, no request changes the URL.
   const constant = fixed ?? (form === 'relative' && !trustProxy ? basePath : undefined)
   const prefixOf = (request: IncomingMessage) =>
     trustProxy ? (origin(request, trustProxy)?.prefix ?? '') : ''
@@ -36,7 +37,7 @@ export function createLocations(
     },
     idOf(request, reference) {
       const slash = endsInSlash(targetOf(request)) ? '/' : ''
-      // Whether the client sees the one path or the other, only it knows.
+      // Only the client knows which of the two paths it sees.
       const bases = [basePath, fixedPath ?? `${prefixOf(request)}${basePath}`]
       const ids = bases.map((base) => uploadIdOf(reference, `${base}${slash}`))
       return ids.find((id) => id !== undefined)

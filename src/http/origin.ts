@@ -4,33 +4,35 @@ import { parseForwarded } from './parse-forwarded.js'
 import { parsePrefix } from './route.js'
 
 /**
- * Which proxies are believed. `true`: the whole chain, so the outermost entry of every header counts. A number: so
- * many proxies stand in front, counted from the server outwards; what lies beyond them is ignored. `false` or `0`:
- * none.
+ * Which proxies to trust. `true` trusts every proxy, so the outermost entry of each header counts.
+ * A number trusts that many proxies, counting from this server; entries beyond them are ignored.
+ * `false` and `0` trust no proxy.
  *
- * The proxies must overwrite, append to or remove `Forwarded` and all of `X-Forwarded-Proto`, `-Host`, `-Port` and
- * `-Prefix`: one that they let through as it came is the client's word.
+ * The proxies must overwrite, append to or remove `Forwarded` and each of `X-Forwarded-Proto`,
+ * `-Host`, `-Port` and `-Prefix`. A client can forge any of these headers that they pass through
+ * unchanged.
  */
 export type TrustProxy = boolean | number
 
-/** What {@link publicOrigin} looks at. */
+/** The parts of a request that {@link publicOrigin} reads. */
 export interface OriginSource {
   readonly headers: IncomingHttpHeaders
-  /** Whether the connection to this server is a TLS one. */
+  /** Whether the connection to this server uses TLS. */
   readonly encrypted: boolean
 }
 
-/** Where the client sees the server. */
+/** The server's address as the client sees it. */
 export interface PublicOrigin {
-  /** Scheme, host, and the port unless it is the default one: `https://example.org`. */
+  /** Scheme, host, and the port unless it is the default: `https://example.org`. */
   readonly origin: string
-  /** What a proxy removed from the front of the path: empty, or with a slash at the beginning only. */
+  /** The path prefix that proxies removed: empty, or with a leading slash and no trailing one. */
   readonly prefix: string
 }
 
 /**
- * The server as the client sees it. `Forwarded` wins over `X-Forwarded-*`, those over the request itself. What is
- * malformed is ignored. `undefined` when there is no usable host.
+ * Returns the server's address as the client sees it. `Forwarded` takes precedence over
+ * `X-Forwarded-*`, which take precedence over the request itself. Malformed values are ignored.
+ * Returns `undefined` when there is no usable host.
  */
 export function publicOrigin(
   { headers, encrypted }: OriginSource,
@@ -54,7 +56,7 @@ export function publicOrigin(
 
   const standard = scheme === 'https' ? 443 : 80
   const port = host.port === undefined || host.port === standard ? '' : `:${host.port}`
-  // Each proxy adds the piece that it removed, so the pieces belong together.
+  // Each proxy appends the prefix that it removed, so together they make the whole prefix.
   const prefixes = trusted(list(headers['x-forwarded-prefix']), hops).map(parsePrefix)
   return { origin: `${scheme}://${host.name}${port}`, prefix: prefixes.join('') }
 }
@@ -64,7 +66,7 @@ interface Host {
   readonly port: number | undefined
 }
 
-/** The entries that trusted proxies wrote. Each proxy appends one, so theirs are the last. */
+/** Returns the entries of trusted proxies: the last ones, because each proxy appends one. */
 function trusted<T>(entries: readonly T[], hops: number): readonly T[] {
   return entries.slice(Math.max(0, entries.length - hops))
 }
@@ -87,7 +89,7 @@ function parseScheme(value: string | undefined): 'http' | 'https' | undefined {
   return scheme === 'http' || scheme === 'https' ? scheme : undefined
 }
 
-/** A name, an IPv4 address or an IPv6 address in brackets, and maybe a port. */
+/** Parses a name, an IPv4 address or an IPv6 address in brackets, with an optional port. */
 function parseHost(value: string | undefined): Host | undefined {
   const pattern = /^([a-z0-9][a-z0-9._-]{0,254}|\[([0-9a-f:.]+)\])(?::(\d+))?$/
   const [, name, address, digits] = pattern.exec(value?.toLowerCase() ?? '') ?? []

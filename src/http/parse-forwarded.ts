@@ -1,12 +1,12 @@
 /**
- * One pair and what ends it (RFC 7239 section 4). A pair may be missing. Ports and IPv6 addresses should be quoted,
- * and often are not.
+ * One pair and the separator after it (RFC 7239 section 4). A pair may be missing. Ports and IPv6
+ * addresses should be quoted, but often are not.
  */
 const pairPattern = /[ \t]*(?:([^\s=;,"]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)[ \t]*)?([;,]|$)/gy
 
 /**
- * The elements of a `Forwarded` header, one for each proxy, the outermost first; names in lower case, values
- * unquoted. Empty when any of it is malformed.
+ * Parses a `Forwarded` header into one element for each proxy, the outermost first. Names are in
+ * lower case, values unquoted. Returns an empty list if any part is malformed.
  */
 export function parseForwarded(header: string): ReadonlyMap<string, string>[] {
   const elements: Map<string, string>[] = []

@@ -10,13 +10,14 @@ import { cancel, http2StreamOf, roundTrip } from './http2-stream.js'
 /** Settings of a {@link RequestBody}. */
 export interface RequestBodyOptions {
   readonly budget: BufferBudget
-  /** Milliseconds without a byte, while one is waited for, after which the body ends. */
+  /** Milliseconds after which the body ends if the store waits and no byte arrives. */
   readonly idleTimeout: number
 }
 
 /**
- * The body of a request as it comes from Node: chunks gather while the store is busy and go to it in one batch. The
- * request is paused only when the budget is used up, and the stall clock runs only while bytes are waited for.
+ * The body of a request. Bytes gather while the store is busy, and go to it in one batch. The
+ * request is paused only when the budget is used up. Time counts as idle only while the store waits
+ * for bytes.
  */
 export class RequestBody implements IncomingBody {
   readonly #request: IncomingMessage
@@ -30,7 +31,7 @@ export class RequestBody implements IncomingBody {
   #received = 0
   #end: BodyEnd | undefined
   #started = false
-  /** Whether whoever iterated has had enough. */
+  /** Whether the iteration has ended. */
   #over = false
   #waitingSince: number | undefined
   readonly #wakes: (() => void)[] = []
@@ -38,7 +39,7 @@ export class RequestBody implements IncomingBody {
   readonly size: number | undefined
   readonly ended: Promise<BodyEnd>
 
-  /** `onStart` is called when the first byte is wanted: the moment to answer `Expect: 100-continue`. */
+  /** Calls `onStart` when reading begins: the time to send `100 Continue`. */
   constructor(request: IncomingMessage, options: RequestBodyOptions, onStart: () => void) {
     this.#request = request
     this.#stream = http2StreamOf(request)
@@ -54,9 +55,9 @@ export class RequestBody implements IncomingBody {
       source.on('close', this.#onGone)
       source.on('error', this.#onGone)
     }
-    // Middleware before the handler may have taken the body, or its time.
+    // Middleware before the handler may have read the body, or waited so long that it is gone.
     if (this.#source.readableEnded && this.size !== 0) {
-      throw new Error('Something has read the body before: mount the handler before body parsers')
+      throw new Error('The body has already been read: mount the handler before body parsers')
     }
     if (this.#source.destroyed || request.destroyed) this.#onGone()
   }
@@ -76,7 +77,7 @@ export class RequestBody implements IncomingBody {
     return this
   }
 
-  /** The next batch, for whoever iterates. */
+  /** Waits for the next batch. */
   async next(): Promise<IteratorResult<readonly Buffer[], undefined>> {
     while (this.#batch.bytes === 0 && this.#end === undefined && !this.#over) await this.#wait()
     if (this.#batch.bytes === 0 || this.#over) return this.return()
@@ -98,7 +99,7 @@ export class RequestBody implements IncomingBody {
   }
 
   #start(): void {
-    if (this.#started) throw new Error('A body can be read once')
+    if (this.#started) throw new Error('A body can be read only once')
     this.#started = true
     this.#options.budget.add(this)
     if (this.#end !== undefined) return this.#collect()
@@ -113,7 +114,7 @@ export class RequestBody implements IncomingBody {
     return new Promise((resolve) => void this.#wakes.push(resolve))
   }
 
-  /** One timer for all waits: when it goes off, it looks how much of the time is left. */
+  /** Serves all waits with one timer. If it fires early, it restarts with the time that is left. */
   #watch(): void {
     const left = this.#options.idleTimeout - this.idleTime()
     if (left <= 0) return this.#finish('stalled')
@@ -138,7 +139,7 @@ export class RequestBody implements IncomingBody {
     if (this.size !== undefined) {
       return this.#finish(this.#received === this.size ? 'complete' : 'disconnected')
     }
-    // A client of Node's that cancels ends the body, and resets the stream a moment later.
+    // When a Node client cancels, it ends the body and resets the stream a moment later.
     void roundTrip(this.#stream).then(() => this.#finish('complete'))
   }
 
@@ -154,22 +155,25 @@ export class RequestBody implements IncomingBody {
     this.#source.off('end', this.#onEnd)
     clearTimeout(this.#idleTimer)
     if (end !== 'complete') this.#source.pause()
-    // A stream keeps nothing when it is closed, a request of HTTP/1 what nobody has asked for yet.
+    // An HTTP/1 request keeps its unread bytes when it closes; a stream does not.
     if (this.#started || this.#stream !== undefined) this.#collect()
     this.#resume()
     this.#resolveEnded(end)
   }
 
-  /** Takes what Node has read and nobody has asked for yet. Without a `data` listener, which would get it too. */
+  /**
+   * Takes the bytes that Node has buffered. Call it without a `data` listener, which would get them
+   * too.
+   */
   #collect(): void {
     if (this.#end === 'overrun') return
     for (let chunk; (chunk = this.#source.read()) !== null;) this.#batch.add(chunk)
   }
 
-  /** Tells the client at once. */
+  /** Cuts the request off, so that the client notices at once. */
   #cut(): void {
     if (this.#stream === undefined) cut(this.#request.socket)
-    // The connection carries other requests too.
+    // The connection carries other requests, so only the stream is closed.
     else this.#stream.close(cancel)
   }
 }
@@ -178,13 +182,13 @@ async function* flatten(batches: AsyncIterable<readonly Buffer[]>): AsyncGenerat
   for await (const batch of batches) yield* batch
 }
 
-/** A reset tells the client at once; only plain TCP sockets can send one. */
+/** Sends a reset, which the client notices at once. Only plain TCP sockets can send one. */
 function cut(socket: Socket): void {
   if ('encrypted' in socket || socket.remoteAddress === undefined) socket.destroy()
   else socket.resetAndDestroy()
 }
 
-/** `Content-Length`, which Node has checked; 0 when the request has no body at all. */
+/** Returns `Content-Length`, which Node has validated; 0 when the request has no body at all. */
 function bodySize(request: IncomingMessage): number | undefined {
   const { headers } = request
   if (headers['content-length'] !== undefined) return Number(headers['content-length'])

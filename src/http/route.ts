@@ -2,7 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { inspect } from 'node:util'
 import { isUploadId } from '../upload.js'
 
-/** What a URL means: `undefined` lies outside the base path, `unknown` inside, but nothing is there. */
+/**
+ * The resource that a URL names. `unknown` is inside the base path but names nothing; `undefined`
+ * is outside the base path.
+ */
 export type Route =
   | { readonly kind: 'creation' }
   | { readonly kind: 'upload'; readonly id: string }
@@ -10,20 +13,21 @@ export type Route =
   | undefined
 
 /**
- * Segments of RFC 3986 characters, none of them empty, `.` or `..`. Two slashes at the beginning of a Location
- * would make the next segment a host.
+ * Segments of RFC 3986 characters. None may be `.`, `..` or empty: two slashes at the beginning of
+ * a `Location` would make the next segment a host.
  */
 const pathPattern = /^(?:\/(?!\.\.?(?:\/|$))[\w.~!$&'()*+,;=:@%-]+)*\/?$/
 
-/** The path without a slash at its end; `undefined` when it cannot be in front of the URLs of uploads. */
+/** Returns the path without a trailing slash; `undefined` when upload URLs cannot begin with it. */
 export function parsePrefix(path: string): string | undefined {
   if (!path.startsWith('/') || !pathPattern.test(path)) return undefined
   return path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 /**
- * The base path without a slash at its end: `/files/` becomes `/files`, and `/` becomes empty. Throws a `TypeError`
- * when it does not begin with a slash, or holds a query, a hash, an empty segment, `.`, `..` or unencoded characters.
+ * Returns the base path without a trailing slash: `/files/` becomes `/files`, and `/` becomes
+ * empty. Throws a `TypeError` when it does not begin with a slash, or when it contains a query, a
+ * hash, an empty segment, `.`, `..` or unencoded characters.
  */
 export function normalizeBasePath(basePath: string): string {
   const path = typeof basePath === 'string' ? parsePrefix(basePath) : undefined
@@ -36,8 +40,8 @@ export function normalizeBasePath(basePath: string): string {
 }
 
 /**
- * What a request's raw URL means under a normalized base path. Both are compared as they stand, byte for byte; only
- * the id is decoded.
+ * Finds the resource that a request's raw URL names under a normalized base path. Compares both
+ * byte for byte; only the id is decoded.
  */
 export function route(url: string, basePath: string): Route {
   const path = pathOf(url)
@@ -49,12 +53,13 @@ export function route(url: string, basePath: string): Route {
 }
 
 /**
- * The id in a reference to an upload, as a concatenation lists them: a URL, or one relative to the path of the creation
- * URL, with or without its slash at the end (RFC 3986, section 5). The host is neither compared nor ever asked.
- * `undefined` when the reference cannot be to an upload below the creation URL.
+ * Returns the id in a reference to an upload, as a concatenation lists them. The reference is a
+ * URL, or relative to the path of the creation URL, with or without its trailing slash (RFC 3986,
+ * section 5). The host is ignored, and never contacted. Returns `undefined` when the reference
+ * cannot be to an upload below the creation URL.
  */
 export function uploadIdOf(reference: string, creationPath: string): string | undefined {
-  // What no URL may hold, `URL` would drop or read as another character.
+  // `URL` would drop characters that no URL may contain, or read them as others.
   if (/[^!-~]|\\/.test(reference)) return undefined
   const base = `http://host${creationPath}`
   if (!URL.canParse(reference, base)) return undefined
@@ -64,18 +69,21 @@ export function uploadIdOf(reference: string, creationPath: string): string | un
   return found?.kind === 'upload' ? found.id : undefined
 }
 
-/** The target of a request as it reached the server: frameworks cut off the path at which a handler is mounted. */
+/**
+ * The target of a request as it reached the server: frameworks cut off the path at which a handler
+ * is mounted.
+ */
 export function targetOf(request: IncomingMessage): string {
   const { originalUrl = request.url! } = request as { originalUrl?: string }
   return originalUrl
 }
 
-/** Whether the path of a request target ends in a slash, which relative references depend on. */
+/** Whether the path of a request target ends in a slash. Relative references depend on it. */
 export function endsInSlash(target: string): boolean {
   return pathOf(target).endsWith('/')
 }
 
-/** The path of a request target as it stands. `//host/path` is a path with an empty segment: no authority. */
+/** Returns the raw path of a request target. `//host/path` is a path with an empty segment. */
 function pathOf(url: string): string {
   const [path = ''] = url.split(/[?#]/, 1)
   return path.replace(/^https?:\/\/[^/]*/i, '')

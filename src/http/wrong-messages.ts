@@ -1,6 +1,6 @@
 /**
- * The error for a request and response that are not Node's, such as the web `Request` of the Fetch API; `undefined` for
- * those that are.
+ * Returns an error if the request and response are not Node's, such as the `Request` of the Fetch
+ * API; otherwise `undefined`.
  */
 export function wrongMessages(request: unknown, response: unknown): TypeError | undefined {
   const { headers } = (request ?? {}) as { readonly headers?: unknown }

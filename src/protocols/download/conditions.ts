@@ -1,23 +1,23 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { parseHttpDate } from './parse-http-date.js'
 
-/** What tells one version of some content from another. */
+/** The values that distinguish one version of some content from another. */
 export interface Validators {
   /** An entity tag with its quotes. */
   readonly etag: string
-  /** Its fraction of a second does not count. */
+  /** Fractions of a second are ignored. */
   readonly lastModified: Date
 }
 
 /**
- * How a GET or HEAD goes on: `proceed`; `ignore-range`, which is to proceed with everything, whatever `Range` says;
+ * How a GET or HEAD continues: `proceed`; `ignore-range` (send everything, despite `Range`);
  * `not-modified` (304); `precondition-failed` (412).
  */
 export type ConditionResult = 'proceed' | 'ignore-range' | 'not-modified' | 'precondition-failed'
 
 /**
- * Evaluates the conditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. Dates that cannot be read are no
- * conditions, except in `If-Range`, where they are not met.
+ * Evaluates the conditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. A condition
+ * with an invalid date is ignored, except in `If-Range`, where it is not met.
  */
 export function evaluateConditions(
   headers: IncomingHttpHeaders,

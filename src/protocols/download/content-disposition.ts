@@ -3,7 +3,7 @@ import type { Metadata } from '../../upload.js'
 import { baseName } from '../../base-name.js'
 import { httpToken } from '../../http-token.js'
 
-/** The only types that browsers may show in place: none of them can carry a script. */
+/** The only types that browsers may show inline. They cannot contain scripts. */
 const inlineTypes = new Set([
   'text/plain',
   ...['image/png', 'image/jpeg', 'image/gif', 'image/bmp', 'image/webp'],
@@ -11,7 +11,7 @@ const inlineTypes = new Set([
   ...['video/mp4', 'video/webm', 'video/ogg', 'application/ogg'],
 ])
 
-/** A media type as RFC 6838 section 4.2 names them, and parameters as of RFC 9110 section 5.6.6. */
+/** A media type (RFC 6838 section 4.2) with parameters (RFC 9110 section 5.6.6). */
 const restrictedName = '[a-z0-9][a-z0-9!#$&^_.+-]{0,126}'
 const quotedString = /"(?:[\t !#-[\]-~]|\\[\t -~])*"/.source
 const mediaTypePattern = new RegExp(
@@ -21,11 +21,12 @@ const mediaTypePattern = new RegExp(
 )
 
 /**
- * The headers that say what a download is, from what its uploader claimed.
+ * Returns the headers that describe a download.
  *
- * The type is that of the metadata `filetype` or `type`, the first that is a media type, else
- * `application/octet-stream`. The name is that of `filename`, `name` or `fileName`, the first that is not empty,
- * without directories. What the application chose comes first. Everything but plain text and common images, sounds and films is an attachment.
+ * The application's choice takes precedence over the metadata, which the uploader wrote. The type
+ * is the first media type among `filetype` and `type`, otherwise `application/octet-stream`. The
+ * name is the first of `filename`, `name` and `fileName` that is not empty, without directories.
+ * Everything except plain text and common images, sounds and films is an attachment.
  */
 export function contentHeaders(
   metadata: Metadata,
@@ -45,7 +46,7 @@ export function contentHeaders(
   }
 }
 
-/** Whether a text is a media type that downloads may have. */
+/** Whether a string is a media type that downloads may have. */
 export function isMediaType(text: string): boolean {
   return parseMediaType(text) !== undefined
 }
@@ -55,15 +56,18 @@ function parseMediaType(text = ''): { text: string; essence: string } | undefine
   return essence === undefined ? undefined : { text, essence: essence.toLowerCase() }
 }
 
-/** RFC 6266: a name in ASCII that everybody reads and, where that is not the whole name, the whole in UTF-8. */
+/**
+ * Formats a name by RFC 6266: in ASCII, which every client reads, and also in UTF-8 when ASCII
+ * cannot express it.
+ */
 function formatFilename(name: string): string {
-  // Some browsers decode percent signs here (RFC 6266 appendix D), and quoted pairs are often misread.
+  // Some browsers decode percent signs here (RFC 6266 appendix D) and misread quoted pairs.
   const fallback = name.replace(/[^ -~]|["\\%]/gu, '_')
   const simple = `; filename="${fallback}"`
   return fallback === name ? simple : `${simple}; filename*=UTF-8''${encode(name)}`
 }
 
-/** Percent-encoding as of RFC 8187, which keeps less than `encodeURIComponent`. */
+/** Percent-encodes by RFC 8187, which leaves fewer characters than `encodeURIComponent`. */
 function encode(name: string): string {
   return encodeURIComponent(name).replace(
     /['()*]/g,

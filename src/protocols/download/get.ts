@@ -11,8 +11,9 @@ import { parseRange } from './parse-range.js'
 import { presentationOf } from './presentation.js'
 
 /**
- * Only the client may keep a download, since a shared cache does not ask the `access` hook; and it asks here before it uses
- * what it kept, since uploads are removed. A proxy or middleware that compresses would break ranges.
+ * `private`: a shared cache would not call the `access` hook. `no-cache`: uploads can be removed,
+ * so the client revalidates its copy before it uses it. `no-transform`: compression by a proxy or
+ * middleware would break ranges.
  */
 const defaultCacheControl = 'private, no-cache, no-transform'
 
@@ -30,7 +31,7 @@ export async function handleGet(
     etag: validators.etag,
     'last-modified': validators.lastModified.toUTCString(),
     'accept-ranges': 'bytes',
-    // What others uploaded must not run as a page or script of this site.
+    // Uploaded files must not run as pages or scripts of this site.
     'content-security-policy': 'sandbox',
     ...presentation.headers,
   }
@@ -45,7 +46,7 @@ export async function handleGet(
 
   const whole = range === 'whole'
   await downloadTurn(exchange)
-  // The client gave up while it waited: nothing can be sent.
+  // The client gave up while it waited, so nothing can be sent.
   if (exchange.gone) return { status: 204, headers: {} }
   const gone = new AbortController()
   void exchange.responded.then(() => gone.abort())
@@ -65,14 +66,20 @@ export async function handleGet(
   }
 }
 
-/** What is stored is the content as it was sent, codings included (IETF draft, Content Codings). */
+/**
+ * Returns the headers about codings. Content is stored as it was sent, codings included (IETF
+ * draft, Content Codings).
+ */
 function codingHeaders({ representation }: Upload) {
   const names = ['content-encoding', 'content-language'] as const
   const { headers = {} } = representation ?? {}
   return Object.fromEntries(names.flatMap((name) => (headers[name] ? [[name, headers[name]]] : [])))
 }
 
-/** Finished content never changes; an id that is used again belongs to an upload that was created later. */
+/**
+ * Returns the validators. Finished content never changes, and an upload that reuses an id was
+ * created later.
+ */
 function validatorsOf({ createdAt, state }: Upload, length: number) {
   const created = new Date(createdAt)
   return {

@@ -1,15 +1,17 @@
 import type { ByteRange } from '../../capabilities/content-reader.js'
 
-/** What a request asks for: some of the bytes, all of them, or some that do not exist (416). */
+/** The requested bytes: some of them, all of them, or some that do not exist (416). */
 export type RangeRequest = ByteRange | 'whole' | 'unsatisfiable'
 
 /**
- * Reads a `Range` header for content of `length` bytes (RFC 9110 section 14.2). A header that is absent, malformed
- * or of another unit asks for everything, and so does one with several ranges, which a server need not serve.
+ * Parses a `Range` header for content of `length` bytes (RFC 9110 section 14.2). A header that is
+ * absent, malformed or in another unit requests everything. So does one with several ranges, which
+ * a server need not serve.
  */
 export function parseRange(header: string | undefined, length: number): RangeRequest {
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/i.exec(header ?? '') ?? []
-  // No Content-Range can describe a part of nothing; clients that always send a Range get the empty content.
+  // `Content-Range` cannot describe a part of empty content. Clients that always send `Range` get
+  // all of it.
   if ((first === '' && last === '') || length === 0) return 'whole'
   if (first === '') {
     const suffix = Number(last)

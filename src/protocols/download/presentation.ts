@@ -8,7 +8,7 @@ import { withoutSecret } from '../../uploads/record/without-secret.js'
 import type { ProtocolContext } from '../context.js'
 import { isMediaType } from './content-disposition.js'
 
-/** Headers that say which bytes are sent, or that have members of their own. */
+/** Headers that describe the bytes sent, have their own member, or belong to the connection. */
 const reserved = new Set([
   ...['content-length', 'content-range', 'content-encoding', 'accept-ranges', 'etag'],
   ...['last-modified', 'content-type', 'content-disposition', 'x-content-type-options'],
@@ -16,8 +16,9 @@ const reserved = new Set([
 ])
 
 /**
- * What the application says about a download, names of headers in lower case. Throws `ERR_HOOK_FAILED` when it fails,
- * takes longer than `hookTimeout`, or says what cannot be sent.
+ * Calls the application's `download` function and returns its result, with header names in lower
+ * case. Throws `ERR_HOOK_FAILED` when the function fails, takes longer than `hookTimeout`, or
+ * returns something that cannot be sent.
  */
 export async function presentationOf(
   { engine: { hookLimit }, download }: ProtocolContext,
