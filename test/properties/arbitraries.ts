@@ -6,7 +6,7 @@ import type { Target, UploadRequest } from './requests.js'
 export const mostly = <const T>(usual: T, ...others: readonly [T, ...T[]]) =>
   fc.oneof({ weight: 8, arbitrary: fc.constant(usual) }, fc.constantFrom<T[]>(...others))
 
-/** Small ones, about one batch of tiny pieces, and more than one read of a socket. */
+/** Mostly small sizes, some around one batch of tiny pieces, a few beyond one read of a socket. */
 export const size = fc.oneof(
   { withCrossShrink: true },
   { weight: 6, arbitrary: fc.nat(20) },
@@ -45,7 +45,7 @@ export const shift = fc.oneof(
 
 export const range = maybe(fc.record({ first: maybe(fc.nat(30)), last: maybe(fc.nat(30)) }))
 
-/** How many bytes a request brings before something comes in between, and how many more it would. */
+/** How many bytes of a body are sent before an interruption, and how many remain. */
 export const split = fc.record({ sent: size, unsent: fc.integer({ min: 1, max: 9 }) })
 
 export const ending = fc.constantFrom('end' as const, 'reset' as const)

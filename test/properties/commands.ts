@@ -65,7 +65,10 @@ export class Create implements Step {
   }
 }
 
-/** Notes the path of an upload, which must have been told exactly when there is one. */
+/**
+ * Records the path of an upload. The response must have a `Location` exactly when there is an
+ * upload.
+ */
 export async function created(
   model: Model,
   site: Site,
@@ -82,7 +85,7 @@ export async function created(
 export class CreateFinal implements Step {
   readonly client: number
   readonly parts: readonly number[]
-  /** Whether they may be something else than partial uploads. */
+  /** Whether they may include uploads that are not partial. */
   readonly strays: boolean
 
   constructor(client: number, parts: readonly number[], strays: boolean) {
@@ -111,7 +114,7 @@ export class CreateFinal implements Step {
   }
 }
 
-/** One request to an upload, while nobody else asks for it. */
+/** One request to an upload, without another one at the same time. */
 export class Ask implements Step {
   readonly target: Target
   readonly request: UploadRequest

@@ -6,11 +6,11 @@ import { altered, changed } from '../conformance-suite/broken.js'
 import type { Bug } from './bug.js'
 import { calm } from '../support/stages.js'
 
-/** The protocol of the request that is being answered. */
-const asking = new AsyncLocalStorage<Upload['protocol']>()
+/** The protocol of the current request. */
+const requestProtocol = new AsyncLocalStorage<Upload['protocol']>()
 
-/** An info store whose records of uploads of the draft are read as something else. */
-function misread(
+/** Makes an info store that misreads the records of draft uploads. */
+function misreading(
   infoStore: MemoryInfoStore,
   read: (upload: Upload) => Upload | Promise<Upload>,
 ): MemoryInfoStore {
@@ -22,8 +22,8 @@ function misread(
   })
 }
 
-/** Changes the headers of answers. */
-function misanswer(
+/** Changes the headers of responses. */
+function alterHeaders(
   alter: (request: IncomingMessage, status: number, headers: OutgoingHttpHeaders) => void,
 ) {
   return (request: IncomingMessage, response: ServerResponse) => {
@@ -36,19 +36,19 @@ function misanswer(
   }
 }
 
-/** Bugs in what the draft alone promises. */
+/** Bugs in promises that only the draft makes. */
 export const draftBugs: readonly Bug[] = [
   {
-    title: 'a server that takes full bytes for the end',
+    title: 'a server that takes full bytes for the end of the upload',
     plant: (composer, _, infoStore) =>
-      composer.useInfoStore(misread(infoStore, (upload) => ({ ...upload, completes: true }))),
-    tells: /\(draft.*\?0/,
+      composer.useInfoStore(misreading(infoStore, (upload) => ({ ...upload, completes: true }))),
+    shownBy: /\(draft.*\?0/,
   },
   {
     title: 'a server that takes the end of a connection for the end of an upload',
     plant: (composer, store, infoStore) =>
       composer.useInfoStore(
-        misread(infoStore, async (upload) => {
+        misreading(infoStore, async (upload) => {
           const { completes, state } = upload
           if (!completes || state.kind !== 'open') return upload
           const { signal } = new AbortController()
@@ -56,7 +56,7 @@ export const draftBugs: readonly Bug[] = [
           return stat === undefined ? upload : { ...upload, length: stat.offset }
         }),
       ),
-    tells: /(end|reset|HEAD) after \d+ bytes|while somebody|at once/,
+    shownBy: /(end|reset|HEAD) after \d+ bytes|while another client|at once/,
   },
   {
     title: 'a record that forgets that an upload is complete',
@@ -75,22 +75,22 @@ export const draftBugs: readonly Bug[] = [
           },
         }),
       ),
-    tells: /\(draft.*\?1/,
+    shownBy: /\(draft.*\?1/,
   },
   {
     title: 'a replay that does not say that the upload is complete',
-    before: misanswer(({ headers: sent, method }, status, headers) => {
+    before: alterHeaders(({ headers: sent, method }, status, headers) => {
       const isReplay = method === 'PATCH' && status === 201 && sent['content-length'] === '0'
       if (isReplay) delete headers['upload-complete']
     }),
-    tells: /PATCH \(draft.* with .*\?1/,
+    shownBy: /PATCH \(draft.* with .*\?1/,
   },
   {
-    title: 'a verdict that sounds as if the client could go on',
-    before: misanswer((_, status, headers) => {
+    title: 'a rejection that sounds as if the client could continue',
+    before: alterHeaders((_, status, headers) => {
       if (status === 400 && 'upload-complete' in headers) headers['upload-complete'] = '?0'
     }),
-    tells: /Repr-Digest/,
+    shownBy: /Repr-Digest/,
   },
   {
     title: 'an appender that keeps a body with a wrong Content-Digest',
@@ -104,24 +104,24 @@ export const draftBugs: readonly Bug[] = [
           },
         }),
       ),
-    tells: /\(draft.*checksum (wrong|right.* (end|reset|HEAD) after)/,
+    shownBy: /\(draft.*checksum (wrong|right.* (end|reset|HEAD) after)/,
   },
   {
     title: 'a record that forgets which protocol made the upload',
-    before: ({ headers }) => asking.enterWith(headers['tus-resumable'] ? 'tus' : 'ietf'),
+    before: ({ headers }) => requestProtocol.enterWith(headers['tus-resumable'] ? 'tus' : 'ietf'),
     plant: (composer, _, infoStore) =>
       composer.useInfoStore(
         changed(infoStore, {
           async get(id) {
             const upload = await infoStore.get(id)
-            return upload && { ...upload, protocol: asking.getStore() ?? upload.protocol }
+            return upload && { ...upload, protocol: requestProtocol.getStore() ?? upload.protocol }
           },
         }),
       ),
-    tells: /POST of|\(draft/,
+    shownBy: /POST of|\(draft/,
   },
   {
-    title: 'an upload that outlives too long a body',
+    title: 'an upload that survives a body that is too long',
     plant: (composer, store, infoStore) => {
       const overrun = new Set<string>()
       composer.useInfoStore(
@@ -141,10 +141,10 @@ export const draftBugs: readonly Bug[] = [
         }),
       )
     },
-    tells: /\(draft.*\(chunked\)/,
+    shownBy: /\(draft.*\(chunked\)/,
   },
   {
-    title: 'a store that drops the beginning of a body that does not come to its end',
+    title: 'a store that drops the beginning of a body that breaks off',
     plant: (composer, store) =>
       composer.useDataStore(
         changed(store, {
@@ -159,6 +159,6 @@ export const draftBugs: readonly Bug[] = [
           },
         }),
       ),
-    tells: /\(draft.*((end|reset|HEAD) after|of which it has sent)/,
+    shownBy: /\(draft.*((end|reset|HEAD) after|of which it has sent)/,
   },
 ]

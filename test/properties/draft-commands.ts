@@ -68,7 +68,7 @@ export class DraftCreate implements Step {
   }
 }
 
-/** A creation that breaks off after the client was told where the upload is, and then asks how far it came. */
+/** A creation that breaks off after the client got the location. It then asks for the offset. */
 export class DraftCreateCut implements Step {
   readonly client: number
   readonly request: DraftCreateRequest
@@ -89,7 +89,7 @@ export class DraftCreateCut implements Step {
 
   check({ uploads }: Readonly<Model>): boolean {
     const { chunk, version } = this.request
-    // Otherwise nobody is told where the upload is.
+    // Without interim responses, no client would learn where the upload is.
     if (uploads.length >= maxUploads || version === undefined || version === 99) return false
     return this.sent < chunk.size && creating(this.request, Buffer.alloc(chunk.size)) !== undefined
   }
@@ -99,8 +99,8 @@ export class DraftCreateCut implements Step {
     const bytes = model.fill(request.chunk.size)
     const open = await site.begin(creationOf(request, bytes), sent)
     const announced = await open.announced
-    const told = { ...announcement(request.version), location: expect.any(String) }
-    expect(announced, '104').toMatchObject(told)
+    const promised = { ...announcement(request.version), location: expect.any(String) }
+    expect(announced, '104').toMatchObject(promised)
     const number = site.paths.push(announced!.location as string) - 1
     const begun = creating(request, bytes)!
     const after = request.chunk.checksum === 'none' ? grown(begun, bytes.subarray(0, sent)) : begun
@@ -115,7 +115,7 @@ export class DraftCreateCut implements Step {
       await site.idle()
     }
     agreed(await head(site, number, after), expectedHead(site, after))
-    // What has been ended does not get through any more.
+    // Nothing more of an ended body gets through.
     if (ending === 'HEAD') {
       open.request.end(bytes.subarray(sent))
       await ended(open)
@@ -129,13 +129,13 @@ export class DraftCreateCut implements Step {
   }
 }
 
-/** What is asked is nothing but what the server can do. */
+/** `OPTIONS`, which asks only for what the server supports. */
 export class Options implements Step {
   readonly client: number
   readonly number: number | undefined
   readonly headers: OutgoingHttpHeaders
 
-  /** `number`: that of an upload; `undefined`: where uploads are created. */
+  /** The number of an upload; `undefined` for the URL where uploads are created. */
   constructor(client: number, number: number | undefined, headers: OutgoingHttpHeaders) {
     this.client = client
     this.number = number

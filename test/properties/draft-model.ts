@@ -13,30 +13,30 @@ import { maxSize, type Chunk, type ModelUpload, type Outcome } from './model.js'
 export interface DraftCreateRequest {
   readonly method: 'POST' | 'PUT' | 'PATCH'
   readonly version: Version
-  /** Whether the body is said to be the end. */
+  /** Whether the request declares the body to be the end. */
   readonly ends: boolean
-  /** Upload-Length, counted from the end of the body. */
+  /** `Upload-Length`, counted from the end of the body. */
   readonly declares: number | undefined
   readonly chunk: Chunk
-  /** Repr-Digest; the right one is that of the body. */
+  /** `Repr-Digest`. A right one is that of the body. */
   readonly whole: 'none' | 'right' | 'wrong'
   readonly flaw: 'none' | 'offset' | 'not said'
 }
 
 export interface AppendRequest {
   readonly version: Version
-  /** How far Upload-Offset is from the right one. */
+  /** The difference between `Upload-Offset` and the right one. */
   readonly shift: number
-  /** `undefined`: it is not said whether the body is the end. */
+  /** `undefined`: the request does not say whether the body is the end. */
   readonly ends: boolean | undefined
   readonly declares: number | undefined
-  /** Whether the chunk is all that is missing, if that can be said. */
+  /** Whether the chunk is everything that is missing, if that is known. */
   readonly fills: boolean
   readonly chunk: Chunk
   readonly flaw: 'none' | 'type' | 'offset'
 }
 
-/** What an append claims. */
+/** The claims of an append. */
 export interface Claims {
   readonly path: string
   readonly offset: number
@@ -49,32 +49,35 @@ export function draftCreateOutcome(request: DraftCreateRequest, bytes: Buffer): 
   const begun = beginCreation(request, bytes)
   if ('statuses' in begun) return begun
   const outcome = takeBody(begun, request, ends, bytes)
-  const told = outcome.statuses[0] === 204 ? { ...outcome, statuses: [201] } : outcome
-  if (version === undefined) return told
-  if (version !== 99) return { ...told, interim: announcement(version) }
+  const created = outcome.statuses[0] === 204 ? { ...outcome, statuses: [201] } : outcome
+  if (version === undefined) return created
+  if (version !== 99) return { ...created, interim: announcement(version) }
   // The body is the whole upload, or nothing.
-  const { upload, mayKeep: _, ...single } = told
-  return upload?.end === 'complete' ? told : single
+  const { upload, mayKeep: _, ...single } = created
+  return upload?.end === 'complete' ? created : single
 }
 
-/** What a `104` tells first. */
+/** Returns the headers of the first `104`. */
 export function announcement(version: Version) {
   return { ...limit, 'upload-draft-interop-version': String(version) }
 }
 
-/** The upload when the body of its creation begins to count; `undefined` when none is made, or the body is too long. */
+/**
+ * Returns the upload when the body of its creation begins to count; `undefined` when there is no
+ * upload, or the body is too long.
+ */
 export function creating(request: DraftCreateRequest, bytes: Buffer): ModelUpload | undefined {
   const begun = beginCreation(request, bytes)
   if ('statuses' in begun) return undefined
   return bytes.length > (begun.length ?? maxSize) ? undefined : begun
 }
 
-/** The upload that the head of the request makes, or the refusal of that request. */
+/** Returns the upload that the head of the request creates, or the refusal of that request. */
 function beginCreation(request: DraftCreateRequest, bytes: Buffer): ModelUpload | Outcome {
   const { chunk, ends, flaw, version, whole } = request
   if (flaw === 'not said') return { statuses: [412], headers: {} }
   if (flaw === 'offset') return refused(version, 400)
-  const length = toldLength(request, 0, bytes, lengthField(request, bytes))
+  const length = declaredLength(request, 0, bytes, lengthField(request, bytes))
   if (length === 'contradiction' || (version === 99 && !ends)) return refused(version, 400)
   if (chunk.checksum === 'unknown' || chunk.checksum === 'malformed') return refused(version, 400)
   if ((length ?? 0) > maxSize) return refused(version, 413)
@@ -97,8 +100,11 @@ export function lengthField(
   return declares === undefined ? undefined : Math.max(0, offset + bytes.length + declares)
 }
 
-/** The length that a request tells, by Upload-Length or by the size of a body that is the end. */
-function toldLength(
+/**
+ * Returns the length that a request declares: by `Upload-Length`, or by the size of a body that is
+ * the end.
+ */
+function declaredLength(
   { chunk, ends }: Pick<DraftCreateRequest, 'chunk' | 'ends'>,
   offset: number,
   bytes: Buffer,
@@ -120,7 +126,10 @@ export function appendOutcome(
   return takeBody(begun, request, isEnd(request)!, claims.bytes, claims.path)
 }
 
-/** The upload when the body of an append begins to count; `undefined` when it is refused before, or too long. */
+/**
+ * Returns the upload when the body of an append begins to count; `undefined` when the append is
+ * refused before that, or too long.
+ */
 export function receiving(
   upload: ModelUpload,
   request: AppendRequest,
@@ -138,7 +147,10 @@ function isEnd({ ends, version }: AppendRequest): boolean | undefined {
   return ends ?? (rulesOf(version).absentEnds ? true : undefined)
 }
 
-/** The upload with what the head of the request tells of it, or the refusal of that request. */
+/**
+ * Returns the upload with the declarations in the head of the request, or the refusal of that
+ * request.
+ */
 function begin(upload: ModelUpload, request: AppendRequest, claims: Claims): ModelUpload | Outcome {
   const { chunk, flaw, version } = request
   const ends = isEnd(request)
@@ -149,24 +161,24 @@ function begin(upload: ModelUpload, request: AppendRequest, claims: Claims): Mod
   if (upload.end === 'complete') return repeated(upload, request, ends, claims)
   const offset = upload.bytes.length
   if (claims.offset !== offset) return refused(version, 409, upload, offset)
-  const length = toldLength({ chunk, ends }, offset, claims.bytes, claims.length)
+  const length = declaredLength({ chunk, ends }, offset, claims.bytes, claims.length)
   if (length === 'contradiction') return refused(version, 400, upload, offset)
   if (length === undefined || length === upload.length) return upload
   const contradicts = upload.length !== undefined || length < offset
   if (contradicts) return refused(version, 400, upload, offset)
   if (length > maxSize) return refused(version, 413, upload, offset)
-  // Once told it stands, whatever becomes of the body.
+  // A declaration is recorded, whatever becomes of the body.
   return { ...upload, length }
 }
 
 function untyped(upload: ModelUpload, { ends, version }: AppendRequest): Outcome {
-  // Nothing else says that it is of the draft.
+  // Nothing else shows that it is a draft upload.
   if (version === undefined && ends === undefined) return { statuses: [412], headers: {}, upload }
   const { headers, ...outcome } = refused(version, 415, upload)
   return { ...outcome, headers: { ...headers, 'accept-patch': 'application/partial-upload' } }
 }
 
-/** Whoever has missed the last answer gets it again; nobody appends to what is complete. */
+/** Repeats the last response for a client that missed it. A complete upload takes no more bytes. */
 function repeated(
   upload: ModelUpload,
   { version }: AppendRequest,
@@ -192,7 +204,7 @@ function completed(upload: ModelUpload, version: Version, path: string | undefin
   return { by: 'draft', statuses: [201], headers, upload }
 }
 
-/** `path` is that of an upload that exists. */
+/** Returns the outcome of an append; `path` is that of an existing upload. */
 function takeBody(
   upload: ModelUpload,
   { chunk, version }: { readonly chunk: Chunk; readonly version: Version },
@@ -211,7 +223,8 @@ function takeBody(
   if (bytes.length > room) {
     if (tooMuch === 400 && overrunEnds) return refused(version, 400, { ...upload, gone: true })
     if (chunk.checksum !== 'none') return refused(version, tooMuch, upload, offset)
-    // What came before it was seen to be too long may have been stored, but never so much that the upload is full.
+    // Bytes that came before the body was seen to be too long may be stored, but never enough to
+    // fill the upload.
     return { ...refused(version, tooMuch, upload), mayKeep: Math.max(0, room - 1) }
   }
   if (chunk.checksum === 'wrong') return refused(version, 400, upload, offset)

@@ -9,9 +9,9 @@ import {
   type RangeRequest,
 } from './model.js'
 
-/** HEAD, and GET unless it downloads, by the draft. */
+/** `HEAD` by the draft, and `GET` unless it downloads. */
 export function retrievalOutcome(upload: ModelUpload, version: Version): Outcome {
-  if (upload.gone && version === undefined) return nobodys(upload)
+  if (upload.gone && version === undefined) return goneOutcome(upload)
   const instead = unavailable(version, upload)
   if (instead !== undefined) return instead
   const { bytes, end, length } = upload
@@ -30,19 +30,19 @@ export function retrievalOutcome(upload: ModelUpload, version: Version): Outcome
   }
 }
 
-/** Of an upload that does not exist any more, nobody need know which protocol it had. */
-function nobodys(upload: ModelUpload): Outcome {
+/** The protocol of a removed upload is unknown, so a response may use either. */
+function goneOutcome(upload: ModelUpload): Outcome {
   return { ...missing(upload), by: 'either' }
 }
 
-/** GET of an upload of the draft. */
+/** `GET` of a draft upload. */
 export function downloadOutcome(
   upload: ModelUpload,
   version: Version,
   range: RangeRequest | undefined,
 ): Outcome {
   if (version !== undefined || upload.end !== 'complete') return retrievalOutcome(upload, version)
-  if (upload.gone) return nobodys(upload)
+  if (upload.gone) return goneOutcome(upload)
   const { headers, ...outcome } = getOutcome(upload, range)
   const isServed = outcome.statuses[0] !== 416
   const state = isServed
@@ -51,23 +51,23 @@ export function downloadOutcome(
   return { ...outcome, by: 'draft', headers: { ...headers, ...state } }
 }
 
-/** DELETE without Tus-Resumable. */
+/** `DELETE` without `Tus-Resumable`. */
 export function cancellationOutcome(
   upload: ModelUpload,
   version: Version,
   needed: boolean,
 ): Outcome {
   const speaksTus = version === undefined && upload.kind !== 'draft'
-  if (speaksTus && upload.gone) return { ...nobodys(upload), statuses: [404, 410, 412] }
+  if (speaksTus && upload.gone) return { ...goneOutcome(upload), statuses: [404, 410, 412] }
   if (speaksTus) return { statuses: [412], headers: {}, upload }
-  if (upload.gone && version === undefined) return nobodys(upload)
+  if (upload.gone && version === undefined) return goneOutcome(upload)
   const outcome = deleteOutcome(upload, needed)
   const isDone = outcome.statuses[0] === 204
   if (isDone) return { ...outcome, by: 'draft' }
   return { ...refused(version, 409, upload), statuses: outcome.statuses }
 }
 
-/** OPTIONS changes nothing, whatever it carries. */
+/** `OPTIONS` changes nothing, whatever its headers are. */
 export function optionsOutcome(creates: boolean): Outcome {
   const draft = creates ? limit : { 'upload-limit': undefined }
   return {

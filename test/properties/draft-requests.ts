@@ -96,18 +96,18 @@ export class Append implements UploadRequest {
   }
 }
 
-/** What a request tells of the end. */
+/** Describes what a request declares about the end. */
 export function described({ declares, ends }: Pick<AppendRequest, 'declares' | 'ends'>): string {
   const said = ends === undefined ? ', not saying whether it is the end' : `, ?${ends ? 1 : 0}`
   return `${said}${declares === undefined ? '' : `, Upload-Length its end + ${declares}`}`
 }
 
-/** The draft, in a counterexample. */
+/** Names the draft and its version in a counterexample. */
 export function named(version: Version): string {
   return ` (draft${version === undefined ? '' : `, version ${version}`})`
 }
 
-/** Asks for the offset, or with GET and without a version for the content. */
+/** Asks for the offset, or with `GET` and without a version for the content. */
 export class Retrieval implements UploadRequest {
   readonly protocol = 'draft'
   readonly method: 'HEAD' | 'GET'

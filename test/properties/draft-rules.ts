@@ -1,11 +1,17 @@
 import { maxSize, missing, type ModelUpload, type Outcome } from './model.js'
 
-/** `Upload-Draft-Interop-Version`. `99` is one that nobody speaks; `undefined`: there is no such header. */
+/**
+ * `Upload-Draft-Interop-Version`. No server knows `99`; `undefined` means that there is no such
+ * header.
+ */
 export type Version = 3 | 4 | 5 | 6 | 7 | 8 | 9 | 99 | undefined
 
 export const limit = { 'upload-limit': `max-size=${maxSize}` }
 
-/** What differs between the versions. None, and one that nobody speaks, stand for the latest. */
+/**
+ * The differences between the versions. Without a version, or with an unknown one, the latest
+ * applies.
+ */
 export function rulesOf(version: Version = 99) {
   return {
     typedAppends: version >= 6,
@@ -28,7 +34,7 @@ export function refused(version: Version, status: number, upload?: ModelUpload, 
   return { by: 'draft', statuses: [status], headers, ...(upload && { upload }) } as const
 }
 
-/** What all requests of the draft to an upload are told that it does not have, or that has come to its verdict. */
+/** The response to every draft request for an upload that does not exist or was rejected. */
 export function unavailable(version: Version, upload: ModelUpload): Outcome | undefined {
   if (upload.gone) {
     const { headers, ...outcome } = missing(upload)

@@ -21,7 +21,7 @@ import type { UploadRequest } from './requests.js'
 
 const version = fc.constantFrom<Version[]>(9, undefined, 8, 7, 6, 5, 4, 3, 99)
 
-/** Upload-Length, counted from the end of a body. */
+/** `Upload-Length`, counted from the end of a body. */
 const declares = fc.oneof(
   { weight: 4, arbitrary: fc.constant(undefined) },
   { weight: 2, arbitrary: fc.constant(0) },
@@ -50,7 +50,7 @@ const appendRequest: fc.Arbitrary<AppendRequest> = fc.record({
 })
 
 const append: fc.Arbitrary<UploadRequest> = appendRequest.map((request) => new Append(request))
-/** Asks for the answer that a completing append was given, if that was the last. */
+/** Repeats the request for the response to a completing append, if that was the last one. */
 const replay: fc.Arbitrary<UploadRequest> = fc.record({ request: appendRequest, version }).map(
   ({ request, version }) =>
     new Append({
@@ -66,7 +66,7 @@ const retrieval: fc.Arbitrary<UploadRequest> = fc
   .map(([method, ...values]) => new Retrieval(method, ...values))
 const cancellation: fc.Arbitrary<UploadRequest> = version.map((values) => new Cancellation(values))
 
-/** An append that is begun and does not come to its end. */
+/** An append that begins and breaks off. */
 export const draftBeginning: fc.Arbitrary<Beginning> = fc
   .record({
     split,
@@ -80,7 +80,7 @@ export const draftBeginning: fc.Arbitrary<Beginning> = fc
     return { request: new Append({ ...request, ...sound }), sent }
   })
 
-/** What may come in between. */
+/** Requests that may interrupt it. */
 export const draftRival = fc.oneof(
   { weight: 4, arbitrary: append },
   { weight: 3, arbitrary: retrieval },

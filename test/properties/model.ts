@@ -1,11 +1,14 @@
-/** The limit of the servers that the property drives. */
+/** The size limit of the servers that the property drives. */
 export const maxSize = 220_000
-/** No partial upload grows beyond this, so that a final upload of three is never too large later on. */
+/** No partial upload grows beyond this size, so that a final upload of three is never too large. */
 export const maxPartial = 70_000
-/** No history has more uploads than this. */
+/** The maximum number of uploads in a history. */
 export const maxUploads = 6
 
-/** What an upload is by its protocol, whatever keeps it. Those of tus are plain, partial or final. */
+/**
+ * The kind of an upload by its protocol, independent of storage. A tus upload is plain, partial or
+ * final.
+ */
 export interface ModelUpload {
   readonly kind: 'plain' | 'partial' | 'final' | 'draft'
   readonly length: number | undefined
@@ -14,13 +17,13 @@ export interface ModelUpload {
   /** The partial uploads of a final one, by number. */
   readonly parts: readonly number[]
   readonly gone: boolean
-  /** What has become of one of the draft when its end was told. Absent: that was not told. */
+  /** For draft uploads: the result of declaring the end. Absent while it has not been declared. */
   readonly end?: 'complete' | 'rejected'
-  /** The digest that one of the draft must have in the end. */
+  /** The digest that a finished draft upload must have. */
   readonly digest?: string
 }
 
-/** A body, and what is said about it. */
+/** A body and its description. */
 export interface Chunk {
   readonly size: number
   /** Sent without a Content-Length. */
@@ -37,38 +40,38 @@ export interface CreateRequest {
 }
 
 export interface PatchRequest {
-  /** How far Upload-Offset is from the right one. */
+  /** The difference between `Upload-Offset` and the right one. */
   readonly shift: number
-  /** Upload-Length, counted from the end of this chunk. */
+  /** `Upload-Length`, counted from the end of this chunk. */
   readonly declares: number | undefined
-  /** Whether the chunk is all that is missing, if that can be said. */
+  /** Whether the chunk is everything that is missing, if that is known. */
   readonly fills: boolean
   readonly chunk: Chunk
   readonly flaw: 'none' | 'version' | 'type' | 'offset'
 }
 
-/** What the answer must be, and the upload after it. */
+/** The response that must come, and the upload after it. */
 export interface Outcome {
-  /** The protocol that the answer speaks. Default: tus. */
+  /** The protocol of the response. Default: tus. */
   readonly by?: 'draft' | 'either'
   readonly statuses: readonly number[]
-  /** The headers of a `104` that comes before. Absent: none comes. */
+  /** The headers of the `104` before the response. Absent: there is no `104`. */
   readonly interim?: Readonly<Record<string, string>>
-  /** `undefined`: the header is absent. */
+  /** A header with the value `undefined` must be absent. */
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly body?: Buffer
-  /** Absent: there is none. */
+  /** The body. Absent: it is not compared. */
   readonly upload?: ModelUpload
-  /** How many bytes of a body that is too long may be kept; the answer says how many were. */
+  /** How many bytes of a body that is too long may be kept. The response says how many were. */
   readonly mayKeep?: number
 }
 
-/** Everything that exists, by number. */
+/** All uploads, by number. */
 export class Model {
   readonly uploads: ModelUpload[] = []
   #chunks = 0
 
-  /** Bytes that differ from those of every other chunk. */
+  /** Makes bytes that differ from those of every other chunk. */
   fill(size: number): Buffer {
     const salt = ++this.#chunks
     return Buffer.from(Uint8Array.from({ length: size }, (_, index) => salt * 31 + index * 7))
@@ -83,7 +86,7 @@ export class Model {
     return final.kind === 'final' && !final.gone && !isFinished(final)
   }
 
-  /** Joins the final uploads that can be joined, and tells which. */
+  /** Concatenates the final uploads that are ready, and returns their numbers. */
   join(): readonly number[] {
     return [...this.uploads.keys()].filter((number) => {
       const final = this.uploads[number]!
@@ -94,7 +97,7 @@ export class Model {
     })
   }
 
-  /** Length and bytes of a final upload, as far as its parts let one say. */
+  /** Returns length and bytes of a final upload, as far as its parts determine them. */
   joined(parts: readonly number[]): Pick<ModelUpload, 'length' | 'bytes'> {
     const uploads = parts.map((part) => this.uploads[part]!)
     const length = uploads.reduce<number | undefined>(
@@ -107,7 +110,10 @@ export class Model {
   }
 }
 
-/** In tus full bytes are all it takes, so a final upload of nothing is finished from the start. */
+/**
+ * A tus upload is finished once its bytes are full, so a final upload without bytes is finished
+ * from the start.
+ */
 export function isFinished({ bytes, end, kind, length }: ModelUpload): boolean {
   return kind === 'draft' ? end === 'complete' : bytes.length === length
 }
@@ -124,7 +130,7 @@ export const missing = (upload: ModelUpload): Outcome => ({
   upload,
 })
 
-/** An upload of the draft is neither continued by tus nor told of. */
+/** A tus request must not continue or reveal a draft upload. */
 const foreign = (upload: ModelUpload): Outcome => ({
   statuses: [upload.end === 'rejected' ? 400 : 409],
   headers: { 'upload-offset': undefined },
@@ -184,7 +190,7 @@ export function patchOutcome(
   if (!request.chunk.chunked && sent.bytes.length > sent.length - offset) {
     return { statuses: [413], headers: { 'upload-offset': String(offset) }, upload }
   }
-  // Otherwise it stands once it is declared, whatever becomes of the chunk.
+  // Once declared, a length is recorded, whatever becomes of the chunk.
   return takeChunk({ ...upload, length: sent.length }, request.chunk, sent.bytes)
 }
 
@@ -196,7 +202,8 @@ function takeChunk(upload: ModelUpload, chunk: Chunk, bytes: Buffer): Outcome {
   if (tooLong && !chunk.chunked) return { statuses: [413], ...stays }
   if (chunk.checksum === 'unknown' || chunk.checksum === 'malformed') return refused(400, upload)
   if (tooLong && chunk.checksum !== 'none') return { statuses: [413], ...stays }
-  // What came before it was seen to be too long may have been stored, but never so much that the upload is full.
+  // Bytes that came before the body was seen to be too long may be stored, but never enough to fill
+  // the upload.
   if (tooLong) return { ...refused(413, upload), mayKeep: Math.max(0, room - 1) }
   if (chunk.checksum === 'wrong') return { statuses: [460], ...stays }
   const next = { ...upload, bytes: Buffer.concat([upload.bytes, bytes]) }
@@ -232,7 +239,7 @@ export interface RangeRequest {
   readonly last: number | undefined
 }
 
-/** GET with Tus-Resumable: what HEAD reports, and the content beside it when there is some. */
+/** `GET` with `Tus-Resumable`: the headers of `HEAD`, together with the content if there is any. */
 export function headByGetOutcome(
   upload: ModelUpload,
   concat: string | undefined,

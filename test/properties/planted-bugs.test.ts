@@ -22,7 +22,7 @@ const bugs: readonly Bug[] = [
           },
         }),
       ),
-    tells: /bytes/,
+    shownBy: /bytes/,
   },
   {
     title: 'a store that keeps the bytes of a chunk in the wrong order',
@@ -37,7 +37,7 @@ const bugs: readonly Bug[] = [
           },
         }),
       ),
-    tells: /with (all that is missing, or )?\d+ bytes/,
+    shownBy: /with (all that is missing, or )?\d+ bytes/,
   },
   {
     title: 'an appender that keeps a chunk with a wrong checksum',
@@ -48,7 +48,7 @@ const bugs: readonly Bug[] = [
             store.appendVerified(upload, from, body, async () => (await accept()) || true, options),
         }),
       ),
-    tells: /checksum (wrong|right.* end after)/,
+    shownBy: /checksum (wrong|right.* end after)/,
   },
   {
     title: 'an info store that forgets a declared length',
@@ -63,7 +63,7 @@ const bugs: readonly Bug[] = [
           },
         }),
       ),
-    tells: /POST (partial )?of deferred length[^]*declaring the length/,
+    shownBy: /POST (partial )?of deferred length[^]*declaring the length/,
   },
   {
     title: 'a concatenator that takes the parts in the wrong order',
@@ -74,7 +74,7 @@ const bugs: readonly Bug[] = [
             store.concatenate(final, [...partials].reverse(), options),
         }),
       ),
-    tells: /POST final of/,
+    shownBy: /POST final of/,
   },
   {
     title: 'a reader that forgets the last byte of a range',
@@ -89,19 +89,19 @@ const bugs: readonly Bug[] = [
             ),
         }),
       ),
-    tells: /GET \d, bytes/,
+    shownBy: /GET \d, bytes/,
   },
   {
     title: 'a locker that lets two in',
     plant: (composer) =>
       composer.useLocker(
         changed(new MemoryLocker(), {
-          // As if every request asked for another upload.
+          // Uses a different lock for every request.
           acquire: (id, options) => new MemoryLocker().acquire(id, options),
           settle: async () => 'held',
         }),
       ),
-    tells: /at once:|of which it has sent|HEAD after/,
+    shownBy: /at once:|of which it has sent|HEAD after/,
   },
 ]
 
@@ -124,7 +124,7 @@ test.each([...bugs, ...draftBugs])('finds $title', { timeout: 60_000 }, async (b
   })
   expect(details.failed, 'the property fails').toBe(true)
   const report = fc.defaultReportMessage(details)!
-  expect(report).toMatch(bug.tells)
+  expect(report).toMatch(bug.shownBy)
   const steps = report.match(/^ {2}(client \d|at once): /gm)
   expect(steps!.length, report).toBeLessThanOrEqual(6)
 })

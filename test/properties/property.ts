@@ -21,7 +21,9 @@ function racesOf(beginning: fc.Arbitrary<Beginning>, rival: fc.Arbitrary<UploadR
   ]
 }
 
-/** Requests of both protocols to one upload: the one that did not make it must leave it alone. */
+/**
+ * Requests of both protocols to one upload. The protocol that did not create it must not touch it.
+ */
 const stray: fc.Arbitrary<Target> = target.map((values) => ({ ...values, strays: true }))
 const mixedRaces = [
   fc.tuple(stray, tusBeginning, draftRival).map((values) => new Meet(...values)),
@@ -40,8 +42,9 @@ const history = (steps: readonly fc.Arbitrary<Step>[]) =>
 const histories = fc.oneof(...[tusHistory, draftHistory, mixedHistory].map(history))
 
 /**
- * Whatever several clients ask of a server, by one protocol or the other, it answers as the model does. A sound server
- * needs milliseconds for what a step waits for; `patience` keeps a broken one from making a history endless.
+ * Checks that a server responds to several clients of both protocols as the model does. A sound
+ * server needs milliseconds for each event that a step waits for; `patience` keeps a broken one
+ * from making a history endless.
  */
 export function agreesWithModel(compose: () => Promise<StoreComposer>, options: SiteOptions = {}) {
   return fc.asyncProperty(histories, async (commands) => {

@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { fileComposer, memoryComposer, temporaryDirectory } from '../support/serve.js'
 import { agreesWithModel } from './property.js'
 
-/** Chosen anew for every run, unless `PROPERTY_SEED` repeats one: fast-check prints it with a counterexample. */
+/**
+ * Different in every run, unless `PROPERTY_SEED` repeats one: fast-check prints it with a
+ * counterexample.
+ */
 const seed = Number(process.env.PROPERTY_SEED ?? Date.now() % 2 ** 31)
 
 describe.each([

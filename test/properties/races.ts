@@ -11,17 +11,17 @@ export interface Beginning {
   readonly sent: number
 }
 
-/** What has begun, and how far it has come. */
+/** An append in progress, and the bytes that have arrived. */
 interface Begun {
   readonly open: Open
   readonly prepared: Prepared
-  /** What the body lacks. */
+  /** The missing bytes of the body. */
   readonly rest: Buffer
-  /** The upload with those bytes that count already. */
+  /** The upload with the bytes that count already. */
   readonly upload: ModelUpload
 }
 
-/** What an append would be, when the upload has room for it, so that nothing but the interruption ends it. */
+/** Returns an append that fits the upload, so that only the interruption ends it. */
 function rehearse(
   model: Readonly<Model>,
   target: Target,
@@ -49,18 +49,24 @@ async function begin(
   return { open, prepared, rest: bytes.subarray(sent), upload }
 }
 
-/** Sees that a request is over of which the body will not come to its end. */
+/** Checks that a request with an unfinished body has ended. */
 export async function ended({ reply }: Open): Promise<void> {
   const first = await reply
-  if (first !== 'cut') expect(first.status, 'the one that was ended').toBe(503)
+  if (first !== 'cut') expect(first.status, 'the interrupted request').toBe(503)
 }
 
-/** Whether a chunk is refused without ending the request that brings data: its offset is below what is stored. */
+/**
+ * Whether a chunk is refused without ending the current append, because its offset is below what is
+ * stored.
+ */
 function isOutdated({ sent }: Prepared, { bytes }: ModelUpload): boolean {
   return Number(sent.headers['upload-offset']) < bytes.length
 }
 
-/** A client that vanishes in the middle: what the server got counts, unless it cannot be verified. */
+/**
+ * A client that vanishes in the middle of a body. The received bytes count, unless they cannot be
+ * verified.
+ */
 export class Cut implements Step {
   readonly target: Target
   readonly beginning: Beginning
@@ -80,7 +86,7 @@ export class Cut implements Step {
     const { number } = this.target
     const { open, upload } = await begin(model, site, number, this.beginning)
     if (this.ending === 'reset') {
-      // A reset overtakes what is on its way.
+      // A reset overtakes bytes that are still on their way.
       await open.arrived
       await untilTaken(site, number, upload, upload.bytes.length)
       open.request.socket!.resetAndDestroy()
@@ -100,7 +106,10 @@ export class Cut implements Step {
   }
 }
 
-/** A request that comes while another client is in the middle of its body. Either it ends that one, or it changes nothing. */
+/**
+ * A request that comes while another client is in the middle of its body. It either ends that body
+ * or changes nothing.
+ */
 export class Meet implements Step {
   readonly target: Target
   readonly beginning: Beginning
@@ -114,7 +123,7 @@ export class Meet implements Step {
 
   check(model: Readonly<Model>): boolean {
     const first = rehearse(model, this.target, this.beginning)
-    // Bytes that count only together show no sign that they have arrived.
+    // Verified bytes count only together, so nothing shows that they have arrived.
     if (first === undefined || first.verified || this.beginning.sent === 0) return false
     return targetOf(model, this.target, [this.rival]) !== undefined
   }
@@ -129,7 +138,7 @@ export class Meet implements Step {
     const second = rival.prepare(subject(model, site, number))
     const outcome = second.outcome(upload, model.isNeeded(number))
     const after = agreed(await site.send(client, second.sent), outcome, second.bytes)!
-    // What has been ended does not get through any more.
+    // Nothing more of an ended body gets through.
     open.request.end(rest)
     if (rival.disturbs(upload) && !isOutdated(second, upload)) {
       await ended(open)
@@ -144,6 +153,6 @@ export class Meet implements Step {
     const { request, sent } = this.beginning
     const { client, number } = this.target
     const first = `${request.text(number)}, of which it has sent ${sent} bytes`
-    return line(client, `${this.rival.text(number)}, while somebody does ${first}`)
+    return line(client, `${this.rival.text(number)}, while another client does ${first}`)
   }
 }

@@ -2,19 +2,19 @@ import type { Chunk, Model, ModelUpload, Outcome } from './model.js'
 import { concatHeader } from './send.js'
 import type { Sent, Site } from './site.js'
 
-/** Who asks for which upload. */
+/** A client, and the upload that it requests. */
 export interface Target {
   readonly client: number
   readonly number: number
-  /** Whether it may be one that is gone, or that the other protocol made. */
+  /** Whether the upload may be removed, or be one of the other protocol. */
   readonly strays: boolean
 }
 
-/** The upload that a request is for. */
+/** The upload of a request. */
 export interface Subject {
   readonly upload: ModelUpload
   readonly path: string
-  /** `Upload-Concat`, as the server has to tell it. */
+  /** The value of `Upload-Concat` that the server must return. */
   readonly concat: string | undefined
   /** Makes bytes to send. */
   fill(size: number): Buffer
@@ -26,21 +26,21 @@ export function subject(model: Model, site: Site, number: number): Subject {
   return { upload, path: site.paths[number]!, concat, fill: (size) => model.fill(size) }
 }
 
-/** A request to an upload that exists, of either protocol. It can come alone, or meet another one. */
+/** A request of either protocol to an existing upload. It comes alone or meets another one. */
 export interface UploadRequest {
   readonly protocol: 'tus' | 'draft'
   /** Whether its body has no Content-Length. */
   readonly chunked: boolean
-  /** Whether it leaves the upload as small as it has to stay. */
+  /** Whether it keeps the upload below the size that the model allows. */
   fits(upload: ModelUpload): boolean
-  /** Whether it ends whoever is writing the upload. */
+  /** Whether it ends the request that is writing the upload. */
   disturbs(upload: ModelUpload): boolean
   prepare(subject: Subject): Prepared
-  /** What it is in a counterexample. */
+  /** Describes it in a counterexample. */
   text(number: number): string
 }
 
-/** A request as it goes over the wire, and what the model makes of it. */
+/** A request as sent, and its effect on the model. */
 export interface Prepared {
   readonly sent: Sent
   readonly bytes: Buffer
@@ -52,7 +52,7 @@ export interface Prepared {
   readonly verified: boolean
 }
 
-/** The target of requests, if it is one for all of them. */
+/** Returns the upload that all requests can be sent to, if there is one. */
 export function targetOf(
   { uploads }: Readonly<Model>,
   { number, strays }: Target,
@@ -65,7 +65,7 @@ export function targetOf(
   return isOwn || strays ? upload : undefined
 }
 
-/** What a request without a body is prepared to. */
+/** Prepares a request without a body. */
 export function bodiless(sent: Sent, outcome: Prepared['outcome']): Prepared {
   return { sent, bytes: Buffer.alloc(0), outcome, receives: () => undefined, verified: false }
 }
@@ -75,7 +75,7 @@ export function describe({ checksum, chunked, size }: Chunk): string {
   return `${size} bytes${chunked ? ' (chunked)' : ''}${digest}`
 }
 
-/** Where a chunk goes, and how much of it there is. */
+/** Describes the offset and the size of a chunk. */
 export function describePart(shift: number, fills: boolean, chunk: Chunk): string {
   const offset = shift === 0 ? '' : ` at its offset ${shift > 0 ? '+' : '-'} ${Math.abs(shift)}`
   return `${offset} with ${fills ? 'all that is missing, or ' : ''}${describe(chunk)}`

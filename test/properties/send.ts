@@ -30,7 +30,10 @@ export function checksumHeaders({ checksum }: Chunk, bytes: Buffer): OutgoingHtt
   }
 }
 
-/** The upload after an answer, which must be the expected one. `bytes` are those that were sent. */
+/**
+ * Returns the upload after a response, which must be the expected one. `bytes` are those that were
+ * sent.
+ */
 export function agreed(
   reply: Reply,
   expected: Outcome,
@@ -55,7 +58,7 @@ export function head(site: Site, number: number, { kind }: ModelUpload): Promise
   return site.send(0, { method: 'HEAD', path: site.paths[number]!, headers })
 }
 
-/** What HEAD by its own protocol says of an upload. */
+/** Sends `HEAD` in the protocol of the upload. */
 export function expectedHead(site: Site, upload: ModelUpload): Outcome {
   if (upload.kind === 'draft') return retrievalOutcome(upload, undefined)
   return headOutcome(upload, concatHeader(site, upload))
@@ -66,15 +69,15 @@ export function concatHeader(site: Site, { kind, parts }: ModelUpload): string |
   return `final;${parts.map((part) => site.paths[part]).join(' ')}`
 }
 
-/** The offset that an answer tells; `undefined` when it tells none. */
+/** Returns the offset in a response; `undefined` when it has none. */
 export function offsetOf(reply: Reply): number | undefined {
   const offset = reply === 'cut' ? undefined : reply.headers['upload-offset']
   return offset === undefined ? undefined : Number(offset)
 }
 
 /**
- * Waits until the server has taken the first `offset` bytes of an upload that is being written, as long as the patience of
- * the site lasts. HEAD of the draft would end the writer.
+ * Waits until the server has received the first `offset` bytes of an upload in progress, or until
+ * the patience of the site ends. A draft `HEAD` would end the append, so this asks the store.
  */
 export async function untilTaken(
   site: Site,
@@ -101,7 +104,7 @@ async function until(
   }
 }
 
-/** Takes over what an upload has become, and waits for the final uploads that this completes. */
+/** Takes over the new state of an upload, and waits for the final uploads that this completes. */
 export async function adopt(
   model: Model,
   site: Site,
@@ -110,13 +113,14 @@ export async function adopt(
 ): Promise<void> {
   model.uploads[number] = upload
   for (const final of model.join()) {
-    // They are joined after the answer. A joined upload of another length is left to be found by the comparison.
+    // Concatenation happens after the response. If the result has the wrong length, the comparison
+    // finds that.
     const ask = async () => offsetOf(await head(site, final, model.uploads[final]!))
     await until(site, ask, (offset) => offset !== undefined)
   }
 }
 
-/** Compares everything there is with the model. */
+/** Compares all uploads with the model. */
 export async function compare(model: Model, site: Site): Promise<void> {
   for (const [number, upload] of model.uploads.entries()) {
     const wrong = difference(await head(site, number, upload), expectedHead(site, upload))

@@ -6,10 +6,10 @@ import type { Outcome } from './model.js'
 import { maxSize } from './model.js'
 import { calm } from '../support/stages.js'
 
-/** An answer, or `cut` when the server closed the connection instead. */
-export type Reply = Answered | 'cut'
+/** A response, or `cut` when the server closed the connection instead. */
+export type Reply = HttpReply | 'cut'
 
-export interface Answered {
+export interface HttpReply {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
@@ -31,14 +31,14 @@ export interface Open {
   readonly reply: Promise<Reply>
   /** Resolves when the server has the head of the request. */
   readonly arrived: Promise<unknown>
-  /** The headers of the first `104`; `undefined` when an end comes without one. */
+  /** The headers of the first `104`; `undefined` when the request ends without one. */
   readonly announced: Promise<IncomingHttpHeaders | undefined>
 }
 
 export interface SiteOptions {
-  /** Milliseconds after which something that should happen never will. Default: 5,000. */
+  /** Milliseconds after which an expected event counts as missing. Default: 5,000. */
   readonly patience?: number
-  /** What every request passes before the server has it. */
+  /** A function that sees every request before the server does. */
   readonly before?: (request: http.IncomingMessage, response: http.ServerResponse) => void
 }
 
@@ -65,9 +65,9 @@ export class Site {
       composer,
       maxSize,
       interimResponses: true,
-      // A machine that stands still for a moment must not pass for a client that does.
+      // A machine that stalls for a moment must not look like a client that does.
       takeoverAfter: 60_000,
-      // Half of the HEADs meet a writer that waits for its next command.
+      // Half of the `HEAD` requests meet an append that waits for its next command.
       settleTimeout: 10,
       logger: { error() {}, warn() {}, info() {}, debug() {} },
     })
@@ -92,12 +92,12 @@ export class Site {
     await this.#server.stop({ timeout: 1_000 })
   }
 
-  /** Resolves when the server has done with every request that has reached it. */
+  /** Resolves when the server has finished every request that has reached it. */
   async idle(): Promise<void> {
     while (this.#handled.size > 0) await Promise.all(this.#handled)
   }
 
-  /** How much the data store holds of an upload, asked without disturbing whoever writes it. */
+  /** Returns how much the data store holds of an upload, without disturbing an append. */
   async stored(number: number): Promise<number | undefined> {
     const { dataStore, infoStore } = this.#composer.slots()
     const upload = await infoStore!.get(this.paths[number]!.split('/').at(-1)!, calm)
@@ -117,7 +117,7 @@ export class Site {
     return reply
   }
 
-  /** Begins a request on a connection of its own, of whose body `count` bytes are sent for now. */
+  /** Begins a request on a connection of its own, and sends the first `count` bytes of its body. */
   async begin(sent: Sent, count: number): Promise<Open> {
     const request = this.#request(sent, false)
     const body = sent.body?.subarray(0, count)
@@ -179,7 +179,7 @@ function replyTo(request: http.ClientRequest): Promise<Reply> {
   })
 }
 
-/** In which way an answer is not the expected one; `undefined` when it is. */
+/** Returns how a response differs from the expected one; `undefined` when it does not. */
 export function difference(reply: Reply, expected: Outcome): string | undefined {
   const statuses = expected.statuses.join(' or ')
   if (reply === 'cut') return `The connection was cut; the model says ${statuses}`

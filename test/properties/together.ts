@@ -5,21 +5,24 @@ import { subject, targetOf, type Prepared, type Target, type UploadRequest } fro
 import { adopt, expectedHead, grown, head, offsetOf } from './send.js'
 import { difference, type Reply, type Site } from './site.js'
 
-/** One of two requests that are sent at the same time, and its answer. */
+/** One of two requests that are sent at the same time, and its response. */
 interface Contender {
   readonly request: UploadRequest
   readonly prepared: Prepared
   readonly reply: Reply
 }
 
-/** What there was before, and what HEAD says in the end. */
+/** The upload before both requests, and the offset that `HEAD` reports after them. */
 interface Frame {
   readonly before: ModelUpload
   readonly needed: boolean
-  readonly told: number | undefined
+  readonly reported: number | undefined
 }
 
-/** Two clients at once. One comes first; if that is an append, the other may end it. */
+/**
+ * Requests of two clients at the same time. One comes first; if that is an append, the other may
+ * end it.
+ */
 export class Together implements Step {
   readonly target: Target
   readonly requests: readonly [UploadRequest, UploadRequest]
@@ -31,7 +34,8 @@ export class Together implements Step {
 
   check(model: Readonly<Model>): boolean {
     const upload = targetOf(model, this.target, this.requests)
-    // Two declarations and a body without a size at once have more outcomes than are worth telling apart.
+    // Two declarations and a body of unknown size have more outcomes at once than are worth
+    // distinguishing.
     return (
       upload !== undefined &&
       this.requests.every(({ chunked }) => !chunked) &&
@@ -51,10 +55,10 @@ export class Together implements Step {
     )) as [Contender, Contender]
     await site.idle()
     const end = await head(site, number, before)
-    const frame = { before, needed, told: offsetOf(end) }
+    const frame = { before, needed, reported: offsetOf(end) }
     const after = [...inOrder(frame, first, second), ...inOrder(frame, second, first)].find(
       (upload) =>
-        // A final upload may have been joined in the meantime.
+        // A final upload may have been concatenated in the meantime.
         upload.kind === 'final' || difference(end, expectedHead(site, upload)) === undefined,
     )
     if (after === undefined) {
@@ -76,23 +80,23 @@ function text(reply: Reply): string {
   return `${reply.status}${offset === undefined ? '' : ` at ${offset}`}`
 }
 
-/** What the upload may be after two requests in this order. */
+/** Returns the possible states of the upload after two requests in this order. */
 function inOrder(frame: Frame, first: Contender, second: Contender): ModelUpload[] {
   const { before, needed } = frame
   const between = [...whole(before, needed, first), ...interrupted(frame, first, second)]
   return between.flatMap((upload) => whole(upload, needed, second))
 }
 
-/** The upload after one request that nothing interrupted; empty when the answer is not one for that. */
+/** Returns the upload after one uninterrupted request; empty when the response does not fit. */
 function whole(
   before: ModelUpload,
   needed: boolean,
   { prepared, reply }: Contender,
 ): ModelUpload[] {
-  // HEAD of tus waits for nobody, so it may tell of what is in between.
+  // A tus `HEAD` does not wait for the lock, so it may report a state in between.
   const peeks = prepared.sent.method === 'HEAD' && before.kind !== 'draft'
   if (peeks && reply !== 'cut' && [200, 423].includes(reply.status)) return [before]
-  // A final upload does not need a part any more as soon as it is joined, which may be before or after.
+  // A final upload stops needing a part once it is concatenated, which may be before or after.
   const joined = needed && isFinished(before)
   return (joined ? [true, false] : [needed])
     .map((still) => prepared.outcome(before, still))
@@ -100,9 +104,12 @@ function whole(
     .map(({ upload }) => upload!)
 }
 
-/** What the upload may be after an append that was cut or answered 503 because another request came. */
+/**
+ * Returns the possible states of the upload after an append that was cut, or got 503, because
+ * another request came.
+ */
 function interrupted(
-  { before, needed, told }: Frame,
+  { before, needed, reported }: Frame,
   { prepared, reply }: Contender,
   second: Contender,
 ): ModelUpload[] {
@@ -110,11 +117,11 @@ function interrupted(
   const { bytes, outcome, receives, verified } = prepared
   const declared = receives(before)
   if (declared === undefined || !second.request.disturbs(before)) return []
-  // All bytes had come, so that nothing was left to be ended.
+  // All bytes had arrived, so nothing was left to interrupt.
   const all = bytes.length > 0 && !verified ? [outcome(before, needed).upload!] : []
-  if (verified || told === undefined) return [declared, ...all]
+  if (verified || reported === undefined) return [declared, ...all]
   const isStored = second.reply !== 'cut' && second.reply.status < 300
-  const kept = told - before.bytes.length - (isStored ? second.prepared.bytes.length : 0)
+  const kept = reported - before.bytes.length - (isStored ? second.prepared.bytes.length : 0)
   if (kept < 0 || kept > bytes.length) return []
   return kept === bytes.length && bytes.length > 0
     ? all

@@ -28,7 +28,7 @@ export class Patch implements UploadRequest {
     this.chunked = request.chunk.chunked
   }
 
-  /** A partial upload of unknown length must stay small enough. */
+  /** Whether a partial upload of unknown length stays small enough. */
   fits({ bytes, kind, length }: ModelUpload): boolean {
     if (kind !== 'partial' || length !== undefined) return true
     const { chunk, declares = 0, shift } = this.request
@@ -63,7 +63,7 @@ export class Patch implements UploadRequest {
       outcome,
       receives(at) {
         const { statuses, upload } = outcome(at)
-        // A wrong checksum is not found out when the body does not come to its end.
+        // A wrong checksum is not found when the body breaks off.
         if (statuses[0] !== 204 && statuses[0] !== 460) return undefined
         return { ...at, length: upload!.length }
       },
@@ -78,7 +78,7 @@ export class Patch implements UploadRequest {
   }
 }
 
-/** What changes nothing, or takes an upload away. */
+/** A request that changes nothing, or removes an upload. */
 abstract class Bodiless {
   readonly protocol = 'tus'
   readonly chunked = false

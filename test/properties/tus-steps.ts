@@ -12,7 +12,7 @@ const creation: fc.Arbitrary<CreateRequest> = fc
     partial: fc.boolean(),
     metadata: mostly('', 'k', 'name aGk=,k'),
     chunk: fc.option(chunk, { nil: undefined, freq: 1 }),
-    /** A length that the chunk goes beyond. */
+    /** Whether the length is smaller than the chunk. */
     short: mostly(false, true),
     flaw: mostly('none', 'version', 'no length', 'both lengths', 'metadata', 'too long'),
   })
@@ -38,7 +38,7 @@ const remove = fc.constant<UploadRequest>(new Delete())
 const head = fc.constant<UploadRequest>(new Head())
 const get: fc.Arbitrary<UploadRequest> = range.map((values) => new Get(values))
 
-/** An append that is begun and does not come to its end. */
+/** An append that begins and breaks off. */
 export const tusBeginning: fc.Arbitrary<Beginning> = fc
   .record({ split, checksum: mostly('none', 'right') })
   .map(({ split: { sent, unsent }, checksum }) => {
@@ -47,7 +47,7 @@ export const tusBeginning: fc.Arbitrary<Beginning> = fc
     return { request: new Patch({ ...rest, chunk: whole }), sent }
   })
 
-/** What may come in between. */
+/** Requests that may interrupt it. */
 export const tusRival = fc.oneof({ weight: 4, arbitrary: patch }, remove, head, get)
 
 const parts = fc.array(number, { minLength: 1, maxLength: 3 })
