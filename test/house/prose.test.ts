@@ -17,7 +17,7 @@ const unrevised: readonly string[] = [
   ...[
     ...['abuse', 'bench', 'conformance-suite', 'core', 'docs', 'file-store', 'frameworks'],
     ...['handler', 'hooks', 'house', 'http', 'http2', 'interop', 'laws', 'limited-store'],
-    ...['memory-store', 'page', 'power-loss', 'processes', 'programs', 'properties', 'protocols'],
+    ...['memory-store', 'page', 'processes', 'programs', 'protocols'],
     ...['recipes', 'regressions', 'requirements', 'runtimes', 'support', 'timeouts', 'torture'],
     'uploads',
   ].map((name) => `test/${name}`),

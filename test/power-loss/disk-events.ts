@@ -2,19 +2,19 @@ import { join, relative } from 'node:path'
 import { lastNumberOf, targetOf, textsOf } from './strace-log.js'
 import type { Call } from './strace-log.js'
 
-/** What happens to the names and files below a directory; paths are relative to it. */
+/** A change of the names and files below a directory. Paths are relative to it. */
 export type Change =
   | { readonly kind: 'create' | 'mkdir' | 'remove'; readonly path: string }
   | { readonly kind: 'rename' | 'clone'; readonly path: string; readonly from: string }
   | { readonly kind: 'truncate'; readonly path: string; readonly size: number }
-  /** Without a position: at the end. */
+  /** Without a position, the text is appended. */
   | { readonly kind: 'write'; readonly path: string; readonly text: string; readonly at?: number }
   | { readonly kind: 'sync'; readonly path: string }
 
-/** What a client asks, and what leaves for it. */
+/** A message that a client sends or receives. */
 export type Message =
   | { readonly kind: 'request'; readonly request: Request }
-  | { readonly kind: 'answer'; readonly request: Request; readonly answer: Answer }
+  | { readonly kind: 'response'; readonly request: Request; readonly response: ResponseHead }
 
 export interface Request {
   readonly method: string
@@ -22,18 +22,21 @@ export interface Request {
   readonly head: string
 }
 
-export interface Answer {
+export interface ResponseHead {
   readonly status: number
   readonly location: string | undefined
   readonly offset: number | undefined
 }
 
-/** With the lines of the log in which it begins and ends. An answer ends where it begins: it may be seen from then on. */
+/**
+ * An event with the lines of the log in which it begins and ends. A response ends where it begins,
+ * since a client may see it from then on.
+ */
 export type DiskEvent = (Change | Message) & { readonly begins: number; readonly ends: number }
 
 /**
- * What the calls did below `root`, where the paths `existing` were before, and the messages that they received and sent;
- * by the lines in which they end.
+ * Returns what the calls changed below `root`, and the messages that they received and sent, in the
+ * order of the lines in which they end. `existing` are the paths that were there before.
  */
 export function eventsOf(
   calls: readonly Call[],
@@ -49,7 +52,7 @@ export function eventsOf(
     if (change !== undefined) events.push({ ...change, begins, ends })
     const message = messageOf(call, open)
     if (message !== undefined) {
-      events.push({ ...message, begins, ends: message.kind === 'answer' ? begins : ends })
+      events.push({ ...message, begins, ends: message.kind === 'response' ? begins : ends })
     }
   }
   return events.sort((a, b) => a.ends - b.ends)
@@ -114,7 +117,7 @@ function changeOf(call: Call, root: string, known: Set<string>): Change | undefi
     }
     case 'sendfile':
     case 'copy_file_range':
-      throw new Error(`${call.name} changes ${file} in a way that is not understood`)
+      throw new Error(`${call.name} changes ${file} in an unknown way`)
   }
   return undefined
 }
@@ -136,10 +139,10 @@ function messageOf(call: Call, open: Map<string, Request>): Message | undefined 
   if (status === undefined || request === undefined) return undefined
   const header = (name: string) => new RegExp(`^${name}: (.*)\\r$`, 'im').exec(text)?.[1]
   const offset = header('upload-offset')
-  const answer = {
+  const response = {
     status: Number(status),
     location: header('location'),
     offset: offset === undefined ? undefined : Number(offset),
   }
-  return { kind: 'answer', request, answer }
+  return { kind: 'response', request, response }
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Disk } from './disk.js'
 import type { Change } from './disk-events.js'
 
-/** What may be left after these changes, each as a text of its own. */
+/** Returns every state that these changes may leave, each as a text. */
 function remainsOf(...changes: Change[]): string[] {
   const disk = new Disk()
   for (const change of changes) {
@@ -20,7 +20,7 @@ const write = (path: string, text: string, at?: number) =>
   ({ kind: 'write', path, text, ...(at !== undefined && { at }) }) as const
 const sync = (path: string) => ({ kind: 'sync', path }) as const
 
-test('a file needs a sync of its own, and one of its directory', () => {
+test('a file needs a sync of its own and one of its directory', () => {
   const made = [create('a'), write('a', 'x')]
   expect(remainsOf(...made)).toEqual(['', 'a=', 'a=x'])
   expect(remainsOf(...made, sync('a'))).toEqual(['', 'a=x'])
@@ -28,7 +28,7 @@ test('a file needs a sync of its own, and one of its directory', () => {
   expect(remainsOf(...made, sync('a'), sync(''))).toEqual(['a=x'])
 })
 
-test('of two changes either may be kept alone', () => {
+test('either of two changes may be kept alone', () => {
   expect(remainsOf(create('a'), create('b'))).toEqual(['', 'a=', 'a= b=', 'b='])
 })
 
@@ -38,7 +38,7 @@ test('a rename may be half done', () => {
   expect(found).toEqual(['', 'a=x', 'a=x b=x', 'b=x'])
 })
 
-test('what is in a folder is lost with its name', () => {
+test('a folder that loses its name loses its contents', () => {
   const made = [{ kind: 'mkdir', path: 'one' } as const, create('one/a')]
   expect(remainsOf(...made, sync('one'))).toEqual(['', 'one=undefined one/a='])
   expect(remainsOf(...made, sync('one'), sync(''))).toEqual(['one=undefined one/a='])
@@ -51,13 +51,13 @@ test('a removed file may come back', () => {
   expect(remainsOf(...made, removed, sync(''))).toEqual([''])
 })
 
-test('writes go where they are told, and a file that is cut or grows has zeros', () => {
+test('a write goes to its position, and a file that is cut or grows is filled with zeros', () => {
   const made = [create('a'), write('a', 'abc'), write('a', 'X', 1)]
   const cut = { kind: 'truncate', path: 'a', size: 2 } as const
   expect(remainsOf(...made, cut, write('a', 'Y', 3), sync('a'), sync(''))).toEqual(['a=aX\0Y'])
 })
 
-test('a sync covers what was there when it began', () => {
+test('a sync covers the changes made before it began', () => {
   const disk = new Disk()
   const syncing = sync('a')
   disk.apply(create('a'))

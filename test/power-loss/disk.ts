@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import type { Change } from './disk-events.js'
 
-/** What is found after a power cut: the content of each file by its path, `undefined` for folders. */
+/** The state after a power cut: the content of each file by its path, `undefined` for folders. */
 export type Remains = ReadonlyMap<string, string | undefined>
 
 interface Node {
@@ -9,7 +9,7 @@ interface Node {
   readonly content?: Versions<string>
 }
 
-/** What the disk has, followed by what has changed since and may have reached it. */
+/** The state on the disk, followed by the later states that may have reached it. */
 class Versions<T> {
   readonly all: T[]
 
@@ -23,17 +23,17 @@ class Versions<T> {
 }
 
 /**
- * A disk that keeps what was synced, and of everything else what it likes: what is in a file counts after a sync of the
- * file, a name after a sync of its directory, in whichever order they were made. Only of one file, or of one name, a
- * later state is never kept without the earlier ones having been there.
+ * A disk that keeps everything that was synced, and an arbitrary part of the rest. Content counts
+ * after a sync of its file, a name after a sync of its directory. Unsynced changes may be kept in
+ * any order, except that of one file or one name a later state includes the earlier ones.
  */
 export class Disk {
-  /** By path: what it names, `undefined` when nothing. */
+  /** The node behind each path, or `undefined`. */
   readonly #names = new Map<string, Versions<Node | undefined>>()
-  /** Syncs that have begun: what they are going to cover. */
+  /** The syncs in progress, with functions that apply them. */
   readonly #syncs = new Map<Change, () => void>()
 
-  /** Does what a change does. Of a sync, the beginning has been told before. */
+  /** Applies a change. For a sync, call `beginSync` first. */
   apply(change: Change): void {
     switch (change.kind) {
       case 'create':
@@ -63,7 +63,7 @@ export class Disk {
     }
   }
 
-  /** A sync covers what was there when it began. */
+  /** Begins a sync, which covers the changes made before it. */
   beginSync(change: Change & { kind: 'sync' }): void {
     const content = this.#names.get(change.path)?.last?.content
     const covered: Versions<unknown>[] = content ? [content] : this.#namesIn(change.path)
@@ -74,8 +74,8 @@ export class Disk {
   }
 
   /**
-   * What a power cut may leave now: nothing that was not synced, everything, and each single thing in each of its states
-   * while of all others nothing or everything is kept.
+   * Returns the states that a power cut may leave now: the synced part alone, everything, and each
+   * single file or name in each of its states, while nothing or everything of all others is kept.
    */
   remains(): Remains[] {
     const contents = [...this.#names.values()].flatMap(({ all }) =>
@@ -98,7 +98,7 @@ export class Disk {
     const pick = <T>(versions: Versions<T>) =>
       versions.all[Math.min(index(versions), versions.all.length - 1)]
     const remains = new Map<string, string | undefined>()
-    // Folders come before what is in them.
+    // Folders come before their contents.
     for (const path of [...this.#names.keys()].sort()) {
       const node = pick(this.#names.get(path)!)
       const folder = folderOf(path)

@@ -9,10 +9,10 @@ import { stepsOf } from './steps.js'
 import { trace } from './traced-server.js'
 import { calm } from '../support/stages.js'
 
-// What another process has made, and did not wait for or was killed before it could, is not on the disk either.
+// Another process may be killed before it syncs what it has made, or may not sync at all.
 beforeAll(() => ensureProgram('strace'), 300_000)
 
-test('folders that somebody else has made are there before a file in them is told', async () => {
+test('folders that another process has made are on the disk before a file in them is announced', async () => {
   const before = async (directory: string) => {
     await mkdir(join(directory, 'one/two'), { recursive: true })
   }
@@ -21,22 +21,22 @@ test('folders that somebody else has made are there before a file in them is tol
     await createUpload(site)
   })
   const steps = stepsOf(events)
-  const told = steps.indexOf('answer POST 201')
-  expect(steps.slice(steps.indexOf('create uploads/one/two/a'), told)).toEqual([
+  const announced = steps.indexOf('response POST 201')
+  expect(steps.slice(steps.indexOf('create uploads/one/two/a'), announced)).toEqual([
     'create uploads/one/two/a',
     'sync uploads/one/two/a',
     'sync uploads/one/two',
     'sync uploads/one',
   ])
-  expect(steps.slice(0, told)).toContain('sync uploads')
-  expect(steps.slice(0, told)).toContain('sync .')
+  expect(steps.slice(0, announced)).toContain('sync uploads')
+  expect(steps.slice(0, announced)).toContain('sync .')
   const later = events.slice(events.findLastIndex(({ kind }) => kind === 'request'))
   const synced = later.flatMap((event) => (event.kind === 'sync' ? [event.path] : []))
   expect(synced).not.toContain('uploads/one')
 })
 
 test.each(['finished', 'gone'] as const)(
-  'that an upload is %s is there before HEAD says so',
+  'that an upload is %s is on the disk before HEAD says so',
   async (kind) => {
     const before = async (directory: string) => {
       const records = new FileInfoStore({ directory })
@@ -51,12 +51,12 @@ test.each(['finished', 'gone'] as const)(
     const events = await trace({ before }, async ({ origin }) => {
       await head(`${origin}/files/a`)
     })
-    const answer = kind === 'gone' ? 'answer HEAD 410' : 'answer HEAD 200, offset 5'
-    expect(stepsOf(events)).toEqual(['sync uploads/.a.info', answer])
+    const response = kind === 'gone' ? 'response HEAD 410' : 'response HEAD 200, offset 5'
+    expect(stepsOf(events)).toEqual(['sync uploads/.a.info', response])
   },
 )
 
-test('data is there, and so is its name, before HEAD tells of it', async () => {
+test('data and its name are on the disk before HEAD reports them', async () => {
   const offsetOf = async (content: string) => {
     const before = async (directory: string) => {
       await new FileInfoStore({ directory }).create(uploadOf('a', { length: 9 }), calm)
@@ -68,12 +68,12 @@ test('data is there, and so is its name, before HEAD tells of it', async () => {
     return stepsOf(events)
   }
   const synced = ['sync uploads/.a.info', 'sync uploads/a']
-  expect(await offsetOf('first')).toEqual([...synced, 'answer HEAD 200, offset 5'])
-  // Nothing is appended before the name is there: so only an empty file can be without.
+  expect(await offsetOf('first')).toEqual([...synced, 'response HEAD 200, offset 5'])
+  // Data is appended only after the name is on the disk, so only an empty file can be without it.
   expect(await offsetOf('')).toEqual([
     ...synced,
     'sync uploads',
     'sync .',
-    'answer HEAD 200, offset 0',
+    'response HEAD 200, offset 0',
   ])
 })

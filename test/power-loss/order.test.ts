@@ -19,7 +19,9 @@ import type { TracedSite, TraceOptions } from './traced-server.js'
 
 beforeAll(() => ensureProgram('strace'), 300_000)
 
-/** What happened, line by line; without the making of the directory, which is a test of its own. */
+/**
+ * Returns the steps, one a line, without those that make the directory: another test covers them.
+ */
 async function stepsWhile(
   options: Omit<TraceOptions, 'before'>,
   work: (site: TracedSite) => Promise<unknown>,
@@ -33,7 +35,7 @@ async function stepsWhile(
 
 const sha1 = (text: string) => `sha1 ${createHash('sha1').update(text).digest('base64')}`
 
-/** The making of the upload, record before data. */
+/** The steps that create the upload, record before data. */
 const creation = (id: string) => [
   `create uploads/.${id}.info`,
   'sync uploads',
@@ -44,7 +46,7 @@ const creation = (id: string) => [
   'sync uploads',
 ]
 
-test('the directory, then record and data with their names are on the disk before a creation is answered', async () => {
+test('the directory, then record and data with their names are on the disk before the response to a creation', async () => {
   const events = await trace({}, async (site) => {
     await createUpload(site)
   })
@@ -54,21 +56,21 @@ test('the directory, then record and data with their names are on the disk befor
     'create uploads/.tuskit',
     'sync uploads',
     ...creation('a'),
-    'answer POST 201',
+    'response POST 201',
   ])
 })
 
-test('bytes that come with the creation are there as well', async () => {
+test('bytes that come with the creation are on the disk as well', async () => {
   const steps = await stepsWhile({}, (site) => post(site, { 'upload-length': '9' }, 'first'))
   expect(steps).toEqual([
     ...creation('a'),
     'write uploads/a',
     'sync uploads/a',
-    'answer POST 201, offset 5',
+    'response POST 201, offset 5',
   ])
 })
 
-test('each batch of a PATCH is there before a HEAD beside it tells of it, all before the 204', async () => {
+test('each batch of a PATCH is on the disk before a HEAD reports it, all batches before the 204', async () => {
   const steps = await stepsWhile({}, async (site) => {
     const url = await createUpload(site, { 'upload-length': '15' })
     const { request, reply } = openPatch(url, 0, { 'content-length': 15, expect: '100-continue' })
@@ -80,22 +82,22 @@ test('each batch of a PATCH is there before a HEAD beside it tells of it, all be
     request.end('third')
     await reply
   })
-  expect(steps.filter((step) => step !== 'answer HEAD 200, offset 0')).toEqual([
+  expect(steps.filter((step) => step !== 'response HEAD 200, offset 0')).toEqual([
     ...creation('a'),
-    'answer POST 201',
+    'response POST 201',
     'write uploads/a',
     'sync uploads/a',
-    'answer HEAD 200, offset 5',
+    'response HEAD 200, offset 5',
     'write uploads/a',
     'sync uploads/a',
-    'answer HEAD 200, offset 10',
+    'response HEAD 200, offset 10',
     'write uploads/a',
     'sync uploads/a',
-    'answer PATCH 204, offset 15',
+    'response PATCH 204, offset 15',
   ])
 })
 
-test('with checksums the marker is there before the first byte, and moves after the data is there', async () => {
+test('with checksums the marker is on the disk before the first byte, and moves once the data is on the disk', async () => {
   const steps = await stepsWhile({}, async (site) => {
     const url = await createUpload(site, { 'upload-length': '15' })
     await patch(url, 0, 'first', { 'upload-checksum': sha1('first') })
@@ -105,7 +107,7 @@ test('with checksums the marker is there before the first byte, and moves after 
   })
   expect(steps).toEqual([
     ...creation('a'),
-    'answer POST 201',
+    'response POST 201',
     'create uploads/.a.verified',
     'sync uploads',
     'write uploads/.a.verified',
@@ -114,64 +116,64 @@ test('with checksums the marker is there before the first byte, and moves after 
     'sync uploads/a',
     'write uploads/.a.verified',
     'sync uploads/.a.verified',
-    'answer PATCH 204, offset 5',
+    'response PATCH 204, offset 5',
     'write uploads/a',
     'truncate uploads/a',
-    'answer PATCH 460, offset 5',
+    'response PATCH 460, offset 5',
     'sync uploads/a',
     'write uploads/a',
     'sync uploads/a',
     'write uploads/.a.verified',
     'sync uploads/.a.verified',
-    'answer PATCH 204, offset 10',
+    'response PATCH 204, offset 10',
     'write uploads/a',
     'sync uploads/a',
     'write uploads/.a.verified',
     'sync uploads/.a.verified',
     'remove uploads/.a.verified',
-    'answer PATCH 204, offset 15',
+    'response PATCH 204, offset 15',
   ])
 })
 
-test('where finishing is recorded, the record is there before the answer', async () => {
+test('where finishing is recorded, the record is on the disk before the response', async () => {
   const steps = await stepsWhile({ hooks: true }, async (site) => {
     const url = await createUpload(site, { 'upload-length': '5' })
     await patch(url, 0, 'first')
   })
   expect(steps).toEqual([
     ...creation('a'),
-    'answer POST 201',
+    'response POST 201',
     'write uploads/a',
     'sync uploads/a',
     'write uploads/.a.info',
     'sync uploads/.a.info',
-    'answer PATCH 204, offset 5',
+    'response PATCH 204, offset 5',
   ])
 })
 
-test('a length that a PATCH declares is there before it is answered', async () => {
+test('a length that a PATCH declares is on the disk before the response', async () => {
   const steps = await stepsWhile({}, async (site) => {
     const url = await createUpload(site, { 'upload-defer-length': '1' })
     await patch(url, 0, 'first', { 'upload-length': '9' })
   })
   expect(steps).toEqual([
     ...creation('a'),
-    'answer POST 201',
+    'response POST 201',
     'write uploads/.a.info',
     'sync uploads/.a.info',
     'write uploads/a',
     'sync uploads/a',
-    'answer PATCH 204, offset 5',
+    'response PATCH 204, offset 5',
   ])
 })
 
-test('the tombstone is there before the data goes, and the data is gone before the answer and before the record', async () => {
+test('the tombstone is on the disk before the data goes, and the data is gone before the response and before the record', async () => {
   const steps = await stepsWhile({}, async (site) => {
     const url = await createUpload(site)
     await patch(url, 0, 'first', { 'upload-checksum': sha1('first') })
     await remove(url)
   })
-  const removal = steps.slice(steps.indexOf('answer PATCH 204, offset 5') + 1)
+  const removal = steps.slice(steps.indexOf('response PATCH 204, offset 5') + 1)
   const begin = [
     'write uploads/.a.info',
     'sync uploads/.a.info',
@@ -180,13 +182,13 @@ test('the tombstone is there before the data goes, and the data is gone before t
     'sync uploads',
   ]
   expect(removal.slice(0, begin.length)).toEqual(begin)
-  // The record goes while the answer leaves.
+  // The record is removed while the response is sent.
   expect(removal.slice(begin.length).filter((step) => step !== 'sync uploads')).toHaveLength(2)
   expect(removal).toContain('remove uploads/.a.info')
-  expect(removal).toContain('answer DELETE 204')
+  expect(removal).toContain('response DELETE 204')
 })
 
-test('a concatenation is whole and there before it takes its name, and recorded before the answer', async () => {
+test('a concatenation is complete and on the disk before it takes its name, and recorded before the response', async () => {
   const steps = await stepsWhile({}, async (site) => {
     const partial = { 'upload-length': '5', 'upload-concat': 'partial' }
     await post(site, partial, 'first')
@@ -194,7 +196,7 @@ test('a concatenation is whole and there before it takes its name, and recorded 
     const { headers } = await post(site, { 'upload-concat': 'final;/files/a /files/b' })
     await head(new URL(headers.location!, site.origin).href)
   })
-  const last = 'answer POST 201, offset 5'
+  const last = 'response POST 201, offset 5'
   expect(steps.slice(steps.lastIndexOf(last) + 1)).toEqual([
     ...creation('c'),
     'write uploads/.a.info',
@@ -212,12 +214,12 @@ test('a concatenation is whole and there before it takes its name, and recorded 
     'remove uploads/.c.tmp',
     'write uploads/.c.info',
     'sync uploads/.c.info',
-    'answer POST 201, offset 10',
-    'answer HEAD 200, offset 10',
+    'response POST 201, offset 10',
+    'response HEAD 200, offset 10',
   ])
 })
 
-test('of new folders each name is there before a file goes into them', async () => {
+test('the name of each new folder is on the disk before a file is created in it', async () => {
   const steps = await stepsWhile({ locate: 'one/two/{id}' }, async (site) => {
     await createUpload(site)
     await createUpload(site)
@@ -232,12 +234,12 @@ test('of new folders each name is there before a file goes into them', async () 
     'create uploads/one/two/a',
     'sync uploads/one/two/a',
     'sync uploads/one/two',
-    'answer POST 201',
+    'response POST 201',
     ...record('b'),
     'create uploads/one/two/b',
     'sync uploads/one/two/b',
     'sync uploads/one/two',
-    'answer POST 201',
+    'response POST 201',
   ])
 })
 
@@ -253,6 +255,6 @@ test("with durability 'os' nothing waits for the disk", async () => {
     },
   )
   expect(steps).toContain('write uploads/one/a')
-  expect(steps).toContain('answer DELETE 204')
+  expect(steps).toContain('response DELETE 204')
   expect(steps.filter((step) => step.startsWith('sync'))).toEqual([])
 })

@@ -11,7 +11,7 @@ beforeAll(() => ensureProgram('strace'), 300_000)
 
 const sha1 = (text: string) => `sha1 ${createHash('sha1').update(text).digest('base64')}`
 
-/** Every way in which an upload comes, grows, ends and goes. */
+/** Creates, fills, finishes and removes uploads in every possible way. */
 async function story(site: TracedSite): Promise<void> {
   const a = await createUpload(site, { 'upload-length': '15' })
   const { request, reply } = openPatch(a, 0, { 'content-length': 15, expect: '100-continue' })
@@ -46,7 +46,7 @@ test.each([
   ['recorded', { hooks: true }],
   ['implied, in folders', { locate: 'one/two/{id}' }],
 ])(
-  'with finishing %s no power cut takes back what was told',
+  'with finishing %s no power cut takes back what a client was promised',
   async (_, options) => {
     const { states, losses } = await lossesIn(await trace(options, story), contents)
     expect(losses).toEqual([])
@@ -55,7 +55,7 @@ test.each([
   60_000,
 )
 
-test('the look at what is left is a sharp one: without the syncs of any kind of file something is lost', async () => {
+test('the check is sharp: without the syncs of any one kind of file something is lost', async () => {
   const events = await trace({ hooks: true }, story)
   const kinds = [/\.info$/, /\.verified$/, /\/[a-f]$/, /^uploads$/]
   for (const kind of kinds) {

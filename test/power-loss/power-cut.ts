@@ -8,32 +8,35 @@ import { Disk } from './disk.js'
 import type { Remains } from './disk.js'
 import type { DiskEvent, Message } from './disk-events.js'
 
-/** What clients were told of an upload: what must be true after a power cut. */
-interface Told {
-  /** The highest offset. */
+/** The promises that clients got for an upload, which must hold after a power cut. */
+interface Promised {
+  /** The highest offset reported. */
   readonly offset: number
-  /** `leaving`: a client has asked for its removal; `gone`: a client was told of it. */
+  /** `leaving`: a client has requested its removal; `gone`: the removal was confirmed. */
   readonly state: 'there' | 'leaving' | 'gone'
 }
 
 export interface Losses {
-  /** In how many states the uploads were looked for. */
+  /** The number of states that were checked. */
   readonly states: number
-  /** What was wrong: after which step, and with which upload. */
+  /** The violations: after which step, and of which upload. */
   readonly losses: readonly string[]
 }
 
 /**
- * Cuts the power after every event, and looks with new stores at everything that the disk may have then. What must hold,
- * where `contents` are the bytes that belong to each upload:
+ * Cuts the power after every event, and checks with new stores every state in which the disk may be
+ * then. `contents` are the bytes that belong to each upload. The following must hold:
  *
- * - an upload that was announced exists, and has at least the offset that was told last, unless its removal was asked for;
- * - whatever is its offset, the bytes before it are its own: none that failed their checksum, none of nobody;
- * - where finishing is recorded and was told, it is recorded;
- * - an upload whose removal was told does not exist, and neither does its data;
- * - data without a record does not exist, and an upload without data is recorded as removed or was never announced.
+ * - An announced upload exists, and has at least the offset that was reported last, unless its
+ *   removal was requested.
+ * - The bytes before its offset are its own. None failed their checksum or belong elsewhere.
+ * - Where finishing is recorded and was reported, it is still recorded.
+ * - Neither an upload whose removal was confirmed nor its data exists.
+ * - No data is without a record, and an upload without data is recorded as removed or was never
+ *   announced.
  *
- * Stops when it has found `enough`. What nobody was told of may be there or not: bytes of a request without an answer, and removals likewise.
+ * Stops after `enough` losses. Bytes and removals that were not reported to a client may be there
+ * or not.
  */
 export async function lossesIn(
   events: readonly DiskEvent[],
@@ -41,17 +44,17 @@ export async function lossesIn(
   enough = Infinity,
 ): Promise<Losses> {
   const disk = new Disk()
-  const told = new Map<string, Told>()
+  const promised = new Map<string, Promised>()
   const seen = new Set<string>()
   const losses: string[] = []
   for (const moment of momentsOf(events)) {
     if (losses.length >= enough) break
-    moment(disk, told)
+    moment(disk, promised)
     for (const remains of disk.remains()) {
-      const state = JSON.stringify([[...remains], [...told]])
+      const state = JSON.stringify([[...remains], [...promised]])
       if (seen.has(state)) continue
       seen.add(state)
-      for (const loss of await lookAt(remains, told, contents)) {
+      for (const loss of await lookAt(remains, promised, contents)) {
         losses.push(`${loss}; left were ${[...remains.keys()].join(', ')}`)
       }
     }
@@ -59,14 +62,14 @@ export async function lossesIn(
   return { states: seen.size, losses }
 }
 
-type Moment = (disk: Disk, told: Map<string, Told>) => void
+type Moment = (disk: Disk, promised: Map<string, Promised>) => void
 
 /** The events, and the beginnings of syncs, in the order of the log. */
 function momentsOf(events: readonly DiskEvent[]): Moment[] {
   const moments: { at: number; moment: Moment }[] = []
   for (const event of events) {
-    if (event.kind === 'request' || event.kind === 'answer') {
-      moments.push({ at: event.ends, moment: (_, told) => note(event, told) })
+    if (event.kind === 'request' || event.kind === 'response') {
+      moments.push({ at: event.ends, moment: (_, promised) => note(event, promised) })
       continue
     }
     if (event.kind === 'sync') {
@@ -77,26 +80,26 @@ function momentsOf(events: readonly DiskEvent[]): Moment[] {
   return moments.sort((a, b) => a.at - b.at).map(({ moment }) => moment)
 }
 
-function note(message: Message, told: Map<string, Told>): void {
+function note(message: Message, promised: Map<string, Promised>): void {
   const { method, url } = message.request
   if (message.kind === 'request') {
-    const before = told.get(basename(url))
-    if (method === 'DELETE' && before) told.set(basename(url), { ...before, state: 'leaving' })
+    const before = promised.get(basename(url))
+    if (method === 'DELETE' && before) promised.set(basename(url), { ...before, state: 'leaving' })
     return
   }
-  const { status, location, offset = 0 } = message.answer
+  const { status, location, offset = 0 } = message.response
   const id = basename(location ?? url)
-  const before = told.get(id)
+  const before = promised.get(id)
   const gone = (method === 'DELETE' && status === 204) || status === 410
   if (status >= 200 && (before !== undefined || method === 'POST')) {
     const state = gone ? 'gone' : (before?.state ?? 'there')
-    told.set(id, { offset: Math.max(offset, before?.offset ?? 0), state })
+    promised.set(id, { offset: Math.max(offset, before?.offset ?? 0), state })
   }
 }
 
 async function lookAt(
   remains: Remains,
-  told: ReadonlyMap<string, Told>,
+  promised: ReadonlyMap<string, Promised>,
   contents: Readonly<Record<string, string>>,
 ): Promise<string[]> {
   const root = await mkdtemp(join(tmpdir(), 'tuskit-cut-'))
@@ -107,7 +110,7 @@ async function lookAt(
     }
     const site = siteIn(join(root, 'uploads'))
     const losses = await ownerless(remains, site)
-    for (const [id, facts] of told) {
+    for (const [id, facts] of promised) {
       const loss = await lossOf(id, facts, contents[id]!, site)
       if (loss !== undefined) losses.push(`upload ${id}: ${loss}`)
     }
@@ -119,7 +122,7 @@ async function lookAt(
 
 type Site = ReturnType<typeof siteIn>
 
-/** What a server would have that starts there. */
+/** The stores of a server that starts in that state. */
 function siteIn(directory: string) {
   const composer = new StoreComposer().use(new FileStore({ directory }))
   const infoStore = new FileInfoStore({ directory })
@@ -128,18 +131,18 @@ function siteIn(directory: string) {
   return { directory, infoStore, uploads }
 }
 
-/** Data that no record tells of, so that it would stay for ever. */
+/** Returns data that no record names, so that nothing would ever remove it. */
 async function ownerless(remains: Remains, { infoStore }: Site): Promise<string[]> {
   const owned = new Set<string>()
   for await (const id of infoStore.ids({ signal: new AbortController().signal })) {
     const upload = await recordOf(id, infoStore)
-    // What a creation that was cut off left: its record comes before its data.
+    // A creation that was cut off: its record comes before its data.
     if (upload === 'unreadable') continue
     if (upload !== undefined) owned.add(`uploads/${upload.storage.at.path}`)
   }
   const isData = (path: string) => remains.get(path) !== undefined && !/\/\./.test(path)
   return [...remains.keys()].flatMap((path) =>
-    isData(path) && !owned.has(path) ? [`nobody owns ${path}`] : [],
+    isData(path) && !owned.has(path) ? [`no record names ${path}`] : [],
   )
 }
 
@@ -155,12 +158,12 @@ async function recordOf(
   }
 }
 
-/** The last one: of a final upload whose partials are lost. */
+/** `ERR_REJECTED` is that of a final upload whose parts are lost. */
 const absences = ['ERR_UPLOAD_NOT_FOUND', 'ERR_UPLOAD_GONE', 'ERR_REJECTED'] as const
 
 async function lossOf(
   id: string,
-  { offset, state }: Told,
+  { offset, state }: Promised,
   content: string,
   { directory, infoStore, uploads }: Site,
 ): Promise<string | undefined> {
@@ -176,16 +179,16 @@ async function lossOf(
   }
   if (state === 'gone') return 'is back'
   if (found.offset === undefined || found.offset < offset) return `${found.offset} of ${offset}`
-  if (!isRecorded(record, offset)) return 'is not finished any more'
+  if (!isRecorded(record, offset)) return 'is no longer finished'
   const path = join(directory, found.upload.storage.at.path!)
   const stored = await readFile(path, 'latin1').catch(() => undefined)
   if (stored === undefined) return 'has no data'
   return stored.slice(0, found.offset) === content.slice(0, found.offset)
     ? undefined
-    : 'has foreign bytes'
+    : 'has wrong bytes'
 }
 
-/** Whether the record says of an upload that was told to be full what it has to. */
+/** Whether the record shows that a full upload is finished, where it has to. */
 function isRecorded(record: Upload | undefined, offset: number): boolean {
   const { finish, length, state } = record!
   return finish === 'implied' || offset !== length || state.kind === 'finished'

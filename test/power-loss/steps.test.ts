@@ -5,11 +5,11 @@ import { parseLog } from './strace-log.js'
 
 const uuid = '123e4567-e89b-42d3-a456-426614174000'
 
-/** The steps that lines of a log come to, below `/up`. */
+/** Returns the steps below `/up` for lines of a log. */
 const steps = (...lines: string[]) =>
   stepsOf(eventsOf(parseLog(lines.map((line) => `7 ${line}`).join('\n')), '/up', ['old']))
 
-test('names, files and directories that are made, written, synced, renamed and removed', () => {
+test('each change of names, files and directories is a step', () => {
   expect(
     steps(
       'mkdir("/up/one", 0777) = 0',
@@ -36,7 +36,7 @@ test('names, files and directories that are made, written, synced, renamed and r
   ])
 })
 
-test('what fails, what lies elsewhere and what only looks is no step', () => {
+test('failed calls, other places and mere reads are not steps', () => {
   expect(
     steps(
       'mkdir("/up/one", 0777) = -1 EEXIST (File exists)',
@@ -48,13 +48,13 @@ test('what fails, what lies elsewhere and what only looks is no step', () => {
   ).toEqual(['create new'])
 })
 
-test('a sync counts when something has changed, or may have before the log begins', () => {
+test('a sync counts after a change, or when it is the first one in the log', () => {
   const write = 'write(9</up/a>, "a", 1) = 1'
   const sync = 'fsync(9</up/a>) = 0'
   expect(steps(sync, sync, write, sync, sync)).toEqual(['sync a', 'write a', 'sync a'])
 })
 
-test('answers stand where they begin to leave, after what ended before', () => {
+test('responses are placed where they begin, after the calls that ended before', () => {
   const socket = '9<TCP:[127.0.0.1:1->127.0.0.1:2]>'
   expect(
     steps(
@@ -63,7 +63,7 @@ test('answers stand where they begin to leave, after what ended before', () => {
       'fsync(9</up/a>) = 0',
       '<... write resumed>) = 40',
     ),
-  ).toEqual(['answer HEAD 200, offset 7', 'sync a'])
+  ).toEqual(['response HEAD 200, offset 7', 'sync a'])
 })
 
 test('changes that overlap have no order', () => {

@@ -2,30 +2,30 @@ import { dirname } from 'node:path'
 import type { Change, DiskEvent, Message } from './disk-events.js'
 
 /**
- * The events as lines of a table: `write uploads/a`, `answer PATCH 204, offset 5`. Left out are requests,
- * interim answers, syncs of what has not changed since the last one, and a HEAD that tells the same as the last one.
- * Names that are random are `*`.
+ * Returns the events as lines of a table: `write uploads/a`, `response PATCH 204, offset 5`. It
+ * omits requests, interim responses, syncs without changes since the last one, and a `HEAD` that
+ * reports the same as the last one. Random names become `*`.
  *
- * Throws when one change begins before another has ended: then their order would be chance.
+ * Throws when a change begins before another has ended, since their order would be chance.
  */
 export function stepsOf(events: readonly DiskEvent[]): string[] {
   const clean = new Set<string>()
-  const told = new Map<string, string>()
+  const reported = new Map<string, string>()
   const steps: string[] = []
   let last: DiskEvent | undefined
   for (const event of events) {
     if (event.kind === 'request') continue
-    if (event.kind === 'answer') {
-      if (event.answer.status < 200) continue
-      const step = answerLine(event)
-      if (event.request.method === 'HEAD' && told.get(event.request.url) === step) continue
-      told.set(event.request.url, step)
+    if (event.kind === 'response') {
+      if (event.response.status < 200) continue
+      const step = responseLine(event)
+      if (event.request.method === 'HEAD' && reported.get(event.request.url) === step) continue
+      reported.set(event.request.url, step)
       steps.push(step)
       continue
     }
     if (event.kind === 'sync' && clean.has(event.path)) continue
     if (last !== undefined && event.begins <= last.ends) {
-      throw new Error(`${changeLine(event)} overlaps with what was done before`)
+      throw new Error(`${changeLine(event)} overlaps with the change before`)
     }
     last = event
     if (event.kind === 'sync') clean.add(event.path)
@@ -35,7 +35,7 @@ export function stepsOf(events: readonly DiskEvent[]): string[] {
   return withoutAttempts(steps)
 }
 
-/** The files and folders whose content a change changes. */
+/** Returns the files and folders whose content a change affects. */
 function touchedBy(change: Exclude<Change, { kind: 'sync' }>): string[] {
   const folderOf = (path: string) => dirname(path).replace(/^\.$/, '')
   switch (change.kind) {
@@ -56,9 +56,9 @@ function changeLine(change: Change): string {
   return `${change.kind === 'clone' ? 'write' : change.kind} ${path}`
 }
 
-function answerLine({ request, answer }: Message & { kind: 'answer' }): string {
-  const { status, offset } = answer
-  return `answer ${request.method} ${status}${offset === undefined ? '' : `, offset ${offset}`}`
+function responseLine({ request, response }: Message & { kind: 'response' }): string {
+  const { status, offset } = response
+  return `response ${request.method} ${status}${offset === undefined ? '' : `, offset ${offset}`}`
 }
 
 function withoutUuid(path: string): string {

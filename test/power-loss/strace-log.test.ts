@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { lastNumberOf, parseLog, targetOf, textsOf } from './strace-log.js'
 
-test('a call has its arguments, what its descriptor stands for, and its result', () => {
+test('a call has its arguments, the target of its descriptor, and its result', () => {
   const [call] = parseLog(
     '12 pwrite64(22</tmp/up/a>, "h\\"\\\\\\n\\303\\0llo) = 1", 12, 30) = 12\n',
   )
@@ -11,7 +11,7 @@ test('a call has its arguments, what its descriptor stands for, and its result',
   expect(lastNumberOf(call!)).toBe(30)
 })
 
-test('a call that others interrupt begins and ends in different lines', () => {
+test('an interrupted call begins and ends in different lines', () => {
   const calls = parseLog(
     [
       '12 fdatasync(22</tmp/up/a> <unfinished ...>',
@@ -27,7 +27,7 @@ test('a call that others interrupt begins and ends in different lines', () => {
   expect(targetOf(calls[1]!)).toBe('TCP:[127.0.0.1:1->127.0.0.1:2]')
 })
 
-test('what failed has a negative result, and what is no call is left out', () => {
+test('a failed call has a negative result, and lines that are not calls are left out', () => {
   const calls = parseLog(
     [
       '12 openat(AT_FDCWD</tmp>, "/tmp/up/a", O_RDWR|O_CREAT|O_EXCL, 0666) = -1 EEXIST (File exists)',

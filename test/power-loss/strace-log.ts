@@ -3,14 +3,17 @@ export interface Call {
   readonly name: string
   /** The arguments, as strace writes them. */
   readonly text: string
-  /** What it returned. */
+  /** The return value. */
   readonly result: number
   /** The lines of the log in which it begins and ends. */
   readonly begins: number
   readonly ends: number
 }
 
-/** The calls of a log that came to their end, in the order of their ends. Calls of different threads overlap. */
+/**
+ * Returns the calls of a log that ended, in the order in which they ended. Calls of different
+ * threads overlap.
+ */
 export function parseLog(log: string): Call[] {
   const unfinished = new Map<string, { text: string; begins: number }>()
   const calls: Call[] = []
@@ -33,12 +36,12 @@ export function parseLog(log: string): Call[] {
   return calls
 }
 
-/** What the descriptor in the first argument stands for: a path, or `TCP:[…]`. */
+/** Returns the target of the descriptor in the first argument: a path, or `TCP:[…]`. */
 export function targetOf({ text }: Call): string | undefined {
   return /^(?:\d+|AT_FDCWD)<(TCP:\[[^\]]*\]|[^>]*)>/.exec(text)?.[1]
 }
 
-/** The texts among the arguments. Throws when strace cut one off. */
+/** Returns the texts among the arguments. Throws when strace cut one off. */
 export function textsOf({ name, text }: Call): string[] {
   return [...text.matchAll(/"((?:[^"\\]|\\.)*)"(\.\.\.)?/g)].map(([, quoted = '', cut]) => {
     if (cut !== undefined) throw new Error(`strace cut off an argument of ${name}: ${quoted}`)
@@ -46,7 +49,7 @@ export function textsOf({ name, text }: Call): string[] {
   })
 }
 
-/** The last argument, as a number. */
+/** Returns the last argument, as a number. */
 export function lastNumberOf({ text }: Call): number {
   return Number(/(\d+)$/.exec(text)?.[1])
 }

@@ -12,31 +12,32 @@ import { parseLog } from './strace-log.js'
 
 const program = fileURLToPath(new URL('../programs/durable-server.mjs', import.meta.url))
 
-// With a question mark: not every architecture has it.
+// A question mark lets strace ignore a call that the architecture does not have.
 const traced = [
   ...['openat', '?open', '?mkdir', 'mkdirat', '?unlink', 'unlinkat', '?rmdir'],
   ...['?rename', '?renameat', 'renameat2', 'fsync', 'fdatasync', 'ftruncate'],
   ...['write', 'writev', 'pwrite64', 'pwritev', 'ioctl', 'sendfile', 'copy_file_range', 'read'],
 ]
 
-/** What `test/programs/durable-server.mjs` takes, and what lies on the disk before it starts. */
+/** Options of `test/programs/durable-server.mjs`, and a function that prepares the disk. */
 export interface TraceOptions {
   readonly durability?: 'os' | 'disk'
   readonly locate?: string
   readonly hooks?: boolean
-  /** Makes what is there before the server starts, in the directory of the uploads. */
+  /** Prepares the directory of the uploads before the server starts. */
   readonly before?: (directory: string) => Promise<void>
 }
 
 export interface TracedSite {
   readonly origin: string
-  /** Where the uploads are. */
+  /** The directory of the uploads. */
   readonly directory: string
 }
 
 /**
- * What a server did on the disk, and which messages came and left, while `work` went on. Paths begin with `uploads`,
- * the directory of the uploads; the directory around it is the empty path.
+ * Runs `work` against a traced server, and returns what the server did on the disk and which
+ * messages it received and sent. Paths begin with `uploads`, the directory of the uploads; the
+ * empty path is the directory around it.
  */
 export async function trace(
   { durability = 'disk', before, ...options }: TraceOptions,
@@ -56,7 +57,7 @@ export async function trace(
       ...['-f', '-yy', '-s', '65536', '-o', log, '-e', `trace=${traced.join()}`],
       ...[process.execPath, program, JSON.stringify({ directory, durability, ...options })],
     ],
-    // A ring of the kernel would do what no call shows.
+    // With io_uring, the kernel would write without a call that strace sees.
     { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, UV_USE_IO_URING: '0' } },
   )
   const exited = once(child, 'exit')
@@ -65,7 +66,7 @@ export async function trace(
     await exited
   })
   const ended = exited.then(() => {
-    throw new Error('The traced server ended before it listened: see what strace said')
+    throw new Error('The traced server ended before it listened: see the output of strace')
   })
   const [origin] = (await Promise.race([
     once(createInterface(child.stdout), 'line'),
