@@ -1,11 +1,25 @@
 import { inspect } from 'node:util'
 
-/** What one option must be: a sentence for people and a predicate for the value. */
+/** A rule for one option: a text for people and a predicate for the value. */
 export interface OptionRule {
   /** Reads after "must be", for example `a positive integer`. */
   readonly expectation: string
   readonly accepts: (value: unknown) => boolean
   readonly required?: boolean
+  /** The strings that the value, or each item of its list, may be. Misspelt ones get a suggestion. */
+  readonly choices?: readonly string[]
+}
+
+/** The owner of checked options, as error messages name it. A string is just the `name`. */
+export interface OptionOwner {
+  /** The function or class that takes the options. */
+  readonly name: string
+  /** The option that holds these options, such as `cors`. Absent: the owner takes them directly. */
+  readonly within?: string
+  /** The word for one of them. Default: `option`. */
+  readonly noun?: string
+  /** Names that people know from elsewhere, each with the options that serve the same purpose. */
+  readonly otherNames?: Readonly<Record<string, readonly string[]>>
 }
 
 /** The rules that options share. */
@@ -38,32 +52,32 @@ export const must = {
     expectation: 'a whole number of bytes, or Infinity',
     accepts: (v) => v === Infinity || (Number.isSafeInteger(v) && (v as number) >= 0),
   },
-  beOneOf: (...values: readonly unknown[]) => ({
-    expectation: `one of ${values.map((value) => inspect(value)).join(', ')}`,
-    accepts: (v: unknown) => values.includes(v),
+  beOneOf: (...choices: readonly string[]) => ({
+    expectation: `one of ${quoted(choices)}`,
+    accepts: (v: unknown) => choices.includes(v as string),
+    choices,
+  }),
+  beListOf: (...choices: readonly string[]) => ({
+    expectation: `an array of ${quoted(choices)}`,
+    accepts: (v: unknown) => Array.isArray(v) && v.every((item: string) => choices.includes(item)),
+    choices,
   }),
 } satisfies Record<string, OptionRule | ((...values: never[]) => OptionRule)>
 
 /**
- * Checks an options object against its rules and returns a frozen copy. Throws a `TypeError` that names the
- * option, what was expected and what was given; an unknown option is refused with the known name that it resembles, or
- * with all names when they are few.
+ * Checks an options object against its rules and returns a frozen copy. Throws a `TypeError` that names
+ * the owner, the option, the expectation and the value. For an unknown option it names the known one
+ * that is meant, or all of them if they are few.
  */
 export function checkOptions<T extends object>(
-  owner: string,
+  owner: string | OptionOwner,
   options: T,
   rules: { readonly [Name in keyof Required<T>]: OptionRule },
 ): Readonly<T> {
   const known = Object.keys(rules)
-  if (!mayHold(options, known)) {
-    throw new TypeError(
-      `${owner}: the options must be a plain object, not ${inspect(options, { depth: 0 })}`,
-    )
-  }
+  if (!mayHold(options, known)) throw notOptions(ownerOf(owner), options)
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new TypeError(`${owner}: there is no option ${inspect(name)}${hint(name, known)}`)
-    }
+    if (!known.includes(name)) throw unknownOption(ownerOf(owner), name, known)
   }
   const checked: Record<string, unknown> = {}
   for (const [name, rule] of Object.entries<OptionRule>(rules)) {
@@ -71,12 +85,75 @@ export function checkOptions<T extends object>(
     const value = (options as Record<string, unknown>)[name]
     if (value !== undefined) checked[name] = value
     if (value === undefined ? rule.required : !rule.accepts(value)) {
-      throw new TypeError(
-        `${owner}: option ${inspect(name)} must be ${rule.expectation}, not ${inspect(value, { depth: 0 })}`,
-      )
+      throw optionError(owner, name, rule, value)
     }
   }
   return Object.freeze(checked) as Readonly<T>
+}
+
+/** Returns the error for an option with a wrong value. */
+export function optionError(
+  owner: string | OptionOwner,
+  option: string,
+  { expectation, choices = [] }: Pick<OptionRule, 'expectation' | 'choices'>,
+  value: unknown,
+): TypeError {
+  const { name, within, noun = 'option' } = ownerOf(owner)
+  const meant = meantChoice(value, choices)
+  return new TypeError(
+    `${name}: ${noun} '${pathOf(within, option)}' must be ${expectation}, not ${shown(value)}` +
+      (meant === undefined ? '' : suggestion([meant])),
+  )
+}
+
+function notOptions({ name, within, noun = 'option' }: OptionOwner, value: unknown): TypeError {
+  let subject = noun === 'option' ? `${name}: the options` : name
+  if (within !== undefined) subject = `${name}: ${noun} '${within}'`
+  return new TypeError(`${subject} must be a plain object, not ${shown(value)}`)
+}
+
+function unknownOption(owner: OptionOwner, option: string, known: readonly string[]): TypeError {
+  const { name, within, noun = 'option', otherNames = {} } = owner
+  const other = Object.keys(otherNames).find((candidate) => plain(candidate) === plain(option))
+  const near = nearest(option, known)
+  const all = known.map((candidate) => pathOf(within, candidate))
+  let hint = ''
+  if (other !== undefined) hint = suggestion(otherNames[other]!)
+  else if (near !== undefined) hint = suggestion([pathOf(within, near)])
+  else if (known.length <= 8) hint = `, only ${quoted(all)}`
+  return new TypeError(`${name}: there is no ${noun} ${shown(pathOf(within, option))}${hint}`)
+}
+
+function ownerOf(owner: string | OptionOwner): OptionOwner {
+  return typeof owner === 'string' ? { name: owner } : owner
+}
+
+function pathOf(within: string | undefined, option: string): string {
+  return within === undefined ? option : `${within}.${option}`
+}
+
+/** The value on one line, in short. */
+function shown(value: unknown): string {
+  const limits = { depth: 0, maxArrayLength: 20, maxStringLength: 200 }
+  return inspect(value, { ...limits, breakLength: Infinity })
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `'${name}'`).join(', ')
+}
+
+function suggestion(names: readonly string[]): string {
+  return `; did you mean ${names.map((name) => `'${name}'`).join(' or ')}?`
+}
+
+/** The choice that the value, or the first wrong item of the list, comes close to. */
+function meantChoice(value: unknown, choices: readonly string[]): string | undefined {
+  const items: unknown[] = Array.isArray(value) ? value : [value]
+  const wrong = items.find((item) => !choices.includes(item as string))
+  if (typeof wrong !== 'string') return undefined
+  // Words of one stem, such as "expire" and "expiration".
+  const stem = wrong.toLowerCase().slice(0, Math.max(4, Math.ceil(wrong.length * 0.75)))
+  return nearest(wrong, choices) ?? choices.find((choice) => choice.startsWith(stem))
 }
 
 /**
@@ -95,22 +172,25 @@ export function isPlain(value: unknown): value is object {
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** What may help whoever wrote an unknown name. A name that resembles none is no slip of the pen. */
-function hint(name: string, known: readonly string[]): string {
-  const ranked = known.map((other) => ({ other, distance: editDistance(name, other) }))
-  const [nearest] = ranked.sort((a, b) => a.distance - b.distance)
-  if (nearest !== undefined && nearest.distance <= name.length / 3) {
-    return `; did you mean ${inspect(nearest.other)}?`
-  }
-  return known.length > 8 ? '' : `, only ${known.map((other) => inspect(other)).join(', ')}`
+/** The known name that a wrong one comes close to. A name that resembles none is no typing error. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const wrong = plain(name)
+  const ranked = known.map((other) => ({ other, distance: editDistance(wrong, plain(other)) }))
+  const [first] = ranked.sort((a, b) => a.distance - b.distance)
+  return first !== undefined && first.distance <= wrong.length / 3 ? first.other : undefined
 }
 
-/** Levenshtein distance, ignoring case. */
+/** A name without case, dashes and underscores: `pre-create` and `PRE_CREATE` mean `preCreate`. */
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[-_]/g, '')
+}
+
+/** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (const [i, letter] of [...a.toLowerCase()].entries()) {
+  for (const [i, letter] of [...a].entries()) {
     const next = [i + 1]
-    for (const [j, other] of [...b.toLowerCase()].entries()) {
+    for (const [j, other] of [...b].entries()) {
       next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === other ? 0 : 1)))
     }
     row = next

@@ -1,5 +1,6 @@
 import http, { type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { corsOfHandlers, type Handler } from './create-handler.js'
+import { optionError } from './check-options.js'
 import { respondToClientErrors } from './http/client-error.js'
 
 /** Options of {@link createUploadServer}: those of Node's `http.createServer`, and these. */
@@ -30,6 +31,13 @@ export function createUploadServer(
   listener: Handler | RequestListener,
   { handler, ...options }: UploadServerOptions = {},
 ): UploadServer {
+  if (typeof listener !== 'function') {
+    const server = { name: 'createUploadServer', noun: 'argument' }
+    throw optionError(server, 'listener', { expectation: 'a handler or a function' }, listener)
+  }
+  if (handler !== undefined && typeof handler.shutdown !== 'function') {
+    throw optionError('createUploadServer', 'handler', { expectation: 'a handler' }, handler)
+  }
   // Node refuses a time for the headers that is longer than the one for the whole request.
   const headersTimeout = Math.min(60_000, options.requestTimeout || Infinity)
   const server = http.createServer(

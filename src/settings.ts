@@ -1,15 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { inspect } from 'node:util'
-import { featureNames, type Feature } from './features.js'
+import { featureNames } from './features.js'
 import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
 import { TusError } from './errors.js'
 import type { Hooks } from './hooks.js'
+import { namesElsewhere } from './names-elsewhere.js'
 import { beLogger } from './logger.js'
-import { checkOptions, must, type OptionRule } from './check-options.js'
+import {
+  checkOptions,
+  must,
+  optionError,
+  type OptionOwner,
+  type OptionRule,
+} from './check-options.js'
 import type { StoreSlots } from './store-composer.js'
 import type { FilledSlots } from './uploads/stores/bounded-stores.js'
 import type { TimeLimit } from './uploads/stores/time-limit.js'
 import type { EngineSettings } from './uploads/engine.js'
+
+const owner: OptionOwner = { name: 'createHandler', otherNames: namesElsewhere }
 
 const beTrustProxy: OptionRule = {
   expectation: 'a boolean or a number of proxies',
@@ -19,17 +27,13 @@ const beTrustProxy: OptionRule = {
 const beLocation: OptionRule = {
   expectation: "'relative', 'absolute', or a URL that begins with http:// or https://",
   accepts: (v) => v === 'relative' || v === 'absolute' || isPublicUrl(v),
+  choices: ['relative', 'absolute'],
 }
 
 function isPublicUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !URL.canParse(value)) return false
   const { protocol, search, hash } = new URL(value)
   return /^https?:$/.test(protocol) && search === '' && hash === ''
-}
-
-const beFeatures: OptionRule = {
-  expectation: `a list of ${featureNames.join(', ')}`,
-  accepts: (v) => Array.isArray(v) && v.every((name: Feature) => featureNames.includes(name)),
 }
 
 const beMaxSize: OptionRule = {
@@ -44,7 +48,7 @@ const beShare: OptionRule = {
 
 /** The options of a handler, checked and frozen. Throws a `TypeError` for what is wrong, missing or contradictory. */
 export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOptions> {
-  const options = checkOptions<HandlerOptions>('createHandler', given, {
+  const options = checkOptions<HandlerOptions>(owner, given, {
     basePath: { ...must.beText, required: true },
     composer: {
       expectation: 'a StoreComposer',
@@ -65,7 +69,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     download: must.beFunction,
     cors: { expectation: 'a boolean or an object', accepts: isBooleanOrObject },
     expiration: must.beObject,
-    disable: beFeatures,
+    disable: must.beListOf(...featureNames),
     takeoverAfter: must.beMilliseconds,
     idleTimeout: must.beMilliseconds,
     lockTimeout: must.beMilliseconds,
@@ -82,19 +86,18 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     hooks: must.beObject,
   })
   if (options.expiration !== undefined) {
-    checkOptions<ExpirationOptions>('expiration', options.expiration, {
+    checkOptions<ExpirationOptions>({ ...owner, within: 'expiration' }, options.expiration, {
       after: must.beMilliseconds,
       finishedAfter: must.beMilliseconds,
       sweepEvery: must.beMilliseconds,
     })
     if ((options.expiration.after ?? options.expiration.finishedAfter) === undefined) {
-      throw new TypeError(
-        "expiration: option 'after' or 'finishedAfter' must be given, not neither of them",
-      )
+      const expectation = "an object with 'after', 'finishedAfter' or both"
+      throw optionError(owner, 'expiration', { expectation }, options.expiration)
     }
   }
   if (options.bodyBuffer !== undefined) {
-    checkOptions<BodyBufferOptions>('bodyBuffer', options.bodyBuffer, {
+    checkOptions<BodyBufferOptions>({ ...owner, within: 'bodyBuffer' }, options.bodyBuffer, {
       perUpload: beShare,
       total: beShare,
     })
@@ -108,7 +111,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
 /** The hooks, which may be methods of a class: each is called on the object that was given. */
 function checkHooks(given: Hooks): Hooks {
   const hook = must.beFunction
-  const hooks = checkOptions<Hooks>('hooks', given, {
+  const hooks = checkOptions<Hooks>({ ...owner, within: 'hooks' }, given, {
     access: hook,
     preCreate: hook,
     postCreate: hook,
@@ -133,9 +136,8 @@ function checkOrder(
 ): void {
   const { [least]: min = 0, [most]: max = Infinity } = options
   if (typeof max === 'function' || min <= max) return
-  throw new TypeError(
-    `createHandler: option '${least}' is ${min}, which is more than '${most}', ${max}`,
-  )
+  const expectation = `at most ${max}, the value of option '${most}'`
+  throw optionError(owner, least, { expectation }, min)
 }
 
 function isBooleanOrObject(value: unknown): boolean {
@@ -147,35 +149,31 @@ export function checkStores(
   slots: Readonly<StoreSlots>,
   options: HandlerOptions,
 ): Omit<FilledSlots, 'locker'> {
-  const { dataStore, infoStore, expiryIndex } = slots
+  const { dataStore, infoStore, expiryIndex, contentReader } = slots
+  const { expiration, disable, checksumMetadata } = options
+  const fail = (option: string, expectation: string, value: unknown): never => {
+    throw optionError(owner, option, { expectation }, value)
+  }
   if (dataStore === undefined) {
-    throw new TypeError('createHandler: the composer has no DataStore; call composer.use(store)')
+    return fail('composer', 'a StoreComposer with a DataStore (call composer.use(store))', slots)
   }
   if (infoStore === undefined) {
-    throw new TypeError(
-      'createHandler: the composer has no InfoStore; call composer.use(infoStore)',
-    )
+    return fail('composer', 'a StoreComposer with an InfoStore (call composer.use(store))', slots)
   }
-  if (options.expiration !== undefined && expiryIndex === undefined) {
-    throw new TypeError(
-      "createHandler: option 'expiration' needs an info store that offers an ExpiryIndex",
-    )
+  if (expiration !== undefined && expiryIndex === undefined) {
+    fail('expiration', 'absent, because the composer has no ExpiryIndex', expiration)
   }
-  if (options.expiration !== undefined && options.disable?.includes('expiration')) {
-    throw new TypeError("createHandler: option 'expiration' is set, and disabled by 'disable'")
+  if (expiration !== undefined && disable?.includes('expiration')) {
+    fail('disable', "without 'expiration', because option 'expiration' is set", disable)
   }
-  if (options.checksumMetadata !== undefined && slots.contentReader === undefined) {
-    throw new TypeError(
-      "createHandler: option 'checksumMetadata' needs a store with a ContentReader",
-    )
+  if (checksumMetadata !== undefined && contentReader === undefined) {
+    fail('checksumMetadata', 'absent, because the composer has no ContentReader', checksumMetadata)
   }
   for (const name of ['minSize', 'maxSize'] as const) {
     const size = options[name]
-    if (typeof size === 'number' && size > dataStore.maxSize) {
-      throw new TypeError(
-        `createHandler: option '${name}' is ${size}, but the DataStore holds uploads of ` +
-          `at most ${dataStore.maxSize} bytes`,
-      )
+    const { maxSize } = dataStore
+    if (typeof size === 'number' && size > maxSize) {
+      fail(name, `at most ${maxSize}, the maxSize of the DataStore`, size)
     }
   }
   return { ...slots, dataStore, infoStore }
@@ -201,9 +199,8 @@ export function engineSettings(
         request === undefined ? Infinity : await inTime('maxSize', () => maxSize(request, upload))
       // What is no limit must not pass for none.
       if (must.beLimit.accepts(limit)) return Math.min(limit, dataStore.maxSize)
-      throw new TypeError(
-        `Option 'maxSize' must return ${must.beLimit.expectation}, not ${inspect(limit)}`,
-      )
+      const expectation = `a function that returns ${must.beLimit.expectation}`
+      throw optionError(owner, 'maxSize', { expectation }, limit)
     },
     async generateId({ request }) {
       if (generateId === undefined || request === undefined) {

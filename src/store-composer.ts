@@ -1,4 +1,3 @@
-import { inspect } from 'node:util'
 import type { Concatenator } from './capabilities/concatenator.js'
 import type { ContentReader } from './capabilities/content-reader.js'
 import type { DataStore } from './capabilities/data-store.js'
@@ -9,6 +8,7 @@ import type { InfoStore } from './capabilities/info-store.js'
 import type { Locker } from './capabilities/locker.js'
 import type { Terminator } from './capabilities/terminator.js'
 import type { VerifiedAppender } from './capabilities/verified-appender.js'
+import { optionError } from './check-options.js'
 
 /** The capabilities that a handler works with. A slot that is absent is a feature that is not offered. */
 export interface StoreSlots {
@@ -54,17 +54,16 @@ function checkMembers(slot: keyof StoreSlots, value: unknown): void {
         ? ['number', typeof found?.[name] === 'number' && found[name] > 0]
         : ['function', typeof found?.[name] === 'function']
     if (accepts) continue
-    throw new TypeError(
-      `StoreComposer: slot '${slot}' needs an object with the ${kind} '${name}', not ${inspect(value, { depth: 0 })}`,
-    )
+    const expectation = `an object with the ${kind} '${name}'`
+    throw optionError({ name: 'StoreComposer', noun: 'slot' }, slot, { expectation }, value)
   }
 }
 
-function checkPart(part: unknown): void {
+function checkPart(part: unknown, index: number): void {
   if (typeof (part as ComposerPart | null | undefined)?.useIn === 'function') return
-  throw new TypeError(
-    `StoreComposer: use() needs objects with the function 'useIn', not ${inspect(part, { depth: 0 })}`,
-  )
+  const owner = { name: 'StoreComposer.use', noun: 'argument' }
+  const expectation = "an object with the function 'useIn'"
+  throw optionError(owner, String(index + 1), { expectation }, part)
 }
 
 /**
@@ -87,7 +86,7 @@ export class StoreComposer {
    * slot. If a part has no `useIn`, throws a `TypeError` and fills nothing.
    */
   use(...parts: readonly ComposerPart[]): this {
-    for (const part of parts) checkPart(part)
+    for (const [index, part] of parts.entries()) checkPart(part, index)
     for (const part of parts) part.useIn(this)
     return this
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { checkOptions, must } from '../check-options.js'
+import { checkOptions, must, optionError } from '../check-options.js'
 import type { Case } from './case.js'
 import { appendCases } from './cases/append.js'
 import { concatenatorCases } from './cases/concatenator.js'
@@ -50,6 +50,8 @@ const foundations: Readonly<Record<SlotName, SlotName | undefined>> = {
   locker: undefined,
 }
 
+const slotNames = Object.keys(foundations)
+
 /**
  * Registers the tests that show whether a store, an info store or a locker keeps its contract: one for each promise
  * of each capability that is claimed.
@@ -74,9 +76,9 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
   const checked = checkOptions('conformanceSuite', options, {
     test: { ...must.beFunction, required: true },
     slots: {
-      expectation: `an array of some of ${Object.keys(foundations).join(', ')}`,
-      accepts: (v) =>
-        Array.isArray(v) && v.length > 0 && v.every((name) => Object.hasOwn(foundations, name)),
+      expectation: `an array of some of ${slotNames.map((name) => `'${name}'`).join(', ')}`,
+      accepts: (v) => must.beListOf(...slotNames).accepts(v) && (v as []).length > 0,
+      choices: slotNames,
       required: true,
     },
     factory: { ...must.beFunction, required: true },
@@ -108,15 +110,13 @@ function requirementsMetBy<S extends Subject>(
   for (const slot of slots) {
     const needed = foundations[slot]
     if (needed !== undefined && !slots.includes(needed)) {
-      throw new TypeError(
-        `conformanceSuite: the slot '${slot}' cannot be tested without '${needed}'`,
-      )
+      const expectation = `an array that includes '${needed}', because '${slot}' is tested with it`
+      throw optionError('conformanceSuite', 'slots', { expectation }, slots)
     }
   }
   if (slots.includes('dataStore') && !slots.includes('contentReader') && content === undefined) {
-    throw new TypeError(
-      "conformanceSuite: without the slot 'contentReader' the option 'content' must be a function",
-    )
+    const expectation = "a function, because 'slots' does not include 'contentReader'"
+    throw optionError('conformanceSuite', 'content', { expectation }, content)
   }
   return new Set<Requirement>([
     ...slots,

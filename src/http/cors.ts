@@ -1,5 +1,6 @@
-import { checkOptions } from '../check-options.js'
+import { checkOptions, type OptionOwner } from '../check-options.js'
 import { isHttpToken } from '../http-token.js'
+import { namesElsewhere } from '../names-elsewhere.js'
 
 /** Which pages from other origins may use the server (CORS), and how. */
 export interface CorsOptions {
@@ -56,6 +57,12 @@ export interface Cors {
   ): Readonly<Record<string, string>>
 }
 
+const owner: OptionOwner = {
+  name: 'createHandler',
+  within: 'cors',
+  otherNames: namesElsewhere,
+}
+
 const methods = 'POST, PUT, HEAD, PATCH, OPTIONS, GET, DELETE'
 
 const allowedHeaders = [
@@ -80,7 +87,7 @@ const exposedHeaders = [
  */
 export function createCors(options: boolean | CorsOptions | undefined): Cors | undefined {
   if (options === undefined || options === false) return undefined
-  const checked = checkOptions<CorsOptions>('cors', options === true ? {} : options, {
+  const checked = checkOptions<CorsOptions>(owner, options === true ? {} : options, {
     origins: {
       expectation: `'*', an origin such as 'https://example.org', a RegExp, a list of both, or a function`,
       accepts: isOrigins,

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { inspect } from 'node:util'
+import { optionError } from '../check-options.js'
 import { isUploadId } from '../upload.js'
 
 /**
@@ -32,9 +32,8 @@ export function parsePrefix(path: string): string | undefined {
 export function normalizeBasePath(basePath: string): string {
   const path = typeof basePath === 'string' ? parsePrefix(basePath) : undefined
   if (path === undefined) {
-    throw new TypeError(
-      `Option 'basePath' must be a path such as '/files', without query and hash, not ${inspect(basePath)}`,
-    )
+    const expectation = "a path such as '/files', without query and hash"
+    throw optionError('createHandler', 'basePath', { expectation }, basePath)
   }
   return path
 }

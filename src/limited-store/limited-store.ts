@@ -1,5 +1,5 @@
 import { beLogger, defaultLogger, forgiving, type Logger } from '../logger.js'
-import { checkOptions, must, type OptionRule } from '../check-options.js'
+import { checkOptions, must, optionError, type OptionRule } from '../check-options.js'
 import { StoreComposer, type ComposerPart, type StoreSlots } from '../store-composer.js'
 import { countUploads } from './count-uploads.js'
 import {
@@ -92,9 +92,9 @@ export class LimitedStore {
     const slots = scratch.slots()
     const { dataStore, infoStore, infoLister } = slots
     const { verifiedAppender, terminator, concatenator } = slots
-    if (!dataStore) throw unfilled('store', 'DataStore')
-    if (!infoStore) throw unfilled('infoStore', 'InfoStore')
-    if (!infoLister) throw unfilled('infoStore', 'InfoLister')
+    if (!dataStore) throw unfilled('store', 'dataStore', checked.store)
+    if (!infoStore) throw unfilled('infoStore', 'infoStore', checked.infoStore)
+    if (!infoLister) throw unfilled('infoStore', 'infoLister', checked.infoStore)
     const { limit, counter = new MemorySpaceCounter(), evict, roomTimeout = 10_000 } = checked
     const { reserve = true } = checked
     const logger = forgiving(checked.logger ?? defaultLogger)
@@ -137,6 +137,7 @@ export class LimitedStore {
   }
 }
 
-function unfilled(option: 'store' | 'infoStore', slot: string): TypeError {
-  return new TypeError(`LimitedStore: option '${option}' must fill the slot ${slot}`)
+function unfilled(option: 'store' | 'infoStore', slot: string, value: ComposerPart): TypeError {
+  const expectation = `a store that fills the slot ${slot}`
+  return optionError('LimitedStore', option, { expectation }, value)
 }

@@ -48,10 +48,7 @@ const batchSize = 8
 export function list(engine: Engine, given: ListUploadsOptions): AsyncGenerator<ListedUpload> {
   const options = checkOptions<ListUploadsOptions>('uploads.list', given, {
     after: must.beText,
-    limit: {
-      expectation: 'a whole number, more than 0',
-      accepts: (v) => Number.isSafeInteger(v) && (v as number) > 0,
-    },
+    limit: must.beCount,
     state: must.beOneOf(...states),
     signal: { expectation: 'an AbortSignal', accepts: (v) => v instanceof AbortSignal },
   })

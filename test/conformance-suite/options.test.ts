@@ -52,7 +52,9 @@ test.each<readonly [SlotName, SlotName]>([
   ['expiryIndex', 'infoStore'],
   ['infoLister', 'infoStore'],
 ])('%s is not tested without %s', (slot, needed) => {
-  expect(() => namesOf({ slots: [slot] })).toThrow(`'${slot}' cannot be tested without '${needed}'`)
+  expect(() => namesOf({ slots: [slot] })).toThrow(
+    `option 'slots' must be an array that includes '${needed}', because '${slot}' is tested with it`,
+  )
 })
 
 test('a data store is not tested without a look at its bytes', () => {
@@ -62,7 +64,7 @@ test('a data store is not tested without a look at its bytes', () => {
 
 test('options are checked', () => {
   expect(() => namesOf({ slots: [] })).toThrow("option 'slots' must be an array of some of")
-  expect(() => namesOf({ slots: ['store' as SlotName] })).toThrow('dataStore, verifiedAppender')
+  expect(() => namesOf({ slots: ['store' as SlotName] })).toThrow("'dataStore', 'verifiedAppender'")
   expect(() => namesOf({ memory: 0 })).toThrow("option 'memory' must be")
   expect(() => namesOf({ patience: -1 })).toThrow("option 'patience' must be")
   expect(() => namesOf({ dispose: () => {} } as object)).toThrow("no option 'dispose'")

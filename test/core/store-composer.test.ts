@@ -37,13 +37,13 @@ describe.each(slots)('slot %s', (slot, method, members) => {
       })
       const wanted = missing === 'maxSize' && value === 7
       if (wanted) expect(fill(lacking)).not.toThrow()
-      else expect(fill(lacking)).toThrow(new RegExp(`slot '${slot}' needs .+ '${missing}', not `))
+      else expect(fill(lacking)).toThrow(new RegExp(`slot '${slot}' must be .+ '${missing}', not `))
       if (!wanted) expect(fill(lacking)).toThrow(TypeError)
     }
   })
 
   test.each([undefined, null, 7, 'store', {}, () => {}])('refuses %o', (value) => {
-    expect(fill(value)).toThrow(new RegExp(`^StoreComposer: slot '${slot}' needs an object with`))
+    expect(fill(value)).toThrow(new RegExp(`^StoreComposer: slot '${slot}' must be an object with`))
   })
 })
 
@@ -73,7 +73,9 @@ describe('use', () => {
       const composer = new StoreComposer()
       const use = () => composer.use(new MemoryStore(), part as never)
       expect(use).toThrow(TypeError)
-      expect(use).toThrow("StoreComposer: use() needs objects with the function 'useIn', not ")
+      expect(use).toThrow(
+        "StoreComposer.use: argument '2' must be an object with the function 'useIn', not ",
+      )
       expect(composer.slots()).toEqual({})
     },
   )

@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createHandler, StoreComposer, type HandlerOptions } from 'tuskit'
+import { createHandler, createUploadServer, StoreComposer, type HandlerOptions } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
+import { namesElsewhere } from '../../src/names-elsewhere.js'
+import { read } from '../house/source-files.js'
 import { createUpload, memoryComposer, openPatch, patch, post, serve } from '../support/serve.js'
 import { newGate, keptLog, offsetOf } from '../support/stages.js'
 
@@ -59,42 +61,104 @@ describe('an option that is wrong is refused by name, expectation and value', ()
   })
 
   test.each([
-    [{ expiration: {} }, 'expiration', 'after'],
-    [{ expiration: { after: '1h' } }, 'expiration', 'after'],
-    [{ expiration: { sweepEvery: 1 } }, 'expiration', 'finishedAfter'],
-    [{ expiration: { finishedAfter: 0 } }, 'expiration', 'finishedAfter'],
-    [{ expiration: { after: 1, sweepEvery: 0 } }, 'expiration', 'sweepEvery'],
-    [{ bodyBuffer: { perUpload: 1024 } }, 'bodyBuffer', 'perUpload'],
-    [{ bodyBuffer: { total: '1m' } }, 'bodyBuffer', 'total'],
-    [{ hooks: { preCreate: true } }, 'hooks', 'preCreate'],
-    [{ cors: { origins: 'example.org' } }, 'cors', 'origins'],
-    [{ cors: { maxAge: -1 } }, 'cors', 'maxAge'],
-  ])('%j', (options, owner, option) => {
+    [{ expiration: { after: '1h' } }, 'expiration.after'],
+    [{ expiration: { finishedAfter: 0 } }, 'expiration.finishedAfter'],
+    [{ expiration: { after: 1, sweepEvery: 0 } }, 'expiration.sweepEvery'],
+    [{ bodyBuffer: { perUpload: 1024 } }, 'bodyBuffer.perUpload'],
+    [{ bodyBuffer: { total: '1m' } }, 'bodyBuffer.total'],
+    [{ hooks: { preCreate: true } }, 'hooks.preCreate'],
+    [{ cors: { origins: 'example.org' } }, 'cors.origins'],
+    [{ cors: { maxAge: -1 } }, 'cors.maxAge'],
+    [{ cors: new Map() }, 'cors'],
+  ])('%j', (options, option) => {
     const message = refusalOf(options)
-    expect(message).toContain(owner)
+    expect(message).toMatch(/^createHandler: option '.+' must be .+, not .+/)
     expect(message).toContain(`'${option}'`)
-    expect(message).toMatch(/must be .+, not .+/)
+  })
+
+  test.each([{}, { sweepEvery: 1 }])('expiration without a time: %j', (expiration) => {
+    expect(refusalOf({ expiration })).toMatch(
+      /^createHandler: option 'expiration' must be an object with 'after', 'finishedAfter' or both, not /,
+    )
   })
 
   test.each([
     [{ maxSise: 1 }, 'maxSise', 'maxSize'],
     [{ minAppendsize: 1 }, 'minAppendsize', 'minAppendSize'],
     [{ interimResponse: true }, 'interimResponse', 'interimResponses'],
-    [{ expiration: { after: 1, sweepsEvery: 1 } }, 'sweepsEvery', 'sweepEvery'],
-    [{ bodyBuffer: { perupload: 65_536 } }, 'perupload', 'perUpload'],
-    [{ hooks: { postfinish() {} } }, 'postfinish', 'postFinish'],
-    [{ cors: { origin: '*' } }, 'origin', 'origins'],
+    [
+      { expiration: { after: 1, sweepsEvery: 1 } },
+      'expiration.sweepsEvery',
+      'expiration.sweepEvery',
+    ],
+    [{ bodyBuffer: { perupload: 65_536 } }, 'bodyBuffer.perupload', 'bodyBuffer.perUpload'],
+    [{ hooks: { postfinish() {} } }, 'hooks.postfinish', 'hooks.postFinish'],
+    [{ cors: { origin: '*' } }, 'cors.origin', 'cors.origins'],
   ])('%j is unknown, and the nearest name is offered', (options, name, nearest) => {
     const message = refusalOf(options)
     expect(message).toContain(`there is no option '${name}'; did you mean '${nearest}'?`)
   })
 
+  test.each<[object, string, string]>([
+    [{ path: '/' }, "'path'", "'basePath'"],
+    [{ datastore: 1 }, "'datastore'", "'composer'"],
+    [{ namingFunction() {} }, "'namingFunction'", "'generateId'"],
+    [{ relativeLocation: true }, "'relativeLocation'", "'location'"],
+    [{ respectForwardedHeaders: true }, "'respectForwardedHeaders'", "'trustProxy'"],
+    [{ allowedOrigins: [] }, "'allowedOrigins'", "'cors.origins'"],
+    [{ cors: { allowedOrigins: [] } }, "'cors.allowedOrigins'", "'cors.origins'"],
+    [{ onUploadCreate() {} }, "'onUploadCreate'", "'hooks.preCreate'"],
+    [{ hooks: { onUploadCreate() {} } }, "'hooks.onUploadCreate'", "'hooks.preCreate'"],
+    [
+      { hooks: { onUploadFinish() {} } },
+      "'hooks.onUploadFinish'",
+      "'hooks.preFinish' or 'hooks.postFinish'",
+    ],
+    [{ hooks: { onIncomingRequest() {} } }, "'hooks.onIncomingRequest'", "'hooks.access'"],
+    [{ hooks: { 'pre-create': () => {} } }, "'hooks.pre-create'", "'hooks.preCreate'"],
+    [{ hooks: { POST_FINISH() {} } }, "'hooks.POST_FINISH'", "'hooks.postFinish'"],
+    [{ preFinish() {} }, "'preFinish'", "'hooks.preFinish'"],
+  ])('%j has a name from elsewhere, %s, and %s is offered', (options, name, ours) => {
+    expect(refusalOf(options)).toBe(
+      `createHandler: there is no option ${name}; did you mean ${ours}?`,
+    )
+  })
+
+  test('each name from elsewhere leads to an option that exists', () => {
+    const known = read('docs/options.md')
+    for (const path of Object.values(namesElsewhere).flat()) {
+      const [name, inner = name] = path.split('.')
+      if (name !== 'hooks') expect(known).toContain(`### \`${inner}\``)
+      else expect(refusalOf({ hooks: { [inner!]: () => {} } })).toBe('accepted')
+    }
+  })
+
   test.each([
-    [{ datastore: 1 }, 'datastore'],
-    [{ stores: 1 }, 'stores'],
-    [{ path: '/' }, 'path'],
-    [{ hooks: { onUploadFinish() {} } }, 'onUploadFinish'],
-    [{ expiration: { after: 1, ttl: 1 } }, 'ttl'],
+    [{ disable: ['download', 'expire'] }, 'expiration'],
+    [{ disable: ['Checksums'] }, 'checksum'],
+    [{ disable: 'terminate' }, 'termination'],
+    [{ disable: ['ietf'] }, 'ietf-draft'],
+    [{ location: 'Absolute' }, 'absolute'],
+  ])('%j is a wrong value, and %s is offered', (options, nearest) => {
+    expect(refusalOf(options)).toMatch(new RegExp(`, not .+; did you mean '${nearest}'\\?$`))
+  })
+
+  test.each([{ disable: ['everything'] }, { location: 'https//a' }, { disable: [7] }])(
+    '%j resembles no known value, so none is offered',
+    (options) => {
+      expect(refusalOf(options)).not.toContain('did you mean')
+    },
+  )
+
+  test('a long value is cut', () => {
+    expect(refusalOf({ location: 'a'.repeat(100_000) }).length).toBeLessThan(500)
+  })
+
+  test.each([
+    [{ buckets: 1 }, 'buckets'],
+    [{ max: 1 }, 'max'],
+    [{ hooks: { webhook() {} } }, 'hooks.webhook'],
+    [{ expiration: { after: 1, ttl: 1 } }, 'expiration.ttl'],
   ])('%j resembles no known name, so none is offered', (options, name) => {
     const message = refusalOf(options)
     expect(message).toContain(`there is no option '${name}'`)
@@ -103,7 +167,7 @@ describe('an option that is wrong is refused by name, expectation and value', ()
 
   test('names are listed instead when they are few', () => {
     expect(refusalOf({ bodyBuffer: { size: 1 } })).toMatch(
-      /there is no option 'size', only 'perUpload', 'total'$/,
+      /there is no option 'bodyBuffer.size', only 'bodyBuffer.perUpload', 'bodyBuffer.total'$/,
     )
   })
 
@@ -117,11 +181,27 @@ describe('an option that is wrong is refused by name, expectation and value', ()
   })
 })
 
+test.each<[unknown[], string]>([
+  [
+    [undefined],
+    "createUploadServer: argument 'listener' must be a handler or a function, not undefined",
+  ],
+  [[{}], "createUploadServer: argument 'listener' must be a handler or a function, not {}"],
+  [[() => {}, { handler: {} }], "createUploadServer: option 'handler' must be a handler, not {}"],
+])('createUploadServer(%o) is refused', (given, message) => {
+  const make = () => createUploadServer(...(given as Parameters<typeof createUploadServer>))
+  expect(make).toThrow(new TypeError(message))
+})
+
 describe('options that contradict each other or the stores', () => {
   test('no stores', () => {
-    expect(refusalOf({ composer: new StoreComposer() })).toContain('no DataStore')
+    expect(refusalOf({ composer: new StoreComposer() })).toMatch(
+      /'composer' must be .+ DataStore .+, not \{\}$/,
+    )
     const data = new StoreComposer().useDataStore(new MemoryStore())
-    expect(refusalOf({ composer: data })).toContain('no InfoStore')
+    expect(refusalOf({ composer: data })).toMatch(
+      /'composer' must be .+ InfoStore .+, not .+MemoryStore/,
+    )
   })
 
   test('expiration without an index, or disabled', () => {
@@ -134,15 +214,15 @@ describe('options that contradict each other or the stores', () => {
   test('a maxSize that the store cannot hold', () => {
     const composer = memoryComposer()
     new MemoryStore({ maxSize: 10 }).useIn(composer)
-    expect(refusalOf({ composer, maxSize: 11 })).toMatch(/maxSize.+11.+10/)
+    expect(refusalOf({ composer, maxSize: 11 })).toMatch(/maxSize.+10.+, not 11$/)
     expect(refusalOf({ composer, maxSize: 10 })).toBe('accepted')
   })
 
   test.each([
-    [{ minSize: 11, maxSize: 10 }, /minSize.+11.+maxSize.+10/],
-    [{ minAppendSize: 11, maxAppendSize: 10 }, /minAppendSize.+11.+maxAppendSize.+10/],
+    [{ minSize: 11, maxSize: 10 }, /minSize.+10.+maxSize.+, not 11$/],
+    [{ minAppendSize: 11, maxAppendSize: 10 }, /minAppendSize.+10.+maxAppendSize.+, not 11$/],
     // What is smaller has to come in one request, which may not bring as much.
-    [{ minSize: 12, maxAppendSize: 10 }, /minSize.+12.+maxAppendSize.+10/],
+    [{ minSize: 12, maxAppendSize: 10 }, /minSize.+10.+maxAppendSize.+, not 12$/],
   ])('a least that is more than the most: %j', (options, message) => {
     expect(refusalOf(options)).toMatch(message)
   })
@@ -162,7 +242,7 @@ describe('options that contradict each other or the stores', () => {
   test('a minSize that the store cannot hold', () => {
     const composer = memoryComposer()
     new MemoryStore({ maxSize: 10 }).useIn(composer)
-    expect(refusalOf({ composer, minSize: 11 })).toMatch(/minSize.+11.+10/)
+    expect(refusalOf({ composer, minSize: 11 })).toMatch(/minSize.+10.+, not 11$/)
     expect(refusalOf({ composer, minSize: 10 })).toBe('accepted')
   })
 })

@@ -141,3 +141,17 @@ test('a hook that throws fails the request, and nothing is recorded', async () =
     expect(log.lines.map(({ level }) => level)).toEqual(['error'])
   }
 })
+
+test.each([
+  [{ rejected: true }, "there is no member 'rejected'; did you mean 'reject'?"],
+  [
+    { reject: 7 },
+    "member 'reject' must be a boolean, or an object with status, headers and body, not 7",
+  ],
+])('the log says which hook returned what: %j', async (result, message) => {
+  const log = keptLog()
+  const site = await serve({ hooks: { access: () => result as never }, logger: log })
+  await post(site, { 'upload-length': '5' })
+  const { error } = log.lines[0]!.fields
+  expect(String(error)).toBe(`TypeError: The result of the hook access: ${message}`)
+})

@@ -6,8 +6,8 @@ import { codeFiles, read } from './source-files.js'
 
 const foundation = [
   ...['base-name', 'check-options', 'connection-headers', 'cooperative', 'errors', 'http-token'],
-  ...['logger', 'metadata', 'never-aborts', 'parse-base64', 'parse-upload', 'safe-file-name'],
-  'upload',
+  ...['logger', 'metadata', 'names-elsewhere', 'never-aborts', 'parse-base64', 'parse-upload'],
+  ...['safe-file-name', 'upload'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
 const stores = [
@@ -35,7 +35,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...contracts,
     ...['features', 'handler-options', 'http', 'memory-store', 'protocols', 'settings', 'uploads'],
   ],
-  'create-upload-server': ['create-handler', 'http'],
+  'create-upload-server': ['check-options', 'create-handler', 'http'],
 }
 
 const entries: readonly string[] = Object.values(manifest.tsup.entry)

@@ -9,8 +9,14 @@ test.each<[object, string]>([
   [{ limit: 0 }, "option 'limit' must be a whole number of bytes, more than 0, not 0"],
   [{ store: undefined }, "option 'store' must be a store with the function useIn, not undefined"],
   [{ infoStore: {} }, "option 'infoStore' must be a store with the function useIn, not {}"],
-  [{ store: new MemoryInfoStore() }, "option 'store' must fill the slot DataStore"],
-  [{ infoStore: new MemoryStore() }, "option 'infoStore' must fill the slot InfoStore"],
+  [
+    { store: new MemoryInfoStore() },
+    "option 'store' must be a store that fills the slot dataStore, not MemoryInfoStore {}",
+  ],
+  [
+    { infoStore: new MemoryStore() },
+    "option 'infoStore' must be a store that fills the slot infoStore, not MemoryStore {",
+  ],
   [{ counter: {} }, "option 'counter' must be an object with the functions claim and note, not {}"],
   [{ evict: 1 }, "option 'evict' must be a function, not 1"],
   [{ reserve: 'no' }, "option 'reserve' must be a boolean"],
@@ -26,7 +32,9 @@ test('records that cannot be listed are refused: nothing could be counted', () =
   const records = new MemoryInfoStore()
   const infoStore = { useIn: (composer: StoreComposer) => composer.useInfoStore(records) }
   const options = { limit: 11, store: new MemoryStore(), infoStore }
-  expect(() => new LimitedStore(options)).toThrow("'infoStore' must fill the slot InfoLister")
+  expect(() => new LimitedStore(options)).toThrow(
+    "'infoStore' must be a store that fills the slot infoLister, not ",
+  )
 })
 
 test('the slots that the stores fill are filled, and no others', () => {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { optionError } from '../../check-options.js'
 import { TusError } from '../../errors.js'
 import type { UnplacedUpload } from '../../upload.js'
 
@@ -16,10 +17,9 @@ export function pathLocator(locate: string | LocatePath = '{id}'): LocatePath {
     .match(/\{[^}]*\}/g)
     ?.find((name) => !/^\{(id|year|month|day|hour|minute)\}$/.test(name))
   if (unknown !== undefined || !locate.includes('{id}')) {
-    throw new TypeError(
-      'FileStore: option \'locate\' must be a function or a template that contains "{id}" and of the others ' +
-        `only {year}, {month}, {day}, {hour} and {minute}, not ${inspect(locate)}`,
-    )
+    const expectation =
+      'a function, or a template that contains "{id}" and otherwise only {year}, {month}, {day}, {hour}, {minute}'
+    throw optionError('FileStore', 'locate', { expectation }, locate)
   }
   return ({ id, createdAt }) => {
     const [year, month, day, hour, minute] = new Date(createdAt).toISOString().split(/[-T:]/)

@@ -39,7 +39,8 @@ export async function presentationOf(
       late: () => hookLimit.exceeded('The function download'),
     })
     const given = presented ?? {}
-    const checked = checkOptions<DownloadPresentation>("The result of 'download'", given, {
+    const owner = { name: 'The result of the function download', noun: 'member' }
+    const checked = checkOptions<DownloadPresentation>(owner, given, {
       disposition: must.beOneOf('inline', 'attachment'),
       filename: must.beText,
       contentType: {

@@ -32,7 +32,8 @@ export async function callHook<
 ): Promise<Partial<Verdict>> {
   try {
     const verdict = (await runHook(limit, context, hook)) ?? {}
-    return checkOptions<Partial<Verdict>>('The answer of a hook', verdict, rules)
+    const owner = { name: `The result of the hook ${context.event.type}`, noun: 'member' }
+    return checkOptions<Partial<Verdict>>(owner, verdict, rules)
   } catch (cause) {
     throw isTusError(cause) ? cause : new TusError('ERR_HOOK_FAILED', { cause })
   }

@@ -27,14 +27,18 @@ export function finalResponse(
   highest = 599,
 ): FinalResponse {
   try {
-    const checked = checkOptions<HookResponse>('The answer of a hook', answer, {
-      status: {
-        expectation: `a status from 200 to ${highest}`,
-        accepts: (v) => Number.isInteger(v) && (v as number) >= 200 && (v as number) <= highest,
+    const checked = checkOptions<HookResponse>(
+      { name: 'The response of a hook', noun: 'member' },
+      answer,
+      {
+        status: {
+          expectation: `a status from 200 to ${highest}`,
+          accepts: (v) => Number.isInteger(v) && (v as number) >= 200 && (v as number) <= highest,
+        },
+        headers: beHeaders,
+        body: { expectation: 'a string', accepts: (v) => typeof v === 'string' },
       },
-      headers: beHeaders,
-      body: { expectation: 'a string', accepts: (v) => typeof v === 'string' },
-    })
+    )
     const { status = defaults.status, headers = {}, body = defaults.body ?? '' } = checked
     return { status, headers: contentHeaders(headers), body }
   } catch (cause) {
