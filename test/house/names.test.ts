@@ -37,7 +37,7 @@ test('test/README.md maps every folder of test, which has no loose files', () =>
   )
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
   const mapped = [...read('test/README.md').matchAll(/^(?:\| |- )`([\w-]+)`/gm)].map(
-    ([, name]) => name,
+    ([, name]) => name!,
   )
   expect(mapped.toSorted()).toEqual(folders.toSorted())
   expect(entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name)).toEqual([
