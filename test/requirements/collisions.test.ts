@@ -36,7 +36,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   const site = async () => serve({ composer: await compose(), takeoverAfter: 60_000 })
 
   test.each(versions)(
-    'D10 full bytes are the end of an upload of tus only, version %s',
+    'D10 having all bytes finishes a tus upload only, version %s',
     async (version) => {
       const at = await site()
       const other = await createUpload(at, { 'upload-length': '5' })
@@ -52,7 +52,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-063 R-069 an overrun: 413 and the upload survives; 400 and it is gone from version 7 on, version %s',
+    'T-063 R-069 on excess bytes tus sends 413 and keeps the upload; the draft sends 400 and, from version 7 on, removes it, version %s',
     async (version) => {
       const at = await site()
       const other = await createUpload(at)
@@ -69,7 +69,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-150 R-080 R-082 DELETE is the same for both, version %s',
+    'T-150 R-080 R-082 DELETE has the same effect for both, version %s',
     async (version) => {
       const at = await site()
       const other = await createUpload(at)
@@ -90,7 +90,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-190 R-101 a newcomer ends the request that is running, whose bytes stay, version %s',
+    'T-190 R-101 a new request ends the one in progress and keeps its bytes, version %s',
     async (version) => {
       const at = await site()
       const arrived = (url: string) =>
@@ -117,7 +117,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-051 R-063 a wrong offset: 409 with the right one, version %s',
+    'T-051 R-063 a wrong offset gets 409 with the right one, version %s',
     async (version) => {
       const at = await site()
       const other = await createUpload(at)
@@ -135,7 +135,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-092 R-032 metadata has one shape, whatever it came in, version %s',
+    'T-092 R-032 metadata has one shape, whichever headers it came in, version %s',
     async (version) => {
       const at = await site()
       const metadata = `filename ${base64('é.txt')},filetype ${base64('text/plain')}`
@@ -161,13 +161,13 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
       expect(seen[0]![0]).toEqual({ filename: 'é.txt', filetype: 'text/plain' })
       expect(seen[1]).toEqual(seen[0])
       expect(seen[2]).toEqual(seen[0])
-      // What a client of tus sent it gets back as it was.
+      // A tus client gets its header back unchanged.
       expect((await head(other)).headers['upload-metadata']).toBe(metadata)
     },
   )
 
   test.each(versions)(
-    'T-131 R-130 a digest that differs: 460 or 400, and no byte counts, version %s',
+    'T-131 R-130 a digest that differs gets 460 or 400, and no byte counts, version %s',
     async (version) => {
       const at = await site()
       const other = await createUpload(at)
@@ -188,7 +188,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-050 R-023 R-064 R-065 whoever sends bytes is told the offset, version %s',
+    'T-050 R-023 R-064 R-065 a request that sends bytes gets the offset, version %s',
     async (version) => {
       const at = await site()
       const first = await create(at, version, 'hello', more(version))

@@ -2,10 +2,10 @@ import ts from 'typescript'
 import { expect, test } from 'vitest'
 import { codeFiles, read } from '../house/source-files.js'
 
-/** Requirements of tus are numbered T-001 and so on, those of the IETF draft R-001, the rules of dispatch D1. */
+/** Numbers: T-001 and up for tus, R-001 and up for the IETF draft, D1 and up for dispatch. */
 const numberPattern = /\b(?:[TR]-\d{3}|D\d{1,2})\b/g
 
-/** The rows of docs/conformance.md: a number, and the files that the last cell names. */
+/** The rows of docs/conformance.md: the number, and the files that the last cell names. */
 const rows = [
   ...read('docs/conformance.md').matchAll(/^\| ([TR]-\d{3}|D\d{1,2}) \|.*\| ([^|]+) \|$/gm),
 ].map(([, number = '', files = '']) => ({
@@ -25,7 +25,7 @@ const tested = new Map(
     ]),
 )
 
-/** The titles of the tests in a file, those of test.each(…) and the like included. */
+/** Returns the titles of the tests in a file, including those of `test.each(…)` and the like. */
 function titlesIn(file: string): string[] {
   const titles: string[] = []
   const visit = (node: ts.Node): void => {
@@ -39,7 +39,7 @@ function titlesIn(file: string): string[] {
   return titles
 }
 
-/** `test`, `test.each(…)`, `test.runIf(…)`, but not a test that is skipped or yet to be written. */
+/** Recognises `test`, `test.each(…)`, `test.runIf(…)`, but no test that is skipped or a todo. */
 function isTest(callee: ts.Expression): boolean {
   if (ts.isIdentifier(callee)) return callee.text === 'test'
   if (ts.isCallExpression(callee)) return isTest(callee.expression)

@@ -32,7 +32,7 @@ import { silent } from '../support/silent.js'
 
 const partial = { 'content-type': 'application/partial-upload' }
 
-test('D1 X-HTTP-Method-Override decides before all else', async () => {
+test('D1 X-HTTP-Method-Override applies before every other rule', async () => {
   const site = await serve()
   const url = await started(site, 9, 'hello')
   const headers = {
@@ -50,7 +50,7 @@ test('D1 X-HTTP-Method-Override decides before all else', async () => {
   expect((await send(removed)).status).toBe(204)
 })
 
-test('D1 X-HTTP-Method-Override of a creation', async () => {
+test('D1 X-HTTP-Method-Override applies to a creation too', async () => {
   const site = await serve()
   const override = (method: string) => ({ ...end(9), 'x-http-method-override': method })
   const put = await create(site, 9, 'hello', override('PUT'))
@@ -59,10 +59,10 @@ test('D1 X-HTTP-Method-Override of a creation', async () => {
   expect(none.status).toBe(405)
 })
 
-describe('D2 a request with Tus-Resumable is of tus, whatever else it says', () => {
+describe('D2 a request with Tus-Resumable speaks tus, whatever else it contains', () => {
   const system = { 'upload-draft-interop-version': '8', ...end(8) }
 
-  test('D2 a creation', async () => {
+  test('D2 a creation speaks tus', async () => {
     const site = await serve({ interimResponses: true })
     const headers = { ...chunk, ...system, 'upload-length': '11' }
     const url = `${site.origin}/files`
@@ -70,14 +70,14 @@ describe('D2 a request with Tus-Resumable is of tus, whatever else it says', () 
     let interims = 0
     request.on('information', () => interims++)
     request.end()
-    const { status, headers: told } = await reply
-    expect([status, interims, told['tus-resumable']]).toEqual([201, 0, '1.0.0'])
-    expect(told).not.toHaveProperty('upload-complete')
-    // Not complete, although the system's header says so.
+    const { status, headers: reported } = await reply
+    expect([status, interims, reported['tus-resumable']]).toEqual([201, 0, '1.0.0'])
+    expect(reported).not.toHaveProperty('upload-complete')
+    // The upload is not complete, although the system's header says so.
     expect(await offsetOf(urlIn(await reply, site))).toBe('5')
   })
 
-  test('D2 a chunk', async () => {
+  test('D2 a chunk speaks tus', async () => {
     const site = await serve()
     const url = await createUpload(site)
     const reply = await patch(url, 0, 'hello', system)
@@ -85,7 +85,7 @@ describe('D2 a request with Tus-Resumable is of tus, whatever else it says', () 
     expect(reply.headers).not.toHaveProperty('upload-complete')
   })
 
-  test('D2 a chunk whose media type is that of the draft', async () => {
+  test("D2 a chunk with the draft's media type speaks tus, and gets 415", async () => {
     const site = await serve()
     const url = await createUpload(site)
     const reply = await patch(url, 0, 'hello', { ...system, ...partial })
@@ -93,7 +93,7 @@ describe('D2 a request with Tus-Resumable is of tus, whatever else it says', () 
     expect(await offsetOf(url)).toBe('0')
   })
 
-  test.each(versions)('D2 a request for the offset, and a removal, version %s', async (version) => {
+  test.each(versions)('D2 HEAD and DELETE speak tus, version %s', async (version) => {
     const site = await serve()
     const url = await createUpload(site)
     const headers = { ...tus, ...named(version), ...end(version) }
@@ -105,14 +105,14 @@ describe('D2 a request with Tus-Resumable is of tus, whatever else it says', () 
     expect([removed.status, removed.headers['tus-resumable']]).toEqual([204, '1.0.0'])
   })
 
-  test('D2 also with a version of tus that is not spoken', async () => {
+  test('D2 a request with an unsupported Tus-Resumable speaks tus too', async () => {
     const site = await serve()
     const reply = await post(site, { ...system, 'tus-resumable': '0.2.2', 'upload-length': '5' })
     expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
   })
 })
 
-test('D3 OPTIONS tells clients of both protocols', async () => {
+test('D3 OPTIONS has one response for clients of both protocols', async () => {
   const { origin } = await serve({ maxSize: 1000, cors: true })
   const url = `${origin}/files`
   for (const headers of [{}, tus, { 'upload-draft-interop-version': '8', ...end(8) }]) {
@@ -129,17 +129,17 @@ test('D3 OPTIONS tells clients of both protocols', async () => {
   }
 })
 
-describe('D4 the media type of a PATCH decides', () => {
-  test('D4 application/partial-upload is an append of the draft', async () => {
+describe('D4 the media type of a PATCH decides its protocol', () => {
+  test('D4 a PATCH with application/partial-upload is a draft append', async () => {
     const url = await started(await serve(), 9, 'hello')
-    // Without any other mark of the draft.
+    // The request has no other header of the draft.
     const headers = { ...partial, 'upload-offset': '5' }
     const reply = await send({ method: 'PATCH', url, headers, body: ' world' })
     expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_INVALID_COMPLETE'])
   })
 
   test.each(['Application/Partial-Upload', 'application/partial-upload; a="b"'])(
-    'D4 so is %s',
+    'D4 a PATCH with %s is a draft append too',
     async (type) => {
       const url = await started(await serve(), 9, 'hello')
       const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-type': type })
@@ -147,7 +147,7 @@ describe('D4 the media type of a PATCH decides', () => {
     },
   )
 
-  test('D4 application/offset+octet-stream without Tus-Resumable: 412', async () => {
+  test('D4 a PATCH with application/offset+octet-stream gets 412 without Tus-Resumable', async () => {
     const url = await createUpload(await serve())
     for (const extra of [{}, { 'upload-draft-interop-version': '8', ...end(8) }]) {
       const headers = { 'content-type': chunk['content-type'], 'upload-offset': '0', ...extra }
@@ -158,7 +158,7 @@ describe('D4 the media type of a PATCH decides', () => {
   })
 })
 
-/** How many interim responses a creation gets, and its final one. */
+/** Sends a creation, counts its interim responses, and returns the count with the final one. */
 async function createCounting(version: string | undefined, fields: OutgoingHttpHeaders) {
   const site = await serve({ interimResponses: true })
   const named = version === undefined ? {} : { 'upload-draft-interop-version': version }
@@ -173,7 +173,7 @@ async function createCounting(version: string | undefined, fields: OutgoingHttpH
 }
 
 test.each(versions)(
-  'D5 D6 a creation of version %s is of the draft; interim responses only where one is named',
+  'D5 D6 a creation of version %s speaks the draft, with 104 only if it names a version',
   async (version) => {
     const named = version === undefined ? undefined : String(version)
     const { interims, reply } = await createCounting(named, end(version))
@@ -183,26 +183,28 @@ test.each(versions)(
 )
 
 test.each(versions)(
-  'D5 D6 an append of version %s is of the draft; 104 only where a version is named',
+  'D5 D6 an append of version %s speaks the draft, with 104 only if it names a version',
   async (version) => {
     const site = await serve({ interimResponses: true, progressInterval: 1 })
     const url = await started(site, version, 'hello')
     const body = Buffer.alloc(8_000_000)
     const { request, reply } = openRequest(appending(url, version, 5, body, end(version)))
-    const told: unknown[] = []
-    request.on('information', ({ headers }) => told.push(headers['upload-draft-interop-version']))
+    const reported: unknown[] = []
+    request.on('information', ({ headers }) =>
+      reported.push(headers['upload-draft-interop-version']),
+    )
     request.end()
     const { status, headers } = await reply
     expect(status).toBe(201)
     expect(headers).toMatchObject({ ...end(version), 'upload-offset': '8000005' })
-    // How many there are depends on time.
-    if (version === undefined) expect(told).toEqual([])
-    for (const name of told) expect(name).toBe(String(version))
+    // Their number depends on timing.
+    if (version === undefined) expect(reported).toEqual([])
+    for (const name of reported) expect(name).toBe(String(version))
   },
 )
 
 test.each(['abc', '?1', '9, 9'])(
-  'D6 a malformed version (%s) is none: of the draft, without interim responses',
+  'D6 a malformed version (%s) counts as absent: the draft, without interim responses',
   async (version) => {
     for (const says of ['?1', '?0']) {
       const { interims, reply } = await createCounting(version, { 'upload-complete': says })
@@ -224,7 +226,7 @@ test('D5 version 3 has Upload-Incomplete only, the others have Upload-Complete o
 })
 
 test.each(['2', '10', '99'])(
-  'D7 version %s: a whole representation is taken at once',
+  'D7 version %s: a whole representation is accepted in one request',
   async (version) => {
     const { interims, reply, site } = await createCounting(version, { 'upload-complete': '?1' })
     expect([reply.status, interims, reply.headers['upload-complete']]).toEqual([201, 0, '?1'])
@@ -233,7 +235,7 @@ test.each(['2', '10', '99'])(
 )
 
 test.each(['2', '10', '99'])(
-  'D7 version %s: a lost representation is not complete, and no Location was promised',
+  'D7 version %s: a lost representation is not complete, and gets no 104 with a Location',
   async (version) => {
     const created: string[] = []
     const site = await serve({
@@ -262,7 +264,7 @@ test.each(['2', '10', '99'])(
 )
 
 test.each(['2', '10', '99'])(
-  'D7 version %s: when it fails, there is nothing to resume',
+  'D7 version %s: a representation that fails gets no Location to resume from',
   async (version) => {
     const preFinish = () => {
       throw new Error('The application is down')
@@ -272,13 +274,13 @@ test.each(['2', '10', '99'])(
     const reply = await create(site, undefined, 'hello', fields)
     expect([reply.status, reply.headers['upload-complete']]).toEqual([500, '?0'])
     expect(reply.headers).not.toHaveProperty('location')
-    // Unlike that of a version that is spoken.
+    // A supported version gets one.
     expect((await create(site, 9, 'hello', end(9))).headers).toHaveProperty('location')
   },
 )
 
 test.each(['2', '10', '99'])(
-  'D7 version %s: a part is refused, and creates nothing',
+  'D7 version %s: a chunk is refused, and creates nothing',
   async (version) => {
     const { interims, reply } = await createCounting(version, { 'upload-complete': '?0' })
     expect([reply.status, interims]).toEqual([400, 0])
@@ -287,8 +289,8 @@ test.each(['2', '10', '99'])(
   },
 )
 
-describe('D8 without a mark of either, the protocol that created the upload answers', () => {
-  test('D8 HEAD', async () => {
+describe('D8 without headers of either protocol, the one that created the upload responds', () => {
+  test('D8 HEAD gets a response of the protocol that created the upload', async () => {
     const site = await serve()
     const draft = await send({ method: 'HEAD', url: await started(site, 9, 'hello') })
     expect(draft.status).toBe(204)
@@ -300,7 +302,7 @@ describe('D8 without a mark of either, the protocol that created the upload answ
     expect(other.headers).not.toHaveProperty('upload-complete')
   })
 
-  test('D8 of a finished upload', async () => {
+  test('D8 HEAD and GET of a finished upload do so too', async () => {
     const site = await serve()
     const draft = urlIn(await create(site, 9, 'hello', end(9)), site)
     const state = await send({ method: 'HEAD', url: draft })
@@ -322,7 +324,7 @@ describe('D8 without a mark of either, the protocol that created the upload answ
     expect(download.headers).not.toHaveProperty('upload-complete')
   })
 
-  test('D8 GET', async () => {
+  test('D8 GET gets a response of the protocol that created the upload', async () => {
     const site = await serve()
     const draft = await send({ method: 'GET', url: await started(site, 9, 'hello') })
     expect([draft.status, draft.headers['upload-offset'], draft.text]).toEqual([204, '5', ''])
@@ -330,29 +332,29 @@ describe('D8 without a mark of either, the protocol that created the upload answ
     expect([other.status, other.headers['tus-resumable']]).toEqual([409, '1.0.0'])
   })
 
-  test('D8 DELETE', async () => {
+  test('D8 DELETE gets a response of the protocol that created the upload', async () => {
     const site = await serve()
     const draft = await send({ method: 'DELETE', url: await started(site, 9, 'hello') })
     expect([draft.status, draft.headers['tus-resumable']]).toEqual([204, undefined])
-    // It changes something, so tus asks for its version.
+    // It changes something, so tus requires its version.
     const other = await send({ method: 'DELETE', url: await createUpload(site) })
     expect(other.status).toBe(412)
   })
 
-  test('D8 DELETE again: what is gone is gone, whatever protocol it had', async () => {
+  test('D8 DELETE of a removed upload gets 404, whichever protocol created it', async () => {
     const url = await started(await serve(), undefined, 'hello')
     expect((await send({ method: 'DELETE', url })).status).toBe(204)
     expect((await send({ method: 'DELETE', url })).status).toBe(404)
   })
 
-  test('D8 HEAD of an upload that does not exist, tus answers', async () => {
+  test('D8 HEAD of an upload that does not exist gets a tus response', async () => {
     const { origin } = await serve()
     const reply = await send({ method: 'HEAD', url: `${origin}/files/nobody` })
     expect([reply.status, reply.headers['tus-resumable']]).toEqual([404, '1.0.0'])
   })
 })
 
-test('D9 a POST with Upload-Length only: 412, and nothing is created', async () => {
+test('D9 a POST with only Upload-Length gets 412, and nothing is created', async () => {
   let created = 0
   const { origin } = await serve({ hooks: { postCreate: () => void created++ } })
   for (const body of ['', 'hello']) {
@@ -365,24 +367,27 @@ test('D9 a POST with Upload-Length only: 412, and nothing is created', async () 
   expect(created).toBe(0)
 })
 
-describe('D10 an upload made by one protocol cannot be continued by the other', () => {
-  test.each(versions)('D10 one of tus, by version %s', async (version) => {
-    const site = await serve()
-    const url = await createUpload(site)
-    const reply = await append(url, version, 0, 'hello world', end(version))
-    expect([reply.status, problemIn(reply).code]).toEqual([409, 'ERR_PROTOCOL_MISMATCH'])
-    expect(reply.headers).not.toHaveProperty('upload-offset')
-    // Without a version, HEAD and GET need another mark of the draft.
-    const mark = version === undefined ? end(version) : {}
-    for (const method of ['HEAD', 'GET'] as const) {
-      const state = await ask(method, url, version, mark)
-      expect([state.status, state.headers['upload-offset']]).toEqual([409, undefined])
-    }
-    expect(await offsetOf(url)).toBe('0')
-    expect((await patch(url, 0, 'hello world')).status).toBe(204)
-  })
+describe('D10 an upload of one protocol cannot be continued by the other', () => {
+  test.each(versions)(
+    'D10 a draft client cannot continue a tus upload, version %s',
+    async (version) => {
+      const site = await serve()
+      const url = await createUpload(site)
+      const reply = await append(url, version, 0, 'hello world', end(version))
+      expect([reply.status, problemIn(reply).code]).toEqual([409, 'ERR_PROTOCOL_MISMATCH'])
+      expect(reply.headers).not.toHaveProperty('upload-offset')
+      // Without a version, HEAD and GET need another header of the draft.
+      const mark = version === undefined ? end(version) : {}
+      for (const method of ['HEAD', 'GET'] as const) {
+        const state = await ask(method, url, version, mark)
+        expect([state.status, state.headers['upload-offset']]).toEqual([409, undefined])
+      }
+      expect(await offsetOf(url)).toBe('0')
+      expect((await patch(url, 0, 'hello world')).status).toBe(204)
+    },
+  )
 
-  test('D10 one of the draft, by tus', async () => {
+  test('D10 a tus client cannot continue a draft upload', async () => {
     const url = await started(await serve(), 9, 'hello', { 'upload-length': '11' })
     const reply = await patch(url, 5, ' world')
     expect([reply.status, reply.text.split(':')[0]]).toEqual([409, 'ERR_PROTOCOL_MISMATCH'])
@@ -393,14 +398,14 @@ describe('D10 an upload made by one protocol cannot be continued by the other', 
     expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
   })
 
-  test('D10 an upload of the draft is no part of a concatenation', async () => {
+  test('D10 a draft upload cannot be part of a concatenation', async () => {
     const site = await serve()
     const url = urlIn(await create(site, 9, 'hello', end(9)), site)
     const reply = await post(site, { 'upload-concat': `final;${new URL(url).pathname}` })
     expect([reply.status, reply.text.split(':')[0]]).toEqual([400, 'ERR_INVALID_CONCAT'])
   })
 
-  test('D10 but it can be downloaded and removed by both', async () => {
+  test('D10 clients of both protocols can download and remove every upload', async () => {
     const site = await serve()
     const draft = urlIn(await create(site, 9, 'hello', end(9)), site)
     expect((await send({ method: 'GET', url: draft, headers: tus })).text).toBe('hello')

@@ -24,7 +24,7 @@ const hour = 3_600_000
 
 afterEach(() => void vi.useRealTimers())
 
-/** The URL of a new upload of 11 bytes, of which there are 5. */
+/** Creates an upload of 11 bytes with the first 5, and returns its URL. */
 async function started({ origin }: Site, version: Version): Promise<string> {
   const headers = { ...named(version), ...completes(version, false), 'upload-length': '11' }
   const url = `${origin}/files`
@@ -46,7 +46,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   }
 
   test.each(versions)(
-    'R-060 R-064 appends go on at the offset up to the one that is the end, version %s',
+    'R-060 R-064 appends continue at the offset until the one that is the end, version %s',
     async (version) => {
       const url = await started(await site(), version)
       const first = await append(url, version, 5, ' wo', more(version))
@@ -64,7 +64,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-064 all bytes that are not said to be the end are stored like others, version %s',
+    'R-064 the last bytes are stored like others until a request declares the end, version %s',
     async (version) => {
       const url = await started(await site(), version)
       const { status, headers } = await append(url, version, 5, ' world', more(version))
@@ -75,7 +75,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(typed)(
-    'R-061 another media type, or none: 415 with Accept-Patch, nothing is stored, version %s',
+    'R-061 another media type, or none, gets 415 with Accept-Patch and stores nothing, version %s',
     async (version) => {
       const url = await started(await site(), version)
       for (const type of [undefined, 'text/plain', 'application/octet-stream', 'partial-upload']) {
@@ -96,14 +96,14 @@ describe.each(stores)('$store store', ({ compose }) => {
     for (const type of [undefined, 'application/octet-stream', 'application/partial-upload']) {
       const url = await started(at, version)
       const headers = { ...end(version), 'content-type': type }
-      const { headers: told } = await append(url, version, 5, ' world', headers)
-      expect(told).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      const { headers: returned } = await append(url, version, 5, ' world', headers)
+      expect(returned).toMatchObject({ 'upload-offset': '11', ...end(version) })
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
     }
   })
 
   test.each(recent)(
-    'R-062 an append that does not say whether it is the end: 400, nothing is stored, version %s',
+    'R-062 an append without a valid Upload-Complete gets 400 and stores nothing, version %s',
     async (version) => {
       const url = await started(await site(), version)
       const values = [undefined, '1', 'true', '?2', '"?1"', '', ['?1', '?0'], ['?1', '?1']]
@@ -121,32 +121,35 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(old)(
-    'R-062 an append that does not say whether it is the end is the end, version %i',
+    'R-062 an append without a valid Upload-Complete is the end, version %i',
     async (version) => {
       const at = await site()
       const name = version === 3 ? 'upload-incomplete' : 'upload-complete'
       const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
       for (const headers of [{}, { [name]: '1' }, chunked]) {
         const url = await started(at, version)
-        const { status, headers: told } = await append(url, version, 5, ' world', headers)
+        const { status, headers: returned } = await append(url, version, 5, ' world', headers)
         expect(status).toBe(201)
-        expect(told).toMatchObject({ 'upload-offset': '11', ...end(version) })
+        expect(returned).toMatchObject({ 'upload-offset': '11', ...end(version) })
         expect(await stateOf(url, version)).toMatchObject(end(version))
       }
     },
   )
 
-  test.each(old)('R-062 also an empty append behind all bytes, version %i', async (version) => {
-    const url = await started(await site(), version)
-    await append(url, version, 5, ' world', more(version))
-    expect(await stateOf(url, version)).toMatchObject(more(version))
-    const { status, headers } = await append(url, version, 11, '')
-    expect(status).toBe(201)
-    expect(headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
-  })
+  test.each(old)(
+    'R-062 an empty append without Upload-Complete after all bytes is the end too, version %i',
+    async (version) => {
+      const url = await started(await site(), version)
+      await append(url, version, 5, ' world', more(version))
+      expect(await stateOf(url, version)).toMatchObject(more(version))
+      const { status, headers } = await append(url, version, 11, '')
+      expect(status).toBe(201)
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+    },
+  )
 
   test.each(old)(
-    'R-062 but not when the length says that bytes are missing, version %i',
+    'R-062 an append without Upload-Complete is not the end while bytes are missing, version %i',
     async (version) => {
       const url = await started(await site(), version)
       const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
@@ -161,7 +164,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-063 another offset: 409 with the current one, nothing is stored, version %s',
+    'R-063 another offset gets 409 with the current one and stores nothing, version %s',
     async (version) => {
       const url = await started(await site(), version)
       for (const says of [end(version), more(version)]) {
@@ -189,7 +192,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-063 the offset of an upload without a byte is told as well', async () => {
+  test('R-063 the offset of an empty upload is returned too', async () => {
     const { origin } = await site()
     const { headers } = await send({
       method: 'POST',
@@ -202,7 +205,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 
   test.each(versions)(
-    'R-064 a malformed request is told the offset up to version 6, version %s',
+    'R-064 a malformed request gets the offset up to version 6, version %s',
     async (version) => {
       const url = await started(await site(), version)
       const replies = [
@@ -217,12 +220,12 @@ describe.each(stores)('$store store', ({ compose }) => {
       for (const status of statuses) expect(status).toBeOneOf([400, 415])
       const offsets = replies.map(({ headers }) => headers['upload-offset'])
       const isOld = (version ?? 9) <= 6
-      // Of a digest the offset is known anyway.
+      // The check of the digest comes when the offset is known anyway.
       expect(offsets).toEqual(offsets.map((_, index) => (isOld || index === 1 ? '5' : undefined)))
     },
   )
 
-  test('R-063 another offset does not record the length that the request tells', async () => {
+  test('R-063 a request with another offset does not record its length', async () => {
     const { origin } = await site()
     const { headers } = await send({
       method: 'POST',
@@ -238,7 +241,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
   })
 
-  test('R-072 who may not any more does not finish an upload that was begun', async () => {
+  test('R-072 a client that loses access cannot finish an upload that it began', async () => {
     let may = true
     const finished: string[] = []
     const access = ({ action }: AccessContext) => ({ reject: action === 'append' && !may })
@@ -259,7 +262,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(finished.length).toBe(1)
   })
 
-  test('R-072 the application is asked again when all bytes are there, before the upload is complete', async () => {
+  test('R-072 pre-finish is called when all bytes are stored, before the upload is complete', async () => {
     const composer = await compose()
     const asked: unknown[] = []
     const at = await site({
@@ -276,8 +279,8 @@ describe.each(stores)('$store store', ({ compose }) => {
     })
     const url = await started(at, 9)
     const headers = { ...end(9), authorization: 'Bearer 7' }
-    const { status, headers: told, text } = await append(url, 9, 5, ' world', headers)
-    expect([status, told['upload-complete'], text]).toEqual([403, '?1', 'Over your quota'])
+    const { status, headers: returned, text } = await append(url, 9, 5, ' world', headers)
+    expect([status, returned['upload-complete'], text]).toEqual([403, '?1', 'Over your quota'])
     expect(asked).toEqual([[11, 'open', 'Bearer 7']])
     expect((await send({ method: 'GET', url })).status).toBe(403)
   })
@@ -287,7 +290,7 @@ test.each([
   'APPLICATION/Partial-Upload',
   'application/partial-upload;charset=utf-8',
   'application/partial-upload ; x=1',
-])('R-061 the media type is recognised as %s', async (type) => {
+])('R-061 the media type %s is recognised', async (type) => {
   const url = await started(await serve(), 9)
   const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-type': type })
   expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
@@ -316,7 +319,7 @@ test.each(versions)(
 test.each([
   ['without a body', { 'content-length': '0' }],
   ['with an empty chunked body', { 'content-length': undefined, 'transfer-encoding': 'chunked' }],
-])('R-066 empty appends, %s, do not keep an upload alive', async (_, framing) => {
+])('R-066 empty appends, %s, do not postpone the expiry', async (_, framing) => {
   const site = await serve({ expiration: { after: hour } })
   const url = await started(site, 9)
   const start = Date.now()

@@ -25,20 +25,23 @@ import {
   versions,
 } from './draft.js'
 
-test.each(versions)('R-080 R-082 DELETE: 204, then 404 or 410, version %s', async (version) => {
-  const url = await started(await serve(), version, 'hello')
-  expect((await ask('DELETE', url, version)).status).toBe(204)
-  const appended = await append(url, version, 5, ' world', end(version))
-  const statuses = [
-    (await ask('HEAD', url, version)).status,
-    (await ask('DELETE', url, version)).status,
-    appended.status,
-  ]
-  for (const status of statuses) expect(status).toBeOneOf([404, 410])
-  expect(appended.headers).not.toHaveProperty('upload-offset')
-})
+test.each(versions)(
+  'R-080 R-082 DELETE gets 204; later requests get 404 or 410, version %s',
+  async (version) => {
+    const url = await started(await serve(), version, 'hello')
+    expect((await ask('DELETE', url, version)).status).toBe(204)
+    const appended = await append(url, version, 5, ' world', end(version))
+    const statuses = [
+      (await ask('HEAD', url, version)).status,
+      (await ask('DELETE', url, version)).status,
+      appended.status,
+    ]
+    for (const status of statuses) expect(status).toBeOneOf([404, 410])
+    expect(appended.headers).not.toHaveProperty('upload-offset')
+  },
+)
 
-test('R-080 DELETE frees the data', async () => {
+test('R-080 DELETE removes the data', async () => {
   const site = await serve()
   const url = await started(site, 9, 'hello')
   await ask('DELETE', url, 9)
@@ -47,17 +50,17 @@ test('R-080 DELETE frees the data', async () => {
   })
 })
 
-test('R-081 DELETE first ends the running append', async () => {
+test('R-081 DELETE first ends the append in progress', async () => {
   const site = await serve()
   const url = await started(site, 9, 'hello')
   const { reply } = openRequest(
     appending(url, 9, 5, ' world', { ...end(9), 'content-length': '100' }),
   )
   const broken = reply.then(
-    () => 'answered',
+    () => 'responded',
     ({ code }: { code: string }) => code,
   )
-  // Inspects without taking over.
+  // `inspect` does not take over.
   await until(
     () => site.handler.uploads.inspect(url.split('/').at(-1)!),
     ({ offset }) => offset === 11,
@@ -66,7 +69,7 @@ test('R-081 DELETE first ends the running append', async () => {
   expect(await broken).toBe('ECONNRESET')
 })
 
-test('R-082 DELETE of a complete upload removes it, and asks preTerminate', async () => {
+test('R-082 DELETE of a complete upload removes it, and calls pre-terminate', async () => {
   let asked = 0
   const site = await serve({ hooks: { preTerminate: () => void asked++ } })
   const url = urlIn(await create(site, 9, 'hello', end(9)), site)
@@ -75,7 +78,7 @@ test('R-082 DELETE of a complete upload removes it, and asks preTerminate', asyn
   expect(asked).toBe(1)
 })
 
-/** How a request ended: its status, or the code of the error. */
+/** Returns how a request ended: its status, or the code of the error. */
 function outcome(reply: Promise<{ status: number }>): Promise<number | string> {
   return reply.then(
     ({ status }) => status,
@@ -83,10 +86,7 @@ function outcome(reply: Promise<{ status: number }>): Promise<number | string> {
   )
 }
 
-/**
- * Notes for every DELETE whether the connection of the request before it, which was running, had been ended when the head
- * of the answer was written.
- */
+/** Records for each DELETE whether the request in progress had ended when the response began. */
 function watchOrder({ server }: Pick<Site, 'server'>): boolean[] {
   const endedBefore: boolean[] = []
   let running: IncomingMessage['socket'] | undefined
@@ -117,7 +117,7 @@ const creationHook = () => {
   return { hooks: { postCreate }, created }
 }
 
-/** The size of a body that is told in advance is the end of the upload; that of the other is open. */
+/** A body of known size sets the length of the upload. A chunked one leaves it open. */
 const framings = (size: number) => [{ 'content-length': String(size) }, chunked]
 
 describe.each(stores)('$store store', ({ compose }) => {
@@ -128,7 +128,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   }
 
   test.each(versions)(
-    'R-081 the running append is reset before DELETE is answered, version %s',
+    'R-081 the append in progress is reset before the response to DELETE, version %s',
     async (version) => {
       const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       const endedBefore = watchOrder(site)
@@ -154,7 +154,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-081 the running creation is reset before DELETE is answered, version %s',
+    'R-081 the creation in progress is reset before the response to DELETE, version %s',
     async (version) => {
       for (const fields of framings(11)) {
         const { hooks, created } = creationHook()
@@ -177,7 +177,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-082 an upload is gone for every method, and tells nothing', async () => {
+  test('R-082 an upload is gone for every method, and no response reveals its offset or Location', async () => {
     const site = await serve({ composer: await compose() })
     for (const version of versions) {
       for (const last of [more(version), end(version)]) {
@@ -201,7 +201,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     }
   })
 
-  test('R-082 an upload that was rejected can be removed', async () => {
+  test('R-082 a rejected upload can be removed', async () => {
     const hooks = { preFinish: () => ({ reject: { status: 422 } }) }
     const site = await serve({ composer: await compose(), hooks })
     const url = urlIn(await create(site, 9, 'hello', end(9)), site)
@@ -210,7 +210,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
   })
 
-  test('R-082 an upload that received too much is gone already', async () => {
+  test('R-082 an upload with excess bytes is gone already', async () => {
     const site = await serve({ composer: await compose() })
     const url = await started(site, 9, 'hello', { 'upload-length': '6' })
     expect((await append(url, 9, 5, ' world', { ...end(9), ...chunked })).status).toBe(400)
@@ -218,7 +218,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
   })
 
-  test('R-081 R-082 DELETE while the upload is being finished waits, and then removes it', async () => {
+  test('R-081 R-082 DELETE waits while the upload is being finished, and then removes it', async () => {
     const finishing = newGate()
     const events: string[] = []
     const site = await serve({
@@ -244,7 +244,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(events).toEqual(['finished', 'terminated'])
   })
 
-  test('R-082 of two at the same time one finds nothing', async () => {
+  test('R-082 of two concurrent DELETEs, one gets 404 or 410', async () => {
     const site = await serve({ composer: await compose() })
     for (let round = 0; round < 10; round++) {
       const url = await started(site, 9, 'hello')
@@ -268,7 +268,7 @@ test('R-080 DELETE leaves no file', async () => {
   )
 })
 
-test('R-082 what the application made of a complete upload stays', async () => {
+test('R-082 the resource that the application made of a complete upload stays', async () => {
   const directory = await temporaryDirectory()
   const own = join(await temporaryDirectory(), 'own')
   const preFinish = async ({ upload }: { upload: { id: string } }) => {
@@ -296,7 +296,7 @@ test('R-080 no request for an upload is redirected with 301 or 302', async () =>
   }
 })
 
-test('R-080 DELETE needs no version, and DELETE of tus works as well', async () => {
+test('R-080 DELETE needs no version, and a tus DELETE works as well', async () => {
   const site = await serve()
   for (const headers of [{}, named(3), named(99), tus]) {
     const url = await started(site, 9, 'hello')
@@ -305,7 +305,7 @@ test('R-080 DELETE needs no version, and DELETE of tus works as well', async () 
   }
 })
 
-test('R-080 R-082 a server that does not offer it refuses DELETE, and the upload goes on', async () => {
+test('R-080 R-082 DELETE is refused where termination is disabled, and the upload continues', async () => {
   const site = await serve({ disable: ['termination'] })
   const url = await started(site, 9, 'hello')
   const { request, reply } = openRequest(
@@ -325,7 +325,7 @@ test('R-080 R-082 a server that does not offer it refuses DELETE, and the upload
 
 describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
   test.each(['creation', 'append'])(
-    'R-081 the stream of a running %s is reset before DELETE is answered, and others live on',
+    'R-081 the stream of the %s is reset before the response to DELETE; others continue',
     async (running) => {
       const { hooks, created } = creationHook()
       const site = await serveUploads({ hooks, takeoverAfter: 60_000 }, secure)
@@ -363,7 +363,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
         () => handler.uploads.inspect(id),
         ({ offset }) => offset === 9,
       )
-      // Another request on the same connection.
+      // This request uses the same connection.
       const other = openStream(session, { ...head, ...end(9) })
       const removal = { ':method': 'DELETE', ':path': `/files/${id}`, ...named(9) }
       const reset = once(old.stream, 'close')

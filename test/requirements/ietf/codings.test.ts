@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { send, sendRaw, serve } from '../../support/serve.js'
 import { append, chunked, create, end, more, started, stateOf, urlIn, versions } from './draft.js'
 
-test('R-120 content codings are kept: offsets and lengths count coded bytes', async () => {
+test('R-120 content codings are kept; offsets and lengths count coded bytes', async () => {
   const site = await serve()
   const coded = gzipSync(randomBytes(10_000).toString('hex'))
   const half = coded.length >> 1
@@ -25,7 +25,7 @@ test('R-120 content codings are kept: offsets and lengths count coded bytes', as
   })
 })
 
-test('R-120 a coding that the content does not have is not looked at', async () => {
+test('R-120 a Content-Encoding that does not match the content changes nothing', async () => {
   const site = await serve()
   const coding = { 'content-encoding': 'gzip' }
   const url = await started(site, 9, 'no ', coding)
@@ -52,7 +52,7 @@ test.each(versions)('R-121 transfer codings do not count, version %s', async (ve
   expect((await send({ method: 'GET', url })).text).toBe('hello world')
 })
 
-test('R-121 Content-Length beside Transfer-Encoding: 400, and nothing is created', async () => {
+test('R-121 Content-Length together with Transfer-Encoding gets 400, and nothing is created', async () => {
   let created = 0
   const { port } = await serve({ hooks: { postCreate: () => void created++ } })
   const reply = await sendRaw(

@@ -45,14 +45,14 @@ function append(...given: Parameters<typeof appending>): Promise<Reply> {
   return send(appending(...given))
 }
 
-/** The URL of a new upload with these bytes, which are not the end. */
+/** Creates an upload with these bytes, which are not the end, and returns its URL. */
 async function started(site: Origin, version: Version, body: string, headers: Sent = {}) {
   const reply = await send(creation(site, version, body, { ...more(version), ...headers }))
   expect(reply.status).toBe(201)
   return new URL(reply.headers.location!, site.origin).href
 }
 
-/** The URL of a complete upload. */
+/** Completes an upload, and returns its URL. */
 async function completed(site: Origin, version: Version): Promise<string> {
   const url = await started(site, version, 'hello')
   const reply = await append(url, version, 5, ' world', end(version))
@@ -75,7 +75,7 @@ const incomplete = (version: Version) => ({
   ...more(version),
 })
 
-/** The ways in which the last byte and the word that it is the last can come. */
+/** The ways in which the last byte, and the header that says so, can arrive. */
 const endings: readonly {
   readonly how: string
   readonly finish: (site: Origin, version: Version) => Promise<ReturnType<typeof appending>>
@@ -110,12 +110,12 @@ const endings: readonly {
 
 const ways = endings.flatMap((ending) => versions.map((version) => ({ version, ...ending })))
 
-/** Notes the ids of its events, and the last upload. */
-function noted(answer: () => ReturnType<NonNullable<HandlerOptions['hooks']>['preFinish'] & {}>) {
+/** A pre-finish hook that records the ids of its uploads and returns what `result` returns. */
+function noted(result: () => ReturnType<NonNullable<HandlerOptions['hooks']>['preFinish'] & {}>) {
   const asked: string[] = []
   const preFinish = ({ upload }: HookContext) => {
     asked.push(upload.id)
-    return answer()
+    return result()
   }
   return { asked, hooks: { preFinish } }
 }
@@ -126,7 +126,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   }
 
   test.each(ways)(
-    'R-065 R-066 $how that is the end is answered as the whole would be, version $version',
+    'R-065 R-066 $how that is the end gets the response to a whole, version $version',
     async ({ finish, version }) => {
       const { asked, hooks } = noted(() => {})
       const at = await site({ hooks })
@@ -140,15 +140,15 @@ describe.each(stores)('$store store', ({ compose }) => {
       })
       expect(asked.length).toBe(1)
       const url = at.origin + headers.location
-      const { status: told, headers: state } = await head(url, version)
-      expect(told).toBe(204)
+      const { status: reported, headers: state } = await head(url, version)
+      expect(reported).toBe(204)
       expect(state).toMatchObject(complete(version))
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
     },
   )
 
   test.each(ways)(
-    'R-065 $how that is the end is answered as the application says, version $version',
+    'R-065 $how that is the end gets the response that the application chooses, version $version',
     async ({ finish, version }) => {
       const headers = { 'X-File': '7', 'Upload-Complete': '?0', 'Upload-Offset': '3' }
       const response = { status: 200, headers, body: '{"file":7}' }
@@ -169,7 +169,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(verdicts)(
-    'R-065 R-071 a refusal with $status says that it is final, and is given to whoever asks again, version $version',
+    'R-065 R-071 a rejection with $status is final, and every later request gets it, version $version',
     async ({ status, version }) => {
       const headers = { 'x-verdict': 'virus' }
       const { asked, hooks } = noted(() => ({ reject: { status, headers, body: 'not this' } }))
@@ -193,7 +193,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-065 a creation that the application refuses at its end says that it is final, version %s',
+    'R-065 the rejection of a creation at its end is final, version %s',
     async (version) => {
       const { hooks } = noted(() => ({ reject: true }))
       const reply = await send(creation(await site({ hooks }), version, 'hello', end(version)))
@@ -203,7 +203,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-066 an empty append completes an upload without a byte, version %s',
+    'R-066 an empty append completes an empty upload, version %s',
     async (version) => {
       const url = await started(await site(), version, '')
       const { status, headers } = await append(url, version, 0, '', end(version))
@@ -217,7 +217,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(refusing)(
-    'R-071 whoever appends to a complete upload is refused with 400, version %i',
+    'R-071 every append to a complete upload gets 400, version %i',
     async (version) => {
       const { asked, hooks } = noted(() => {})
       const url = await completed(await site({ hooks }), version)
@@ -245,7 +245,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(replaying)(
-    'R-071 who repeats the end of a complete upload gets its answer again, version %s',
+    'R-071 a client that repeats the end of a complete upload gets the recorded response, version %s',
     async (version) => {
       const response = { status: 200, headers: { 'x-file': '7' }, body: '{"file":7}' }
       const { asked, hooks } = noted(() => ({ response }))
@@ -263,7 +263,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(replaying)(
-    'R-071 also when only the end of its body tells that it is empty, version %s',
+    'R-071 so does a client whose chunked body turns out to be empty, version %s',
     async (version) => {
       const at = await site({
         hooks: noted(() => ({ response: { status: 200, body: 'done' } })).hooks,
@@ -288,7 +288,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(replaying)(
-    'R-071 the answer that was not chosen by anybody is given again, version %s',
+    'R-071 a client that repeats the end gets the default response again too, version %s',
     async (version) => {
       const url = await completed(await site(), version)
       const again = await append(url, version, 11, '', end(version))
@@ -302,7 +302,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(replaying)(
-    'R-071 any other append to a complete upload: 409 with the offset, nothing is stored, version %s',
+    'R-071 any other append to a complete upload gets 409 with the offset, version %s',
     async (version) => {
       const { asked, hooks } = noted(() => {})
       const url = await completed(await site({ hooks }), version)
@@ -326,7 +326,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(ways)(
-    'R-065 finishing that fails is no end, and is tried again by HEAD: $how, version $version',
+    'R-065 finishing that fails is retried by HEAD: $how, version $version',
     async ({ finish, version }) => {
       const failures = ['first', 'second']
       const { asked, hooks } = noted(() => {
@@ -351,7 +351,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(ways)(
-    'R-065 R-066 finishing that failed is tried again by an empty append: $how, version $version',
+    'R-065 R-066 finishing that fails is retried by an empty append: $how, version $version',
     async ({ finish, version }) => {
       const failures = ['first', 'second']
       const response = { status: 200, body: 'done' }
@@ -371,7 +371,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-065 finishing that failed is tried again by the application', async () => {
+  test('R-065 the application can retry finishing that failed', async () => {
     const failures = ['first']
     const { asked, hooks } = noted(() => {
       const failure = failures.shift()
@@ -384,11 +384,11 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(asked).toEqual([asked[0], asked[0]])
     const url = `${at.origin}/files/${asked[0]}`
     expect((await head(url, 9)).headers).toMatchObject(complete(9))
-    // All bytes alone are not the end.
+    // Having all bytes is not the end.
     expect((await head(full, 9)).headers).toMatchObject({ 'upload-offset': '5', ...more(9) })
   })
 
-  test('R-065 while finishing takes its time the client is told to come back, and then the end', async () => {
+  test('R-065 a client gets 503 with Retry-After during a long finish, and the end later', async () => {
     const { pass, open } = newGate()
     const { asked, hooks } = noted(pass)
     const at = await site({ hooks, finishTimeout: 50, lockTimeout: 50 })
@@ -406,7 +406,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(asked.length).toBe(1)
   })
 
-  test('R-065 R-071 a client that is lost while the upload is finished finds it complete, and its answer', async () => {
+  test('R-065 R-071 a client lost during the finish finds the upload complete, with its response', async () => {
     const { reached, pass, open } = newGate()
     const response = { status: 200, body: 'done' }
     const { asked, hooks } = noted(async () => {
@@ -452,14 +452,19 @@ test('R-065 a Location that the application chooses is the only one', async () =
 })
 
 test.each([
-  ['answer', { response: { status: 200, headers: { 'x-file': '7' }, body: 'done' } }, 200, 'done'],
-  ['refusal', { reject: { status: 422, headers: { 'x-file': '7' }, body: 'no' } }, 422, 'no'],
+  [
+    'response',
+    { response: { status: 200, headers: { 'x-file': '7' }, body: 'done' } },
+    200,
+    'done',
+  ],
+  ['rejection', { reject: { status: 422, headers: { 'x-file': '7' }, body: 'no' } }, 422, 'no'],
 ] as const)(
-  'R-071 the %s is recorded, and given again after a restart',
-  async (_, answer, status, body) => {
+  'R-071 the %s is recorded, and sent again after a restart',
+  async (_, result, status, body) => {
     const directory = await temporaryDirectory()
     const composer = fileComposer(directory)
-    const site = await serve({ composer, hooks: { preFinish: () => answer } })
+    const site = await serve({ composer, hooks: { preFinish: () => result } })
     const url = await started(site, 9, 'hello')
     expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
     const next = await serve({ composer: fileComposer(directory) })
@@ -469,7 +474,7 @@ test.each([
   },
 )
 
-describe('law 5: a crash between the last byte and the record of finishing', () => {
+describe('law 5: a crash between the last byte and the record of the finish', () => {
   const crashed = endings.flatMap((ending) =>
     [3, 6, 9, undefined].map((version) => ({ version, ...ending })),
   )
@@ -491,7 +496,7 @@ describe('law 5: a crash between the last byte and the record of finishing', () 
   }
 
   test.each(crashed)(
-    'R-065 HEAD finishes what $how completed, version $version',
+    'R-065 HEAD finishes an upload that $how completed, version $version',
     async ({ finish, version }) => {
       const { composer, id } = await crash(finish, version)
       const { asked, hooks } = noted(() => {})
@@ -506,7 +511,7 @@ describe('law 5: a crash between the last byte and the record of finishing', () 
   )
 
   test.each(endings)(
-    'R-065 R-066 an empty append finishes what $how completed',
+    'R-065 R-066 an empty append finishes an upload that $how completed',
     async ({ finish }) => {
       const { composer, id } = await crash(finish, 9)
       const { asked, hooks } = noted(() => ({ response: { status: 200, body: 'done' } }))
@@ -524,7 +529,7 @@ describe('law 5: a crash between the last byte and the record of finishing', () 
     },
   )
 
-  test('R-065 the start of a server finishes what a creation completed', async () => {
+  test('R-065 the start of a server finishes an upload that a creation completed', async () => {
     const { composer, id } = await crash(endings[0]!.finish, 9)
     const { asked, hooks } = noted(() => {})
     const site = await serve({ composer, hooks })
@@ -533,7 +538,7 @@ describe('law 5: a crash between the last byte and the record of finishing', () 
     expect((await head(`${site.origin}/files/${id}`, 9)).headers).toMatchObject(complete(9))
   })
 
-  /** A server that died when all bytes were stored, and knew nothing more about them. */
+  /** Kills a server when all bytes are stored, but nothing else about them is. */
   async function crashBehindTheBytes(version: Version, method: string, framing: Sent) {
     const directory = await temporaryDirectory()
     const first = await startServer({ directory, stop: 'after dataStore.append' })
@@ -572,7 +577,7 @@ describe('law 5: a crash between the last byte and the record of finishing', () 
   )
 
   test.each(behind)(
-    'R-065 R-066 those of a $method whose end was not recorded wait for the word, version $version',
+    'R-065 R-066 all bytes of a chunked $method wait for an append that says it is the end, version $version',
     async ({ method, version }) => {
       const { site, asked, url } = await crashBehindTheBytes(version, method, chunked)
       expect(await site.handler.uploads.finishPending()).toBe(0)
@@ -585,7 +590,7 @@ describe('law 5: a crash between the last byte and the record of finishing', () 
     },
   )
 
-  test('R-065 all bytes without the word that they are the end stay as they are', async () => {
+  test('R-065 an upload with all bytes stays unfinished until a request declares the end', async () => {
     const directory = await temporaryDirectory()
     const first = await startServer({ directory, preFinish: true, stop: 'in preFinish' })
     const url = await started(first, 9, 'hello world', { 'upload-length': '11' })

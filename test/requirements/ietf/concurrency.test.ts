@@ -36,7 +36,7 @@ import {
   type Version,
 } from './draft.js'
 
-/** An append that has brought 6 bytes and does not go on. */
+/** Starts an append that sends 6 bytes and then hangs. */
 async function hanging(site: Site, url: string) {
   const sent = appending(url, 9, 5, ' world', { ...end(9), 'content-length': '100' })
   const { request, reply } = openRequest(sent)
@@ -50,18 +50,25 @@ async function hanging(site: Site, url: string) {
   }
 }
 
-describe('R-101 a new request ends the running append, whose bytes are kept', () => {
-  test.each(['HEAD', 'GET'] as const)('R-100 R-101 %s', async (method) => {
-    const site = await serve()
-    const url = await started(site, 9, 'hello')
-    const { broken } = await hanging(site, url)
-    const reply = await ask(method, url, 9)
-    expect([reply.status, reply.headers['upload-offset'], await broken]).toEqual([204, '11', true])
-    // The offset is good for the next append.
-    expect((await append(url, 9, 11, '!', more(9))).status).toBe(204)
-  })
+describe('R-101 a new request ends the append in progress and keeps its bytes', () => {
+  test.each(['HEAD', 'GET'] as const)(
+    'R-100 R-101 %s ends the append and reports the offset for the next one',
+    async (method) => {
+      const site = await serve()
+      const url = await started(site, 9, 'hello')
+      const { broken } = await hanging(site, url)
+      const reply = await ask(method, url, 9)
+      expect([reply.status, reply.headers['upload-offset'], await broken]).toEqual([
+        204,
+        '11',
+        true,
+      ])
+      // The offset is good for the next append.
+      expect((await append(url, 9, 11, '!', more(9))).status).toBe(204)
+    },
+  )
 
-  test('R-100 R-101 PATCH', async () => {
+  test('R-100 R-101 PATCH ends the append and continues from its bytes', async () => {
     const site = await serve()
     const url = await started(site, 9, 'hello')
     const { broken } = await hanging(site, url)
@@ -70,7 +77,7 @@ describe('R-101 a new request ends the running append, whose bytes are kept', ()
   })
 })
 
-test('R-100 appends at the same time do not mix', async () => {
+test('R-100 concurrent appends do not mix', async () => {
   const url = await started(await serve(), 9, 'hello')
   const replies = await Promise.all(
     ['a', 'b', 'c', 'd'].map((letter) => append(url, 9, 5, letter.repeat(6), more(9))),
@@ -81,7 +88,7 @@ test('R-100 appends at the same time do not mix', async () => {
   expect(await download(url)).toBe(`hello${'abcd'[won[0]!]!.repeat(6)}`)
 })
 
-test('R-102 a silent client does not keep others waiting', async () => {
+test('R-102 no request waits for a client that is silent', async () => {
   const site = await serve({ idleTimeout: 60_000, lockTimeout: 60_000 })
   const url = await started(site, 9, 'hello')
   const { broken } = await hanging(site, url)
@@ -89,7 +96,7 @@ test('R-102 a silent client does not keep others waiting', async () => {
   expect(await broken).toBe(true)
 })
 
-test('R-103 HEAD ends the running creation, too', async () => {
+test('R-103 HEAD ends the creation in progress too', async () => {
   const site = await serve({ interimResponses: true })
   const sent = creation(site, 9, 'hello', { ...end(9), 'content-length': '100' })
   const { request, reply } = openRequest(sent)
@@ -106,7 +113,7 @@ test('R-103 HEAD ends the running creation, too', async () => {
   expect(await broken).toBe(true)
 })
 
-test('R-104 what comes on the old connection afterwards is dropped', async () => {
+test('R-104 bytes that arrive on the old connection afterwards are dropped', async () => {
   const site = await serve()
   const url = await started(site, 9, 'hello')
   const { request, broken } = await hanging(site, url)
@@ -117,7 +124,7 @@ test('R-104 what comes on the old connection afterwards is dropped', async () =>
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11' })
 })
 
-/** What becomes of a request: its status, or how its connection ended. */
+/** Returns the outcome of a request: its status, or the error of its connection. */
 function outcome(reply: Promise<{ status: number }>): Promise<number | string> {
   return reply.then(
     ({ status }) => status,
@@ -125,7 +132,7 @@ function outcome(reply: Promise<{ status: number }>): Promise<number | string> {
   )
 }
 
-/** The ways to take over a running request and go on with its upload. */
+/** The ways to take over from a request and continue its upload. */
 const takers: readonly {
   readonly by: string
   readonly take: (url: string, version: Version, offset: number) => Promise<Reply>
@@ -135,14 +142,14 @@ const takers: readonly {
   { by: 'PATCH', take: (url, version, offset) => append(url, version, offset, '', more(version)) },
 ]
 
-/** The size of a body that is told in advance is the end of the upload; that of the other is open. */
+/** A body of known size sets the length of the upload. A chunked one leaves it open. */
 const framings = (size: number) => [{ 'content-length': String(size) }, chunked]
 
 describe.each(stores)('$store store', ({ compose }) => {
   const takeovers = takers.flatMap((taker) => versions.map((version) => ({ version, ...taker })))
 
   test.each(takeovers)(
-    'R-100 R-101 $by ends the running append with a reset and keeps its bytes, version $version',
+    'R-100 R-101 $by resets the append in progress and keeps its bytes, version $version',
     async ({ take, version }) => {
       const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       for (const fields of framings(6)) {
@@ -164,7 +171,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(takeovers)(
-    'R-101 R-103 $by ends the running creation and keeps its bytes, version $version',
+    'R-101 R-103 $by ends the creation in progress and keeps its bytes, version $version',
     async ({ take, version }) => {
       const ids: string[] = []
       const hooks = {
@@ -195,7 +202,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-101 an append at an offset below what is stored does not end the running one, version %s',
+    'R-101 an append at an offset below the stored bytes ends nothing, version %s',
     async (version) => {
       const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       const url = await started(site, version, 'hello')
@@ -213,7 +220,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-100 R-054 an offset that HEAD told is good, whatever ran before', async () => {
+  test('R-054 R-100 the offset that HEAD reports is good, whatever request it ended', async () => {
     const site = await serve({ composer: await compose() })
     const data = randomBytes(300_000)
     const url = await started(site, 9, '')
@@ -224,27 +231,27 @@ describe.each(stores)('$store store', ({ compose }) => {
         appending(url, 9, offset, piece, { ...more(9), 'content-length': '1000000' }),
       )
       const ended = outcome(running.reply)
-      // Some rounds ask while the bytes are on their way.
+      // In some rounds HEAD arrives before all bytes have.
       if (round % 2 === 0) await untilStored(site, url, offset + piece.length)
-      const told = Number((await stateOf(url, 9))['upload-offset'])
-      expect(told).toBeGreaterThanOrEqual(offset)
-      expect(told).toBeLessThanOrEqual(offset + piece.length)
-      if (round % 2 === 0) expect(told).toBe(offset + piece.length)
-      const next = data.subarray(told, told + 10_000)
-      expect(await append(url, 9, told, next, more(9))).toMatchObject({
+      const reported = Number((await stateOf(url, 9))['upload-offset'])
+      expect(reported).toBeGreaterThanOrEqual(offset)
+      expect(reported).toBeLessThanOrEqual(offset + piece.length)
+      if (round % 2 === 0) expect(reported).toBe(offset + piece.length)
+      const next = data.subarray(reported, reported + 10_000)
+      expect(await append(url, 9, reported, next, more(9))).toMatchObject({
         status: 204,
-        headers: { 'upload-offset': String(told + next.length) },
+        headers: { 'upload-offset': String(reported + next.length) },
       })
-      // Where HEAD came first of all, the other one is refused for its offset.
+      // If HEAD comes first, the append is refused for its offset.
       expect(await ended).toBeOneOf(['ECONNRESET', 'EPIPE', 409])
-      offset = told + next.length
+      offset = reported + next.length
     }
     expect((await append(url, 9, offset, '', end(9))).headers['upload-complete']).toBe('?1')
     const content = await send({ method: 'GET', url })
     expect(content.body.equals(data)).toBe(true)
   })
 
-  test('R-100 appends and a cancellation at the same time leave nothing', async () => {
+  test('R-100 appends during a cancellation leave nothing', async () => {
     const composer = await compose()
     const site = await serve({ composer, logger: keptLog() })
     for (let round = 0; round < 10; round++) {
@@ -266,7 +273,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     }
   })
 
-  test('R-100 R-104 bytes that the storage has in its hands count before HEAD is answered', async () => {
+  test('R-100 R-104 HEAD waits for the bytes that the store is writing, and counts them', async () => {
     const composer = await compose()
     const slow = newGate()
     let armed = false
@@ -280,19 +287,19 @@ describe.each(stores)('$store store', ({ compose }) => {
     running.request.on('error', () => {})
     const ended = outcome(running.reply)
     await slow.reached
-    let answered = false
-    const asked = ask('HEAD', url, 9).finally(() => (answered = true))
-    // The reset comes at once, though the answer has to wait.
+    let responded = false
+    const asked = ask('HEAD', url, 9).finally(() => (responded = true))
+    // The reset comes at once, though the response has to wait.
     expect(await ended).toBe('ECONNRESET')
     running.request.write('LATE')
-    expect(answered).toBe(false)
+    expect(responded).toBe(false)
     slow.open()
     expect((await asked).headers).toMatchObject({ 'upload-offset': '9', 'upload-complete': '?0' })
     expect(await append(url, 9, 9, 'ld', end(9))).toMatchObject({ status: 201 })
     expect(await download(url)).toBe('hello world')
   })
 
-  test('R-104 a storage that comes back when its turn is over writes nothing more', async () => {
+  test('R-104 a store that resumes after its lock is lost writes nothing more', async () => {
     const composer = await compose()
     const late = newGate()
     let armed = false
@@ -315,14 +322,14 @@ describe.each(stores)('$store store', ({ compose }) => {
     const asked = ask('HEAD', url, 9)
     expect(await old).toBe('ECONNRESET')
     late.open()
-    // What the old request brought before it was ended may count, but nothing after the answer.
-    const told = Number((await asked).headers['upload-offset'])
-    expect(told).toBeOneOf([5, 9])
-    expect((await append(url, 9, told, '!', end(9))).status).toBe(201)
-    expect(await download(url)).toBe(told === 5 ? 'hello!' : 'hello OLD!')
+    // Bytes that the old request sent before its end may count, but none after the response.
+    const reported = Number((await asked).headers['upload-offset'])
+    expect(reported).toBeOneOf([5, 9])
+    expect((await append(url, 9, reported, '!', end(9))).status).toBe(201)
+    expect(await download(url)).toBe(reported === 5 ? 'hello!' : 'hello OLD!')
   })
 
-  test('R-103 HEAD while the creation is still being prepared waits for the upload', async () => {
+  test('R-103 HEAD waits while the upload is still being created', async () => {
     const composer = await compose()
     const making = newGate()
     const inner = composer.slots().dataStore!
@@ -353,8 +360,8 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('R-101 a takeover of an append takes nothing from the word that the body is the end', async () => {
-    // The body said that it is the end, and its size; the client gave up on it.
+  test('R-101 a takeover keeps the length that the append declared, but not its end', async () => {
+    // The request declared its size and the end, but the client gave it up.
     const finished: string[] = []
     const hooks = {
       preFinish: ({ event }: { event: { id: string } }) => void finished.push(event.id),
@@ -373,7 +380,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-test('R-101 HEAD on a complete upload ends nobody, and waits for nobody', async () => {
+test('R-101 concurrent HEADs of a complete upload neither end each other nor wait', async () => {
   const site = await serve()
   const url = urlIn(await create(site, 9, 'hello', end(9)), site)
   const replies = await Promise.all(Array.from({ length: 20 }, () => ask('HEAD', url, 9)))
@@ -382,7 +389,7 @@ test('R-101 HEAD on a complete upload ends nobody, and waits for nobody', async 
   }
 })
 
-test('R-100 R-101 HEAD while the upload is being finished waits for the verdict', async () => {
+test('R-100 R-101 HEAD waits for the result while the upload is being finished', async () => {
   const finishing = newGate()
   const site = await serve({ hooks: { preFinish: () => finishing.pass() } })
   const url = await started(site, 9, 'hello')
@@ -395,7 +402,7 @@ test('R-100 R-101 HEAD while the upload is being finished waits for the verdict'
   expect((await last).status).toBe(201)
 })
 
-test('R-100 R-102 while the storage does not let go: 503 after lockTimeout, no offset', async () => {
+test('R-100 R-102 requests get 503 after lockTimeout, without an offset, while the store hangs', async () => {
   const composer = memoryComposer()
   const hanging = newGate()
   let armed = false
@@ -419,12 +426,12 @@ test('R-100 R-102 while the storage does not let go: 503 after lockTimeout, no o
     expect(reply.headers).not.toHaveProperty('upload-offset')
   }
   hanging.open()
-  // Its body had come whole, or it was ended before its answer.
+  // The body arrived whole, or the request was ended before its response.
   expect(await old).toBeOneOf([204, 'ECONNRESET'])
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11' })
 })
 
-test('R-100 appends of several versions at the same time do not mix', async () => {
+test('R-100 concurrent appends of several versions do not mix', async () => {
   const site = await serve()
   for (let round = 0; round < 10; round++) {
     const url = await started(site, 9, 'hello')
@@ -437,7 +444,7 @@ test('R-100 appends of several versions at the same time do not mix', async () =
     const offset = Number((await stateOf(url, 9))['upload-offset'])
     await append(url, 9, offset, '', end(9))
     const rest = (await download(url)).slice(5)
-    // Whoever wins has it alone; one that was ended may have left the beginning of its bytes.
+    // One append wins. One that was ended may have left its first bytes.
     expect(new Set(rest).size).toBeLessThanOrEqual(1)
     const won = speakers.filter((_, index) => [201, 204].includes(Number(results[index])))
     expect(won.length).toBeLessThanOrEqual(1)
@@ -504,7 +511,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     },
   )
 
-  test('R-101 R-104 what comes on the old stream afterwards is dropped', async () => {
+  test('R-101 R-104 bytes that arrive on the old stream afterwards are dropped', async () => {
     const { session, stored, created } = await setUp()
     const headers = { ':method': 'POST', ':path': '/files', ...named(9), ...more(9) }
     await sendHttp2(session, headers, 'hello')
@@ -514,12 +521,12 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     old.stream.on('error', () => {})
     old.stream.write(' wor')
     await stored(id, 9)
-    // The bytes leave before the reset can have come.
+    // The bytes are sent before the reset can arrive.
     const asked = sendHttp2(session, { ':method': 'HEAD', ':path': path, ...named(9) })
     old.stream.write('LATE'.repeat(10))
-    const { headers: told } = await asked
+    const { headers: reported } = await asked
     await outcome(old.reply)
-    const offset = Number(told['upload-offset'])
+    const offset = Number(reported['upload-offset'])
     const again = await sendHttp2(session, { ':method': 'HEAD', ':path': path, ...named(9) })
     expect(Number(again.headers['upload-offset'])).toBe(offset)
     const last = await sendHttp2(session, patchHead(path, offset, end(9)), '!')
@@ -536,7 +543,7 @@ describe('two processes that share a FileLocker', () => {
     const [one, two] = await Promise.all([startServer(all), startServer(all)])
     const other = (url: string) => url.replace(one.origin, two.origin)
     const fileOf = (url: string) => join(directory, idOf(url))
-    /** Looks at the file itself, which disturbs nobody. There is a record before there is a file. */
+    /** Reads the file's size, which interrupts no request. The record exists before the file. */
     const untilLength = (url: string, length: number) =>
       until(
         () =>
@@ -546,7 +553,7 @@ describe('two processes that share a FileLocker', () => {
           ),
         (found) => found === length,
       )
-    /** The first upload that there is a record of. */
+    /** Waits for a record, and returns the URL of its upload. */
     const anyUrl = async (): Promise<string> => {
       const { signal } = new AbortController()
       for (;;) {
@@ -565,7 +572,7 @@ describe('two processes that share a FileLocker', () => {
   }
 
   test.each(takers)(
-    'R-100 R-101 R-104 $by through the other one ends the running append, and drops what follows',
+    'R-100 R-101 R-104 $by through the other process ends the append, and drops what follows',
     async ({ take }) => {
       const { one, other, untilLength } = await twoServers()
       const url = await started(one, 9, 'hello')
@@ -583,7 +590,7 @@ describe('two processes that share a FileLocker', () => {
     },
   )
 
-  test('R-103 HEAD through the other one ends the running creation', async () => {
+  test('R-103 HEAD through the other process ends the creation in progress', async () => {
     const { one, other, untilLength, anyUrl } = await twoServers()
     const { ended } = open(creation(one, 9, 'hello', { ...end(9), ...chunked }))
     const url = await anyUrl()
@@ -597,7 +604,7 @@ describe('two processes that share a FileLocker', () => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('R-104 one that was suspended writes nothing when it goes on', async () => {
+  test('R-104 a suspended process writes nothing when it continues', async () => {
     const { one, two, other, fileOf, untilLength } = await twoServers({ lockTimeout: 60_000 })
     const url = await started(one, 9, 'hello')
     const size = 500_000
@@ -610,7 +617,7 @@ describe('two processes that share a FileLocker', () => {
       'upload-offset': '8',
       'upload-complete': '?0',
     })
-    // The length that the old request told stays.
+    // The length that the old request declared stays.
     const rest = Buffer.alloc(size - 3, 'n')
     const half = rest.subarray(0, 200_000)
     expect((await append(other(url), 9, 8, half, more(9))).status).toBe(204)
@@ -626,7 +633,7 @@ describe('two processes that share a FileLocker', () => {
     expect(two.child.exitCode).toBeNull()
   })
 
-  test('R-104 one that was suspended right before its write writes nothing when it goes on', async () => {
+  test('R-104 a process suspended right before its write writes nothing when it continues', async () => {
     const directory = await temporaryDirectory()
     const all = { directory, lease: 1_000, idleTimeout: 60_000, lockTimeout: 60_000 }
     const one = await startServer({ ...all, stop: 'before fs.write' })
@@ -651,12 +658,12 @@ describe('two processes that share a FileLocker', () => {
     expect((await readFile(join(directory, idOf(url)))).equals(data)).toBe(true)
   })
 
-  test('R-100 clients that fight for one upload through both never mix bytes', async () => {
+  test('R-100 clients that compete for one upload through both processes never mix bytes', async () => {
     const { one, other, fileOf } = await twoServers({ lockTimeout: 60_000 })
     const size = 200_000
     const url = await started(one, 9, '', { 'upload-length': String(size) })
     const sent: { from: number; bytes: Buffer; acknowledged: boolean }[] = []
-    const told: number[][] = [[], []]
+    const reported: number[][] = [[], []]
 
     const fight = async (target: string, who: number) => {
       let offset = 0
@@ -670,7 +677,7 @@ describe('two processes that share a FileLocker', () => {
         )
         if (typeof reply === 'string') {
           expect(reply).toBeOneOf(['ECONNRESET', 'EPIPE'])
-          // HEAD takes over, so that what it tells is what there is.
+          // HEAD takes over, so the offset that it reports is exact.
           const head = await ask('HEAD', target, 9)
           expect(head.status).toBe(204)
           offset = Number(head.headers['upload-offset'])
@@ -679,18 +686,18 @@ describe('two processes that share a FileLocker', () => {
           attempt.acknowledged = reply.status === 204
           offset = Number(reply.headers['upload-offset'])
         }
-        told[who]!.push(offset)
+        reported[who]!.push(offset)
       }
     }
     await Promise.all([fight(url, 0), fight(other(url), 1)])
 
-    for (const offsets of told) expect(offsets).toEqual([...offsets].sort((a, b) => a - b))
+    for (const offsets of reported) expect(offsets).toEqual([...offsets].sort((a, b) => a - b))
     const content = await readFile(fileOf(url))
     expect(content.length).toBe(size)
     for (const { from, bytes } of sent.filter(({ acknowledged }) => acknowledged)) {
       expect(content.subarray(from, from + bytes.length).equals(bytes)).toBe(true)
     }
-    // What was not acknowledged is still the beginning of what somebody sent for that place.
+    // Unacknowledged bytes are still the beginning of a body that was sent for that offset.
     const starts = new Set(sent.map(({ from }) => from))
     for (let at = 0; at < size;) {
       const fits = sent
@@ -706,7 +713,7 @@ describe('two processes that share a FileLocker', () => {
   })
 })
 
-/** How many bytes both begin with. */
+/** Returns how many bytes both have in common at the beginning. */
 function common(a: Buffer, b: Buffer): number {
   const most = Math.min(a.length, b.length)
   for (let index = 0; index < most; index++) if (a[index] !== b[index]) return index
