@@ -7,22 +7,25 @@ import type { Logger } from './logger.js'
 import type { StoreComposer } from './store-composer.js'
 import type { UnplacedUpload } from './upload.js'
 
-/** When uploads expire. At least one of `after` and `finishedAfter` is required. */
+/** Times at which uploads expire. At least one of `after` and `finishedAfter` is required. */
 export interface ExpirationOptions {
   /**
-   * Milliseconds from the creation of an unfinished upload to its expiry. An upload that still receives data is given
-   * the same time again when less than half of it is left. Absent: unfinished uploads do not expire.
+   * Milliseconds from the creation of an unfinished upload to its expiry. An upload that receives
+   * data when less than half of this time is left gets the whole time again.
+   * @default unfinished uploads do not expire
    */
   readonly after?: number
   /**
-   * Milliseconds from the end of a finished upload to its removal, for servers that only pass files on. Counted from the
-   * record of finishing, which this option adds to uploads that would do without. What was finished without the option
-   * stays. Absent: finished uploads do not expire.
+   * Milliseconds from the end of a finished upload to its removal, for servers that only pass files
+   * on. The time counts from the record of finishing. With this option every upload gets such a
+   * record. Uploads that were finished without the option stay.
+   * @default finished uploads do not expire
    */
   readonly finishedAfter?: number
   /**
-   * Milliseconds between two runs of `uploads.removeExpired()` by a timer of the handler. Absent: no timer; call it
-   * yourself. The timer does not keep the process alive.
+   * Milliseconds between two runs of `uploads.removeExpired()` by a timer of the handler. The timer
+   * does not keep the process alive.
+   * @default no timer: call `uploads.removeExpired()` yourself
    */
   readonly sweepEvery?: number
 }
@@ -30,13 +33,15 @@ export interface ExpirationOptions {
 /** Memory for bytes between the network and the store. */
 export interface BodyBufferOptions {
   /**
-   * Bytes that one upload may gather while the store is busy; as many again may be at the store. Default 1 MiB, at
-   * least 64 KiB.
+   * Bytes that one upload may buffer while the store is busy. The store may hold the same amount
+   * again. At least 65,536 (64 KiB).
+   * @default 1_048_576 (1 MiB)
    */
   readonly perUpload?: number
   /**
-   * Bytes that all uploads together aim not to gather more than: with many uploads each gets its share, but at least
-   * 64 KiB. Default 2 MiB.
+   * Soft limit in bytes for the buffers of all active uploads together. Each gets an equal share,
+   * at least 64 KiB.
+   * @default 2_097_152 (2 MiB)
    */
   readonly total?: number
 }
@@ -44,139 +49,197 @@ export interface BodyBufferOptions {
 /** Options of {@link createHandler}. Times are in milliseconds, sizes in bytes. */
 export interface HandlerOptions {
   /**
-   * The path of the creation URL, for example `/files`: the whole path as it reaches the server, with the prefixes of all
-   * routers. Uploads live below it. Required.
+   * The path of the creation URL, such as `/files`. Give the whole path as it reaches the server,
+   * with the prefixes of all routers. Uploads live directly below it. Required.
    */
   readonly basePath: string
-  /** The stores. Required; a DataStore and an InfoStore must be among them. */
+  /** The stores. At least a DataStore and an InfoStore are required. */
   readonly composer: StoreComposer
   /**
-   * The most bytes an upload may have, or a function that says so: per creation, with the record as it would be, or
-   * for `Tus-Max-Size`, without one. Fixed for the life of each upload. Absent: what the store can hold.
+   * Maximum size of an upload, or a function that returns it. The function is called for each
+   * creation with the record as it would be, and for `Tus-Max-Size` with `undefined`. The limit is
+   * fixed at creation. The limit of the store always holds too.
+   * @default the limit of the store
    */
   readonly maxSize?:
     | number
     | ((request: IncomingMessage, upload: UnplacedUpload | undefined) => number | Promise<number>)
   /**
-   * The least bytes that are worth more than one request, for clients of the IETF draft. A smaller upload must come whole
-   * with its creation, and cannot be resumed. Default 0.
+   * Smallest upload that clients of the IETF draft may split across several requests. A smaller one
+   * must arrive whole with its creation, and cannot be resumed. At most `maxSize` and
+   * `maxAppendSize`.
+   * @default 0
    */
   readonly minSize?: number
   /**
-   * The most bytes that one request may bring, for example because of a proxy. Larger bodies are refused with 413. Default:
-   * no limit but those of the upload.
+   * Maximum size of one request body. Set it when a proxy limits requests. Larger bodies are
+   * refused with 413 `ERR_APPEND_TOO_LARGE`.
+   * @default Infinity
    */
   readonly maxAppendSize?: number
   /**
-   * The least bytes that a request must bring unless it is empty or completes an upload. Smaller bodies are refused with
-   * 400. Default 0.
+   * Minimum size of one request body. Empty bodies and the last one of an upload are exempt.
+   * Smaller bodies are refused with 400 `ERR_APPEND_TOO_SMALL`. At most `maxAppendSize`.
+   * @default 0
    */
   readonly minAppendSize?: number
   /**
-   * Maximum number of partial uploads in one final upload. A partial upload that a client lists several times counts
-   * each time, because each time its bytes are copied. Further ones are refused with `ERR_TOO_MANY_PARTIALS`. Default
-   * 100.
+   * Maximum number of partial uploads in one final upload. A partial upload that is listed several
+   * times counts each time, because its bytes are copied each time. A longer list is refused with
+   * 400 `ERR_TOO_MANY_PARTIALS`.
+   * @default 100
    */
   readonly maxPartials?: number
   /**
-   * Maximum number of unfinished final uploads that may wait for one partial upload. Further ones are refused with
-   * `ERR_TOO_MANY_FINALS`. Default 100.
+   * Maximum number of unfinished final uploads that may wait for one partial upload. One more is
+   * refused with 400 `ERR_TOO_MANY_FINALS`.
+   * @default 100
    */
   readonly maxFinals?: number
   /**
-   * The key in `Upload-Metadata` by which clients of tus give a digest of the whole file: the name of an algorithm, a
-   * space, and the digest in Base64 or hexadecimal digits. The content is read again when it is complete, and rejected
-   * with `ERR_DIGEST_MISMATCH` when it differs. Needs a store with a ContentReader. Default: none is verified.
+   * The key in `Upload-Metadata` under which tus clients send a digest of the whole file: the name
+   * of an algorithm, a space, and the digest in Base64 or hexadecimal digits. The complete content
+   * is read again, and rejected with `ERR_DIGEST_MISMATCH` if it differs. Needs a store with a
+   * ContentReader.
+   * @default no digest of the whole file is verified for tus clients
    */
   readonly checksumMetadata?: string
-  /** Makes the id of a new upload; see `isUploadId` for the form. Default: a random UUID without its dashes. */
+  /**
+   * Returns the id of a new upload. See {@link isUploadId} for the form. Ids should not be
+   * guessable.
+   * @default a random UUID without its dashes
+   */
   readonly generateId?: (request: IncomingMessage) => string | Promise<string>
   /**
-   * The form of the `Location` of a new upload. `relative`: a path, which is right behind every proxy that keeps
-   * paths. `absolute`: with the scheme and host of the request. A URL: this one with the id added. Default
-   * `relative`.
+   * The form of `Location` in responses to creations. `relative` gives a path, which is right
+   * behind every proxy that keeps paths and host. `absolute` gives a URL with the scheme and host
+   * of the request. A URL is used with the id added.
+   * @default 'relative'
    */
   readonly location?: 'relative' | 'absolute' | (string & {})
   /**
-   * Whether `Forwarded` and `X-Forwarded-*` headers are believed, for absolute Locations. `true`: the whole chain; a
-   * number: so many proxies, counted from the server. Default `false`.
+   * Whether to trust `Forwarded` and `X-Forwarded-*` headers. `true` trusts every proxy. A number
+   * trusts that many proxies, counting from this server. The headers give absolute locations their
+   * scheme and host, and all locations the prefix that a proxy removed.
+   * @default false
    */
   readonly trustProxy?: TrustProxy
   /**
-   * Whether clients of the IETF draft are told by `104` interim responses where an upload is, before its first byte is
-   * read, and how far it is. Clients such as URLSession can resume only then; but there are proxies that take a `104`
-   * for the final response, and break the upload. Default `false`.
+   * Whether clients of the IETF draft get `104` interim responses: the location before the first
+   * byte is read, then how much is stored. Clients such as URLSession can resume only with them.
+   * But some proxies take a `104` for the final response, and then the upload fails.
+   * @default false
    */
   readonly interimResponses?: boolean
   /**
-   * Chooses how a finished upload is presented, for each GET that downloads it, after the `access` hook has agreed. When it
-   * throws, takes longer than `hookTimeout` or returns what cannot be sent, the request gets 500 `ERR_HOOK_FAILED`. Absent:
-   * the defaults of {@link DownloadPresentation}.
+   * Chooses how a finished upload is presented. Called for each GET that downloads one, after the
+   * `access` hook has allowed it. If it throws, takes longer than `hookTimeout` or returns
+   * something that cannot be sent, the request gets 500 `ERR_HOOK_FAILED`.
+   * @default the defaults of {@link DownloadPresentation}
    */
   readonly download?: PresentDownload
-  /** Access from pages of other origins. `true`: from everywhere, without credentials. Default `false`. */
+  /**
+   * Access for pages from other origins. `true` allows all origins, without credentials.
+   * @default false
+   */
   readonly cors?: boolean | CorsOptions
-  /** When uploads expire. Absent: never. Needs an info store with an ExpiryIndex. */
+  /**
+   * Times at which uploads expire. Needs an info store with an ExpiryIndex.
+   * @default uploads do not expire
+   */
   readonly expiration?: ExpirationOptions
-  /** Features not to offer although the stores could. Requests that use them are refused. Default: none. */
+  /**
+   * Features that the handler does not offer, even if the stores could. Features that depend on a
+   * disabled one are disabled too. Requests that use a disabled feature are refused.
+   * @default []
+   */
   readonly disable?: readonly Feature[]
   /**
-   * How long a request may send nothing before a HEAD of the same upload ends it to learn the offset. Counted only
-   * while the server waits for the client. Default 1,000.
+   * How long a request may send nothing before a HEAD of the same upload ends it to learn the
+   * offset. The time counts only while the server waits for the client.
+   * @default 1_000
    */
   readonly takeoverAfter?: number
   /**
-   * How long a request may send nothing before it is ended; counted likewise. Also how long nothing of a response may move,
-   * because the client does not read or the store yields nothing, before the response is cut: the connection over HTTP/1,
-   * the stream over HTTP/2. Default 60,000.
+   * How long a request may send nothing before the server ends it. The time counts only while the
+   * server waits for the client. The option also limits how long a response may make no progress,
+   * because the client does not read or the store yields nothing. Then the connection is closed
+   * over HTTP/1, and the stream is reset over HTTP/2.
+   * @default 60_000
    */
   readonly idleTimeout?: number
-  /** How long a request waits for the upload's lock before it is answered 423. Default 15,000. */
+  /**
+   * How long a request waits for the upload's lock. Then it gets 423 `ERR_UPLOAD_LOCKED`.
+   * @default 15_000
+   */
   readonly lockTimeout?: number
   /**
-   * How long a HEAD waits until a request that is being received has ended or shown that its client lives, and for a
-   * holder in another process. Then it reports what is stored beside the writer. Default 200.
+   * How long a HEAD waits before it reports what is stored while a writer continues. It waits until
+   * a request that is being received has ended or shown that its client lives, or for a holder in
+   * another process.
+   * @default 200
    */
   readonly settleTimeout?: number
   /**
-   * How long a store may take to store what it was given once the body has ended. Then its signal aborts and the request is answered
-   * 503 `ERR_FLUSH_TIMEOUT`, whether the store listens or not; the lock stays until the store is done. Default 10,000.
+   * How long a store may take to store what it was given once the body has ended. Then its signal
+   * aborts and the request gets 503 `ERR_FLUSH_TIMEOUT`, whether the store heeds the signal or not.
+   * The upload stays locked until the store is done.
+   * @default 10_000
    */
   readonly flushTimeout?: number
   /**
-   * How long one small call to a store may take: to look, to create, to open, to remove, to read and write a record, to
-   * give a lock back. Then its signal aborts, and the request is answered 503 `ERR_STORAGE_UNAVAILABLE`, or 423 for HEAD of
-   * tus, whether the store listens or not; the lock stays until a change has settled. Default 15,000: longer than the
-   * `roomTimeout` of a LimitedStore, shorter than the patience of usual proxies.
+   * How long one small call to a store may take: to look, create, open, remove, read or write a
+   * record, or release a lock. Then its signal aborts and the request gets 503
+   * `ERR_STORAGE_UNAVAILABLE`, or 423 for a tus HEAD, whether the store heeds the signal or not.
+   * The upload stays locked until a change has settled. The default is longer than the
+   * `roomTimeout` of a LimitedStore, and shorter than proxies usually wait.
+   * @default 15_000
    */
   readonly storeTimeout?: number
   /**
-   * How long a request waits for an upload to be finished or concatenated; then it is answered, and the work goes
-   * on. Default 30,000.
+   * How long a request waits for an upload to be finished or concatenated. Then it gets 503
+   * `ERR_UPLOAD_BUSY`, and the work continues.
+   * @default 30_000
    */
   readonly finishTimeout?: number
   /**
-   * How long a hook may take, and the functions `maxSize`, `generateId` and `download`. Then its signal aborts. `access`, the
-   * `pre-` hooks and the functions have failed: the request is answered 500 `ERR_HOOK_FAILED`, and a verdict that comes later is ignored. A `post-` hook is
-   * logged, and the next event follows. Not for `preFinish`. Default 30,000.
+   * How long a hook may take, or a call of `maxSize`, `generateId` or `download`. Then its signal
+   * aborts. If `access`, a `pre-` hook or one of the functions takes longer, the request gets 500
+   * `ERR_HOOK_FAILED`, and a later result is ignored. A `post-` hook that takes longer is logged,
+   * and the next event follows. Does not apply to `preFinish`.
+   * @default 30_000
    */
   readonly hookTimeout?: number
   /**
-   * How long `preFinish` may take, likewise. The upload stays locked meanwhile, and is asked about again by the next request.
-   * Default: no limit, for a scan may take ten minutes.
+   * How long `preFinish` may take. Then the request gets 500 `ERR_HOOK_FAILED`, and the next
+   * request calls the hook again. The upload stays locked meanwhile.
+   * @default no limit, because a scan may take ten minutes
    */
   readonly preFinishTimeout?: number
-  /** How long the verdict on a rejected upload is kept. Default 24 hours. */
+  /**
+   * How long the verdict on a rejected upload is kept.
+   * @default 86_400_000 (24 hours)
+   */
   readonly verdictRetention?: number
-  /** Memory for bytes between the network and the store. */
+  /**
+   * Memory for bytes between the network and the store.
+   * @default the defaults of {@link BodyBufferOptions}
+   */
   readonly bodyBuffer?: BodyBufferOptions
   /**
-   * The least time between two `post-receive` hooks of an upload, and between two `104` interim responses that tell how
-   * far it is. Default 1,000.
+   * Minimum time between two `postReceive` hooks of an upload, and between two `104` interim
+   * responses that report progress.
+   * @default 1_000
    */
   readonly progressInterval?: number
-  /** Takes messages. Default: errors and warnings go to the console. */
+  /**
+   * Receives messages.
+   * @default errors and warnings go to the console
+   */
   readonly logger?: Logger
-  /** The application's functions in the life of uploads. */
+  /**
+   * Callbacks that run at defined points in an upload's life.
+   * @default {}
+   */
   readonly hooks?: Hooks
 }
