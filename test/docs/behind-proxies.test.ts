@@ -11,7 +11,7 @@ const [, configuration] = /^## nginx\n\n```nginx\n([^]*?)^```$/m.exec(text)!
 
 beforeAll(ensureNginx, 600_000)
 
-test('through nginx, an upload that is cut keeps what came', async () => {
+test('through nginx, an upload that is cut keeps the bytes that arrived', async () => {
   const client = await throughNginx((lines) => lines)
   const data = randomBytes(3_000_000)
   const url = await client.create('/files', { 'upload-length': data.length })
@@ -59,7 +59,7 @@ function split(list: string): string[] {
   return list.split(',').map((word) => word.trim())
 }
 
-/** The nginx of the page in front of a server, without TLS. */
+/** Starts the nginx of the page in front of a server, without TLS. */
 async function throughNginx(edit: (lines: string[]) => string[]): Promise<Client> {
   const composer = memoryComposer()
   const server = createUploadServer(
@@ -77,7 +77,10 @@ async function throughNginx(edit: (lines: string[]) => string[]): Promise<Client
   return clientAt(origin)
 }
 
-/** An upload with 12,000 characters of metadata, and one of 250 parts: Node would take no more than 16 KiB. */
+/**
+ * Creates an upload with 12,000 characters of metadata, and one of 250 parts. Node alone accepts at
+ * most 16 KiB.
+ */
 async function longOnes(client: Client) {
   const value = Buffer.alloc(9_000, 'a').toString('base64')
   const length = { 'upload-length': 0 }

@@ -18,7 +18,7 @@ import {
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url))
 const preload = new URL('../programs/use-test-build.mjs', import.meta.url).href
 
-/** Headers that an example asks for. */
+/** Headers that an example requires. */
 const headers: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   hooks: { authorization: 'Bearer secret', 'upload-metadata': 'filename aGVsbG8udHh0' },
 }
@@ -48,7 +48,7 @@ test.each(names)('examples/%s.mjs takes uploads', async (name) => {
   }
 })
 
-test('examples/hooks.mjs refuses strangers, and what has no name', async () => {
+test('examples/hooks.mjs refuses strangers, and uploads without a name', async () => {
   const { endpoints, lines } = await start('hooks')
   const [url] = endpoints as [string]
   const create = (extra: Readonly<Record<string, string>>) =>

@@ -37,10 +37,10 @@ test('every export of every entry is mentioned', async () => {
   expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([])
 })
 
-test('blocks of JavaScript that are no programs are correct JavaScript', () => {
+test('all blocks of JavaScript are valid JavaScript', () => {
   const wrong = pages.flatMap(({ path, blocks }) =>
     blocks.flatMap(({ code }) => {
-      // Methods stand in a class, and members are indented as they would be there.
+      // Methods need a class around them. They are indented as they would be there.
       const source = code.startsWith('  ') ? `class Store {\n${code}}` : code
       const { diagnostics = [] } = ts.transpileModule(source, {
         reportDiagnostics: true,
@@ -74,7 +74,7 @@ function linesOf(code: string): string[] {
   return code.split('\n').filter((line) => line.trim() !== '')
 }
 
-/** The names, types included, that an entry re-exports. */
+/** Returns the names that an entry re-exports, including types. */
 async function exportsOf(entry: string): Promise<string[]> {
   const text = await readFile(join(root, entry), 'utf8')
   const { statements } = ts.createSourceFile(entry, text, ts.ScriptTarget.Latest)

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 /** The root of the repository. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** A code block of a page; `name` is what stands behind the language. */
+/** A code block of a page. `name` is the text after the language. */
 export interface CodeBlock {
   readonly name: string
   readonly code: string
@@ -20,7 +20,7 @@ export interface Page {
   readonly blocks: readonly CodeBlock[]
 }
 
-/** All pages. */
+/** Reads all pages. */
 export async function readPages(): Promise<readonly Page[]> {
   const inDocs = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'))
   const paths = [
@@ -30,14 +30,17 @@ export async function readPages(): Promise<readonly Page[]> {
   return Promise.all(paths.map((path) => readPage(path)))
 }
 
-/** `base` is the folder that `path` is relative to. */
+/** Reads a page. `base` is the folder that `path` is relative to. */
 export async function readPage(path: string, base = root): Promise<Page> {
   const text = await readFile(join(base, path), 'utf8')
   const found = text.matchAll(/^```js *(.*)\n([^]*?)^```$/gm)
   return { path, text, blocks: [...found].map(([, name, code]) => ({ name: name!, code: code! })) }
 }
 
-/** The links of a page to files of the repository, as paths relative to the root, with the fragment if there is one. */
+/**
+ * Returns the links of a page to files of the repository, as paths relative to the root, with their
+ * fragments.
+ */
 export function linksOf({
   path,
   text,
@@ -55,7 +58,7 @@ export function exists(file: string): boolean {
   return existsSync(join(root, file))
 }
 
-/** The fragments that a page can be linked with, as GitHub makes them. */
+/** Returns the fragments with which links can point into a page, as GitHub makes them. */
 export function fragmentsOf({ text }: Page): ReadonlySet<string> {
   const prose = text.replace(/^```[^]*?^```$/gm, '')
   const headings = [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>

@@ -25,7 +25,7 @@ let home: string
 
 beforeAll(async () => {
   home = await realpath(await mkdtemp(join(tmpdir(), 'tuskit-docs-')))
-  // As `npm install` would leave it; the programs' own folders lie below.
+  // The same layout as after `npm install`. The folders of the programs are below it.
   const modules = join(home, 'node_modules')
   await mkdir(join(modules, 'tuskit'), { recursive: true })
   await symlink(join(root, 'test/.dist'), join(modules, 'tuskit/dist'))
@@ -163,13 +163,13 @@ test('docs/hooks.md: files keep their names, each in a folder of its own', async
   }
 }, 60_000)
 
-/** The programs of the page on stores, with all methods in the class. */
+/** Writes the programs of the page on stores, with all methods in the class. */
 async function unpackComplete() {
   const { folder, port, start, blocks } = await unpack('docs/writing-a-store.md')
   const methods = blocks.filter(({ code }) => code.startsWith('  ')).map(({ code }) => code)
   expect(methods).toHaveLength(5)
   const { name, code } = blocks.find((block) => block.name === 'folder-store.mjs')!
-  // Behind the other members: of two functions with a name, the last one counts.
+  // After the other members: of two methods with the same name, the last one counts.
   const whole = code.replace(/^}$/m, `${methods.join('\n')}\n}`)
   await writeFile(join(folder, name), whole)
   return { folder, port, start }
@@ -191,7 +191,7 @@ async function create(
   return new URL(created.headers.get('location')!, files).href
 }
 
-/** The programs of a page in a folder of their own, on a port of their own. */
+/** Writes the programs of a page to a new folder, with a free port. */
 async function unpack(path: string) {
   const { blocks } = await readPage(path)
   const port = await freePort()
@@ -205,7 +205,7 @@ async function unpack(path: string) {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     onTestFinished(() => void server.kill('SIGKILL'))
-    // The programs say so when they listen.
+    // The programs print this line when they listen.
     const [line] = (await once(server.stdout, 'data')) as [Buffer]
     expect(line.toString()).toBe(`Uploads to http://localhost:${port}/files/\n`)
     return server

@@ -2,8 +2,8 @@
 import { execFileSync, execSync } from 'node:child_process'
 
 /**
- * Makes sure that a program of Debian is there, and installs its package when it is not. Throws, saying what to do, when
- * that cannot be done from here.
+ * Installs the Debian package of a program unless the program is there. If this is not possible,
+ * throws an error that says what to do.
  *
  * @param {string} program its command
  * @param {string} name of the package
@@ -12,7 +12,7 @@ export function ensureProgram(program, name = program) {
   if (isThere(program)) return
   const advice = `The tests need ${program}: install the Debian package ${name}`
   if (process.getuid?.() !== 0 || !isThere('apt-get')) throw new Error(advice)
-  // Other tests may be installing, and apt-get waits for others only with a part of its work.
+  // Other tests may be installing at the same time, and apt-get waits only in some of its steps.
   const apt = `apt-get -q update && apt-get -qy install --no-install-recommends ${name}`
   const install = `for try in 1 2 3 4 5; do command -v ${program} && exit; ${apt} || sleep 5; done; command -v ${program}`
   try {

@@ -21,7 +21,7 @@ test('docs/options.md has a heading for each option of the handler, the server a
   expect(new Set(headings)).toEqual(options)
 })
 
-/** The members of exported interfaces named `…Options`. */
+/** Returns the members of exported interfaces named `…Options`. */
 function optionsIn(file: string): string[] {
   const { statements } = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest)
   return statements

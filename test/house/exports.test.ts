@@ -5,7 +5,7 @@ import * as limitedStore from 'tuskit/limited-store'
 import * as memoryStore from 'tuskit/memory-store'
 import { expect, test } from 'vitest'
 
-// Whatever stands here is public: removing or renaming it breaks applications.
+// These names are public: removing or renaming one breaks applications.
 
 test('tuskit exports', () => {
   expect(Object.keys(tuskit).toSorted()).toMatchInlineSnapshot(`

@@ -15,7 +15,7 @@ const stores = [
   ...['parse-upload', 'store-composer', 'upload'],
 ]
 
-/** What each part of `src`, a top-level file or a folder, may import of the others. */
+/** The imports that each part of `src` may have. A part is a top-level file or a folder. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(foundation.map((part) => [part, foundation])),
   capabilities: ['errors', 'upload'],
@@ -93,14 +93,14 @@ test('capabilities and options of the handler are types only', () => {
 })
 
 test('uploads and stores know no HTTP', () => {
-  // As a type, the request of a hook may pass through.
+  // The type of a hook's request may pass through.
   const importers = codeFiles(
     ...['src/uploads', 'src/file-store', 'src/limited-store', 'src/memory-store'],
   ).filter((file) => /^import (?!type )[^']*'node:http[s2]?'/m.test(read(file)))
   expect(importers).toEqual([])
 })
 
-test('entries only re-export, and nobody imports them', () => {
+test('entries only re-export, and no file imports them', () => {
   expect(codeFiles('src').filter((file) => file.endsWith('/index.ts'))).toEqual(entries.toSorted())
   for (const entry of entries) {
     const { statements } = ts.createSourceFile(entry, read(entry), ts.ScriptTarget.Latest)

@@ -6,8 +6,9 @@ import { npm } from './npm.js'
 import { root } from './source-files.js'
 
 /**
- * A folder with exactly these packages in its `node_modules`, from the npm registry. They are fetched once and kept until
- * the next `npm ci`. For what only single tests need and is too large for everybody who installs the repository.
+ * Returns a folder with exactly these packages in its `node_modules`, from the npm registry. They
+ * are downloaded once and kept until the next `npm ci`. Use it for packages that few tests need and
+ * that are too large to install with the repository.
  */
 export async function installed(...packages: readonly string[]): Promise<string> {
   const [first] = packages as [string]
@@ -19,7 +20,7 @@ export async function installed(...packages: readonly string[]): Promise<string>
   )
   if (!existsSync(home)) {
     await mkdir(join(home, '..'), { recursive: true })
-    // Under a name of its own until it is whole: another test run may be doing the same.
+    // Another test run may be doing the same, so use a unique name until the folder is complete.
     const fresh = await mkdtemp(`${home}-`)
     try {
       await npm('install', '--prefix', fresh, '--no-save', '--ignore-scripts', ...packages)

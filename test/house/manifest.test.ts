@@ -28,8 +28,9 @@ test('every entry that is built is exported, in both formats with types', () => 
 })
 
 test('the lock file serves every platform', () => {
-  // A registry that lacks packages of other platforms leaves them out of the lock file, and `npm ci` refuses such
-  // a file where the registry has them. What is missing can be added by hand, without an `integrity`.
+  // A registry that lacks packages for other platforms leaves them out of the lock file. Where the
+  // registry has them, `npm ci` refuses such a file. Add missing packages by hand, without an
+  // `integrity`.
   type Locked = { readonly optionalDependencies?: Readonly<Record<string, string>> }
   const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> }
   const missing = Object.entries(lock.packages).flatMap(([path, { optionalDependencies = {} }]) =>

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { codeFiles, read, root } from './source-files.js'
 
-// Without a package yet, a checkout has no `packages`.
+// A checkout without a package has no `packages`.
 const packages = existsSync(join(root, 'packages')) ? codeFiles('packages') : []
 const all = [
   ...codeFiles('src', 'test', 'examples'),

@@ -15,7 +15,7 @@ import { root } from './source-files.js'
 
 const run = promisify(execFile)
 
-/** The oldest Node that is promised, and newer lines. */
+/** The oldest supported version of Node, and newer lines. */
 const versions = ['20.15.0', '22.23.3', '24.21.0']
 
 let temporary: string
@@ -131,7 +131,7 @@ test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
   expect(await npm('exec', '--no', '--', 'tsc', '--project', consumer)).toBe('')
 })
 
-/** All files below a folder of the repository, but for what npm installs. */
+/** Returns all files below a folder of the repository, except those that npm installs. */
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(join(root, folder), { withFileTypes: true })
   const nested = entries
@@ -143,7 +143,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return (await Promise.all(nested)).flat()
 }
 
-// A terminal signals the whole group, a service manager the first process.
+// A terminal signals the whole process group, a service manager only the first process.
 test.each([
   ['SIGINT', 'whole group'],
   ['SIGTERM', 'first process'],

@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
- * Makes a checkout ready to start and to test: installs what is not installed, builds what is not built. Runs
- * before `npm start` and `npm test`, thus with nothing but Node and npm at hand.
+ * Installs dependencies and builds the package when necessary. It runs before `npm start` and
+ * `npm test`, so it needs only Node and npm.
  */
 export function prepare() {
-  // npm writes this file when an installation is whole.
+  // npm writes this file when an installation is complete.
   if (!existsSync(join(root, 'node_modules/.package-lock.json'))) run('npm ci --include=dev')
-  // The build writes its types last, this file among them.
+  // The build writes its types last, including this file.
   const built = join(root, 'dist/index.d.cts')
   if (!existsSync(built) || statSync(built).mtimeMs < newestSource()) run('npm run build')
 }
@@ -25,7 +25,7 @@ function run(command) {
 
 function newestSource() {
   const inputs = ['package.json', 'tsconfig.json', 'src']
-  // Directories count too: their time tells of removed files.
+  // Directories count, too: removing a file changes their time.
   for (const name of readdirSync(join(root, 'src'), { recursive: true })) inputs.push(`src/${name}`)
   return Math.max(...inputs.map((name) => statSync(join(root, name)).mtimeMs))
 }

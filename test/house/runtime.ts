@@ -5,9 +5,9 @@ const { platform, arch } = process
 const windows = platform === 'win32'
 
 /**
- * The path of exactly this version of a runtime. It comes from the package for this platform that the npm packages `node`,
- * `bun` and `deno` choose by their install scripts. Not a dependency: its `node` would come before the developer's own in
- * every npm script.
+ * Returns the path of exactly this version of a runtime. It comes from the package for this
+ * platform that the install scripts of the npm packages `node`, `bun` and `deno` choose. It is not
+ * a dependency, because its `node` would precede the developer's own in every npm script.
  */
 export async function runtime(name: keyof typeof packages, version: string): Promise<string> {
   const { pack, program } = packages[name]

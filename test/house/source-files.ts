@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url'
 /** The root of the repository. */
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** The text of a file of the repository. */
+/** Returns the text of a file of the repository. */
 export function read(path: string): string {
   return readFileSync(join(root, path), 'utf8')
 }
 
-/** Paths of all code files below some directories, relative to the root, with slashes. */
+/** Returns the paths of all code files below directories, relative to the root, with slashes. */
 export function codeFiles(...directories: readonly string[]): string[] {
   return directories.flatMap((directory) =>
     readdirSync(join(root, directory), { withFileTypes: true })

@@ -16,10 +16,12 @@ import { startProxy, type UnreliableProxy } from './unreliable-proxy.js'
 const program = fileURLToPath(new URL('../../examples/start.mjs', import.meta.url))
 const preload = new URL('../programs/use-test-build.mjs', import.meta.url).href
 
-/** Another browser than Debian's, and where screenshots go, if they are wanted. */
+/** A browser to use instead of Debian's, and a folder for screenshots. */
 const { CHROMIUM: ownChromium, SCREENSHOTS: screenshots } = process.env
 
-/** More than all buffers between browser and server hold: an upload that is held is not sent to the end. */
+/**
+ * More than all buffers between browser and server hold, so a held upload is never sent completely.
+ */
 const big = randomBytes(24_000_000)
 const small = Buffer.from('hello world')
 const some = 1_000_000
@@ -55,7 +57,7 @@ test('a file is uploaded and downloaded, and its progress and speed show', async
   const row = rowOf(page, 'holiday.mp4')
   await textOf(row.locator('.figures'), /^[1-9][\d.]* [kM]B of 24\.0 MB · \d+ % · [\d.]+ [kM]?B\/s/)
   const value = await row.getByRole('progressbar', { name: 'Progress of holiday.mp4' }).evaluate(
-    // The types of the DOM are not at hand here.
+    // The types of the DOM are not available here.
     (bar) => (bar as unknown as { readonly value: number }).value,
   )
   expect(value).toBeGreaterThan(0)
@@ -76,7 +78,7 @@ test('a file is uploaded and downloaded, and its progress and speed show', async
   expect(complaints).toEqual([])
 })
 
-test('an upload goes on by itself when the connection is back', async () => {
+test('an upload continues by itself when the connection is back', async () => {
   const { begin, page, proxy, requests, stored } = await visit()
   await begin('holiday.mp4')
   proxy.refusing = true
@@ -111,7 +113,7 @@ test('pause and resume', async () => {
   expect(big.equals((await stored())[0]!)).toBe(true)
 })
 
-test('after the page was reloaded an upload goes on from what is stored', async () => {
+test('after the page is reloaded, an upload continues from the stored bytes', async () => {
   const { begin, page, proxy, requests, stored } = await visit()
   await begin('holiday.mp4')
   await page.reload()
@@ -144,7 +146,7 @@ test('cancel removes the upload from the server', async () => {
   expect(await page.evaluate('Object.keys(localStorage)')).toEqual([])
 })
 
-test('what an earlier visit left can be cancelled without its file', async () => {
+test('an upload from an earlier visit can be cancelled without its file', async () => {
   const { begin, page, ids } = await visit()
   await begin('holiday.mp4')
   await page.reload()
@@ -154,7 +156,7 @@ test('what an earlier visit left can be cancelled without its file', async () =>
   expect(await page.evaluate('Object.keys(localStorage)')).toEqual([])
 })
 
-test('what is cancelled while it is being created is removed once it is', async () => {
+test('an upload that is cancelled during its creation is removed once it exists', async () => {
   const { page, proxy, requests, ids } = await visit()
   proxy.refusing = true
   proxy.cut('all')
@@ -209,14 +211,14 @@ test('a finished upload is deleted, and the same file uploaded again', async () 
   expect(requests).toEqual(['POST', 'PATCH 0', 'DELETE', 'POST', 'PATCH 0'])
 })
 
-test('the keyboard suffices, and never loses its place', async () => {
+test('the keyboard alone is enough, and never loses its focus', async () => {
   const { page, proxy } = await visit()
   const focused = () =>
     page.evaluate('document.activeElement.id || document.activeElement.textContent.trim()')
   const held = proxy.holdAfter(some)
   await page.keyboard.press('Tab')
   const choosing = page.waitForEvent('filechooser')
-  // The browser answers this after it was told that somebody waits for the dialog.
+  // The browser responds to this only after it knows that the test waits for the dialog.
   expect(await focused()).toBe('files')
   await page.keyboard.press('Space')
   await (await choosing).setFiles(file('holiday.mp4'))
@@ -240,7 +242,7 @@ test('the keyboard suffices, and never loses its place', async () => {
   expect(await focused()).toBe('files')
 })
 
-test('what happens is announced, figures are not', async () => {
+test('changes of state are announced, figures are not', async () => {
   const { page } = await visit()
   await choose(page, 'notes.txt')
   await page.getByRole('status').getByText('notes.txt: Finished').waitFor()
@@ -248,7 +250,7 @@ test('what happens is announced, figures are not', async () => {
 })
 
 test.each(['light', 'dark'] as const)(
-  'axe finds nothing to say, %s',
+  'axe finds no violations, %s',
   { timeout: 120_000 },
   async (colorScheme) => {
     const { begin, page, proxy } = await visit()
@@ -318,11 +320,11 @@ interface Visit {
   readonly proxy: UnreliableProxy
   /** The origin of the server, past the proxy. */
   readonly server: string
-  /** What the page asks of the handler: methods, and the offsets of PATCH. */
+  /** The requests of the page to the handler: methods, and the offsets of PATCH. */
   readonly requests: string[]
-  /** What the console says of errors. */
+  /** The errors in the console. */
   readonly complaints: string[]
-  /** Chooses big files, and holds their connections when a part of each is stored. */
+  /** Chooses large files, and holds their connections when a part of each is stored. */
   begin(...names: readonly string[]): Promise<void>
   /** The ids of the uploads on the server. */
   ids(): Promise<string[]>
@@ -330,7 +332,7 @@ interface Visit {
   stored(): Promise<Buffer[]>
 }
 
-/** The page in a browser of its own, through a proxy, from a server of its own. */
+/** Opens the page in a new browser context, through a proxy, from a new server. */
 async function visit(): Promise<Visit> {
   const { server, uploads } = await startProgram()
   const proxy = await startProxy(Number(new URL(server).port))
@@ -361,7 +363,7 @@ async function visit(): Promise<Visit> {
   return { page, proxy, server, requests, complaints, begin, ids, stored }
 }
 
-/** The program of `npm start`, stopped when the test is over. */
+/** Starts the program of `npm start`, and stops it when the test ends. */
 async function startProgram(): Promise<{ readonly server: string; readonly uploads: string }> {
   const uploads = await temporaryDirectory()
   const child = spawn(process.execPath, ['--import', preload, program], {
@@ -377,7 +379,7 @@ async function startProgram(): Promise<{ readonly server: string; readonly uploa
     const [, server] = /page .*(http:\S+)\/$/.exec(line) ?? []
     if (server !== undefined) return { server, uploads }
   }
-  throw new Error('The program ended before it said where its page is')
+  throw new Error('The program ended before it printed the URL of its page')
 }
 
 function file(name: string): string {
@@ -396,7 +398,7 @@ function button(row: Locator, name: string): Locator {
   return row.getByRole('button', { name })
 }
 
-/** Waits until an element says what matches. */
+/** Waits until the text of an element matches. */
 function textOf(element: Locator, pattern: RegExp): Promise<string> {
   return until(
     () => element.innerText(),
@@ -404,7 +406,7 @@ function textOf(element: Locator, pattern: RegExp): Promise<string> {
   )
 }
 
-/** What axe finds, in words. */
+/** Returns the violations that axe finds, in words. */
 async function violations(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source)
   const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')

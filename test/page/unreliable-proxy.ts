@@ -6,11 +6,11 @@ import { onTestFinished } from 'vitest'
 export interface UnreliableProxy {
   readonly origin: string
   /**
-   * Lets each connection carry this many more bytes to the server and then holds it, without closing. Resolves when
-   * `count` connections are held.
+   * Lets each connection carry this many more bytes to the server and then holds it, without
+   * closing it. Resolves when `count` connections are held.
    */
   holdAfter(bytes: number, count?: number): Promise<void>
-  /** Lets everything flow again. */
+  /** Releases all connections. */
   flow(): void
   /** Resets all connections, or those that are held, on both sides. */
   cut(which: 'all' | 'held'): void
@@ -25,7 +25,7 @@ interface Pair {
   held: boolean
 }
 
-/** A TCP proxy in front of the server at `port`, closed when the test is over. */
+/** Starts a TCP proxy in front of the server at `port`, and closes it when the test ends. */
 export async function startProxy(port: number): Promise<UnreliableProxy> {
   const pairs = new Set<Pair>()
   let limit = Infinity

@@ -7,7 +7,8 @@ const { tmpdir } = require('node:os')
 const { join } = require('node:path')
 
 /**
- * Uploads to a server made of the packed package and reads the upload back, once with each store that it has.
+ * Uploads to a server from the packed package and reads the upload back, once with each of its
+ * stores.
  *
  * @param {typeof import('tuskit')} tuskit
  * @param {typeof import('tuskit/file-store')} fileStore
