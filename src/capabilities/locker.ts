@@ -1,5 +1,5 @@
 /** Who asks a holder to let go: somebody who wants to write, or somebody who only wants to know the offset. */
-export type LockClaim = 'writer' | 'reader'
+export type LockRequester = 'writer' | 'reader'
 
 /** Options of {@link Locker.acquire}. */
 export interface AcquireOptions {
@@ -11,7 +11,7 @@ export interface AcquireOptions {
    * `reader` may be a promise, because the holder first has to find out whether its client is still there. A `writer`
    * gets `true` at once.
    */
-  readonly requestRelease: (claim: LockClaim) => boolean | Promise<boolean>
+  readonly requestRelease: (requester: LockRequester) => boolean | Promise<boolean>
 }
 
 /**

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AcquireOptions, Lock, LockClaim, Locker } from '../capabilities/locker.js'
+import type { AcquireOptions, Lock, LockRequester, Locker } from '../capabilities/locker.js'
 import { TusError } from '../errors.js'
 import { MemoryLocker } from '../memory-store/memory-locker.js'
 import { checkOptions, must } from '../check-options.js'
@@ -9,7 +9,13 @@ import type { StoreComposer } from '../store-composer.js'
 import { isUploadId } from '../upload.js'
 import { Directory, directoryRules, type DirectoryOptions } from './disk/directory.js'
 import { beatsAfter, FileLock } from './locks/file-lock.js'
-import { claimOf, endIn, highest, LockDirectory, type LockView } from './locks/lock-directory.js'
+import {
+  requesterOf,
+  endIn,
+  highest,
+  LockDirectory,
+  type LockView,
+} from './locks/lock-directory.js'
 import { LockFloor } from './locks/lock-floor.js'
 import { isFull, unlessMissing } from './disk/disk-error.js'
 import { DirectoryAlarm } from './locks/watch-directory.js'
@@ -72,10 +78,10 @@ export class FileLocker implements Locker {
     let askedEarly = false
     const turn = await this.#turns.acquire(id, {
       signal,
-      requestRelease: (claim) => {
-        if (this.#held.has(id)) return requestRelease(claim)
-        askedEarly ||= claim === 'writer'
-        return claim === 'writer'
+      requestRelease: (requester) => {
+        if (this.#held.has(id)) return requestRelease(requester)
+        askedEarly ||= requester === 'writer'
+        return requester === 'writer'
       },
     })
     try {
@@ -184,14 +190,14 @@ export class FileLocker implements Locker {
   /** Waits until nobody holds the lock, and asks each holder to let go. */
   async #untilFree(
     directory: LockDirectory,
-    claim: LockClaim,
+    requester: LockRequester,
     signal: AbortSignal,
   ): Promise<Vacancy | 'declined'> {
     for (;;) {
       signal.throwIfAborted()
       const { number, end } = await directory.look()
       if (end !== undefined) return { number, forced: end === 'abandoned' }
-      const outcome = await this.#outwait(directory, number, claim, signal)
+      const outcome = await this.#outwait(directory, number, requester, signal)
       if (outcome === 'expired') return { number, forced: true }
       if (outcome === 'declined') return 'declined'
     }
@@ -201,13 +207,13 @@ export class FileLocker implements Locker {
   async #outwait(
     directory: LockDirectory,
     number: number,
-    claim: LockClaim,
+    requester: LockRequester,
     signal: AbortSignal,
   ): Promise<'over' | 'expired' | 'declined'> {
     const alarm = new DirectoryAlarm(directory.path)
     let request: string | undefined
     try {
-      request = await directory.ask(number, claim, randomUUID())
+      request = await directory.ask(number, requester, randomUUID())
       for (;;) {
         const now = performance.now()
         const view = await directory.look()
@@ -219,7 +225,7 @@ export class FileLocker implements Locker {
       }
     } finally {
       alarm.close()
-      if (claim === 'reader' && request !== undefined) await directory.remove([request])
+      if (requester === 'reader' && request !== undefined) await directory.remove([request])
     }
   }
 
@@ -264,5 +270,5 @@ const mostSightings = 1000
 /** The last two numbers stay: whoever makes an old one anew sees that there is a higher one. */
 function isObsolete(name: string, previous: number, current: number): boolean {
   const number = Number.parseInt(name, 10)
-  return claimOf(name, number) === undefined ? number < previous : number < current
+  return requesterOf(name, number) === undefined ? number < previous : number < current
 }

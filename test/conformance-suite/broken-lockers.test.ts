@@ -115,9 +115,9 @@ const acquisitions: readonly Broken[] = [
       let asking = false
       return {
         async acquire(id, options) {
-          const requestRelease: typeof options.requestRelease = (claim) => {
+          const requestRelease: typeof options.requestRelease = (requester) => {
             asking = true
-            const answer = options.requestRelease(claim)
+            const answer = options.requestRelease(requester)
             asking = false
             return answer
           }
@@ -216,8 +216,8 @@ const settlements: readonly Broken[] = [
     'settle takes a promise for a yes',
     (sound) => ({
       acquire(id, options) {
-        const requestRelease: typeof options.requestRelease = (claim) =>
-          Boolean(options.requestRelease(claim))
+        const requestRelease: typeof options.requestRelease = (requester) =>
+          Boolean(options.requestRelease(requester))
         return sound.acquire(id, { ...options, requestRelease })
       },
     }),
@@ -238,8 +238,8 @@ const settlements: readonly Broken[] = [
     'settle never waits',
     (sound) => ({
       acquire(id, options) {
-        const requestRelease: typeof options.requestRelease = (claim) =>
-          options.requestRelease(claim) && claim === 'writer'
+        const requestRelease: typeof options.requestRelease = (requester) =>
+          options.requestRelease(requester) && requester === 'writer'
         return sound.acquire(id, { ...options, requestRelease })
       },
     }),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { StoreComposer, type LockClaim } from 'tuskit'
+import { StoreComposer, type LockRequester } from 'tuskit'
 import { FileLocker } from 'tuskit/file-store'
 import { namesIn } from '../support/serve.js'
 
@@ -22,7 +22,7 @@ interface Message {
   readonly event: string
   readonly result?: unknown
   readonly error?: string
-  readonly claim?: LockClaim
+  readonly requester?: LockRequester
   readonly code?: string
 }
 
@@ -78,7 +78,7 @@ class OtherProcess {
     return (await this.receive(command)).result as T
   }
 
-  acquire(id: string, ...releases: LockClaim[]): Promise<{ token: number; forced: boolean }> {
+  acquire(id: string, ...releases: LockRequester[]): Promise<{ token: number; forced: boolean }> {
     return this.do('acquire', { id, releases })
   }
 }
@@ -142,7 +142,7 @@ describe('FileLocker', () => {
     const lock = await locker.acquire('a', ignore)
     expect(lock.token).toBeGreaterThan(token)
     expect(lock.forced).toBe(false)
-    expect(await other.receive('asked')).toEqual({ event: 'asked', claim: 'writer' })
+    expect(await other.receive('asked')).toEqual({ event: 'asked', requester: 'writer' })
     expect(await other.do('held')).toBe(false)
     // And back, asked while this process already has a waiter of its own.
     const back = other.acquire('a', 'writer')
@@ -159,8 +159,8 @@ describe('FileLocker', () => {
     const waiting = ['first', 'second'].map(async (name) => {
       const lock = await locker.acquire('a', {
         signal: never,
-        requestRelease: (claim) => {
-          asked.push(`${name}: ${claim}`)
+        requestRelease: (requester) => {
+          asked.push(`${name}: ${requester}`)
           void lock.release()
           return true
         },
@@ -266,7 +266,7 @@ describe('FileLocker', () => {
     await other.acquire('a')
     for (let time = 0; time < 20; time++) {
       expect(await locker.settle('a', { signal: never })).toBe('held')
-      expect((await other.receive('asked')).claim).toBe('reader')
+      expect((await other.receive('asked')).requester).toBe('reader')
     }
     expect(await other.do('held')).toBe(true)
     expect(await readdir(join(directory, '.locks', 'a'))).toEqual(['1'])
@@ -275,7 +275,7 @@ describe('FileLocker', () => {
 
     await other.acquire('a', 'reader')
     expect(await locker.settle('a', { signal: never })).toBe('free')
-    expect((await other.receive('asked')).claim).toBe('reader')
+    expect((await other.receive('asked')).requester).toBe('reader')
     expect(await other.do('held')).toBe(false)
 
     await other.acquire('a')

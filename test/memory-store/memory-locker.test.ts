@@ -20,7 +20,7 @@ describe('MemoryLocker', () => {
     const acquire = (name: string) =>
       locker.acquire('a', {
         signal: never,
-        requestRelease: (claim) => asked.push(`${name}: ${claim}`) > 0,
+        requestRelease: (requester) => asked.push(`${name}: ${requester}`) > 0,
       })
     const first = await acquire('first')
     const second = acquire('second')
@@ -49,7 +49,7 @@ describe('MemoryLocker', () => {
     const first = await locker.acquire('a', ignore)
     const second = locker.acquire('a', {
       signal: never,
-      requestRelease: (claim) => claim === 'writer',
+      requestRelease: (requester) => requester === 'writer',
     })
     const settled = locker.settle('a', { signal: never })
     await first.release()

@@ -18,12 +18,12 @@ const { signal } = new AbortController()
 let lock
 
 const commands = {
-  /** `releases`: the claims on which it lets go. */
+  /** `releases`: the requesters for which it releases the lock. */
   async acquire({ id, releases }) {
-    const requestRelease = (claim) => {
-      process.send({ event: 'asked', claim })
-      if (releases.includes(claim)) lock.release()
-      return releases.includes(claim)
+    const requestRelease = (requester) => {
+      process.send({ event: 'asked', requester })
+      if (releases.includes(requester)) lock.release()
+      return releases.includes(requester)
     }
     lock = await locker.acquire(id, { signal, requestRelease })
     lock.lost.addEventListener('abort', () => {

@@ -3,7 +3,7 @@ import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
 import { Gate, started, turns } from '../fixture/gate.js'
 import { rejects } from '../fixture/rejects.js'
-import type { Lock, LockClaim } from '../../capabilities/locker.js'
+import type { Lock, LockRequester } from '../../capabilities/locker.js'
 
 /** One writer at a time. */
 export const lockerCases = [
@@ -63,17 +63,17 @@ export const lockerCases = [
     },
 
     async 'the holder is asked to let go when somebody waits'(fixture) {
-      const [asked, claims] = [new Gate(), [] as LockClaim[]]
-      const requestRelease = (claim: LockClaim) => {
-        claims.push(claim)
+      const [asked, requesters] = [new Gate(), [] as LockRequester[]]
+      const requestRelease = (requester: LockRequester) => {
+        requesters.push(requester)
         asked.open()
         return true
       }
       const first = await fixture.acquire('a', { requestRelease })
-      assert.deepEqual(claims, [], 'Nobody has asked yet')
+      assert.deepEqual(requesters, [], 'Nobody has asked yet')
       const second = started(fixture.acquire('a'))
       await fixture.soon(asked.opened, 'the holder to be asked to let go')
-      assert.deepEqual(new Set(claims), new Set(['writer']))
+      assert.deepEqual(new Set(requesters), new Set(['writer']))
       assert.ok(first.held(), 'To be asked is not to have let go')
       await first.release()
       assert.ok((await fixture.soon(second, 'the lock that was released')).held())

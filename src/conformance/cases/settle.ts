@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { LockClaim, Locker } from '../../capabilities/locker.js'
+import type { LockRequester, Locker } from '../../capabilities/locker.js'
 import { cases } from '../case.js'
 import { Gate, calm, started, turns } from '../fixture/gate.js'
 import { rejects } from '../fixture/rejects.js'
@@ -17,13 +17,16 @@ export const settleCases = [
     },
 
     async 'settle says held when the holder declines, who was asked as by a reader'(fixture) {
-      const claims: LockClaim[] = []
-      const requestRelease = (claim: LockClaim) => (claims.push(claim), claim === 'writer')
+      const requesters: LockRequester[] = []
+      const requestRelease = (requester: LockRequester) => (
+        requesters.push(requester),
+        requester === 'writer'
+      )
       const lock = await fixture.acquire('a', { requestRelease })
       for (let round = 1; round <= 3; round++) {
         const answer = await fixture.soon(settle(fixture.slots.locker), 'the answer of a holder')
         assert.equal(answer, 'held')
-        assert.deepEqual(claims, Array(round).fill('reader'), 'What the holder was asked')
+        assert.deepEqual(requesters, Array(round).fill('reader'), 'What the holder was asked')
       }
       assert.ok(lock.held(), 'A reader takes nothing away')
     },

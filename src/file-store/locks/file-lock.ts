@@ -1,6 +1,6 @@
 import type { AcquireOptions, Lock } from '../../capabilities/locker.js'
 import { TusError } from '../../errors.js'
-import { claimOf, highest, type LockDirectory } from './lock-directory.js'
+import { requesterOf, highest, type LockDirectory } from './lock-directory.js'
 import { isMissing } from '../disk/disk-error.js'
 import { watchDirectory } from './watch-directory.js'
 
@@ -45,7 +45,7 @@ export class FileLock implements Lock {
     this.#renewed = since
     this.#timer = setInterval(() => this.#tick(), lease * beatsAfter).unref()
     this.#unwatch = watchDirectory(directory.path, false, (name) => {
-      if (name === null || claimOf(name, token) !== undefined) void this.#answerRequests()
+      if (name === null || requesterOf(name, token) !== undefined) void this.#answerRequests()
     })
     // Requests that came before the watch began; not before the holder has seen its lock.
     setImmediate(() => void this.#answerRequests())
@@ -119,13 +119,13 @@ export class FileLock implements Lock {
     const answered = this.#answered
     this.#answered = new Set(names)
     for (const name of names) {
-      const claim = claimOf(name, this.token)
-      if (claim === undefined || answered.has(name)) continue
+      const requester = requesterOf(name, this.token)
+      if (requester === undefined || answered.has(name)) continue
       const decline = (yields: boolean) => {
         // A reader whose request is gone knows that it was declined.
-        if (!yields && claim === 'reader') directory.remove([name]).catch(() => {})
+        if (!yields && requester === 'reader') directory.remove([name]).catch(() => {})
       }
-      void Promise.resolve(requestRelease(claim)).then(decline)
+      void Promise.resolve(requestRelease(requester)).then(decline)
     }
   }
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { LockClaim } from '../../capabilities/locker.js'
+import type { LockRequester } from '../../capabilities/locker.js'
 import type { Directory } from '../disk/directory.js'
 import { errorCode, isMissing, unlessMissing } from '../disk/disk-error.js'
 import type { Step } from '../disk/disk.js'
@@ -89,9 +89,9 @@ export class LockDirectory {
   }
 
   /** Leaves a request for the holder of `number` and returns its name. */
-  async ask(number: number, claim: LockClaim, sender: string): Promise<string> {
+  async ask(number: number, requester: LockRequester, sender: string): Promise<string> {
     // Writers share a request: one answer serves them all.
-    const name = claim === 'writer' ? `${number}.writer` : `${number}.reader.${sender}`
+    const name = requester === 'writer' ? `${number}.writer` : `${number}.reader.${sender}`
     await unlessMissing(this.#write(`${this.path}/${name}`, '', 'w'))
     return name
   }
@@ -164,7 +164,9 @@ export function endIn(names: readonly string[], number: number): LockEnd | undef
 }
 
 /** Who sent the request of this name, or `undefined` when it is none for the holder of `number`. */
-export function claimOf(name: string, number: number): LockClaim | undefined {
-  const [of, claim] = name.split('.')
-  return of === String(number) && (claim === 'writer' || claim === 'reader') ? claim : undefined
+export function requesterOf(name: string, number: number): LockRequester | undefined {
+  const [of, requester] = name.split('.')
+  return of === String(number) && (requester === 'writer' || requester === 'reader')
+    ? requester
+    : undefined
 }

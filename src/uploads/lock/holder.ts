@@ -1,6 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { IncomingBody } from '../../capabilities/incoming-body.js'
-import type { Lock, LockClaim } from '../../capabilities/locker.js'
+import type { Lock, LockRequester } from '../../capabilities/locker.js'
 import { TusError, type ErrorCode } from '../../errors.js'
 import type { Upload } from '../../upload.js'
 import { inBackground, type Engine } from '../engine.js'
@@ -92,7 +92,7 @@ export class Holder {
   }
 
   async acquire(signal: AbortSignal): Promise<void> {
-    const requestRelease = (claim: LockClaim) => this.requestRelease(claim)
+    const requestRelease = (requester: LockRequester) => this.requestRelease(requester)
     this.#lock = await this.#engine.stores.locker.acquire(this.#id, { signal, requestRelease })
     this.#lock.lost.addEventListener('abort', this.#onLost, { once: true })
     if (this.#lock.lost.aborted) this.#onLost()
@@ -125,8 +125,8 @@ export class Holder {
    * Responds to a request for the lock, with whether the holder lets go soon. A writer ends the body that comes in. For
    * a reader the holder first finds out whether its client lives.
    */
-  requestRelease(claim: LockClaim): boolean | Promise<boolean> {
-    if (claim === 'reader') return this.#yieldToReader()
+  requestRelease(requester: LockRequester): boolean | Promise<boolean> {
+    if (requester === 'reader') return this.#yieldToReader()
     this.#wanted = true
     if (this.phase === 'receiving') this.#body?.stop('released')
     return true
