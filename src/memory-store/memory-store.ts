@@ -64,7 +64,7 @@ export class MemoryStore
 
   async create(upload: Upload, options: CreateOptions): Promise<void> {
     const content = { chunks: [], size: 0, token: 0 }
-    claim(content, options)
+    assertCurrent(content, options)
     const key = keyOf(upload)
     if (this.#contents.has(key)) throw new TusError('ERR_DATA_EXISTS')
     this.#contents.set(key, content)
@@ -79,7 +79,7 @@ export class MemoryStore
     return unlessAborted(options.signal, async () => {
       const content = this.#contentOf(upload, from)
       for await (const batch of body) {
-        claim(content, options)
+        assertCurrent(content, options)
         add(content, [Buffer.concat(batch)])
         options.progress(content.size)
       }
@@ -99,7 +99,7 @@ export class MemoryStore
       const chunks: Buffer[] = []
       for await (const batch of body) chunks.push(Buffer.concat(batch))
       if (!(await accept())) return from
-      claim(content, options)
+      assertCurrent(content, options)
       add(content, chunks)
       options.progress(content.size)
       return { offset: content.size }
@@ -109,7 +109,7 @@ export class MemoryStore
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
     const content = this.#contents.get(keyOf(upload))
     if (content === undefined) return
-    claim(content, options)
+    assertCurrent(content, options)
     this.#contents.delete(keyOf(upload))
   }
 
@@ -120,7 +120,7 @@ export class MemoryStore
   ): Promise<void> {
     const chunks = partials.flatMap((partial) => this.#contentOf(partial).chunks)
     const content = this.#contentOf(final)
-    claim(content, options)
+    assertCurrent(content, options)
     content.chunks.length = 0
     content.size = 0
     add(content, chunks)
@@ -156,7 +156,7 @@ function keyOf({ storage }: Upload): string {
 }
 
 /** Stands before every change. */
-function claim(content: Content, { signal, fence }: WriteOptions): void {
+function assertCurrent(content: Content, { signal, fence }: WriteOptions): void {
   signal.throwIfAborted()
   if (!fence.held() || fence.token < content.token) throw new TusError('ERR_LOCK_LOST')
   content.token = fence.token

@@ -19,7 +19,7 @@ describe('R-133 a digest field', () => {
     const field = `${digestNames[algorithm]}=:${digest.toString('base64')}:`
     expect(formatDigest(algorithm, digest)).toBe(field)
     expect(parseDigest(field)).toEqual({
-      claims: [{ algorithm, digest }],
+      expected: [{ algorithm, digest }],
       unknown: [],
       invalid: [],
     })
@@ -29,7 +29,7 @@ describe('R-133 a digest field', () => {
     const sha512 =
       'YMAam51Jz/jOATT6/zvHrLVgOYTGFy1d6GJiOHTohq4yP+pgk4vf2aCsyRZOtw8MjkM7iw7yZ/WkppmM44T3qg=='
     const field = `sha-256=:d435Qo+nKZ+gLcUHn7GQtQ72hiBVAgqoLsZnZPiTGPk=:,sha-512=:${sha512}:`
-    expect(parseDigest(field)?.claims).toEqual([
+    expect(parseDigest(field)?.expected).toEqual([
       {
         algorithm: 'sha256',
         digest: Buffer.from('d435Qo+nKZ+gLcUHn7GQtQ72hiBVAgqoLsZnZPiTGPk=', 'base64'),
@@ -48,7 +48,7 @@ describe('R-133 a digest field', () => {
       formatDigest('sha256', sha256),
     ].join(', ')
     expect(parseDigest(field)).toEqual({
-      claims: [
+      expected: [
         { algorithm: 'sha256', digest: sha256 },
         { algorithm: 'md5', digest: md5 },
       ],
@@ -59,20 +59,20 @@ describe('R-133 a digest field', () => {
 
   test('ignores parameters', () => {
     const field = `${formatDigest('md5', md5)};a;b=1`
-    expect(parseDigest(field)?.claims).toEqual([{ algorithm: 'md5', digest: md5 }])
+    expect(parseDigest(field)?.expected).toEqual([{ algorithm: 'md5', digest: md5 }])
   })
 
   test('tells which algorithms it does not know, whatever their values are', () => {
     const field = `crc32c=:AAAAAA==:, ${formatDigest('md5', md5)}, unixsum=1, sha256=?0, crc32=(1)`
     expect(parseDigest(`${field}, constructor`)).toEqual({
-      claims: [{ algorithm: 'md5', digest: md5 }],
+      expected: [{ algorithm: 'md5', digest: md5 }],
       unknown: ['crc32c', 'unixsum', 'sha256', 'crc32', 'constructor'],
       invalid: [],
     })
   })
 
   test('may be empty', () => {
-    expect(parseDigest('')).toEqual({ claims: [], unknown: [], invalid: [] })
+    expect(parseDigest('')).toEqual({ expected: [], unknown: [], invalid: [] })
   })
 
   test.each([
@@ -90,7 +90,7 @@ describe('R-134 a value is invalid', () => {
     const length = digestLengths[algorithm]
     for (const wrong of [0, length - 1, length + 1, 2 * length]) {
       expect(parseDigest(formatDigest(algorithm, Buffer.alloc(wrong)))).toEqual({
-        claims: [],
+        expected: [],
         unknown: [],
         invalid: [digestNames[algorithm]],
       })
@@ -102,12 +102,12 @@ describe('R-134 a value is invalid', () => {
     `sha-256=(:${sha256.toString('base64')}:)`,
     `sha-256="${sha256.toString('base64')}"`,
   ])('when it is not bytes: %j', (field) => {
-    expect(parseDigest(field)).toEqual({ claims: [], unknown: [], invalid: ['sha-256'] })
+    expect(parseDigest(field)).toEqual({ expected: [], unknown: [], invalid: ['sha-256'] })
   })
 
   test('and others are claims all the same', () => {
     expect(parseDigest(`sha-256=:AAAA:, ${formatDigest('md5', md5)}, sha=1`)).toEqual({
-      claims: [{ algorithm: 'md5', digest: md5 }],
+      expected: [{ algorithm: 'md5', digest: md5 }],
       unknown: [],
       invalid: ['sha-256', 'sha'],
     })

@@ -6,13 +6,13 @@ import { formatDictionary, parseDictionary } from './structured-field.js'
 export type DigestAlgorithm = Exclude<ChecksumAlgorithm, 'crc32' | 'crc32c'>
 
 /** A digest that a field names, as long as the algorithm's digests are. */
-export interface DigestClaim extends ExpectedDigest {
+export interface FieldDigest extends ExpectedDigest {
   readonly algorithm: DigestAlgorithm
 }
 
 /** What a `Content-Digest` or `Repr-Digest` field holds, each in its order there. */
 export interface DigestField {
-  readonly claims: readonly DigestClaim[]
+  readonly expected: readonly FieldDigest[]
   /** The names of algorithms that nobody here knows. RFC 9530 lets them be ignored. */
   readonly unknown: readonly string[]
   /** The names of known algorithms whose values cannot be digests of theirs. */
@@ -37,15 +37,15 @@ const digestAlgorithms = Object.keys(digestNames) as DigestAlgorithm[]
 export function parseDigest(value: string): DigestField | undefined {
   const members = parseDictionary(value)
   if (members === undefined) return undefined
-  const [claims, unknown, invalid]: [DigestClaim[], string[], string[]] = [[], [], []]
+  const [expected, unknown, invalid]: [FieldDigest[], string[], string[]] = [[], [], []]
   for (const [name, member] of members) {
     const algorithm = algorithmNamed(name)
     if (algorithm === undefined) unknown.push(name)
     else if (member.type !== 'bytes' || member.value.length !== digestLengths[algorithm]) {
       invalid.push(name)
-    } else claims.push({ algorithm, digest: member.value })
+    } else expected.push({ algorithm, digest: member.value })
   }
-  return { claims, unknown, invalid }
+  return { expected, unknown, invalid }
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   digestNames,
   parseDigest,
   type DigestAlgorithm,
-  type DigestClaim,
+  type FieldDigest,
 } from '../fields/parse-digest.js'
 
 const mismatch = 'ERR_DIGEST_MISMATCH'
@@ -24,11 +24,11 @@ export function contentDigest(
   const announced = announcesTrailer(request.headers, 'content-digest')
   if (inHeader === undefined && !announced) return undefined
   requireDigests(context, 'Content-Digest')
-  const claimed = inHeader === undefined ? [] : readDigest(inHeader)
+  const declared = inHeader === undefined ? [] : readDigest(inHeader)
   if (!announced) {
     return {
-      algorithms: claimed.map(({ algorithm }) => algorithm),
-      expected: () => claimed,
+      algorithms: declared.map(({ algorithm }) => algorithm),
+      expected: () => declared,
       mismatch,
     }
   }
@@ -36,7 +36,7 @@ export function contentDigest(
   const expected = () => {
     const inTrailer = header(request.trailers, 'content-digest')
     if (inTrailer === undefined) throw new TusError('ERR_INVALID_DIGEST')
-    return [...claimed, ...readDigest(inTrailer)]
+    return [...declared, ...readDigest(inTrailer)]
   }
   return { algorithms: everyAlgorithm, expected, mismatch }
 }
@@ -45,11 +45,11 @@ export function contentDigest(
  * The digests of a field. Algorithms that are not known are passed over as long as there is a known one: whoever sends a
  * digest relies on its being looked at. Throws `ERR_INVALID_DIGEST` or `ERR_UNSUPPORTED_DIGEST`.
  */
-export function readDigest(value: string): readonly DigestClaim[] {
+export function readDigest(value: string): readonly FieldDigest[] {
   const field = parseDigest(value)
   if (field === undefined || field.invalid.length > 0) throw new TusError('ERR_INVALID_DIGEST')
-  if (field.claims.length === 0) throw new TusError('ERR_UNSUPPORTED_DIGEST')
-  return field.claims
+  if (field.expected.length === 0) throw new TusError('ERR_UNSUPPORTED_DIGEST')
+  return field.expected
 }
 
 /** Refuses a digest where none is verified: to ignore it would accept what the client wants refused. */

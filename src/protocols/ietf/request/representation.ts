@@ -80,10 +80,10 @@ function digestsOf(
       message: 'This server cannot read uploads, so it cannot verify Repr-Digest',
     })
   }
-  const claims = readDigest(value)
+  const expected = readDigest(value)
   return {
     digests: Object.fromEntries(
-      claims.map(({ algorithm, digest }) => [algorithm, digest.toString('base64')]),
+      expected.map(({ algorithm, digest }) => [algorithm, digest.toString('base64')]),
     ),
   }
 }

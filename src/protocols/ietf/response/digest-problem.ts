@@ -17,7 +17,7 @@ export function digestMembers({ code, digests = {}, final }: TusError, request: 
   switch (code) {
     case 'ERR_UNSUPPORTED_DIGEST': {
       const fields = digestFields(request)
-      const unknown = fields.filter(({ claims }) => claims.length === 0)
+      const unknown = fields.filter(({ expected }) => expected.length === 0)
       // Where all algorithms are known, no digest can be verified at all.
       const members = (unknown.length > 0 ? unknown : fields).flatMap((field) =>
         algorithmsIn(field).map((algorithm) => ({ algorithm, header: field.header })),
@@ -44,8 +44,8 @@ export function digestMembers({ code, digests = {}, final }: TusError, request: 
   }
 }
 
-function algorithmsIn({ unknown, claims }: DigestField): readonly string[] {
-  return [...unknown, ...claims.map(({ algorithm }) => digestNames[algorithm])]
+function algorithmsIn({ unknown, expected }: DigestField): readonly string[] {
+  return [...unknown, ...expected.map(({ algorithm }) => digestNames[algorithm])]
 }
 
 /** The digest fields of a request, headers and trailers. */
