@@ -76,7 +76,7 @@ async function countUpload(
   const added = await counter.note(id, Math.max(offset, promised))
   // If it was removed meanwhile, its room was given back before it was noted.
   if (added && (await storedOffset(dataStore, upload)) === undefined) {
-    await counter.claim(id, 0, 0)
+    await counter.reserve(id, 0, 0)
   }
   return undefined
 }

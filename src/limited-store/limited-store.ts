@@ -48,9 +48,9 @@ const beComposable: OptionRule = {
 }
 
 const beCounter: OptionRule = {
-  expectation: 'an object with the functions claim and note',
+  expectation: 'an object with the functions reserve and note',
   accepts: (v) =>
-    ['claim', 'note'].every(
+    ['reserve', 'note'].every(
       (name) => typeof (v as Record<string, unknown> | null)?.[name] === 'function',
     ),
 }

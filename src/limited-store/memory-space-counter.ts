@@ -10,7 +10,7 @@ export class MemorySpaceCounter implements SpaceCounter {
     return this.#used
   }
 
-  async claim(id: string, bytes: number, limit: number): Promise<number> {
+  async reserve(id: string, bytes: number, limit: number): Promise<number> {
     const before = this.#taken.get(id) ?? 0
     const missing = this.#used - before + bytes - limit
     if (bytes > before && missing > 0) return missing
@@ -22,7 +22,7 @@ export class MemorySpaceCounter implements SpaceCounter {
 
   async note(id: string, bytes: number): Promise<boolean> {
     if (this.#taken.has(id)) return false
-    await this.claim(id, bytes, Infinity)
+    await this.reserve(id, bytes, Infinity)
     return true
   }
 }

@@ -10,7 +10,7 @@ export interface SpaceCounter {
    * of all be above `limit`, changes nothing and resolves to the number of bytes that are missing. An upload that is
    * not known takes 0; one that takes 0 need not be remembered.
    */
-  claim(id: string, bytes: number, limit: number): Promise<number>
+  reserve(id: string, bytes: number, limit: number): Promise<number>
 
   /**
    * Notes what an upload takes that was there before, whatever the sum, and resolves to true. When the upload is known

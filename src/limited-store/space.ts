@@ -4,7 +4,7 @@ import type { WriteOptions } from '../capabilities/call-options.js'
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { SpaceCounter } from './space-counter.js'
-import { within } from './within.js'
+import { withTimeout } from './with-timeout.js'
 
 /** Room that an upload needs and does not get. */
 export interface Shortage {
@@ -68,36 +68,36 @@ export class Space {
   /** Makes `bytes` what the upload takes. Throws `ERR_STORAGE_FULL` when there is no room, nor any to be made. */
   async take({ id }: Upload, bytes: number, { signal, fence }: WriteOptions): Promise<void> {
     const { counter, limit, evict, roomTimeout } = this.#options
-    const claim = () => {
+    const reserve = () => {
       signal.throwIfAborted()
       if (!fence.held()) throw new TusError('ERR_LOCK_LOST')
-      return counter.claim(id, bytes, limit)
+      return counter.reserve(id, bytes, limit)
     }
-    if (!this.#isCounted) await within(roomTimeout, signal, this.counted(), stillCounting)
-    if ((await claim()) === 0) return
+    if (!this.#isCounted) await withTimeout(roomTimeout, signal, this.counted(), stillCounting)
+    if ((await reserve()) === 0) return
     const possible = evict !== undefined && bytes <= limit && !evicting.getStore()
-    if (!possible || (await this.#makeRoom(id, claim, signal, evict)) > 0) throw noRoom()
+    if (!possible || (await this.#makeRoom(id, reserve, signal, evict)) > 0) throw noRoom()
   }
 
   /** One after the other: whoever waited looks first whether there is room by now. Returns what is still missing. */
   async #makeRoom(
     id: string,
-    claim: () => Promise<number>,
+    reserve: () => Promise<number>,
     signal: AbortSignal,
     evict: (shortage: Shortage) => unknown,
   ): Promise<number> {
     const end = performance.now() + this.#options.roomTimeout
     const patiently = (work: Promise<unknown>) =>
-      within(Math.max(0, end - performance.now()), signal, work, noRoom)
+      withTimeout(Math.max(0, end - performance.now()), signal, work, noRoom)
     const before = this.#lastTurn
     let leave!: () => void
     this.#lastTurn = new Promise((resolve) => (leave = resolve))
     try {
       await patiently(before)
-      const missing = await claim()
+      const missing = await reserve()
       if (missing === 0) return 0
       await patiently(evicting.run(true, async () => evict({ id, missing })))
-      return await claim()
+      return await reserve()
     } catch (error) {
       throw signal.aborted || isTusError(error, 'ERR_LOCK_LOST') ? error : noRoom(error)
     } finally {
@@ -109,7 +109,7 @@ export class Space {
   async settle({ id }: Upload, stored: () => Stat | Promise<Stat>): Promise<void> {
     const { counter, limit } = this.#options
     try {
-      await counter.claim(id, (await stored()).offset, limit)
+      await counter.reserve(id, (await stored()).offset, limit)
     } catch {
       // Too much is taken then, never too little.
     }
@@ -117,7 +117,7 @@ export class Space {
 
   /** Gives back everything. */
   async release(id: string): Promise<void> {
-    await this.#options.counter.claim(id, 0, this.#options.limit)
+    await this.#options.counter.reserve(id, 0, this.#options.limit)
   }
 }
 

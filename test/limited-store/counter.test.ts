@@ -8,24 +8,24 @@ import { createOf, inFiles, inMemory, serveLimited, tryToCreate } from './limite
 
 test('MemorySpaceCounter knows what each upload takes, and what is missing', async () => {
   const counter = new MemorySpaceCounter()
-  expect(await counter.claim('a', 6, 10)).toBe(0)
-  expect(await counter.claim('b', 5, 10)).toBe(1)
-  expect(await counter.claim('b', 4, 10)).toBe(0)
-  expect(await counter.claim('a', 6, 10)).toBe(0)
-  expect(await counter.claim('a', 7, 10)).toBe(1)
+  expect(await counter.reserve('a', 6, 10)).toBe(0)
+  expect(await counter.reserve('b', 5, 10)).toBe(1)
+  expect(await counter.reserve('b', 4, 10)).toBe(0)
+  expect(await counter.reserve('a', 6, 10)).toBe(0)
+  expect(await counter.reserve('a', 7, 10)).toBe(1)
   expect(counter.used).toBe(10)
-  expect(await counter.claim('a', 5, 1)).toBe(0)
-  expect(await counter.claim('c', 0, 1)).toBe(0)
+  expect(await counter.reserve('a', 5, 1)).toBe(0)
+  expect(await counter.reserve('c', 0, 1)).toBe(0)
   expect(counter.used).toBe(9)
 })
 
 test('MemorySpaceCounter notes what it does not know', async () => {
   const counter = new MemorySpaceCounter()
-  await counter.claim('a', 6, 10)
+  await counter.reserve('a', 6, 10)
   expect(await counter.note('a', 100)).toBe(false)
   expect(await counter.note('b', 100)).toBe(true)
   expect(counter.used).toBe(106)
-  await counter.claim('b', 0, 10)
+  await counter.reserve('b', 0, 10)
   expect(await counter.note('b', 1)).toBe(true)
   expect(counter.used).toBe(7)
 })
@@ -71,7 +71,8 @@ test('a counter that cannot tell refuses what needs room', async () => {
   const memory = new MemorySpaceCounter()
   let broken = false
   const counter: SpaceCounter = {
-    claim: (...claim) => (broken ? Promise.reject(new Error('No route')) : memory.claim(...claim)),
+    reserve: (...args) =>
+      broken ? Promise.reject(new Error('No route')) : memory.reserve(...args),
     note: (...note) => memory.note(...note),
   }
   const site = await serveLimited({ ...inMemory(), counter })
@@ -94,7 +95,7 @@ function slowly(counter: SpaceCounter): SpaceCounter {
     return result
   }
   return {
-    claim: (...claim) => later(() => counter.claim(...claim)),
+    reserve: (...args) => later(() => counter.reserve(...args)),
     note: (...note) => later(() => counter.note(...note)),
   }
 }

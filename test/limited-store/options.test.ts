@@ -17,7 +17,10 @@ test.each<[object, string]>([
     { infoStore: new MemoryStore() },
     "option 'infoStore' must be a store that fills the slot infoStore, not MemoryStore {",
   ],
-  [{ counter: {} }, "option 'counter' must be an object with the functions claim and note, not {}"],
+  [
+    { counter: {} },
+    "option 'counter' must be an object with the functions reserve and note, not {}",
+  ],
   [{ evict: 1 }, "option 'evict' must be a function, not 1"],
   [{ reserve: 'no' }, "option 'reserve' must be a boolean"],
   [{ roomTimeout: 0 }, "option 'roomTimeout' must be a number of milliseconds"],

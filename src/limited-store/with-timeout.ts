@@ -1,5 +1,5 @@
 /** The result of `work`, unless `signal` aborts before, or it takes longer: then what `late` makes. The work goes on. */
-export async function within<T>(
+export async function withTimeout<T>(
   milliseconds: number,
   signal: AbortSignal,
   work: Promise<T>,
