@@ -61,7 +61,6 @@ const unrevised: readonly string[] = [
   'test/runtimes',
   'test/support',
   'test/timeouts',
-  'test/torture',
   'test/uploads',
 ]
 

@@ -4,11 +4,11 @@ import type { Referee } from './referee.js'
 import { isReply, type Outcome, type Reply } from './send.js'
 import { offsetIn, type Speech } from './speech.js'
 
-/** What is known when a request for an upload begins; its answer may not tell of less. */
+/** The facts known when a request begins. Its response must not report less. */
 export interface Question {
   readonly method: string
   readonly since: number
-  /** The highest offset that was announced before. */
+  /** The highest offset announced before. */
   readonly floor: number
   readonly gone: boolean
   readonly finished: boolean
@@ -16,31 +16,31 @@ export interface Question {
   readonly patience: number
 }
 
-/** What a request claims. */
+/** The claims of a request. */
 export interface Claims {
-  /** The length is told. Default false. */
+  /** Whether it declares the length. Default: false. */
   readonly declares?: boolean
-  /** The body is said to be the last. Default false. */
+  /** Whether it declares its body to be the last one. Default: false. */
   readonly ends?: boolean
 }
 
-/** What is known about an upload before it exists. */
+/** The facts about an upload before it exists. */
 export interface Subject {
   readonly name: string
-  /** Bytes of the whole. */
+  /** The size of the whole upload in bytes. */
   readonly size: number
-  /** Whether the creation tells the length. */
+  /** Whether the creation declares the length. */
   readonly declared: boolean
   /** Partial uploads have no finish hooks. */
   readonly partial: boolean
   readonly speech: Speech
-  /** What it is joined from: without them it may end although nobody removes it. */
+  /** The parts of a final upload. Without them it may disappear although no client removes it. */
   readonly parts?: readonly Account[]
 }
 
 const creationPath = '/files'
 
-/** What the referee knows about one upload. */
+/** The referee's knowledge of one upload. */
 export class Account {
   readonly name: string
   readonly partial: boolean
@@ -49,15 +49,15 @@ export class Account {
   readonly #parts: readonly Account[]
   readonly #referee: Referee
   #path = creationPath
-  /** The highest offset that was announced. */
+  /** The highest offset announced so far. */
   #acknowledged = 0
-  /** The bytes that may count: they were sent, and are what they should be. */
+  /** The number of bytes that may count: the client sent them, and they match their checksum. */
   #ceiling = 0
   /** When the last request began that is known to have postponed the expiry. */
   #touched = now()
-  #removal: 'none' | 'asked' | 'done' = 'none'
+  #removal: 'none' | 'requested' | 'done' = 'none'
   #declared: boolean
-  /** Whether its client ever said that a body is the last. */
+  /** Whether its client ever declared a body to be the last one. */
   #ended = false
   /** Whether it waits for bytes that never come. */
   doomed = false
@@ -72,11 +72,11 @@ export class Account {
     this.#size = size
     this.#declared = declared
     this.#parts = parts
-    // What is joined is there already.
+    // A final upload consists of bytes that are already there.
     if (parts.length > 0) this.#ceiling = size
   }
 
-  /** Where it is; until the creation is answered, where that is asked for. */
+  /** Its path. Before the response to its creation: the path for creations. */
   get path(): string {
     return this.#path
   }
@@ -85,46 +85,46 @@ export class Account {
     return this.#path.split('/').at(-1)!
   }
 
-  /** Whether it is known where it is. */
+  /** Whether its path is known. */
   get placed(): boolean {
     return this.#path !== creationPath
   }
 
-  /** Whether it must be there at the end. */
+  /** Whether it must exist at the end. */
   get stays(): boolean {
     return this.finishedAt !== undefined && this.#removal === 'none'
   }
 
-  /** Whether the server knows how long the upload is. */
+  /** Whether the server knows its length. */
   get declared(): boolean {
     return this.#declared
   }
 
-  /** Whether nobody will find it any more. */
+  /** Whether no client can find it any more. */
   get gone(): boolean {
     return this.#removal === 'done'
   }
 
-  /** Whether so much time has passed that the upload may be over. */
+  /** Whether it may have expired by now. */
   get mayHaveExpired(): boolean {
     const { expireAfter } = this.#referee.plan
     return this.finishedAt === undefined && now() - this.#touched >= expireAfter / 2
   }
 
-  /** Bytes up to `end` are about to be sent. */
+  /** Call this before you send the bytes up to `end`. */
   mayHold(end: number): void {
     this.#ceiling = Math.max(this.#ceiling, end)
   }
 
   ask(method: string, patience: number, { declares = false, ends = false }: Claims): Question {
-    if (method === 'DELETE' && this.#removal === 'none') this.#removal = 'asked'
+    if (method === 'DELETE' && this.#removal === 'none') this.#removal = 'requested'
     this.#ended ||= ends
     const finished = this.finishedAt !== undefined
     const known = { floor: this.#acknowledged, gone: this.gone, finished }
     return { method, since: now(), patience, declares, ...known }
   }
 
-  /** Judges what a response says of the upload; so may interim ones, and refusals. */
+  /** Judges the headers of a response. Interim responses and refusals may report an offset, too. */
   hear({ method, floor }: Question, headers: IncomingHttpHeaders): void {
     const { location } = headers
     if (location !== undefined && !this.placed) {
@@ -140,8 +140,8 @@ export class Account {
     this.#acknowledged = Math.max(this.#acknowledged, offset)
   }
 
-  /** Judges an answer, and returns it when it came. */
-  answer(question: Question, outcome: Outcome): Reply | undefined {
+  /** Judges a response, and returns it if there is one. */
+  judge(question: Question, outcome: Outcome): Reply | undefined {
     const { method, since, patience } = question
     const said = isReply(outcome) ? `${outcome.status}` : outcome.lost
     this.#referee.count(`${method} ${said}`)
@@ -152,7 +152,7 @@ export class Account {
     if (!isReply(outcome)) {
       const silent = outcome.lost === 'silence' && patience > 30_000
       if (silent && !this.#referee.disturbed(undefined, since, now())) {
-        this.blame(`no answer to ${method} for ${patience} ms`)
+        this.blame(`no response to ${method} for ${patience} ms`)
       }
       return undefined
     }
@@ -161,7 +161,7 @@ export class Account {
       this.#declared = true
     }
     this.hear(question, outcome.headers)
-    // A download speaks no protocol.
+    // A download has no headers of a protocol.
     if (method !== 'GET') this.#judgeEnd(question, outcome)
     return outcome
   }
@@ -173,7 +173,7 @@ export class Account {
   #judgeStatus({ method, since, gone }: Question, reply: Reply): void {
     const { status, text } = reply
     if (status < 300) {
-      if (gone) this.blame(`${method} found it after it was gone`)
+      if (gone) this.blame(`${method} found it after it was removed`)
       if (method === 'DELETE') this.#removal = 'done'
       else if (method !== 'HEAD' && method !== 'GET') this.#touched = Math.max(this.#touched, since)
     } else if (status === 404 || status === 410) {
@@ -202,7 +202,7 @@ export class Account {
     if (this.speech.saysComplete(reply, size)) {
       if (offset !== this.#size) this.blame(`${method} says complete at ${offset}`)
       if (this.speech.protocol === 'ietf' && !this.#ended)
-        this.blame(`${method} says complete; nobody did`)
+        this.blame(`${method} says complete, but no request said so`)
       this.finishedAt ??= now()
     } else if (finished && reply.status < 300) {
       this.blame(`${method} says incomplete after it was complete`)

@@ -4,16 +4,19 @@ import type { AttemptPlan } from './plan.js'
 import type { Sending } from './send.js'
 import type { Speech } from './speech.js'
 
-/** What a chunk adds to a request. */
+/** A chunk, as part of a request. */
 export type Chunk = Required<Pick<Sending, 'headers' | 'body' | 'onPiece'>> &
   Pick<Sending, 'trailers' | 'cut'> & {
-    /** Where the upload stands when all of it was taken. */
+    /** The offset once all of it is stored. */
     readonly end: number
-    /** Whether it has to be refused. */
+    /** Whether the server must refuse it. */
     readonly wrong: boolean
   }
 
-/** The chunk of a file that a plan asks for, from `offset` on. While it is sent, the account is told what may count. */
+/**
+ * Returns the chunk of a file that a plan needs, from `offset`. While it is sent, the account
+ * learns which bytes may count.
+ */
 export function chunkOf(
   content: Content,
   account: Account,
@@ -45,13 +48,13 @@ export function chunkOf(
     wrong,
     onPiece(bytes) {
       sent += bytes
-      // Of a chunk with a checksum nothing may count before all of it is there.
+      // No byte of a chunk with a checksum may count before all of them are there.
       if (!wrong && (checksum === undefined || sent === end)) account.mayHold(sent)
     },
   }
 }
 
-/** The same pieces, with every byte changed. */
+/** Returns the same pieces with every byte changed. */
 function* spoiled(pieces: Iterable<Buffer>): Generator<Buffer, void> {
   for (const piece of pieces) yield Buffer.from(piece.map((byte) => byte ^ 0xff))
 }

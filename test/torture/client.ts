@@ -6,11 +6,11 @@ import { askOffset, exchange, pause, remove, type World } from './exchange.js'
 import { planAttempt, type AttemptPlan, type FilePlan } from './plan.js'
 import { draft, offsetIn, tus, type Speech } from './speech.js'
 
-/** What an upload is for. */
+/** The purpose of an upload. */
 export interface ClientOptions {
-  /** A partial upload. Default false. */
+  /** Whether it is a partial upload. Default: false. */
   readonly partial?: boolean
-  /** Whether it is removed while bytes come in. Default false. */
+  /** Whether another request removes it during the transfer. Default: false. */
   readonly fights?: boolean
 }
 
@@ -40,7 +40,7 @@ export class Client {
     return this.#account
   }
 
-  /** Resolves when the upload is full; `undefined` when it never will be. */
+  /** Resolves when the upload is full; `undefined` if it never will be. */
   async complete(): Promise<Account | undefined> {
     const account = await this.create()
     const { abandonAt = Infinity } = this.#file
@@ -81,13 +81,16 @@ export class Client {
     }
     const request = { method: 'POST', ...chunk, headers }
     const reply = await exchange(this.#world, account, request, step, { ends })
-    // An error tells the place, too, once the upload exists.
+    // An error has a `Location`, too, once the upload exists.
     if (!account.placed) return void (await sleep(pause))
     this.#account = account
     if (reply && reply.status < 300) this.#offset = offsetIn(reply.headers) ?? 0
   }
 
-  /** Sends a chunk while others are interested in the same upload. Returns the offset when it is known then. */
+  /**
+   * Sends a chunk while other clients access the same upload. Returns the offset if it is known
+   * afterwards.
+   */
   async #append(account: Account, offset: number, step: AttemptPlan): Promise<number | undefined> {
     const others: Promise<unknown>[] = []
     let pieces = 0
@@ -103,7 +106,7 @@ export class Client {
     return stored
   }
 
-  /** A second client, which knows nothing of the first. */
+  /** A second client, which knows nothing about the first. */
   async #rival(account: Account): Promise<void> {
     const step = this.#next()
     this.#world.referee.count('rival')
@@ -138,9 +141,10 @@ export class Client {
     const reply = await exchange(this.#world, account, request, step, { declares, ends })
     if (reply === undefined || reply.status >= 300) return undefined
     const stored = offsetIn(reply.headers)
-    if (chunk.wrong) account.blame('bytes were accepted against their digest')
-    else if (stored !== chunk.end) account.blame(`${chunk.end} was answered with ${stored}`)
-    else if (ends && account.finishedAt === undefined) account.blame('the end is not the end')
+    if (chunk.wrong) account.blame('bytes were accepted despite a wrong digest')
+    else if (stored !== chunk.end) account.blame(`the response to ${chunk.end} was ${stored}`)
+    else if (ends && account.finishedAt === undefined)
+      account.blame('the last chunk did not finish the upload')
     return stored
   }
 }

@@ -3,7 +3,10 @@ import { createCipheriv, createHash } from 'node:crypto'
 const pieceSize = 65_536
 const zeros = Buffer.alloc(pieceSize)
 
-/** Bytes that follow from a name: a stream cipher gives those of any place without the ones before. */
+/**
+ * Bytes that follow from a name. A stream cipher produces those of any position without the ones
+ * before.
+ */
 export class Content {
   readonly size: number
   readonly #key: Buffer
@@ -13,7 +16,7 @@ export class Content {
     this.#key = createHash('md5').update(name).digest()
   }
 
-  /** The bytes from `start` on, before `end`, in pieces of at most 64 KiB. */
+  /** Yields the bytes from `start` to before `end`, in pieces of at most 64 KiB. */
   *pieces(start: number, end: number): Generator<Buffer, void> {
     const counter = Buffer.alloc(16)
     counter.writeUInt32BE(Math.floor(start / 16), 12)
@@ -24,7 +27,7 @@ export class Content {
     }
   }
 
-  /** The digest of the bytes from `start` on, before `end`. */
+  /** Returns the digest of the bytes from `start` to before `end`. */
   digest(algorithm: string, start: number, end: number): Buffer {
     const hash = createHash(algorithm)
     for (const piece of this.pieces(start, end)) hash.update(piece)
@@ -32,7 +35,7 @@ export class Content {
   }
 }
 
-/** The digest that a file has which consists of `contents`, as the referee compares it. */
+/** Returns the digest of a file that consists of `contents`, as the referee compares it. */
 export function fingerprint(contents: readonly Content[]): string {
   const hash = createHash('sha256')
   for (const content of contents) {

@@ -10,15 +10,17 @@ const run = promisify(execFile)
 const source = fileURLToPath(new URL('../torture/eio.c', import.meta.url))
 const roomy = 'size=2g,nr_inodes=200k'
 
-/** What stops working: calls by their letters in `eio.c`, every how many-th of them, and in paths that contain what. */
+/**
+ * The calls to fail, by their letters in `eio.c`; how often (every n-th); and a part of the paths.
+ */
 export interface Breakage extends Pick<DiskFaultPlan, 'calls' | 'every' | 'paths'> {
-  /** What the calls report. Default `EIO`. */
+  /** The error that the calls report. Default: `EIO`. */
   readonly error?: keyof typeof constants.errno
 }
 
-/** A file system of its own in memory that can be full, and whose calls can fail. */
+/** A file system in memory that can be full, and whose calls can fail. */
 export class Disk {
-  /** Where the uploads live. */
+  /** The directory of the uploads. */
   readonly directory: string
   readonly #mount: string
   readonly #switch: string
@@ -31,21 +33,21 @@ export class Disk {
     this.#shim = join(home, 'eio.so')
   }
 
-  /** Needs the right to mount, and a C compiler; says so when one is missing. */
+  /**
+   * Mounts the disk. It needs the right to mount and a C compiler, and says so when one is missing.
+   */
   static async mount(home: string): Promise<Disk> {
     const disk = new Disk(home)
     const shared = ['-shared', '-fPIC', '-O1', '-o', disk.#shim, source, '-ldl']
     await run('gcc', shared).catch(because('The torture compiles a library with gcc'))
     await mkdir(disk.#mount)
     const mount = ['-t', 'tmpfs', '-o', roomy, 'tmpfs', disk.#mount]
-    await run('mount', mount).catch(
-      because('The torture mounts a tmpfs, for which it must be root'),
-    )
+    await run('mount', mount).catch(because('The torture mounts a tmpfs, so it must run as root'))
     await mkdir(disk.directory)
     return disk
   }
 
-  /** What a process needs in its environment for its calls to fail. */
+  /** Returns the environment that makes the calls of a process fail. */
   get environment(): NodeJS.ProcessEnv {
     return {
       LD_PRELOAD: this.#shim,
@@ -69,7 +71,7 @@ export class Disk {
       const { blocks, bfree, bsize, files, ffree } = await statfs(this.#mount)
       const size = (blocks - bfree) * bsize + left
       const room = kind === 'full' ? `size=${size}` : `nr_inodes=${files - ffree + left}`
-      // Refused when it has become less than what is used.
+      // The kernel refuses a limit below the current usage.
       if (await this.#resize(room).then(yes, no)) return
     }
   }

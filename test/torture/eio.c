@@ -1,6 +1,7 @@
-// Makes calls of a process fail: those that TORTURE_SWITCH names ("calls every paths errno", such as "ws 2 .info 5"), on
-// files below TORTURE_DIRECTORY. While the switch is missing nothing fails. The calls: o open, l look at, d list, p read,
-// w write, s sync, t truncate, m make a folder, r rename, u remove.
+// Makes calls of a process fail: those that TORTURE_SWITCH names ("calls every paths errno", such
+// as "ws 2 .info 5"), on files below TORTURE_DIRECTORY. While there is no such switch, no call
+// fails. The calls: o open, l look at, d list, p read, w write, s sync, t truncate, m make a
+// folder, r rename, u remove.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -19,7 +20,7 @@
 
 static unsigned calls_seen;
 
-// The error of the call, or 0.
+// Returns the error of the call, or 0.
 static int fails(char call, const char *path) {
   const char *directory = getenv("TORTURE_DIRECTORY"), *control = getenv("TORTURE_SWITCH");
   if (!directory || !control || strncmp(path, directory, strlen(directory))) return 0;
@@ -100,7 +101,7 @@ int open64(const char *path, int flags, ...) {
   return (REAL(open64))(path, flags, mode);
 }
 
-// Node looks at files by statx, which it calls by its number.
+// Node looks at files with statx, which it calls by its number.
 long syscall(long number, ...) {
   typedef long syscall_t(long, ...);
   va_list rest;

@@ -7,26 +7,26 @@ import { send, type Reply, type Sending } from './send.js'
 import { offsetIn } from './speech.js'
 import type { ServerFarm } from './server-farm.js'
 
-/** What clients live in. */
+/** The surroundings of all clients. */
 export interface World {
   readonly farm: ServerFarm
   readonly referee: Referee
   readonly meter: Meter
-  /** Aborts when nobody waits for the clients any more. */
+  /** Aborts when the run no longer waits for the clients. */
   readonly end: AbortSignal
 }
 
-/** Which server is asked, and for how long. */
+/** The server of a request, and the client's patience. */
 export interface Where {
   readonly server: number
   readonly patience: number
 }
 
-/** Between two attempts of which the first got nothing, in milliseconds. */
+/** Milliseconds before the next attempt after a failed one. */
 export const pause = 50
 const insistent = 45_000
 
-/** Sends a request about an upload and has the answer judged. */
+/** Sends a request for an upload, and judges the response. */
 export async function exchange(
   { farm, meter, referee, end }: World,
   account: Account,
@@ -43,10 +43,10 @@ export async function exchange(
     account.hear(question, headers)
   }
   const sending = { ...request, path, patience, origin: farm.origin(server), onInterim }
-  return account.answer(question, await send(sending))
+  return account.judge(question, await send(sending))
 }
 
-/** Where the upload stands, if that can be learned now. */
+/** Returns the offset of the upload, if the server reports it now. */
 export async function askOffset(
   world: World,
   account: Account,
@@ -57,7 +57,7 @@ export async function askOffset(
   return reply && reply.status < 300 ? offsetIn(reply.headers) : undefined
 }
 
-/** Resolves when the upload is gone, or cannot be removed because another one needs it. */
+/** Resolves when the upload is removed, or cannot be removed because another one needs it. */
 export async function remove(world: World, account: Account): Promise<void> {
   for (let server = 0; ; server = 1 - server) {
     const where = { server, patience: insistent }
@@ -68,7 +68,7 @@ export async function remove(world: World, account: Account): Promise<void> {
   }
 }
 
-/** Reads a finished upload until all of it came. It must be the same as what was sent. */
+/** Reads a finished upload until all of it came. It must equal what was sent. */
 export async function download(world: World, account: Account): Promise<void> {
   for (let server = 0; !account.gone; server = 1 - server) {
     const where = { server, patience: insistent }
@@ -76,7 +76,7 @@ export async function download(world: World, account: Account): Promise<void> {
     if (reply?.status === 409) account.blame('a finished upload cannot be read')
     if (reply?.status === 200 || reply?.status === 409) {
       const same = reply.sha256 === world.referee.files.get(account.name)
-      if (!same) account.blame(`read ${reply.size} bytes, not those that were sent`)
+      if (!same) account.blame(`read ${reply.size} bytes that differ from those sent`)
       return
     }
     await sleep(pause)

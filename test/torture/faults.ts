@@ -2,10 +2,13 @@ import type { Disk } from './disk.js'
 import type { World } from './exchange.js'
 import { planDiskFault, planProcessFault } from './plan.js'
 
-/** So long, in milliseconds, a fault waits for events that do not come. */
+/** How long, in milliseconds, a fault waits for events that do not come. */
 const patience = 3_000
 
-/** Lets servers die, stop and stand still, one fault after the other, until it is over. They run in the end. */
+/**
+ * Kills, stops and suspends servers, one fault after the other, until `over` aborts. Afterwards all
+ * of them run.
+ */
 export async function breakProcesses(
   seed: number,
   { farm, referee, meter }: World,
@@ -14,7 +17,7 @@ export async function breakProcesses(
   for (let number = 0; ; number++) {
     const { kind, server, after, lasts, leases, amid } = planProcessFault(seed, number)
     await meter.pass(after, patience, over)
-    // What a suspended process writes late shows only if it is not what belongs there.
+    // A late write of a suspended process shows only if its bytes are wrong.
     if (kind === 'suspend') await meter.pass(amid, patience, over, `wrong bytes to ${server}`)
     if (over.aborted) return
     await referee.during('process', kind, async () => {
@@ -27,7 +30,10 @@ export async function breakProcesses(
   }
 }
 
-/** Lets the disk fill up and its calls fail, one fault after the other, until it is over. It is well in the end. */
+/**
+ * Fills the disk and lets its calls fail, one fault after the other, until `over` aborts.
+ * Afterwards the disk is sound.
+ */
 export async function breakDisk(
   seed: number,
   { referee, meter }: World,

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { Referee } from './referee.js'
 
-/** What `test/programs/torture-server.mjs` tells. */
+/** A line that `test/programs/torture-server.mjs` prints. */
 interface Line {
   readonly process: string
   readonly at: number
-  /** Milliseconds for which the process did not run; in lines of no hook. */
+  /** Milliseconds for which the process did not run. Lines of hooks do not have it. */
   readonly stood?: number
   readonly hook: 'pre-finish' | 'post-finish'
   readonly event: string
@@ -22,7 +22,7 @@ export async function judgeHooks(path: string, referee: Referee): Promise<void> 
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Line)
-    // By their beginning: a process may be suspended before it writes its line.
+    // Sorted by their start: a process may be suspended before it writes its line.
     .sort((a, b) => a.at - b.at)
   const calls = new Map<string, Line[]>()
   for (const line of lines) {
@@ -30,8 +30,8 @@ export async function judgeHooks(path: string, referee: Referee): Promise<void> 
     if (stood === undefined) {
       calls.set(id, [...(calls.get(id) ?? []), line])
     } else {
-      referee.count('stood still')
-      referee.stoodStill(at - stood, at)
+      referee.count('stalled')
+      referee.stalled(at - stood, at)
     }
   }
   for (const ofOne of calls.values()) judgeCalls(ofOne, referee)
@@ -42,10 +42,10 @@ export async function judgeHooks(path: string, referee: Referee): Promise<void> 
   }
 }
 
-/** All calls of the hooks of one upload, in order. */
+/** Judges all calls of the hooks of one upload, in order. */
 function judgeCalls(calls: readonly Line[], referee: Referee): void {
   let before: Line | undefined
-  let told = false
+  let finished = false
   for (const call of calls) {
     const { hook, event, id, file, error, hash, at } = call
     referee.count(hook)
@@ -53,38 +53,40 @@ function judgeCalls(calls: readonly Line[], referee: Referee): void {
     if (event !== `${id}/${hook}`) blame(`the event is ${event}`)
     const disturbed = before !== undefined && referee.disturbed(undefined, before.at, at)
     if (hook === 'pre-finish') {
-      if (before !== undefined && !disturbed) blame('a second time, and nothing was wrong')
+      if (before !== undefined && !disturbed) blame('a second time without a fault')
       if (before !== undefined) referee.count('pre-finish again')
       before = call
     } else {
-      if (told) blame('a second time')
+      if (finished) blame('a second time')
       if (before === undefined) blame('without pre-finish')
-      told = true
+      finished = true
     }
-    // After the fact the upload may have been removed already, and a disk that is broken says nothing about the file.
+    // In post-finish the upload may have been removed already, and a broken disk proves nothing
+    // about the file.
     const isMissed = error !== undefined && error !== 'EIO' && hook === 'pre-finish'
     if (isMissed) blame(`the file cannot be read: ${error}`)
     else if (error === undefined && hash !== referee.files.get(file)) blame('the file differs')
   }
 }
 
-/** What a client was told to be finished has had its hooks. */
+/** Judges whether the hooks ran for an upload that a client knows to be finished. */
 function judgeFinish(
   calls: readonly Line[],
   name: string,
   finishedAt: number,
   referee: Referee,
 ): void {
-  const asked = calls.filter(({ hook }) => hook === 'pre-finish')
-  const first = asked[0]
+  const decisions = calls.filter(({ hook }) => hook === 'pre-finish')
+  const first = decisions[0]
   if (first === undefined || first.at > finishedAt) {
-    return referee.blame(`${name} was told to be finished before pre-finish`)
+    return referee.blame(`${name} was reported finished before pre-finish`)
   }
-  // Between the record and the hook a kill leaves a gap, and so does a disk that fails when it has written the record.
+  // A kill between the record and the hook leaves a gap. So does a disk that fails after writing
+  // the record.
   const spared =
-    asked.some(({ process }) => referee.wasKilled(process)) ||
+    decisions.some(({ process }) => referee.wasKilled(process)) ||
     referee.disturbed('disk', first.at, finishedAt)
   if (!spared && !calls.some(({ hook }) => hook === 'post-finish')) {
-    referee.blame(`${name} has finished without post-finish`)
+    referee.blame(`${name} is finished without post-finish`)
   }
 }

@@ -8,7 +8,7 @@ import { metadata, tus } from './speech.js'
 
 const patience = 45_000
 
-/** Does what a plan says, and looks at what came of it. */
+/** Executes a plan, and checks the result. */
 export async function doJob(world: World, plan: JobPlan): Promise<void> {
   for (const account of await uploadsOf(world, plan)) {
     if (account === undefined || account.gone || account.finishedAt === undefined) continue
@@ -18,7 +18,7 @@ export async function doJob(world: World, plan: JobPlan): Promise<void> {
   }
 }
 
-/** The uploads that come of a job, a final one before its partials. Those that were given up are unfinished. */
+/** Returns the uploads of a job, a final one before its partials. Abandoned ones are unfinished. */
 async function uploadsOf(
   world: World,
   { files, finalFirst, fate }: JobPlan,

@@ -1,18 +1,23 @@
-/** What is counted: everything, or pieces of chunks that contradict their checksum, by server. */
+/**
+ * The events to count: all of them, or pieces of chunks that contradict their checksum, by server.
+ */
 export type Countable = 'anything' | `wrong bytes to ${number}`
 
-/** Counts what happens, so that faults come after so many events and not after so much time. */
+/** Counts events, so that faults come after a number of events and not after a time. */
 export class Meter {
   readonly #counts = new Map<Countable, number>()
   readonly #waiting = new Set<() => void>()
 
-  /** A request begins, or a piece of a body is sent. */
+  /** Counts a request that begins, or a piece of a body that is sent. */
   tick(what: Countable = 'anything'): void {
     this.#counts.set(what, this.#count(what) + 1)
     for (const look of this.#waiting) look()
   }
 
-  /** Resolves after so many events; when nothing happens, after so many milliseconds, for somebody has to go on. */
+  /**
+   * Resolves after that many events. Without events it resolves after `patience` milliseconds, so
+   * that the run continues.
+   */
   async pass(
     events: number,
     atMost: number,

@@ -1,13 +1,16 @@
 import { Random } from './random.js'
 
-/** What holds for a whole run. Times are in milliseconds. */
+/** Settings of a whole run. Times are in milliseconds. */
 export interface RunPlan {
   readonly lease: number
   readonly durability: 'os' | 'disk'
-  /** Whether the servers have finish hooks: without them full bytes are finished and nothing records it. */
+  /**
+   * Whether the servers have finish hooks. Without them, full bytes are finished and no record says
+   * so.
+   */
   readonly hooks: boolean
   readonly clients: number
-  /** Time after which an unfinished upload expires. */
+  /** The time after which an unfinished upload expires. */
   readonly expireAfter: number
 }
 
@@ -22,26 +25,29 @@ export function planRun(seed: number): RunPlan {
   }
 }
 
-/** One file that a client wants to upload. */
+/** One file that a client uploads. */
 export interface FilePlan {
   readonly name: string
   /** Bytes. */
   readonly size: number
-  /** Bytes stored, after which the client tells the length; absent: at once. `Infinity`: never. */
+  /**
+   * Bytes stored before the client declares the length. Absent: the creation does. `Infinity`: the
+   * client never does.
+   */
   readonly declareAt?: number
-  /** Bytes stored, after which the client never returns; absent: it does until the end. */
+  /** Bytes stored before the client disappears. Absent: it stays until the upload ends. */
   readonly abandonAt?: number
-  /** The interop version of the IETF draft in which the client speaks; absent: it speaks tus. */
+  /** The interop version of the IETF draft that the client speaks. Absent: it speaks tus. */
   readonly interopVersion?: number
 }
 
-/** One thing that a client does from beginning to end. */
+/** One task of a client from beginning to end. */
 export interface JobPlan {
-  /** More than one are uploaded as partials at the same time and joined. */
+  /** More than one file: they are uploaded as partials at the same time, and concatenated. */
   readonly files: readonly FilePlan[]
-  /** Whether the final upload is asked for before its partials are there. */
+  /** Whether the client creates the final upload before its partials are complete. */
   readonly finalFirst: boolean
-  /** What becomes of what is finished. `fight`: it is removed while it is being uploaded. */
+  /** The end of a finished upload. `fight`: it is removed during the transfer. */
   readonly fate: 'keep' | 'remove' | 'fight'
 }
 
@@ -54,7 +60,7 @@ export function planJob(seed: number, job: number): JobPlan {
   const files = Array.from({ length: count }, (_, part): FilePlan => {
     const size = random.integer(0, random.pick(joined ? sizes.slice(0, -1) : sizes))
     const speaksDraft = !joined && random.chance(0.5)
-    // In tus the end of an upload shows only by its length.
+    // In tus, only the length shows the end of an upload.
     const isSilent = speaksDraft && random.chance(0.5)
     return {
       name: `${seed}-${job}-${part}`,
@@ -70,31 +76,34 @@ export function planJob(seed: number, job: number): JobPlan {
   return { files, finalFirst: random.chance(0.5), fate }
 }
 
-/** How a client breaks a connection; `hang`: it goes away without telling. */
+/** How a client breaks a connection. `hang`: it disappears without closing it. */
 export type CutKind = 'reset' | 'fin' | 'hang'
 
-/** One request of a client that brings bytes, and what happens to it. */
+/** One request with a body, and the disturbances on its way. */
 export interface AttemptPlan {
   readonly server: number
-  /** The most bytes to send. */
+  /** The maximum number of bytes to send. */
   readonly size: number
   readonly framing: 'sized' | 'chunked'
   readonly checksum?: { readonly algorithm: string; readonly in: 'header' | 'trailer' }
-  /** Whether the bytes are not those that the checksum is of. */
+  /** Whether the bytes differ from those of the checksum. */
   readonly corrupt: boolean
-  /** `share`: the part of the body after which the connection breaks, from 0 to 1. */
+  /** `share`: the part of the body, from 0 to 1, after which the connection breaks. */
   readonly cut?: { readonly share: number; readonly kind: CutKind }
-  /** Whether a creation brings bytes. */
+  /** Whether a creation has a body. */
   readonly brings: boolean
-  /** Whether the client says of bytes that reach the end that they are the last; else it says so later. */
+  /**
+   * Whether the client declares a body that reaches the end to be the last one. Otherwise it says
+   * so later.
+   */
   readonly ends: boolean
   /** Whether the client asks for the offset first although it knows one. */
   readonly ask: boolean
-  /** Pieces of the body after which somebody else asks for the offset. */
+  /** Pieces of the body after which another client asks for the offset. */
   readonly spectateAt?: number
   /** Pieces of the body after which a second client sends bytes for the same upload. */
   readonly rivalAt?: number
-  /** How long the client waits without anything happening. */
+  /** How long the client waits without any progress, in milliseconds. */
   readonly patience: number
 }
 
@@ -126,7 +135,7 @@ export function planAttempt(name: string, attempt: number): AttemptPlan {
   }
 }
 
-/** What happens to the servers. `after` and `lasts` count requests and pieces of bodies; see `Meter`. */
+/** A fault of the servers. `after` and `lasts` count requests and pieces of bodies; see `Meter`. */
 export interface ProcessFaultPlan {
   readonly kind: 'kill' | 'kill all' | 'stop' | 'suspend'
   readonly server: number
@@ -137,14 +146,14 @@ export interface ProcessFaultPlan {
   readonly amid: number
 }
 
-/** What happens to the disk. */
+/** A fault of the disk. */
 export interface DiskFaultPlan {
   readonly kind: 'full' | 'no names' | 'broken'
   readonly after: number
   readonly lasts: number
-  /** Bytes, or names, that are left. */
+  /** The bytes, or names, that are left. */
   readonly left: number
-  /** For `broken`: the calls that fail, every how many-th of them, and in paths that contain what. */
+  /** For `broken`: the calls that fail; how often (every n-th); and a part of the paths. */
   readonly calls: string
   readonly every: number
   readonly paths: string

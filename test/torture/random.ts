@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** Decisions that follow from a name: the same name gives the same ones, in the same order. */
+/** Decisions that follow from a name. The same name gives the same decisions in the same order. */
 export class Random {
   readonly #state: Uint32Array
 
@@ -9,7 +9,7 @@ export class Random {
     this.#state = Uint32Array.from([0, 4, 8, 12].map((at) => digest.readUInt32LE(at)))
   }
 
-  /** From 0 up to 1, which is never reached (sfc32). */
+  /** Returns a number from 0 to below 1 (sfc32). */
   next(): number {
     const [a, b, c, d] = this.#state as unknown as [number, number, number, number]
     const sum = (a + b + d) >>> 0
@@ -20,7 +20,7 @@ export class Random {
     return sum / 2 ** 32
   }
 
-  /** A whole number, both ends included. */
+  /** Returns a whole number, both ends included. */
   integer(least: number, most: number): number {
     return least + Math.floor(this.next() * (most - least + 1))
   }
@@ -33,7 +33,7 @@ export class Random {
     return choices[this.integer(0, choices.length - 1)]!
   }
 
-  /** The same things in another order. */
+  /** Returns the same things in another order. */
   shuffle<T>(things: readonly T[]): T[] {
     const left = [...things]
     return things.map(() => left.splice(this.integer(0, left.length - 1), 1)[0]!)

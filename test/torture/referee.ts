@@ -4,19 +4,19 @@ import type { Account } from './account.js'
 import { now } from './clock.js'
 import type { RunPlan } from './plan.js'
 
-/** A time in which something was wrong with a process or with the disk. */
+/** A time during which a process or the disk was disturbed. */
 interface Disturbance {
   readonly kind: 'process' | 'disk'
   readonly from: number
   to: number
 }
 
-/** Stands beside servers and clients, remembers what was promised, and says what was broken. */
+/** Watches servers and clients, remembers the promises, and reports those that were broken. */
 export class Referee {
   readonly plan: RunPlan
   readonly accounts: Account[] = []
   readonly violations: string[] = []
-  /** How often each thing happened. */
+  /** How often each event happened. */
   readonly counts: Record<string, number> = {}
   /** The digests that finished files must have, by name. */
   readonly files = new Map<string, string>()
@@ -30,12 +30,12 @@ export class Referee {
     this.#trace = join(home, 'trace.log')
   }
 
-  /** A line for whoever looks into a violation. */
+  /** Writes a line for those who examine a violation. */
   note(text: string): void {
     appendFileSync(this.#trace, `${now() - this.#started} ${text}\n`)
   }
 
-  /** Something that must not happen. */
+  /** Records a violation. */
   blame(text: string): void {
     this.violations.push(`after ${now() - this.#started} ms: ${text}`)
     this.note(`VIOLATION ${text}`)
@@ -45,7 +45,7 @@ export class Referee {
     this.counts[what] = (this.counts[what] ?? 0) + 1
   }
 
-  /** While `harm` lasts, some failures are no violations. */
+  /** While `harm` lasts, some failures are not violations. */
   async during<T>(kind: Disturbance['kind'], what: string, harm: () => Promise<T>): Promise<T> {
     const disturbance = { kind, from: now(), to: Infinity }
     this.#disturbances.push(disturbance)
@@ -67,12 +67,15 @@ export class Referee {
     return this.#killed.has(process)
   }
 
-  /** A process says itself that it did not run for a while: so busy a machine is as good as a suspension. */
-  stoodStill(from: number, to: number): void {
+  /**
+   * Records that a process did not run for a while, as it reports itself. A busy machine counts as
+   * a suspension.
+   */
+  stalled(from: number, to: number): void {
     this.#disturbances.push({ kind: 'process', from, to })
   }
 
-  /** Whether something was wrong at some time between. */
+  /** Whether there was a disturbance at some time between `from` and `to`. */
   disturbed(kind: Disturbance['kind'] | undefined, from: number, to: number): boolean {
     return this.#disturbances.some(
       (one) => (kind === undefined || one.kind === kind) && one.from <= to && one.to >= from,

@@ -16,9 +16,9 @@ export interface Sending {
   readonly onPiece?: (size: number) => void
   /** Called with the headers of each interim response. */
   readonly onInterim?: (headers: IncomingHttpHeaders) => void
-  /** Bytes after which the client breaks the connection, and how. */
+  /** The number of bytes after which the client breaks the connection, and how. */
   readonly cut?: { readonly after: number; readonly kind: CutKind }
-  /** Milliseconds without anything happening after which the client gives up. */
+  /** Milliseconds without any progress after which the client gives up. */
   readonly patience: number
 }
 
@@ -31,17 +31,17 @@ export interface Reply {
   readonly text: string
 }
 
-/** A reply, or why there is none; `silence` when the client lost its patience. */
+/** A reply, or the reason for its absence. `silence`: the client lost its patience. */
 export type Outcome = Reply | { readonly lost: string }
 
 export function isReply(outcome: Outcome): outcome is Reply {
   return 'status' in outcome
 }
 
-/** How long a client that went away without telling keeps its connection. */
+/** How long a client that disappeared without closing its connection keeps it. */
 const hangTime = 4_000
 
-/** Sends a request; resolves when the reply is whole or lost. Never rejects. */
+/** Sends a request. Resolves when the reply is complete or lost, and never rejects. */
 export async function send(sending: Sending): Promise<Outcome> {
   const { origin, method, path, headers, patience, trailers, cut } = sending
   const request = http.request(origin + path, { method, headers, agent: false })
@@ -96,7 +96,7 @@ function breakOff(request: http.ClientRequest, kind: CutKind): void {
   } else if (kind === 'reset') {
     socket.resetAndDestroy()
   } else if (kind === 'fin') {
-    // What was written is still delivered.
+    // The system still delivers the bytes that were written.
     socket.end()
     setTimeout(() => request.destroy(), hangTime).unref()
   } else {

@@ -6,7 +6,7 @@ import { now } from './clock.js'
 import type { RunPlan } from './plan.js'
 import type { Referee } from './referee.js'
 
-/** What the processes of a farm have in common. */
+/** The common settings of the processes of a farm. */
 export interface FarmOptions {
   readonly home: string
   readonly program: string
@@ -24,7 +24,7 @@ interface Member {
   doomed: boolean
 }
 
-/** The servers: they share a directory, and come back. */
+/** The servers. They share a directory, and restart. */
 export class ServerFarm {
   readonly #options: FarmOptions
   readonly #members: (Member | undefined)[] = []
@@ -35,12 +35,12 @@ export class ServerFarm {
     this.#options = options
   }
 
-  /** Where a server is, or was. */
+  /** Returns the current or last origin of a server. */
   origin(server: number): string {
     return this.#origins[server]!
   }
 
-  /** Starts a process in the place of one that is gone. */
+  /** Starts a process that replaces one that has ended. */
   async start(server: number, ahead = 0): Promise<void> {
     const { home, program, directory, environment, plan, referee } = this.#options
     const name = `server ${server}, process ${++this.#starts}`
@@ -66,7 +66,7 @@ export class ServerFarm {
     })
   }
 
-  /** As it stands. */
+  /** Kills it at once. */
   async kill(server: number): Promise<void> {
     const member = this.#take(server)
     if (member === undefined) return
@@ -74,7 +74,7 @@ export class ServerFarm {
     await end(member, 'SIGKILL')
   }
 
-  /** Gives it time to end what it does. */
+  /** Lets it finish its work first. */
   async stop(server: number): Promise<void> {
     const member = this.#take(server)
     if (member === undefined) return
@@ -87,7 +87,7 @@ export class ServerFarm {
     if (code !== 0) this.#options.referee.blame(`${member.name} stopped: ${code ?? signal}, not 0`)
   }
 
-  /** Lets it stand still. */
+  /** Suspends it. */
   async suspend(server: number, milliseconds: number): Promise<void> {
     const child = this.#members[server]?.child
     child?.kill('SIGSTOP')
@@ -96,7 +96,7 @@ export class ServerFarm {
     child?.kill('SIGCONT')
   }
 
-  /** Lets it remove what has expired, and says how much there was to do. */
+  /** Removes expired uploads, and returns how many there were. */
   async sweep(server: number): Promise<number> {
     const { child } = this.#members[server]!
     child.send('sweep')
@@ -104,7 +104,7 @@ export class ServerFarm {
     return swept
   }
 
-  /** For the end, whatever happened. */
+  /** Ends all processes, whatever happened. */
   destroy(): void {
     for (const member of this.#members) {
       if (member === undefined) continue

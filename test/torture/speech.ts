@@ -3,38 +3,41 @@ import type { Reply } from './send.js'
 
 type Headers = Readonly<Record<string, string>>
 
-/** What is said of a file when its upload is created. */
+/** The description of a file when its upload is created. */
 export interface Beginning {
   readonly name: string
-  /** Bytes; absent: told later. */
+  /** The length in bytes. Absent: declared later. */
   readonly length: number | undefined
-  /** Whether it is to be joined with others. */
+  /** Whether it is to be concatenated with others. */
   readonly partial: boolean
-  /** Whether the body is all there is. */
+  /** Whether the body is the whole upload. */
   readonly ends: boolean
 }
 
-/** What is said of a chunk. */
+/** The description of a chunk. */
 export interface Continuation {
   readonly offset: number
   readonly length: number | undefined
-  /** Whether the body is the last. */
+  /** Whether the body is the last one. */
   readonly ends: boolean
 }
 
-/** How clients speak of uploads, and what they hear. */
+/** The protocol of a client. */
 export interface Speech {
   readonly protocol: 'tus' | 'ietf'
-  /** In each request. */
+  /** The headers of each request. */
   readonly marks: Headers
   create(beginning: Beginning): Headers
   append(continuation: Continuation): Headers
   /** The header, or trailer, that holds the digest of a body. */
   readonly digestField: string
   digest(algorithm: string, digest: Buffer): string
-  /** Whether a refusal is of a body that differs from its digest, or of bytes for an upload that is complete. */
+  /** Whether a refusal is justified by a wrong digest, or by bytes for a complete upload. */
   deserved(reply: Reply): boolean
-  /** Whether a reply says that the upload is complete. `size`: bytes of the whole, as far as the server knows. */
+  /**
+   * Whether a reply says that the upload is complete. `size`: the size of the whole in bytes, if
+   * the server knows it.
+   */
   saysComplete(reply: Reply, size: number | undefined): boolean
 }
 
@@ -57,7 +60,7 @@ export const tus: Speech = {
   digestField: 'upload-checksum',
   digest: (algorithm, digest) => `${algorithm} ${digest.toString('base64')}`,
   deserved: ({ status }) => status === 460,
-  // An error that tells a full offset does not say that the upload is finished.
+  // An error with the full offset does not say that the upload is finished.
   saysComplete: ({ status, headers }, size) => status < 300 && offsetIn(headers) === size,
 }
 
@@ -91,12 +94,12 @@ export function draft(version: number): Speech {
   }
 }
 
-/** `Upload-Metadata` with the name of a file. */
+/** Returns `Upload-Metadata` with the name of a file. */
 export function metadata(name: string): string {
   return `filename ${Buffer.from(name).toString('base64')}`
 }
 
-/** The offset that is told. */
+/** Returns the offset in a response. */
 export function offsetIn(headers: IncomingHttpHeaders): number | undefined {
   const offset = headers['upload-offset']
   return offset === undefined ? undefined : Number(offset)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { torture } from './torture.js'
 
-/** The same plan each time; `TORTURE_SEED` tries another one, as `npm run torture` does. */
+/** The same plan each time. `TORTURE_SEED` chooses another one, as `npm run torture` does. */
 const seed = Number(process.env.TORTURE_SEED ?? 1)
 const minute = 60_000
 

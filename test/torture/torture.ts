@@ -13,20 +13,26 @@ import { planJob, planRun, type RunPlan } from './plan.js'
 import { Referee } from './referee.js'
 import { ServerFarm } from './server-farm.js'
 
-/** How long clients have to come to their end once nothing is broken any more, in milliseconds. */
+/** How long clients may take to finish after the last fault, in milliseconds. */
 const recoveryTime = 120_000
 const mostSweeps = 20
-/** By so much the clock of the first server that sweeps is ahead: everything that can expire has. */
+/**
+ * How far the clock of the first server that sweeps is ahead: everything that can expire has
+ * expired.
+ */
 const ahead = 3 * 86_400_000
 
 export interface Verdict {
   readonly violations: readonly string[]
   readonly counts: Readonly<Record<string, number>>
-  /** Logs and traces; removed when nothing was violated. */
+  /** The folder of logs and traces. It is removed if there was no violation. */
   readonly home: string
 }
 
-/** Lets clients upload until it is over, while servers and disk fail, and judges what was promised. */
+/**
+ * Lets clients upload until `over` aborts, while servers and disk fail, and judges whether the
+ * promises were kept.
+ */
 export async function torture(seed: number, over: AbortSignal): Promise<Verdict> {
   const home = await mkdtemp(join(tmpdir(), 'tuskit-torture-'))
   const plan = planRun(seed)
@@ -46,7 +52,7 @@ export async function torture(seed: number, over: AbortSignal): Promise<Verdict>
     const clients = Promise.all(Array.from({ length: plan.clients }, client))
     await Promise.all([breakProcesses(seed, world, over), breakDisk(seed, world, disk, over)])
     const late = setTimeout(() => {
-      referee.blame(`clients did not come to an end within ${recoveryTime} ms after the last fault`)
+      referee.blame(`clients did not finish within ${recoveryTime} ms after the last fault`)
       end.abort(new Error('late'))
     }, recoveryTime)
     await clients.catch((error: unknown) => {
@@ -54,7 +60,8 @@ export async function torture(seed: number, over: AbortSignal): Promise<Verdict>
     })
     clearTimeout(late)
     await Promise.all([farm.stop(0), farm.stop(1)])
-    // What the first sweep rejects, such as final uploads whose parts have gone, the second one clears.
+    // The second sweep removes uploads that the first one rejects, such as final uploads without
+    // their parts.
     await sweepAll(farm, plan, ahead)
     await farm.stop(0)
     await sweepAll(farm, plan, 2 * ahead)
@@ -70,18 +77,19 @@ export async function torture(seed: number, over: AbortSignal): Promise<Verdict>
   return { violations, counts, home }
 }
 
-/** Starts the first server with a clock that is ahead, and sweeps until nothing is removed any more. */
+/** Starts the first server with a clock that is ahead, and sweeps until it removes nothing more. */
 async function sweepAll(farm: ServerFarm, { lease }: RunPlan, ahead: number): Promise<void> {
   await farm.start(0, ahead)
-  // A lock of a process that was killed is free after a lease, and what was joined goes before its parts.
+  // The lock of a killed process is free after a lease, and a final upload is removed before its
+  // parts.
   for (let round = 0, swept = 1; swept > 0 || round < 4; round++) {
     swept = await farm.sweep(0)
-    if (round === mostSweeps) throw new Error('Sweeping does not come to an end')
+    if (round === mostSweeps) throw new Error('Sweeping does not end')
     await sleep(lease)
   }
 }
 
-/** The program and the build as they are now, whoever builds in the meantime. */
+/** Copies the program and the build as they are now, in case another process builds meanwhile. */
 async function copyProgram(home: string): Promise<string> {
   const program = join(home, 'programs/torture-server.mjs')
   await mkdir(join(home, 'programs'))
