@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { type Answer, AnswerParser } from './answer-parser.js'
+import { type ParsedResponse, ResponseParser } from './response-parser.js'
 
 /** Bytes given to the socket at once. */
 const slice = 1024 * 1024
@@ -8,8 +8,8 @@ const slice = 1024 * 1024
 const arrivals = Buffer.allocUnsafeSlow(256 * 1024)
 
 interface Pending {
-  readonly parser: AnswerParser
-  resolve(answer: Answer): void
+  readonly parser: ResponseParser
+  resolve(answer: ParsedResponse): void
   reject(error: Error): void
 }
 
@@ -54,11 +54,15 @@ export class Connection {
   }
 
   /** Sends a request and resolves with its answer. `head` ends with an empty line. */
-  async request(head: string, body?: Buffer, onBody?: (piece: Buffer) => void): Promise<Answer> {
+  async request(
+    head: string,
+    body?: Buffer,
+    onBody?: (piece: Buffer) => void,
+  ): Promise<ParsedResponse> {
     if (this.#failure) throw this.#failure
-    const answered = new Promise<Answer>((resolve, reject) => {
+    const answered = new Promise<ParsedResponse>((resolve, reject) => {
       this.#pending = {
-        parser: new AnswerParser(head.startsWith('HEAD '), onBody),
+        parser: new ResponseParser(head.startsWith('HEAD '), onBody),
         resolve,
         reject,
       }

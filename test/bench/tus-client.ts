@@ -1,8 +1,8 @@
-import type { Answer } from './answer-parser.js'
+import type { ParsedResponse } from './response-parser.js'
 import { Connection } from './connection.js'
 
 /** The server answered something else than expected. */
-export class UnexpectedAnswer extends Error {
+export class UnexpectedResponse extends Error {
   readonly status: number
 
   constructor(method: string, status: number) {
@@ -87,17 +87,17 @@ export class TusClient {
     headers = '',
     body?: Buffer,
     onBody?: (piece: Buffer) => void,
-  ): Promise<Answer> {
+  ): Promise<ParsedResponse> {
     const head = this.#head(method, path, headers)
     const answer = await this.connection.request(head, body, onBody)
     // Some answer HEAD with 204.
     const good = answer.status === expected || (method === 'HEAD' && answer.status === 204)
-    if (!good) throw new UnexpectedAnswer(method, answer.status)
+    if (!good) throw new UnexpectedResponse(method, answer.status)
     return answer
   }
 }
 
-function locationOf(answer: Answer): string {
+function locationOf(answer: ParsedResponse): string {
   const location = answer.header('location')
   if (location === undefined) throw new Error('POST was answered without Location')
   return new URL(location, 'http://127.0.0.1').pathname

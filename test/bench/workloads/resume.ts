@@ -4,7 +4,7 @@ import type { RunningServer } from '../running-server.js'
 import { inWords } from '../sizes.js'
 import type { Stage } from '../stage.js'
 import { median } from '../statistics.js'
-import { type TusClient, UnexpectedAnswer } from '../tus-client.js'
+import { type TusClient, UnexpectedResponse } from '../tus-client.js'
 import type { Workload } from '../workload.js'
 
 /** Until the first half may be expected to be stored, in milliseconds. */
@@ -72,7 +72,7 @@ async function finish(
         return await client.patch(path, offset, body.subarray(offset))
       } catch (error) {
         if (late) throw new Error(`not resumed within ${patience} ms`, { cause: error })
-        if (!(error instanceof UnexpectedAnswer) || !mayPass(error.status)) throw error
+        if (!(error instanceof UnexpectedResponse) || !mayPass(error.status)) throw error
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
     }

@@ -1,5 +1,5 @@
 /** What a server answered. The body is only counted. */
-export interface Answer {
+export interface ParsedResponse {
   readonly status: number
   readonly bodyBytes: number
   /** The value of a header; its name in lower case. */
@@ -7,7 +7,7 @@ export interface Answer {
 }
 
 /** Reads one answer of HTTP/1.1. Keeps nothing of the buffers that it is given. */
-export class AnswerParser {
+export class ResponseParser {
   readonly #bodiless: boolean
   readonly #onBody: ((piece: Buffer) => void) | undefined
   #head = ''
@@ -25,7 +25,7 @@ export class AnswerParser {
   }
 
   /** Takes what arrived; returns the answer when it is whole. */
-  push(data: Buffer): Answer | undefined {
+  push(data: Buffer): ParsedResponse | undefined {
     const body = this.#status === 0 ? this.#takeHead(data) : data
     if (body === undefined) return undefined
     const whole = this.#chunked ? this.#takeChunks(body) : this.#takeBody(body) === body.length

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { AnswerParser } from './answer-parser.js'
+import { ResponseParser } from './response-parser.js'
 
 const answers = {
   'with a length':
@@ -15,7 +15,7 @@ const answers = {
 test.each(Object.entries(answers))('an answer %s is read however it is cut', (_, text) => {
   for (let size = 1; size <= text.length; size++) {
     let body = ''
-    const parser = new AnswerParser(false, (piece) => (body += piece.toString()))
+    const parser = new ResponseParser(false, (piece) => (body += piece.toString()))
     for (let at = 0; at + size < text.length; at += size) {
       expect(parser.push(Buffer.from(text.slice(at, at + size)))).toBeUndefined()
     }
@@ -31,5 +31,5 @@ test.each([
   ['to HEAD', true, 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'],
   ['204', false, 'HTTP/1.1 204 No Content\r\n\r\n'],
 ])('an answer %s has no body', (_, bodiless, text) => {
-  expect(new AnswerParser(bodiless).push(Buffer.from(text))).toMatchObject({ bodyBytes: 0 })
+  expect(new ResponseParser(bodiless).push(Buffer.from(text))).toMatchObject({ bodyBytes: 0 })
 })
