@@ -38,10 +38,10 @@ async function run(workload: Workload, contestants: readonly Contestant[]): Prom
 }
 
 describe.concurrent('every workload gives figures', () => {
-  /** What @tus/server does not offer. */
+  /** Features that @tus/server does not offer. */
   const withoutTusNode = ['sha1', 'sha256', 'crc32', 'concat']
 
-  test.each(workloads)('$name, of each server that can do it', async (workload) => {
+  test.each(workloads)('$name, of each server that supports it', async (workload) => {
     const result = await run(workload, allContestants({ build }))
     const missing = withoutTusNode.includes(workload.name) ? ['tus-node'] : []
     for (const { contestant, rounds, failure, unsupported } of result.outcomes) {
@@ -74,7 +74,7 @@ describe.concurrent('every workload gives figures', () => {
   })
 })
 
-describe('stored bytes that differ end the bench', () => {
+describe('the bench fails when stored bytes differ', () => {
   const names = ['one-patch', 'chunks', 'parallel', 'small-patch', 'slow', 'sha1', 'concat', 'get']
   const chosen = workloads.filter(({ name }) => [...names, 'resume'].includes(name))
 
@@ -82,7 +82,7 @@ describe('stored bytes that differ end the bench', () => {
     await expect(run(workload, [corrupting])).rejects.toThrow(WrongBytes)
   })
 
-  test('whatever the wrong bit is, and if one byte is missing', async () => {
+  test('whatever bit is wrong, and if a byte is missing', async () => {
     const path = join(directory, 'file')
     const slice = [1_000, 2_100_000] as const
     const bytes = Buffer.from(content.bytes(slice))
@@ -96,9 +96,9 @@ describe('stored bytes that differ end the bench', () => {
   })
 })
 
-test('a server that does not choose its port is told one', async () => {
+test('a server that does not choose its port is given one', async () => {
   const limit = allContestants({ build })[0]!
-  const told: Contestant = {
+  const portless: Contestant = {
     name: 'tusd',
     choosesPort: false,
     command: (folder, port) => {
@@ -106,7 +106,7 @@ test('a server that does not choose its port is told one', async () => {
       return [node, program!, JSON.stringify({ directory: folder, port })]
     },
   }
-  const result = await run(workloads[0]!, [told])
+  const result = await run(workloads[0]!, [portless])
   expect(result.outcomes[0]!.failure).toBeUndefined()
 })
 
@@ -117,7 +117,7 @@ describe('a server that fails', () => {
     command: () => [process.execPath, '-e', 'throw new Error("no disk")'],
   }
 
-  test('has an empty cell with the reason, and the others go on', async () => {
+  test('has an empty cell with the reason, and the others continue', async () => {
     const limit = allContestants({ build })[0]!
     const result = await run(
       workloads.find(({ name }) => name === 'head')!,

@@ -3,14 +3,14 @@ import type { Result } from './results.js'
 import { runWorkload, type Setting } from './run-workload.js'
 import type { Workload } from './workload.js'
 
-/** Workloads and the servers that are given them. */
+/** Workloads, and the servers that run them. */
 export type Plan = readonly (readonly [Workload, readonly Contestant[]])[]
 
-/** Runs a plan, and tells the result of each workload when it is there. */
+/** Runs a plan, and calls `onResult` after each workload. */
 export async function bench(
   plan: Plan,
   setting: Setting,
-  tell: (result: Result) => void,
+  onResult: (result: Result) => void,
 ): Promise<Result[]> {
   const results: Result[] = []
   for (const [workload, contestants] of plan) {
@@ -18,12 +18,12 @@ export async function bench(
     const { name, figures } = workload
     const result = { workload: name, title: workload.title(setting.sizes), figures, outcomes }
     results.push(result)
-    tell(result)
+    onResult(result)
   }
   return results
 }
 
-/** Whether a server failed that may not: ours, or what the others are compared with. */
+/** Whether a server failed that must not: tuskit, or the one that the others are compared with. */
 export function failed(results: readonly Result[]): boolean {
   const peers = ['tus-node', 'tusd', 'rustus']
   return results

@@ -1,10 +1,10 @@
 import net from 'node:net'
 import { type ParsedResponse, ResponseParser } from './response-parser.js'
 
-/** Bytes given to the socket at once. */
+/** The number of bytes given to the socket at once. */
 const slice = 1024 * 1024
 
-/** Where everything that arrives is put. It is taken from there before anything else can arrive. */
+/** The buffer for everything that arrives. It is read before anything else can arrive. */
 const arrivals = Buffer.allocUnsafeSlow(256 * 1024)
 
 interface Pending {
@@ -13,12 +13,15 @@ interface Pending {
   reject(error: Error): void
 }
 
-/** A connection that is kept, for one request after the other. It does little, so that the server is what is measured. */
+/**
+ * A connection that sends one request after the other. It does little itself, so that a measurement
+ * shows the server.
+ */
 export class Connection {
   readonly #socket: net.Socket
   #pending: Pending | undefined
   #failure: Error | undefined
-  /** Lets a body that waits for room go on. */
+  /** Lets a body continue that waits for the socket to drain. */
   #wake: (() => void) | undefined
 
   /** `timeout`: milliseconds without a byte after which a request fails. */
@@ -44,7 +47,7 @@ export class Connection {
       },
     })
     this.#socket.setTimeout(timeout, () => {
-      if (this.#pending) this.#fail(new Error(`No answer within ${timeout} ms`))
+      if (this.#pending) this.#fail(new Error(`No response within ${timeout} ms`))
     })
     // Without this the end of the connection would never be read.
     this.#socket.resume()
@@ -53,32 +56,32 @@ export class Connection {
     this.#socket.on('close', () => this.#fail(new Error('The server closed the connection')))
   }
 
-  /** Sends a request and resolves with its answer. `head` ends with an empty line. */
+  /** Sends a request, and resolves with its response. `head` ends with an empty line. */
   async request(
     head: string,
     body?: Buffer,
     onBody?: (piece: Buffer) => void,
   ): Promise<ParsedResponse> {
     if (this.#failure) throw this.#failure
-    const answered = new Promise<ParsedResponse>((resolve, reject) => {
+    const response = new Promise<ParsedResponse>((resolve, reject) => {
       this.#pending = {
         parser: new ResponseParser(head.startsWith('HEAD '), onBody),
         resolve,
         reject,
       }
     })
-    // Otherwise a failure while the body is under way were reported as not handled.
-    answered.catch(() => {})
+    // Otherwise Node would report a failure during the body as an unhandled rejection.
+    response.catch(() => {})
     await this.#send(head, body)
-    return answered
+    return response
   }
 
-  /** Sends what is not a whole request, and expects no answer. */
+  /** Sends an incomplete request, and expects no response. */
   stall(head: string, body: Buffer): void {
     this.#socket.write(Buffer.concat([Buffer.from(head, 'latin1'), body]))
   }
 
-  /** Whether it is over, whoever ended it. */
+  /** Whether the connection has ended, from whichever side. */
   get closed(): boolean {
     return this.#failure !== undefined
   }
@@ -88,7 +91,7 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  /** Sends bytes, as fast as they are taken, until the server answers. */
+  /** Sends bytes, as fast as the socket takes them, until the server responds. */
   async #send(head: string, body: Buffer = Buffer.alloc(0)): Promise<void> {
     this.#socket.cork()
     if (head !== '') this.#socket.write(head, 'latin1')
@@ -105,10 +108,10 @@ export class Connection {
   }
 
   #arrived(data: Buffer): void {
-    if (!this.#pending) return this.#fail(new Error('The server sent what nobody asked for'))
+    if (!this.#pending) return this.#fail(new Error('The server sent something without a request'))
     try {
-      const answer = this.#pending.parser.push(data)
-      if (answer) this.#settle()?.resolve(answer)
+      const response = this.#pending.parser.push(data)
+      if (response) this.#settle()?.resolve(response)
     } catch (error) {
       this.#fail(error as Error)
     }

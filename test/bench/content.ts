@@ -1,13 +1,13 @@
 import { createHash, randomFillSync } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
-/** Stored bytes are not those that were sent. */
+/** Stored bytes differ from those that were sent. */
 export class WrongBytes extends Error {}
 
 /** A slice of the content. */
 export type Slice = readonly [start: number, end: number]
 
-/** Random bytes, made once, that all uploads are slices of. */
+/** Random bytes, made once. All uploads are slices of them. */
 export class Content {
   readonly #bytes: Buffer
   readonly #digests = new Map<string, Buffer>()
@@ -24,7 +24,7 @@ export class Content {
     return this.#bytes.subarray(start, end)
   }
 
-  /** The digest of a slice, kept so that it costs nothing while something is measured. */
+  /** Returns the digest of a slice. It is cached, so that it costs nothing during a measurement. */
   digest(slice: Slice, algorithm = 'sha256'): Buffer {
     const key = `${algorithm} ${slice.join('-')}`
     let digest = this.#digests.get(key)

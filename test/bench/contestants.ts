@@ -1,20 +1,26 @@
 import { fileURLToPath } from 'node:url'
 
-/** Checksums that a contestant of the options table sends; `none` for those that the others are compared with. */
+/**
+ * The checksum that a contestant of the options table sends. `none`: that of the base of the
+ * comparison.
+ */
 export type SentChecksum = 'none' | 'sha1' | 'md5' | 'sha256' | 'sha512' | 'crc32'
 
 /** A server that takes part, and how to start it. */
 export interface Contestant {
   readonly name: string
-  /** The command that serves from a directory. A program of ours is given no port: it prints the one it chose. */
+  /**
+   * Returns the command that serves from a directory. A program of this folder ignores the port: it
+   * prints the one it chose.
+   */
   command(directory: string, port: number): readonly [program: string, ...args: string[]]
   readonly choosesPort: boolean
   readonly checksum?: SentChecksum
 }
 
-/** Where things are. */
+/** The locations of programs and builds. */
 export interface Places {
-  /** A build of tuskit, the one that is measured. */
+  /** The build of tuskit that is measured. */
   readonly build: string
   /** Another build of tuskit, to compare with. */
   readonly before?: string | undefined
@@ -22,7 +28,9 @@ export interface Places {
   readonly rustus?: string | undefined
 }
 
-/** A server program of this folder. The path is right from the bundle in `test/.dist` too. */
+/**
+ * Returns a server program of this folder. The path is right from the bundle in `test/.dist`, too.
+ */
 function program(name: string, file: string, given: object = {}): Contestant {
   const path = fileURLToPath(new URL(`../bench/servers/${file}.mjs`, import.meta.url))
   return {
@@ -32,7 +40,7 @@ function program(name: string, file: string, given: object = {}): Contestant {
   }
 }
 
-/** All servers that can take part, the one that the others are compared with first. */
+/** Returns all servers that can take part, starting with the base of the comparison. */
 export function allContestants({ build, before, tusd, rustus }: Places): Contestant[] {
   const contestants = [program('limit', 'limit'), program('tuskit', 'tuskit', { build })]
   if (before !== undefined) contestants.push(program('before', 'tuskit', { build: before }))
@@ -43,7 +51,7 @@ export function allContestants({ build, before, tusd, rustus }: Places): Contest
   }
   return contestants
 
-  // Neither writes a line for each request, as none of the others does.
+  // Both run without a log line for each request, like the other servers.
   function tusdArgs(directory: string, port: number): [string, ...string[]] {
     const address = ['-host', '127.0.0.1', '-port', `${port}`, '-base-path', '/files/']
     return [tusd!, ...address, '-upload-dir', directory, '-verbose=false']
@@ -52,7 +60,7 @@ export function allContestants({ build, before, tusd, rustus }: Places): Contest
   function rustusArgs(directory: string, port: number): [string, ...string[]] {
     const address = ['--host', '127.0.0.1', '--port', `${port}`, '--url', '/files']
     const folders = ['--data-dir', directory, '--info-dir', directory]
-    // It takes a body into memory as a whole, and refuses larger ones.
+    // It reads a whole body into memory, and refuses larger ones.
     const limits = ['--max-body-size', `${2 ** 32}`, '--log-level', 'ERROR']
     return [rustus!, ...address, ...folders, ...limits]
   }
@@ -61,7 +69,7 @@ export function allContestants({ build, before, tusd, rustus }: Places): Contest
 /** A server that stores wrong bytes, for the tests. */
 export const corrupting: Contestant = program('corrupting', 'corrupting')
 
-/** tuskit with other options than the default. */
+/** tuskit with options other than the default. */
 export function optionContestants(build: string): Contestant[] {
   return [
     program('tuskit', 'tuskit', { build }),

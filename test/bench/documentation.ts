@@ -8,17 +8,17 @@ async function readPage(): Promise<string> {
   return readFile(page, 'utf8').catch(() => '')
 }
 
-/** Fails unless the page has a place for the figures: better before they are measured. */
+/** Fails unless the page has a place for the figures, before they are measured. */
 export async function checkPage(): Promise<void> {
   between(await readPage(), '')
 }
 
-/** Puts text into the page. */
+/** Writes text into the page. */
 export async function updatePage(text: string): Promise<void> {
   await writeFile(page, between(await readPage(), text))
 }
 
-/** Replaces what is between the marks. */
+/** Replaces the text between the marks. */
 export function between(text: string, replacement: string): string {
   const [from, to] = [text.indexOf(begin), text.indexOf(end)]
   if (from < 0 || to < from) {

@@ -1,4 +1,4 @@
-/** What was measured in one round, by key. */
+/** The figures of one round, by key. */
 export type Figures = Readonly<Record<string, number>>
 
 /** A kind of figure. */
@@ -21,8 +21,10 @@ const rest: readonly Figure[] = [
   { key: 'p99', title: 'p99 ms' },
 ]
 
-/** Figures of workloads that move bytes. The latencies are those of other requests meanwhile. */
+/**
+ * Figures of workloads that move bytes. The latencies are those of other requests in the meantime.
+ */
 export const transferFigures: readonly Figure[] = [...bytes, ...rest]
 
-/** Figures of workloads of many requests, whose latencies they are. */
+/** Figures of workloads of many requests. The latencies are those of these requests. */
 export const requestFigures: readonly Figure[] = [...requests, ...rest]

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { resolve, sep } from 'node:path'
 
-/** What figures depend on, in one line. */
+/** Describes what the figures depend on, in one line. */
 export function describeMachine(directory: string): string {
   const processors = cpus()
   const memory = Math.round(totalmem() / 1024 ** 3)
@@ -15,7 +15,7 @@ export function describeMachine(directory: string): string {
   ].join(', ')
 }
 
-/** The type of the file system that a directory is on. */
+/** Returns the type of the file system of a directory. */
 function fileSystemOf(directory: string): string {
   const path = resolve(directory) + sep
   const mounts = readFileSync('/proc/self/mounts', 'utf8')

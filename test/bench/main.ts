@@ -27,7 +27,7 @@ const home = await scratchDirectory(options.directory ?? tmpdir())
 process.once('SIGINT', () => process.exit(130))
 process.once('SIGTERM', () => process.exit(143))
 
-/** Builds of tuskit are measured as they are now, whoever builds in the meantime. */
+/** Copies builds of tuskit, in case another process builds meanwhile. */
 async function copied(from: string, name: string): Promise<string> {
   const copy = join(home, name)
   await cp(from, copy, { recursive: true })
@@ -54,13 +54,13 @@ const about = `${date}, ${rounds} rounds, ${machine}`
 console.log(`${about}\n`)
 
 const content = new Content(contentSize(sizes))
-let told = performance.now()
-const tell = (result: Result) => {
-  const seconds = (performance.now() - told) / 1000
-  told = performance.now()
+let started = performance.now()
+const onResult = (result: Result) => {
+  const seconds = (performance.now() - started) / 1000
+  started = performance.now()
   console.log(`${report(result)}\n(${seconds.toFixed(0)} s)\n`)
 }
-const run = (part: Plan) => bench(part, { content, sizes, rounds, directory: home }, tell)
+const run = (part: Plan) => bench(part, { content, sizes, rounds, directory: home }, onResult)
 const results = await run(plan)
 const ofOptions = only?.includes('options') === false ? [] : await run(optionPlan)
 

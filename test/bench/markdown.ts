@@ -4,7 +4,7 @@ import { ratioOf, type Result, valueOf } from './results.js'
 /** A server that is compared with another one, under a heading. */
 type Comparison = readonly [heading: string, server: string, other: string]
 
-/** The tables of the documentation: of all servers, and of tuskit with options. */
+/** Returns the tables of the documentation: of all servers, and of tuskit with options. */
 export function markdown(results: readonly Result[], options: readonly Result[]): string {
   const rated = results.filter(({ figures }) => figures[0]!.key === 'rate')
   const others = results.filter((result) => !rated.includes(result))
@@ -34,7 +34,7 @@ export function markdown(results: readonly Result[], options: readonly Result[])
       optionRatios(group),
     ]),
   ]
-  // A table without rows or columns goes with what introduces it.
+  // A table without rows or columns is dropped, together with its introduction.
   const kept = parts.flatMap((part, i) =>
     i % 2 === 1 && part !== '' ? [`${parts[i - 1]!}\n\n${part}`] : [],
   )
@@ -45,7 +45,7 @@ function contestantsOf({ outcomes }: Result): string[] {
   return outcomes.map(({ contestant }) => contestant)
 }
 
-/** Results that have the same columns. */
+/** Groups results that have the same columns. */
 function groups(results: readonly Result[]): Result[][] {
   const found = new Map<string, Result[]>()
   for (const result of results) {
@@ -55,7 +55,7 @@ function groups(results: readonly Result[]): Result[][] {
   return [...found.values()]
 }
 
-/** All servers but the one that the others are compared with. */
+/** Returns all servers but the base of the comparison. */
 function variantsOf(group: readonly Result[]): string[] {
   return contestantsOf(group[0]!).slice(1)
 }
@@ -98,14 +98,14 @@ function absolute(
   )
 }
 
-/** The heading of a column, with the name of the server in its first one. */
+/** Returns the heading of a column, with the name of the server in its first one. */
 function headingOf(key: string, name: string): string {
   if (key === 'cpu') return 'CPU'
   if (name === '') return key
   return key === 'rate' ? name : `${name}: ${key}`
 }
 
-/** A row for each figure. */
+/** Returns a row for each figure. */
 function single(results: readonly Result[], servers: readonly string[]): string {
   return table(
     ['', ...servers],
@@ -122,14 +122,14 @@ function cell(result: Result, server: string, key: string): string {
   return inDigits(valueOf(result, server, key)) || '–'
 }
 
-/** Empty if there is nothing to show. */
+/** Returns a table, or nothing if it would be empty. */
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0 || header.length === 1) return ''
   const rule = header.map((_, i) => (i === 0 ? '---' : '---:'))
   return [header, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** Why figures are missing. */
+/** Returns the reasons for missing figures. */
 function reasons(results: readonly Result[]): string {
   return results
     .flatMap(({ workload, outcomes }) =>

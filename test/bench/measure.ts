@@ -7,7 +7,7 @@ import { percentile } from './statistics.js'
 
 const MiB = 1024 * 1024
 
-/** Runs `work`, which moves some bytes, while a probe asks for another upload. */
+/** Runs `work`, which moves some bytes, while a probe requests another upload. */
 export async function measureTransfer(
   server: RunningServer,
   probed: string,
@@ -27,8 +27,9 @@ export async function measureTransfer(
 }
 
 /**
- * Writes as many bytes as are going to be stored, and removes them: a virtual machine gives memory that was free for some
- * seconds back to its host, and whoever touches it next pays several times what the write costs.
+ * Writes as many bytes as the work stores, and removes them. A virtual machine returns memory that
+ * was free for some seconds to its host, and the next process to use it pays several times the
+ * price of the write.
  */
 function backMemory(directory: string, bytes: number): void {
   const path = join(directory, '.memory')
@@ -40,7 +41,7 @@ function backMemory(directory: string, bytes: number): void {
 
 const block = Buffer.alloc(MiB)
 
-/** Runs `work`, which makes some requests and returns the milliseconds that each took. */
+/** Runs `work`, which makes some requests, and returns the milliseconds that each took. */
 export async function measureRequests(
   server: RunningServer,
   work: () => Promise<readonly number[]>,
@@ -59,7 +60,7 @@ interface Used {
   readonly peak: number
 }
 
-/** Runs `work` and says what the server used meanwhile; memory in MiB. */
+/** Runs `work`, and returns what the server used in the meantime; memory in MiB. */
 async function meter({ meter }: RunningServer, work: () => Promise<void>): Promise<Used> {
   meter.resetPeak()
   const cpu = meter.cpuSeconds()

@@ -2,15 +2,15 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fullSizes, quickSizes, type Sizes } from './sizes.js'
 
-/** What the command line says. */
+/** The options of the command line. */
 export interface BenchOptions {
   readonly sizes: Sizes
   readonly rounds: number
-  /** Names of workloads; absent: all. */
+  /** Names of workloads. Absent: all. */
   readonly only: readonly string[] | undefined
-  /** Names of servers; absent: all that are there. */
+  /** Names of servers. Absent: all that are installed. */
   readonly servers: readonly string[] | undefined
-  /** Where the data goes; absent: a temporary directory. */
+  /** The directory for the data. Absent: a temporary one. */
   readonly directory: string | undefined
   readonly tusd: string | undefined
   readonly rustus: string | undefined
@@ -20,7 +20,10 @@ export interface BenchOptions {
   readonly updateDocs: boolean
 }
 
-/** Reads the command line. `workloads` are the names that there are. A wrong option is a `TypeError`. */
+/**
+ * Reads the command line. `workloads` are the names of all workloads. Throws a `TypeError` for a
+ * wrong option.
+ */
 export function parseOptions(args: readonly string[], workloads: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],

@@ -1,6 +1,7 @@
-// Asks for an upload with HEAD every so often, over one connection, until it is told to stop; then sends how many
-// milliseconds each answer took. A request that is due while another is under way waits for its turn, and that counts.
-// Arguments: port, path, milliseconds between two requests.
+// Sends HEAD for an upload at regular intervals, over one connection, until its parent sends a
+// message. It then reports how many milliseconds each response took. A request that is due during
+// another one waits, and its waiting counts. Arguments: port, path, milliseconds between two
+// requests.
 import http from 'node:http'
 
 const [port, path, every] = process.argv.slice(2)
@@ -10,7 +11,7 @@ let open = 0
 let stopping = false
 
 function ask() {
-  const asked = performance.now()
+  const due = performance.now()
   open += 1
   http
     .request({
@@ -22,7 +23,7 @@ function ask() {
       headers: { 'Tus-Resumable': '1.0.0' },
     })
     .on('response', (res) => {
-      took.push(performance.now() - asked)
+      took.push(performance.now() - due)
       open -= 1
       res.resume()
       if (open === 0 && stopping) leave()

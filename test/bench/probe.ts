@@ -11,7 +11,7 @@ const every = 10
 export class Probe {
   readonly #child: ChildProcess
 
-  /** Starts to ask for an upload; resolves when it does. */
+  /** Starts the requests, and resolves when they run. */
   static async start(port: number, path: string): Promise<Probe> {
     const child = fork(program, [`${port}`, path, `${every}`])
     await once(child, 'message')
@@ -22,17 +22,17 @@ export class Probe {
     this.#child = child
   }
 
-  /** Ends it; resolves with the milliseconds that each answer took. */
+  /** Stops; resolves with the milliseconds that each response took. */
   async stop(): Promise<readonly number[]> {
-    const told = once(this.#child, 'message')
+    const message = once(this.#child, 'message')
     const exited = once(this.#child, 'exit')
     this.#child.send('stop')
-    const [took] = (await Promise.race([told, exited.then(() => [[]])])) as [number[]]
+    const [took] = (await Promise.race([message, exited.then(() => [[]])])) as [number[]]
     await exited
     return took
   }
 
-  /** Ends it when nobody wants to know any more. */
+  /** Stops without a result. */
   kill(): void {
     this.#child.kill('SIGKILL')
   }

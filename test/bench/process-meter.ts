@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 /** Linux counts the time of processes in hundredths of a second. */
 const ticksPerSecond = 100
 
-/** Reads what a process uses from `/proc`, the same way for every server. */
+/** Reads the usage of a process from `/proc`, the same way for every server. */
 export class ProcessMeter {
   readonly #home: string
 
@@ -11,15 +11,16 @@ export class ProcessMeter {
     this.#home = `/proc/${pid}`
   }
 
-  /** Processor time of all its threads so far. */
+  /** Returns the processor time of all its threads so far. */
   cpuSeconds(): number {
     const stat = readFileSync(`${this.#home}/stat`, 'latin1')
-    // The name before the last bracket may hold anything. `utime` and `stime` are fields 14 and 15, the state is 3.
+    // The name before the last bracket may contain anything. `utime` and `stime` are fields 14 and
+    // 15, the state is 3.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
   }
 
-  /** Lets the peak begin anew at what is resident now. */
+  /** Resets the peak to the memory that is resident now. */
   resetPeak(): void {
     writeFileSync(`${this.#home}/clear_refs`, '5')
   }
@@ -32,7 +33,7 @@ export class ProcessMeter {
     return this.#memory('VmRSS')
   }
 
-  /** Open descriptors. */
+  /** Returns the number of open descriptors. */
   descriptors(): number {
     return readdirSync(`${this.#home}/fd`).length
   }

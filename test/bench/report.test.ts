@@ -8,7 +8,7 @@ import { ratioOf, type Result, valueOf } from './results.js'
 import { fullSizes, quickSizes } from './sizes.js'
 import { median, pairedRatio, percentile } from './statistics.js'
 
-/** Rounds that differ much, and servers whose ratio hardly does. */
+/** Rounds that differ a lot, and servers whose ratio hardly does. */
 const result: Result = {
   workload: 'head',
   title: 'many HEADs',
@@ -16,7 +16,7 @@ const result: Result = {
   outcomes: [
     { contestant: 'limit', rounds: rounds([100, 200, 1000], [4, 2, 1]) },
     { contestant: 'tuskit', rounds: rounds([50, 120, 500], [8, 4, 1]) },
-    { contestant: 'tus-node', rounds: [], failure: 'HEAD was answered with 500' },
+    { contestant: 'tus-node', rounds: [], failure: 'HEAD got 500' },
   ],
 }
 
@@ -29,7 +29,7 @@ test('the median of an odd number is the middle one, of an even number the mean 
   expect(median([4, 1, 100, 2])).toBe(3)
 })
 
-test('a percentile is a value that was measured', () => {
+test('a percentile is one of the measured values', () => {
   const values = Array.from({ length: 100 }, (_, i) => 100 - i)
   expect(percentile(values, 0.5)).toBe(50)
   expect(percentile(values, 0.99)).toBe(99)
@@ -43,7 +43,7 @@ test('a ratio is the median of the ratios of the same rounds', () => {
     least: 0.5,
     most: 0.6,
   })
-  // Not that of the medians, which is 2.
+  // The ratio of the medians would be 2.
   expect(pairedRatio([1, 2, 9], [3, 1, 1])?.median).toBe(2)
   expect(pairedRatio([1, 2, 9], [9, 1, 3])?.median).toBe(2)
   expect(pairedRatio([2, 4, 6], [1, 8, 2])?.median).toBe(2)
@@ -58,14 +58,14 @@ test('a result has the medians and ratios of its servers', () => {
   expect(ratioOf(result, 'tuskit', 'tus-node', 'cpu')).toBeUndefined()
 })
 
-test('a report has figures, ratios with their range, and what is missing', () => {
+test('a report has figures, ratios with their range, and reasons for missing figures', () => {
   expect(report(result)).toMatchInlineSnapshot(`
     "head: many HEADs
                            requests/s  CPU s/1,000  peak MiB  p50 ms  p99 ms
     limit                         200         2.00      64.0    1.00    2.00
     tuskit                        120         4.00      64.0    1.00    2.00
     tuskit ÷ limit  ×0.50 (0.50–0.60)        ×2.00     ×1.00   ×1.00   ×1.00
-    tus-node: failed, HEAD was answered with 500"
+    tus-node: failed, HEAD got 500"
   `)
 })
 
@@ -95,7 +95,7 @@ test('the tables of the documentation have a row for each workload', () => {
     | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
     | many HEADs | 64.0 | 1.00 | 2.00 | 64.0 | 1.00 | 2.00 | – | – | – |
 
-    - head, tus-node: HEAD was answered with 500"
+    - head, tus-node: HEAD got 500"
   `)
 })
 
@@ -105,7 +105,7 @@ test('figures have three digits', () => {
   ])
 })
 
-test('the text between the marks is replaced, and they must be there', () => {
+test('the text between the marks is replaced, and missing marks are an error', () => {
   const page = '# Speed\n\n<!-- bench:begin -->\nold\n<!-- bench:end -->\n\nThe end.\n'
   const updated = '# Speed\n\n<!-- bench:begin -->\n\nnew\n\n<!-- bench:end -->\n\nThe end.\n'
   expect(between(page, 'new')).toBe(updated)

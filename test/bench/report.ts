@@ -1,6 +1,9 @@
 import { pairsOf, ratioOf, type Result, valueOf } from './results.js'
 
-/** What is printed when a workload is over: a table of figures, one of ratios, and reasons for what is missing. */
+/**
+ * Returns the text to print after a workload: a table of figures, one of ratios, and reasons for
+ * missing figures.
+ */
 export function report(result: Result): string {
   const { title, workload, figures, outcomes } = result
   const present = outcomes.filter(({ rounds }) => rounds.length > 0)
@@ -28,14 +31,14 @@ export function report(result: Result): string {
   )
 }
 
-/** Three digits, or as many as stand before the point. */
+/** Formats a number with three digits, or with all those before the point. */
 export function inDigits(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return ''
   if (value >= 100) return value.toFixed(0)
   return value.toFixed(value >= 10 ? 1 : value >= 0.1 ? 2 : 3)
 }
 
-/** Columns of one width; numbers stand to the right. */
+/** Aligns columns to one width, with numbers on the right. */
 function align(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)))
   return rows.map((row) =>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ResponseParser } from './response-parser.js'
 
-const answers = {
+const responses = {
   'with a length':
     'HTTP/1.1 200 OK\r\nLocation: /files/1\r\nCONTENT-LENGTH: 11\r\n\r\nhello\r\n\r\nyo',
   'in chunks':
@@ -12,7 +12,7 @@ const answers = {
     'HTTP/1.1 200 OK\r\nLocation: /files/1\r\nContent-Length: 11\r\n\r\nhello\r\n\r\nyo',
 }
 
-test.each(Object.entries(answers))('an answer %s is read however it is cut', (_, text) => {
+test.each(Object.entries(responses))('a response %s is read however it is cut', (_, text) => {
   for (let size = 1; size <= text.length; size++) {
     let body = ''
     const parser = new ResponseParser(false, (piece) => (body += piece.toString()))
@@ -20,16 +20,16 @@ test.each(Object.entries(answers))('an answer %s is read however it is cut', (_,
       expect(parser.push(Buffer.from(text.slice(at, at + size)))).toBeUndefined()
     }
     const rest = text.slice(Math.floor((text.length - 1) / size) * size)
-    const answer = parser.push(Buffer.from(rest))
-    expect([answer?.status, answer?.bodyBytes, body]).toEqual([200, 11, 'hello\r\n\r\nyo'])
-    expect(answer?.header('location')).toBe('/files/1')
-    expect(answer?.header('upload-offset')).toBeUndefined()
+    const response = parser.push(Buffer.from(rest))
+    expect([response?.status, response?.bodyBytes, body]).toEqual([200, 11, 'hello\r\n\r\nyo'])
+    expect(response?.header('location')).toBe('/files/1')
+    expect(response?.header('upload-offset')).toBeUndefined()
   }
 })
 
 test.each([
   ['to HEAD', true, 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'],
   ['204', false, 'HTTP/1.1 204 No Content\r\n\r\n'],
-])('an answer %s has no body', (_, bodiless, text) => {
+])('a response %s has no body', (_, bodiless, text) => {
   expect(new ResponseParser(bodiless).push(Buffer.from(text))).toMatchObject({ bodyBytes: 0 })
 })

@@ -1,22 +1,22 @@
-/** What a server answered. The body is only counted. */
+/** A response of a server. The parser only counts the bytes of its body. */
 export interface ParsedResponse {
   readonly status: number
   readonly bodyBytes: number
-  /** The value of a header; its name in lower case. */
+  /** Returns the value of a header; pass its name in lower case. */
   header(name: string): string | undefined
 }
 
-/** Reads one answer of HTTP/1.1. Keeps nothing of the buffers that it is given. */
+/** Reads one response of HTTP/1.1. It keeps no reference to the buffers that it gets. */
 export class ResponseParser {
   readonly #bodiless: boolean
   readonly #onBody: ((piece: Buffer) => void) | undefined
   #head = ''
   #status = 0
   #bodyBytes = 0
-  /** Bytes of the body, or of its current chunk, to come. */
+  /** Remaining bytes of the body, or of its current chunk. */
   #left = 0
   #chunked = false
-  /** The line between chunks that is being read; absent inside of a chunk. */
+  /** The line between chunks that is being read; absent within a chunk. */
   #line: string | undefined
 
   constructor(bodiless: boolean, onBody?: (piece: Buffer) => void) {
@@ -24,7 +24,7 @@ export class ResponseParser {
     this.#onBody = onBody
   }
 
-  /** Takes what arrived; returns the answer when it is whole. */
+  /** Reads what arrived, and returns the response when it is complete. */
   push(data: Buffer): ParsedResponse | undefined {
     const body = this.#status === 0 ? this.#takeHead(data) : data
     if (body === undefined) return undefined
@@ -38,7 +38,7 @@ export class ResponseParser {
     }
   }
 
-  /** Returns what follows the head, once that is whole. */
+  /** Returns what follows the head once the head is complete. */
   #takeHead(data: Buffer): Buffer | undefined {
     const before = this.#head.length
     this.#head += data.toString('latin1')
@@ -56,7 +56,7 @@ export class ResponseParser {
     this.#left = Number(valueIn(this.#head, 'content-length') ?? NaN)
     if (Number.isNaN(this.#left)) {
       if (valueIn(this.#head, 'transfer-encoding') !== 'chunked') {
-        throw new Error('An answer without a length')
+        throw new Error('A response without a length')
       }
       this.#left = 0
       this.#chunked = true
@@ -87,7 +87,7 @@ export class ResponseParser {
       at = end + 1
       const line = this.#line.trim()
       this.#line = ''
-      // The end of the chunk before has a line of its own.
+      // The end of the previous chunk has a line of its own.
       if (line === '') {
         if (this.#left < 0) return true
         continue

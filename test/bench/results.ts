@@ -2,7 +2,7 @@ import type { Figure } from './figures.js'
 import type { Outcome } from './run-workload.js'
 import { median, pairedRatio, type Ratio } from './statistics.js'
 
-/** What came out of one workload for all servers. */
+/** The outcomes of one workload for all servers. */
 export interface Result {
   readonly workload: string
   readonly title: string
@@ -10,13 +10,13 @@ export interface Result {
   readonly outcomes: readonly Outcome[]
 }
 
-/** The median of a figure over the rounds, if the server got that far. */
+/** Returns the median of a figure over the rounds, if the server got that far. */
 export function valueOf(result: Result, server: string, key: string): number | undefined {
   const values = valuesOf(result, server, key)
   return values.length === 0 ? undefined : median(values)
 }
 
-/** A figure of one server divided by that of another one, round by round. */
+/** Returns a figure of one server divided by that of another one, round by round. */
 export function ratioOf(
   result: Result,
   server: string,
@@ -27,8 +27,8 @@ export function ratioOf(
 }
 
 /**
- * The pairs that are compared: each server with the first one, and tuskit with every other. `others` come last in
- * each.
+ * Returns the pairs to compare: each server with the first one, and tuskit with every other.
+ * `others` come last in each.
  */
 export function pairsOf({ outcomes }: Result): readonly (readonly [string, string])[] {
   const [first, ...others] = outcomes.map(({ contestant }) => contestant)

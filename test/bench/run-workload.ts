@@ -5,7 +5,7 @@ import type { Sizes } from './sizes.js'
 import { Stage } from './stage.js'
 import { Unsupported, type Workload } from './workload.js'
 
-/** What all workloads of a run have in common. */
+/** The common settings of all workloads of a run. */
 export interface Setting {
   readonly content: Content
   readonly sizes: Sizes
@@ -13,16 +13,16 @@ export interface Setting {
   readonly directory: string
 }
 
-/** What came out for one server: the figures of each round, or the reason why there are none. */
+/** The outcome of one server: the figures of each round, or the reason why there are no figures. */
 export interface Outcome {
   readonly contestant: string
   readonly rounds: readonly Figures[]
   readonly failure?: string
-  /** The server does not offer it: nothing went wrong. */
+  /** Whether the server does not offer the feature, so that nothing went wrong. */
   readonly unsupported?: boolean
 }
 
-/** A server that takes part, until it fails. */
+/** A server that takes part until it fails. */
 class Entry {
   readonly rounds: Figures[] = []
   readonly stage: Stage
@@ -33,7 +33,7 @@ class Entry {
     this.stage = stage
   }
 
-  /** Takes a step unless an earlier one failed. Wrong bytes are nobody's to bear. */
+  /** Takes a step unless an earlier one failed. Wrong bytes end the whole bench. */
   async step(act: () => Promise<void>): Promise<void> {
     if (this.failure !== undefined) return
     try {
@@ -41,7 +41,7 @@ class Entry {
     } catch (error) {
       if (error instanceof WrongBytes) throw error
       this.failure = error
-      // Such a death is told a little later.
+      // The exit of a process is reported a little later than its connections break.
       await new Promise((resolve) => setTimeout(resolve, 100))
       const endings = this.stage.endings()
       await this.stage.close()
@@ -59,8 +59,9 @@ class Entry {
 }
 
 /**
- * Lets servers do a workload, round by round, each time in turn with another one first. The first time of each is not
- * counted. Fails only with {@link WrongBytes}. Small files stay: removing them makes others slow to create.
+ * Runs a workload with all servers, round by round. Another server starts each round, and the first
+ * run of each does not count. Fails only with {@link WrongBytes}. Small files remain, because
+ * removing them would slow down the creation of others.
  */
 export async function runWorkload(
   workload: Workload,

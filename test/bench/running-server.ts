@@ -8,10 +8,10 @@ import { ProcessMeter } from './process-meter.js'
 
 const running = new Set<ChildProcess>()
 
-// Whatever ends the bench ends the servers.
+// Ends the servers whatever ends the bench.
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
-/** Until a server listens, in milliseconds. */
+/** How long a server may take to listen, in milliseconds. */
 const startTimeout = 10_000
 
 /** A server in a process of its own. */
@@ -22,7 +22,7 @@ export class RunningServer {
   #port = 0
   #errors = ''
 
-  /** Starts a server with its data in a directory; resolves when it listens. */
+  /** Starts a server with its data in a directory, and resolves when it listens. */
   static async start(contestant: Contestant, directory: string): Promise<RunningServer> {
     const { choosesPort } = contestant
     const given = choosesPort ? 0 : await freePort()
@@ -35,8 +35,11 @@ export class RunningServer {
       throw new Error(`not started: ${server.ending()}`)
     })
     try {
-      server.#port = await Promise.race([choosesPort ? told(child) : reachable(given), ended])
-      // It ends some time.
+      server.#port = await Promise.race([
+        choosesPort ? printedPort(child) : reachable(given),
+        ended,
+      ])
+      // The process ends at some time, which must not count as an unhandled rejection.
       ended.catch(() => {})
       return server
     } catch (error) {
@@ -60,12 +63,12 @@ export class RunningServer {
     return this.#port
   }
 
-  /** The file that has the bytes of an upload: all these servers name it by the id. */
+  /** Returns the file with the bytes of an upload. All these servers name it by the id. */
   fileOf(path: string): string {
     return join(this.directory, basename(path))
   }
 
-  /** How the process ended, if it did. */
+  /** Describes how the process ended, if it did. */
   ending(): string | undefined {
     const { exitCode, signalCode } = this.#child
     if (exitCode === null && signalCode === null) return undefined
@@ -91,15 +94,15 @@ export class RunningServer {
   }
 }
 
-/** The port that a program prints as its first line. */
-async function told(child: ChildProcess): Promise<number> {
+/** Returns the port that a program prints as its first line. */
+async function printedPort(child: ChildProcess): Promise<number> {
   const [line] = (await once(child.stdout!, 'data')) as [Buffer]
-  // Read on, so that it never blocks.
+  // Keep reading, so that the process never blocks.
   child.stdout!.resume()
   return Number(line.toString())
 }
 
-/** Resolves when something listens. */
+/** Resolves when a server listens. */
 async function reachable(port: number): Promise<number> {
   const until = performance.now() + startTimeout
   for (;;) {

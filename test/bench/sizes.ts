@@ -1,26 +1,29 @@
-/** How much each workload does. */
+/** The amount of work of each workload. */
 export interface Sizes {
   /** Bytes of the large transfers: one PATCH, sequential chunks, a download. */
   readonly large: number
   /** Bytes of each sequential chunk. */
   readonly chunk: number
-  /** Uploads at a time, and the bytes of each. */
+  /** Simultaneous uploads, and the bytes of each. */
   readonly parallel: readonly [count: number, bytes: number]
-  /** Small uploads, the bytes of each, and the connections that they come by. */
+  /** Small uploads, the bytes of each, and their connections. */
   readonly small: readonly [count: number, bytes: number, connections: number]
-  /** HEAD requests, the uploads that they ask for, and the connections. */
+  /** HEAD requests, the uploads they are for, and the connections. */
   readonly head: readonly [count: number, uploads: number, connections: number]
-  /** Clients that idle, and the small uploads before them. */
+  /** Idle clients, and the small uploads before them. */
   readonly slow: readonly [clients: number, warmUp: number]
   /** Bytes sent with checksums, and those of each chunk. */
   readonly checksum: readonly [bytes: number, chunk: number]
   /** Parts of a concatenation, and the bytes of each. */
   readonly concat: readonly [parts: number, bytes: number]
-  /** Uploads that are stored in the one and in the other directory. */
+  /** Stored uploads in the small directory and in the large one. */
   readonly growth: readonly [few: number, many: number]
-  /** Creations with few, creations with many and HEADs of one batch, and the batches of one round. */
+  /**
+   * Creations with few uploads, creations with many and HEADs of one batch, and the batches of one
+   * round.
+   */
   readonly growthBatch: readonly [few: number, many: number, heads: number, batches: number]
-  /** Uploads that are resumed, the bytes of each, and the milliseconds after which a client gives up. */
+  /** Resumed uploads, the bytes of each, and the milliseconds after which a client gives up. */
   readonly resume: readonly [count: number, bytes: number, patience: number]
 }
 
@@ -56,7 +59,7 @@ export const quickSizes: Sizes = {
   resume: [1, 8 * MiB, 5_000],
 }
 
-/** Enough to see that it works. */
+/** Enough to see that everything works. */
 export const tinySizes: Sizes = {
   large: 3 * MiB,
   chunk: MiB,
@@ -71,17 +74,17 @@ export const tinySizes: Sizes = {
   resume: [1, MiB, 15_000],
 }
 
-/** The random bytes that every upload is a slice of. */
+/** The size of the random bytes that every upload is a slice of. */
 export function contentSize({ large, parallel, checksum, concat }: Sizes): number {
   return Math.max(large, parallel[0] * parallel[1], checksum[0], concat[0] * concat[1])
 }
 
-/** `1,000`, for titles. */
+/** Formats a number for titles: `1,000`. */
 export function counted(count: number): string {
   return count.toLocaleString('en')
 }
 
-/** `64 MiB`, for titles. */
+/** Formats a size for titles: `64 MiB`. */
 export function inWords(bytes: number): string {
   if (bytes >= 1024 * MiB) return `${bytes / 1024 / MiB} GiB`
   return bytes >= MiB ? `${bytes / MiB} MiB` : `${bytes / KiB} KiB`

@@ -6,7 +6,7 @@ import { RunningServer } from './running-server.js'
 import type { Sizes } from './sizes.js'
 import { TusClient } from './tus-client.js'
 
-/** Where one server does one workload. */
+/** One server during one workload. */
 export class Stage {
   readonly contestant: Contestant
   readonly content: Content
@@ -30,14 +30,14 @@ export class Stage {
     return server
   }
 
-  /** A connection to a server that lasts until the workload is over. */
+  /** Opens a connection to a server that lasts until the workload is over. */
   async connect(server: RunningServer): Promise<TusClient> {
     const client = await TusClient.open(server.port)
     this.#clients.add(client)
     return client
   }
 
-  /** Lets something use connections to a server, which are closed afterwards. */
+  /** Runs `work` with connections to a server, and closes them afterwards. */
   async connected<Result>(
     server: RunningServer,
     count: number,
@@ -57,13 +57,16 @@ export class Stage {
     }
   }
 
-  /** Compares a stored upload with a slice of the content, and removes it at once: large files keep the disk busy. */
+  /**
+   * Compares a stored upload with a slice of the content, and removes it at once, since large files
+   * keep the disk busy.
+   */
   async verifyAndRemove(server: RunningServer, path: string, slice: Slice): Promise<void> {
     await this.content.verify(server.fileOf(path), slice)
     await rm(server.fileOf(path))
   }
 
-  /** How processes ended that should be there. */
+  /** Describes how processes ended that should still run. */
   endings(): string[] {
     return this.#servers.flatMap((server) => server.ending() ?? [])
   }

@@ -1,4 +1,4 @@
-/** The middle one, or the mean of the two in the middle. */
+/** Returns the middle one, or the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)
@@ -6,7 +6,7 @@ export function median(values: readonly number[]): number {
   return (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** The smallest value that `share` of the values, between 0 and 1, do not exceed. */
+/** Returns the smallest value that `share` of the values, between 0 and 1, do not exceed. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN
@@ -19,7 +19,7 @@ export interface Ratio {
   readonly most: number
 }
 
-/** Compares what was measured in the same round: what disturbs a round disturbs both. */
+/** Compares values of the same round, since a disturbance affects both. */
 export function pairedRatio(
   values: readonly number[],
   others: readonly number[],

@@ -1,12 +1,12 @@
 import type { ParsedResponse } from './response-parser.js'
 import { Connection } from './connection.js'
 
-/** The server answered something else than expected. */
+/** The server sent another status than expected. */
 export class UnexpectedResponse extends Error {
   readonly status: number
 
   constructor(method: string, status: number) {
-    super(`${method} was answered with ${status}`)
+    super(`${method} got ${status}`)
     this.status = status
   }
 }
@@ -31,14 +31,14 @@ export class TusClient {
     this.connection.close()
   }
 
-  /** Creates an upload, with its bytes if they are given; resolves with its path. */
+  /** Creates an upload, with its bytes if they are given. Resolves with its path. */
   async create(length: number, body?: Buffer, headers = ''): Promise<string> {
     const type = body ? chunkType : ''
     const size = `Upload-Length: ${length}\r\nContent-Length: ${body?.length ?? 0}\r\n`
     return locationOf(await this.#request('POST', '/files', 201, type + size + headers, body))
   }
 
-  /** Joins uploads that are parts; resolves with the path of the whole. */
+  /** Concatenates partial uploads. Resolves with the path of the final upload. */
   async join(paths: readonly string[]): Promise<string> {
     const headers = `Upload-Concat: final;${paths.join(' ')}\r\nContent-Length: 0\r\n`
     return locationOf(await this.#request('POST', '/files', 201, headers))
@@ -49,7 +49,7 @@ export class TusClient {
     await this.#request('PATCH', path, 204, all, body)
   }
 
-  /** The start of a PATCH whose body comes in pieces. */
+  /** Returns the head of a PATCH whose body comes in pieces. */
   patchHead(path: string, offset: number, size: number): string {
     return this.#head('PATCH', path, this.patchHeaders(offset, size))
   }
@@ -60,8 +60,8 @@ export class TusClient {
 
   /** Resolves with the offset. */
   async head(path: string): Promise<number> {
-    const answer = await this.#request('HEAD', path, 200)
-    return Number(answer.header('upload-offset') ?? NaN)
+    const response = await this.#request('HEAD', path, 200)
+    return Number(response.header('upload-offset') ?? NaN)
   }
 
   /** Resolves with the number of bytes. */
@@ -69,11 +69,14 @@ export class TusClient {
     return (await this.#request('GET', path, 200, '', undefined, onBody)).bodyBytes
   }
 
-  /** What the server says about a feature of tus: the values of a header of its answer to OPTIONS. */
+  /**
+   * Returns what the server says about an extension: the values of a header in its response to
+   * OPTIONS.
+   */
   async announced(header: string): Promise<readonly string[]> {
     const head = this.#head('OPTIONS', '/files', '')
-    const answer = await this.connection.request(head)
-    return (answer.header(header) ?? '').split(',').map((value) => value.trim())
+    const response = await this.connection.request(head)
+    return (response.header(header) ?? '').split(',').map((value) => value.trim())
   }
 
   #head(method: string, path: string, headers: string): string {
@@ -89,16 +92,16 @@ export class TusClient {
     onBody?: (piece: Buffer) => void,
   ): Promise<ParsedResponse> {
     const head = this.#head(method, path, headers)
-    const answer = await this.connection.request(head, body, onBody)
-    // Some answer HEAD with 204.
-    const good = answer.status === expected || (method === 'HEAD' && answer.status === 204)
-    if (!good) throw new UnexpectedResponse(method, answer.status)
-    return answer
+    const response = await this.connection.request(head, body, onBody)
+    // Some servers respond to HEAD with 204.
+    const good = response.status === expected || (method === 'HEAD' && response.status === 204)
+    if (!good) throw new UnexpectedResponse(method, response.status)
+    return response
   }
 }
 
-function locationOf(answer: ParsedResponse): string {
-  const location = answer.header('location')
-  if (location === undefined) throw new Error('POST was answered without Location')
+function locationOf(response: ParsedResponse): string {
+  const location = response.header('location')
+  if (location === undefined) throw new Error('The response to POST has no Location')
   return new URL(location, 'http://127.0.0.1').pathname
 }

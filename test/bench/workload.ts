@@ -2,7 +2,7 @@ import type { Figure, Figures } from './figures.js'
 import type { Sizes } from './sizes.js'
 import type { Stage } from './stage.js'
 
-/** Something that servers are asked to do. */
+/** A task for servers. */
 export interface Workload {
   readonly name: string
   title(sizes: Sizes): string
@@ -10,11 +10,11 @@ export interface Workload {
   /** Whether the first round counts already. */
   readonly withoutWarmUp?: boolean
   /**
-   * Prepares one server; returns what measures one round. A server that cannot do it is told by throwing
-   * {@link Unsupported}.
+   * Prepares one server, and returns a function that measures one round. Throws {@link Unsupported}
+   * for a server that cannot do it.
    */
   open(stage: Stage): Promise<() => Promise<Figures>>
 }
 
-/** The server does not offer what the workload needs. */
+/** The server does not offer a feature that the workload needs. */
 export class Unsupported extends Error {}

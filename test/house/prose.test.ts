@@ -39,7 +39,6 @@ const unrevised: readonly string[] = [
   'src/upload.ts',
   'src/uploads',
   'test/abuse',
-  'test/bench',
   'test/conformance-suite',
   'test/core',
   'test/file-store',

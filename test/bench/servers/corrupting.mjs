@@ -1,4 +1,4 @@
-// `limit`, but with wrong bits in what comes by PATCH. Argument as there.
+// `limit`, except that it corrupts the bodies of PATCH. Same argument.
 import fs from 'node:fs'
 
 const { createWriteStream } = fs

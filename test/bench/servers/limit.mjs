@@ -1,5 +1,6 @@
-// The least that a Node server can do to move bytes between a socket and a file with streams: no validation, no locks,
-// no records. What the others are compared with. Argument, as JSON: `directory`, `port`.
+// The minimum that a Node server can do to move bytes between a socket and a file with streams: no
+// validation, no locks, no records. The others are compared with it. Argument, as JSON:
+// `directory`, `port`.
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'

@@ -1,11 +1,12 @@
-// Argument, as JSON: `directory`; `build`, where tuskit is; `durability` and `fileLocker`, if not the default.
+// Argument, as JSON: `directory`; `build`, the build of tuskit; `durability` and `fileLocker`, if
+// not the default.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const { directory, build, durability = 'os', fileLocker } = JSON.parse(process.argv[2])
 const load = (entry) => import(pathToFileURL(join(build, entry)).href)
 const { createHandler, createServer, StoreComposer, ...index } = await load('index.js')
-// Older builds have it by another name.
+// Older builds use another name.
 const { createUploadServer = createServer } = index
 const { FileInfoStore, FileLocker, FileStore } = await load('file-store.js')
 

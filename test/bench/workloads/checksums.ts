@@ -8,7 +8,7 @@ import type { Stage } from '../stage.js'
 import { Unsupported, type Workload } from '../workload.js'
 import { storeSmall } from './small-files.js'
 
-/** Chunks that all come with a checksum. */
+/** Sends chunks that all have a checksum. */
 export function checksumWorkload(algorithm: SentChecksum): Workload {
   return {
     name: algorithm,
@@ -19,7 +19,7 @@ export function checksumWorkload(algorithm: SentChecksum): Workload {
   }
 }
 
-/** Chunks with the checksum that the contestant is about. */
+/** Sends chunks with the checksum of the contestant. */
 export const sentChecksums: Workload = {
   name: 'checksums',
   title: ({ checksum: [bytes, chunk] }) =>

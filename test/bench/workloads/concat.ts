@@ -32,7 +32,7 @@ export const concat: Workload = {
           whole = await client!.join(paths)
         })
         await stage.verifyAndRemove(server, whole, [0, parts * bytes])
-        // A server may have made the whole of a part.
+        // A server may have turned a part into the whole.
         for (const part of paths) await rm(server.fileOf(part), { force: true })
         return figures
       })

@@ -14,22 +14,22 @@ export const get: Workload = {
     const server = await stage.start()
     const probed = await storeSmall(stage, server)
     const { large } = stage.sizes
-    // Connections stay open: there are servers that die when one is closed right after the last byte.
+    // Connections stay open because some servers die when one is closed right after the last byte.
     const sender = await stage.connect(server)
     const path = await sender.create(large)
     await sender.patch(path, 0, stage.content.bytes([0, large]))
     await stage.content.verify(server.fileOf(path), [0, large])
-    // Looked at once; afterwards the bytes are only counted.
+    // The bytes are compared once; afterwards they are only counted.
     const hash = createHash('sha256')
     await sender.get(path, (piece) => hash.update(piece))
     if (!hash.digest().equals(stage.content.digest([0, large]))) {
-      throw new WrongBytes(`${stage.contestant.name} serves bytes that were not sent`)
+      throw new WrongBytes(`${stage.contestant.name} serves bytes that differ from those sent`)
     }
     return async () => {
       const client = await stage.connect(server)
       return measureTransfer(server, probed, large, async () => {
         const bytes = await client.get(path)
-        if (bytes !== large) throw new WrongBytes(`GET gave ${bytes} of ${large} bytes`)
+        if (bytes !== large) throw new WrongBytes(`GET returned ${bytes} of ${large} bytes`)
       })
     }
   },

@@ -5,7 +5,7 @@ import type { Stage } from '../stage.js'
 import type { Workload } from '../workload.js'
 import { many } from './many.js'
 
-/** Connections that fill a directory, and those that are measured. */
+/** Connections that fill a directory, and connections that are measured. */
 const [filling, measured] = [16, 8]
 
 export const growth: Workload = {
@@ -24,7 +24,7 @@ export const growth: Workload = {
     const [creationsFew, creationsMany, heads, batches] = stage.sizes.growthBatch
     return async (): Promise<Figures> => {
       const [one, other] = [new Times(), new Times()]
-      // In turn, so that what disturbs one disturbs the other.
+      // Alternates, so that a disturbance affects both.
       for (let batch = 0; batch < batches; batch++) {
         await one.measure(stage, small, creationsFew, heads)
         await other.measure(stage, large, creationsMany, heads)
@@ -39,13 +39,13 @@ export const growth: Workload = {
   },
 }
 
-/** A server and what it has stored. */
+/** A server, and the uploads it has stored. */
 interface Filled {
   readonly server: RunningServer
   readonly paths: string[]
 }
 
-/** The length of the uploads, of which nothing is sent. */
+/** The length of the uploads. None of their bytes is sent. */
 const length = 1024
 
 async function fill(stage: Stage, count: number): Promise<Filled> {
@@ -54,7 +54,7 @@ async function fill(stage: Stage, count: number): Promise<Filled> {
   return filled
 }
 
-/** Creates uploads; resolves with the milliseconds that it took. */
+/** Creates uploads. Resolves with the milliseconds that it took. */
 function create(stage: Stage, { server, paths }: Filled, count: number, connections: number) {
   return stage.connected(server, connections, async (clients) => {
     const started = performance.now()
@@ -63,14 +63,15 @@ function create(stage: Stage, { server, paths }: Filled, count: number, connecti
   })
 }
 
-/** Asks for uploads, here and there; resolves with the milliseconds that it took. */
+/** Sends HEAD for uploads in many places. Resolves with the milliseconds that it took. */
 function ask(stage: Stage, { server, paths }: Filled, count: number) {
   return stage.connected(server, measured, async (clients) => {
     const started = performance.now()
     await many(clients, count, async (client, i) => {
-      // A step that shares no divisor with the number of uploads comes to all of them, in no order that a disk likes.
+      // A step that shares no divisor with the number of uploads reaches all of them, in no order
+      // that suits a disk.
       const offset = await client.head(paths[(i * 7_919) % paths.length]!)
-      if (offset !== 0) throw new Error(`HEAD says ${offset} of an empty upload`)
+      if (offset !== 0) throw new Error(`HEAD reports ${offset} for an empty upload`)
     })
     return performance.now() - started
   })
@@ -78,13 +79,13 @@ function ask(stage: Stage, { server, paths }: Filled, count: number) {
 
 /** Milliseconds per request, over all batches. */
 class Times {
-  readonly #sums = { create: 0, head: 0, created: 0, asked: 0 }
+  readonly #sums = { create: 0, head: 0, created: 0, headed: 0 }
 
   async measure(stage: Stage, filled: Filled, creations: number, heads: number): Promise<void> {
     this.#sums.create += await create(stage, filled, creations, measured)
     this.#sums.created += creations
     this.#sums.head += await ask(stage, filled, heads)
-    this.#sums.asked += heads
+    this.#sums.headed += heads
   }
 
   get create(): number {
@@ -92,6 +93,6 @@ class Times {
   }
 
   get head(): number {
-    return this.#sums.head / this.#sums.asked
+    return this.#sums.head / this.#sums.headed
   }
 }

@@ -20,7 +20,7 @@ export const head: Workload = {
         measureRequests(server, () =>
           many(clients, count, async (client, i) => {
             const offset = await client.head(paths[i % uploads]!)
-            if (offset !== bytes) throw new Error(`HEAD says ${offset}, stored are ${bytes}`)
+            if (offset !== bytes) throw new Error(`HEAD reports ${offset} instead of ${bytes}`)
           }),
         ),
       )

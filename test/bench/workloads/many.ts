@@ -1,6 +1,6 @@
 import type { TusClient } from '../tus-client.js'
 
-/** Lets connections take turns at many requests; resolves with the milliseconds that each took. */
+/** Lets connections take turns at many requests. Resolves with the milliseconds that each took. */
 export async function many(
   clients: readonly TusClient[],
   count: number,

@@ -7,7 +7,7 @@ import { median } from '../statistics.js'
 import { type TusClient, UnexpectedResponse } from '../tus-client.js'
 import type { Workload } from '../workload.js'
 
-/** Until the first half may be expected to be stored, in milliseconds. */
+/** After how many milliseconds the first half is expected to be stored. */
 const settled = 1_000
 
 export const resume: Workload = {
@@ -30,7 +30,7 @@ export const resume: Workload = {
   },
 }
 
-/** Resolves with the milliseconds that it took; fails when it takes longer than `patience`. */
+/** Resolves with the milliseconds that it took. Fails when it takes longer than `patience`. */
 function resumeOne(
   stage: Stage,
   server: RunningServer,
@@ -42,7 +42,7 @@ function resumeOne(
     const half = body.length / 2
     const path = await first!.create(body.length)
     const head = first!.patchHead(path, 0, body.length)
-    // It is cut off when all is over.
+    // This connection is cut after the measurement.
     first!.connection.stall(head, body.subarray(0, half))
     await stored(server.fileOf(path), half)
     const started = performance.now()
@@ -53,7 +53,10 @@ function resumeOne(
   })
 }
 
-/** Asks for the offset and sends the rest, until that succeeds, or for `patience` milliseconds. */
+/**
+ * Asks for the offset and sends the rest, repeatedly until that succeeds, or for `patience`
+ * milliseconds.
+ */
 async function finish(
   client: TusClient,
   path: string,
@@ -85,7 +88,7 @@ function mayPass(status: number): boolean {
   return status === 409 || status === 423 || status >= 500
 }
 
-/** Waits until a file has so many bytes, but not for long: some servers store later. */
+/** Waits a moment until a file has that many bytes. Some servers store later. */
 async function stored(path: string, bytes: number): Promise<void> {
   const until = performance.now() + settled
   while (performance.now() < until) {

@@ -8,13 +8,13 @@ import type { Workload } from '../workload.js'
 import { many } from './many.js'
 import { storeMany } from './small-files.js'
 
-/** Bytes of a piece, and the pieces that each client sends. */
+/** The bytes of a piece, and the number of pieces of each client. */
 const [piece, pieces] = [1024, 3]
 
 /** The length of each upload, most of which never comes. */
 const length = 1024 * 1024
 
-/** Until everything sent must be stored, in milliseconds. */
+/** After how many milliseconds everything sent must be stored. */
 const storedWithin = 10_000
 
 export const slow: Workload = {
@@ -25,7 +25,7 @@ export const slow: Workload = {
     { key: 'memory', title: 'KiB per upload' },
     { key: 'descriptors', title: 'descriptors per upload' },
   ],
-  // Every round has a process of its own, and warms it.
+  // Every round has a process of its own, and warms it up.
   withoutWarmUp: true,
   async open(stage) {
     return async () => {
@@ -70,13 +70,13 @@ async function idle(stage: Stage, server: RunningServer): Promise<Figures> {
   })
 }
 
-/** Waits until each upload has so many bytes on the disk. */
+/** Waits until each upload has that many bytes on the disk. */
 async function stored(paths: readonly string[], server: RunningServer, bytes: number) {
   const until = performance.now() + storedWithin
   for (const path of paths) {
     while ((await stat(server.fileOf(path))).size < bytes) {
       if (performance.now() > until) {
-        throw new Error(`what was sent is not stored within ${storedWithin} ms`)
+        throw new Error(`the bytes sent are not stored within ${storedWithin} ms`)
       }
       await new Promise((resolve) => setTimeout(resolve, 10))
     }

@@ -67,13 +67,13 @@ async function openSmall(stage: Stage, upload: Upload) {
     })
 }
 
-/** Another one for each file, as far as the content goes. */
+/** Returns different bytes for each file, as far as the content allows. */
 function sliceOf({ content, sizes: { small } }: Stage, i: number): Slice {
   const start = (i * small[1]) % (content.size - small[1])
   return [start, start + small[1]]
 }
 
-/** Stores some small uploads, for requests that ask for them; resolves with their paths. */
+/** Stores some small uploads for later requests. Resolves with their paths. */
 export function storeMany(stage: Stage, server: RunningServer, count: number): Promise<string[]> {
   const [, , connections] = stage.sizes.small
   return stage.connected(server, connections, async (clients) => {
@@ -89,7 +89,7 @@ export function storeMany(stage: Stage, server: RunningServer, count: number): P
   })
 }
 
-/** Stores one, for the probe. */
+/** Stores one for the probe. */
 export async function storeSmall(stage: Stage, server: RunningServer): Promise<string> {
   const [path] = await storeMany(stage, server, 1)
   return path!

@@ -9,15 +9,15 @@ import { slow } from './slow.js'
 import { smallPatch, smallPost } from './small-files.js'
 import { chunks, onePatch, parallel } from './transfers.js'
 
-/** What every server is given, in the order in which it is run. */
+/** The workloads of every server, in the order in which they run. */
 export const workloads: readonly Workload[] = [
   ...[onePatch, chunks, parallel, smallPost, smallPatch, head, slow],
   ...(['sha1', 'sha256', 'crc32'] as const).map(checksumWorkload),
   ...[growth, concat, get, resume],
 ]
 
-/** What tuskit is given with each of its options. */
+/** The workloads of tuskit with each of its options. */
 export const optionWorkloads: readonly Workload[] = [chunks, smallPost, head]
 
-/** What tuskit is given with each checksum, and without any. */
+/** The workloads of tuskit with each checksum, and without any. */
 export const checksumOptions: Workload = sentChecksums
