@@ -47,7 +47,6 @@ const unrevised: readonly string[] = [
   'test/hooks',
   'test/http',
   'test/http2',
-  'test/interop',
   'test/laws',
   'test/limited-store',
   'test/memory-store',

@@ -3,9 +3,10 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
 /**
- * A way to a server that breaks. Of each connection only so many bytes arrive there as `limits` says, in the order of the
- * connections; those beyond the list are whole. When that many have been passed on and `ready` resolves, the server sees
- * the end of the connection; and when it has closed its side, so does the client. Returns the port.
+ * Starts a proxy that breaks connections, and returns its port. It passes only the number of bytes
+ * that `limits` has for each connection, in the order of the connections; later ones pass
+ * completely. After that many bytes, and when `ready` resolves, the server sees the end of the
+ * connection. Once the server has closed its side, so does the client.
  */
 export async function cuttingProxy(
   target: number,
@@ -39,7 +40,7 @@ export async function cuttingProxy(
       client.removeAllListeners('data').pause()
       upstream.removeAllListeners('drain')
       await ready()
-      // What the server says to a body that is cut short is not heard.
+      // The client does not receive the response to a body that is cut short.
       upstream.removeAllListeners('data').resume()
       upstream.end()
     }

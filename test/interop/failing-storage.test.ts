@@ -33,8 +33,8 @@ interface Fault {
 }
 
 /**
- * Uploads with tus-js-client through a fault, which begins between two chunks and ends when so many requests have failed.
- * Returns the URL, all URLs that were asked for, and what the server said.
+ * Uploads with tus-js-client through a fault, which begins between two chunks and ends after six
+ * failed requests. Returns the URL, all URLs of requests, the statuses and the error codes.
  */
 async function uploadThrough(endpoint: string, fault: Fault) {
   const replies: string[] = []
@@ -76,7 +76,7 @@ function expectResumed(url: string, { urls, replies }: { urls: Set<string>; repl
   expect(replies.filter((reply) => / (4|5)/.test(reply)).length).toBeGreaterThanOrEqual(6)
 }
 
-/** A folder or file that is something else for a while. */
+/** Replaces a folder or file for a while. */
 function replaced(path: () => Promise<string>, by: (path: string) => Promise<unknown>): Fault {
   let place: string
   return {
@@ -97,7 +97,7 @@ const file = (path: string) => writeFile(path, '')
 const folder = (path: string) => mkdir(path)
 const loop = (path: string) => symlink(path, path)
 
-/** Where in the directory something of the one upload lies. */
+/** Returns the path of a part of the only upload. */
 const found = (directory: string, pattern: RegExp) => async () => {
   const names = await readdir(directory)
   return join(
@@ -109,7 +109,7 @@ const record = /^\..*\.info$/
 const content = /^[^.]/
 
 const faults: readonly (readonly [string, (directory: string) => Fault])[] = [
-  ['its directory is away', (directory) => replaced(async () => directory, nothing)],
+  ['its directory is missing', (directory) => replaced(async () => directory, nothing)],
   ['its directory is empty', (directory) => replaced(async () => directory, folder)],
   ['its directory is a file (ENOTDIR)', (directory) => replaced(async () => directory, file)],
   ['its directory is a loop (ELOOP)', (directory) => replaced(async () => directory, loop)],
@@ -123,7 +123,7 @@ const faults: readonly (readonly [string, (directory: string) => Fault])[] = [
   ],
   [
     'it may not be read (EACCES)',
-    // Root may do everything, so the process is somebody else for a while.
+    // Root may do everything, so the process runs as another user for a while.
     (directory) => ({
       async begin() {
         await chmod(directory, 0o700)
@@ -144,7 +144,7 @@ const faults: readonly (readonly [string, (directory: string) => Fault])[] = [
 ]
 
 test.each(faults)(
-  'tus-js-client resumes from storage while %s for a while',
+  'tus-js-client resumes after storage fails for a while because %s',
   async (name, faultOf) => {
     const home = await temporaryDirectory()
     const directory = join(home, 'disk', 'uploads')
@@ -161,8 +161,8 @@ test.each(faults)(
     )
     const log = keptLog()
     const { origin } = await serve({ composer, logger: log })
-    const { url, ...told } = await uploadThrough(`${origin}/files/`, fault)
-    expectResumed(url, told)
+    const { url, ...rest } = await uploadThrough(`${origin}/files/`, fault)
+    expectResumed(url, rest)
     expect(log.lines.some(({ fields }) => fields.code === 'ERR_STORAGE_UNAVAILABLE')).toBe(true)
     expect(digest(await readFile(join(directory, url.split('/').at(-1)!)))).toBe(digest(data))
   },
@@ -178,7 +178,7 @@ const everything = [
 const errors = [
   ['EIO', calls],
   ['ESTALE', calls],
-  // Only what needs a descriptor fails.
+  // Calls that need a descriptor are the only ones that fail.
   ['EMFILE', 'od'],
   ['ENFILE', 'od'],
 ] as const
@@ -194,16 +194,16 @@ describe.each(errors)('tus-js-client resumes while the system reports %s', (erro
       { directory, locate: 'data/{id}', lease: 1_000, quiet: true },
       disk.environment,
     )
-    const { url, codes, ...told } = await uploadThrough(`${origin}/files/`, {
+    const { url, codes, ...rest } = await uploadThrough(`${origin}/files/`, {
       async begin() {
-        // Otherwise nobody opens it: its content is in memory.
+        // Otherwise no call opens it, because its content is in memory.
         const now = new Date()
         await utimes(await found(directory, record)(), now, now)
         await disk.break({ calls, every: 1, paths, error })
       },
       end: () => disk.heal(),
     })
-    expectResumed(url, told)
+    expectResumed(url, rest)
     expect([...codes]).toEqual(['ERR_STORAGE_UNAVAILABLE'])
     const stored = await readFile(join(directory, 'data', url.split('/').at(-1)!))
     expect(digest(stored)).toBe(digest(data))
@@ -214,10 +214,10 @@ test.each([
   ['a store', 'dataStore'],
   ['an info store', 'infoStore'],
   ['a locker', 'locker'],
-] as const)('tus-js-client resumes when the server behind %s was down', async (_, slot) => {
+] as const)('tus-js-client resumes after the server behind %s was down', async (_, slot) => {
   const composer = memoryComposer()
   let down = false
-  /** A fake: every call of a part whose server does not take connections. */
+  /** A fake: every call fails as if the server behind the part refused connections. */
   const failing = <T extends object>(part: T): T =>
     new Proxy(part, {
       get(target, name) {

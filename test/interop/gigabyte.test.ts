@@ -16,7 +16,7 @@ import { temporaryDirectory } from '../support/serve.js'
 const mebibyte = 1024 * 1024
 const length = 1024 * mebibyte + 12_345
 
-test('1 GiB through two cut connections and two kills of the server', async () => {
+test('an upload of 1 GiB survives two cut connections and two kills of the server', async () => {
   const directory = await temporaryDirectory()
   const source = join(await temporaryDirectory(), 'source')
   await pipeline(Readable.from(pseudoRandom(length)), createWriteStream(source))
@@ -33,7 +33,7 @@ test('1 GiB through two cut connections and two kills of the server', async () =
   const methods: string[] = []
   const offsets: number[] = []
   const url = await new Promise<string>((resolve, reject) => {
-    // The types know the browser only; in Node the client takes streams of files.
+    // The types know only the browser; in Node the client accepts file streams.
     const upload = new Upload(createReadStream(source) as unknown as Buffer, {
       endpoint: `http://127.0.0.1:${proxy.port}/files/`,
       chunkSize: 180 * mebibyte,
@@ -54,22 +54,22 @@ test('1 GiB through two cut connections and two kills of the server', async () =
   expect(methods.filter((method) => method === 'HEAD').length).toBeGreaterThanOrEqual(4)
   expect(offsets).toEqual(offsets.toSorted((a, b) => a - b))
   expect(offsets.at(-1)).toBe(length)
-  // What a broken request brought is kept, so hardly anything was sent twice.
+  // The server keeps the bytes of a broken request, so hardly any byte is sent twice.
   expect(proxy.received).toBeLessThan(length + 200 * mebibyte)
   const stored = join(directory, url.split('/').at(-1)!)
   expect((await stat(stored)).size).toBe(length)
   expect(await digestOf(stored)).toBe(await digestOf(source))
 }, 240_000)
 
-/** What happens once so many bytes have gone to the server. */
+/** A fault that happens after that many bytes have gone to the server. */
 interface Fault {
   readonly after: number
   act(proxy: Proxy): void | Promise<void>
 }
 
-/** Passes bytes on, and lets the faults happen in their order. */
+/** Passes bytes on, and triggers the faults in their order. */
 class Proxy {
-  /** Bytes on their way to the server so far. */
+  /** Bytes sent to the server so far. */
   received = 0
   port = 0
   readonly #sockets = new Set<Socket>()
@@ -110,7 +110,7 @@ class Proxy {
   }
 }
 
-/** A server process that comes back where it was. */
+/** A server process that restarts on the same port. */
 class ServerProcess {
   port = 0
   readonly #directory: string
@@ -145,7 +145,7 @@ class ServerProcess {
   }
 }
 
-/** The key stream of a cipher: fast, the same each time, and without any pattern. */
+/** The key stream of a cipher: fast, reproducible and without a pattern. */
 function* pseudoRandom(size: number): Generator<Buffer> {
   const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16, 'key'), Buffer.alloc(16))
   const zeros = Buffer.alloc(mebibyte)

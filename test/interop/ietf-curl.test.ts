@@ -13,7 +13,7 @@ import { cuttingProxy } from './cutting-proxy.js'
 
 const data = randomBytes(5_000_001)
 
-/** What the draft asks of an upload in one request. */
+/** The headers of the draft for an upload in one request. */
 const whole = ['Upload-Complete: ?1', 'Upload-Draft-Interop-Version: 8']
 
 const partialUpload = 'Content-Type: application/partial-upload'
@@ -21,7 +21,7 @@ const partialUpload = 'Content-Type: application/partial-upload'
 beforeAll(() => ensureProgram('curl'))
 
 let directory: string
-/** A file with the data, under the name `source`. */
+/** A directory with a file of the data, named `source`. */
 let source: string
 let site: Site
 
@@ -32,7 +32,7 @@ beforeEach(async () => {
   site = await serveWith({ interimResponses: true })
 })
 
-test('R-040 an upload: the 104 tells the location first, and the answer is the same as without it', async () => {
+test('R-040 an upload gets a 104 with the location first, and the same response as without it', async () => {
   const { responses, code } = await curl(site.port, [...headers(whole), '--upload-file', source])
   expect(code).toBe(0)
   const first = responses[0]!
@@ -49,7 +49,7 @@ test('R-040 an upload: the 104 tells the location first, and the answer is the s
 })
 
 test.each(['3', '4', '5', '6', '7', '8', '9'])(
-  'R-041 the 104 names interop version %s back, and curl takes it',
+  'R-041 the 104 returns interop version %s, and curl accepts it',
   async (version) => {
     const complete = version === '3' ? 'Upload-Incomplete: ?0' : 'Upload-Complete: ?1'
     const named = `Upload-Draft-Interop-Version: ${version}`
@@ -62,8 +62,8 @@ test.each(['3', '4', '5', '6', '7', '8', '9'])(
   },
 )
 
-test('R-045 with Expect: 100-continue, which curl sends by itself, there is a 100 besides the 104', async () => {
-  // Without the 100, it would wait for so long.
+test('R-045 Expect: 100-continue, which curl sends by default, gets a 100 in addition to the 104', async () => {
+  // Without the 100, curl would wait this long.
   const patient = ['--expect100-timeout', '600']
   const sent = [...headers(whole), ...patient, '--upload-file', source]
   const { responses, code, stderr } = await curl(site.port, ['-v', ...sent])
@@ -75,7 +75,7 @@ test('R-045 with Expect: 100-continue, which curl sends by itself, there is a 10
   await expectFinished(responses.at(-1)!.headers.location!)
 })
 
-test('R-045 a refusal while curl waits for the 100: it sends no body', async () => {
+test('R-045 a refusal while curl waits for the 100 makes it send no body', async () => {
   site = await serveWith({ interimResponses: true, maxSize: 1_000 })
   const patient = ['--expect100-timeout', '600']
   const sent = [...headers(whole), ...patient, '--upload-file', source]
@@ -85,7 +85,7 @@ test('R-045 a refusal while curl waits for the 100: it sends no body', async () 
   expect(stderr).toBe('0')
 })
 
-test('R-042 without a version there is no 104, and the upload works', async () => {
+test('R-042 an upload without a version works, and gets no 104', async () => {
   const sent = [...headers(['Upload-Complete: ?1']), '--upload-file', source]
   const { responses, code } = await curl(site.port, sent)
   expect(code).toBe(0)
@@ -93,7 +93,7 @@ test('R-042 without a version there is no 104, and the upload works', async () =
   await expectFinished(responses[1]!.headers.location!)
 })
 
-test('R-049 without interim responses the upload works', async () => {
+test('R-049 an upload works without interim responses', async () => {
   site = await serveWith({})
   const { responses, code } = await curl(site.port, [...headers(whole), '--upload-file', source])
   expect(code).toBe(0)
@@ -101,7 +101,7 @@ test('R-049 without interim responses the upload works', async () => {
   await expectFinished(responses[1]!.headers.location!)
 })
 
-test('R-048 many 104s with the progress are few enough for curl', async () => {
+test('R-048 curl accepts all 104s that report progress', async () => {
   site = await serveWith({ interimResponses: true, progressInterval: 1 })
   await writeFile(source, Buffer.concat(Array<Buffer>(20).fill(data)))
   const { responses, code } = await curl(site.port, [...headers(whole), '--upload-file', source])
@@ -129,10 +129,10 @@ const resumptions = [
 ]
 
 test.each(resumptions)(
-  'R-050 R-060 a connection that breaks: -I tells the offset, and the rest is sent $how',
+  'R-050 R-060 after a broken connection, -I returns the offset, and curl sends the rest $how',
   async ({ rest }) => {
     const through = await cuttingProxy(site.port, [2_000_000])
-    // It sends the body only after the 100, thus after the 104.
+    // curl sends the body only after the 100, which comes after the 104.
     const patient = ['--expect100-timeout', '600']
     const sent = [...headers(whole), ...patient, '--upload-file', source]
     const { responses, code } = await curl(through, sent)
@@ -140,7 +140,7 @@ test.each(resumptions)(
     expect(responses.map(({ status }) => status)).not.toContain(201)
     const { location } = responses[0]!.headers
     const offset = await offsetOf(location!)
-    // All that arrived but the head of the request.
+    // Everything that arrived, except for the head of the request.
     expect(offset > 1_990_000 && offset < 2_000_000).toBe(true)
 
     const { responses: resumed } = await sendRest(location!, offset, rest(offset))
@@ -152,7 +152,7 @@ test.each(resumptions)(
   },
 )
 
-test('R-029 curl is killed in the middle: what it sent is kept, but is not complete', async () => {
+test('R-029 the server keeps what a killed curl has sent, and the upload is incomplete', async () => {
   site = await serveWith({ generateId: () => 'known' })
   const sent = [...headers([...whole, 'Upload-Length: 5000001']), '-T', '-']
   const { child } = start(site.port, sent)
@@ -169,13 +169,13 @@ test('R-029 curl is killed in the middle: what it sent is kept, but is not compl
   await expectFinished(url)
 
   async function inspect(): Promise<Pick<Inspection, 'offset' | 'finished'>> {
-    // Until the creation has arrived there is nothing.
+    // Until the creation arrives, the directory is empty.
     const none = { offset: undefined, finished: false }
     return site.handler.uploads.inspect('known').catch(() => none)
   }
 })
 
-test('R-101 curl -I while another curl sends: that one is ended, and the upload goes on', async () => {
+test('R-101 curl -I ends another curl that sends, and the upload continues', async () => {
   site = await serveWith({ generateId: () => 'known', interimResponses: true })
   const { child, result } = start(site.port, [...headers(whole), '-T', '-'])
   child.stdin!.on('error', () => {})
@@ -194,7 +194,7 @@ test('R-101 curl -I while another curl sends: that one is ended, and the upload 
   await expectFinished(url)
 })
 
-test('the careful way: an empty creation, pieces, and the end, without any 104', async () => {
+test('an empty creation, pieces and the end work without any 104', async () => {
   site = await serveWith({})
   const created = await curl(site.port, [...headers(['Upload-Complete: ?0']), '-X', 'POST'])
   expect(created.responses[0]).toMatchObject({ status: 201, headers: { 'upload-complete': '?0' } })
@@ -217,7 +217,7 @@ test('the careful way: an empty creation, pieces, and the end, without any 104',
   await expectFinished(location!)
 })
 
-test('R-040 over HTTP/2 with TLS the 104 arrives, too, and a broken upload is resumed', async () => {
+test('R-040 over HTTP/2 with TLS the 104 arrives, too, and curl resumes a broken upload', async () => {
   const handler = createHandler({
     ...{ basePath: '/files', composer: fileComposer(directory), interimResponses: true },
   })
@@ -225,7 +225,7 @@ test('R-040 over HTTP/2 with TLS the 104 arrives, too, and a broken upload is re
   const { port, server } = await serveHttp2(listener, true)
   Object.assign(server, { requestTimeout: 0 })
   const secure = ['--insecure', '--http2']
-  // Not before curl has got the 104 does the connection break.
+  // The connection breaks only after curl has received the 104.
   const located = () => until(async () => heard, Boolean)
   const through = await cuttingProxy(port, [2_000_000], located)
   let heard = false
@@ -238,8 +238,8 @@ test('R-040 over HTTP/2 with TLS the 104 arrives, too, and a broken upload is re
   expect([status, first['upload-draft-interop-version']]).toEqual([104, '8'])
 
   const url = `https://127.0.0.1:${port}${first.location}`
-  const asked = await run('curl', [...common, ...secure, '-I', url]).result
-  const offset = Number(asked.responses[0]!.headers['upload-offset'])
+  const head = await run('curl', [...common, ...secure, '-I', url]).result
+  const offset = Number(head.responses[0]!.headers['upload-offset'])
   expect(offset > 1_900_000 && offset < 2_000_000).toBe(true)
   const rest = join(await temporaryDirectory(), 'rest')
   await writeFile(rest, data.subarray(offset))
@@ -252,7 +252,7 @@ test('R-040 over HTTP/2 with TLS the 104 arrives, too, and a broken upload is re
   )
 })
 
-test('R-080 curl -X DELETE cancels', async () => {
+test('R-080 curl -X DELETE cancels an upload', async () => {
   const created = await curl(site.port, [...headers(['Upload-Complete: ?0']), '-X', 'POST'])
   const { location } = created.responses[0]!.headers
   const removed = await curl(site.port, ['-X', 'DELETE'], location)
@@ -268,7 +268,7 @@ interface Response {
 
 interface Run {
   readonly code: number | null
-  /** All of them, interim ones too, in order. */
+  /** All responses in order, including interim ones. */
   readonly responses: readonly Response[]
   readonly stderr: string
 }
@@ -293,10 +293,13 @@ function start(
   return run('curl', [...common, ...options, `http://127.0.0.1:${port}${path}`])
 }
 
-/** No configuration of the machine, and all heads of responses on stdout. */
+/** Ignores the configuration of the machine, and prints the heads of all responses to stdout. */
 const common = ['-q', '--silent', '--noproxy', '*', '--dump-header', '-', '--output', '/dev/null']
 
-/** Sends the rest of the source by a shell command, which finds the options of curl in its arguments. */
+/**
+ * Sends the rest of the source with a shell command, which gets the options of curl as its
+ * arguments.
+ */
 function sendRest(path: string, offset: number, command: string): Promise<Run> {
   const fields = ['Content-Type: application/partial-upload', `Upload-Offset: ${offset}`, ...whole]
   const url = `http://127.0.0.1:${site.port}${path}`

@@ -34,46 +34,46 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
     requests = []
   })
 
-  describe('works', () => {
-    test('an upload', async () => {
+  describe('the client', () => {
+    test('uploads a file', async () => {
       const url = await upload(data)
       expect(requests).toEqual(['POST ?0', 'PATCH ?1'])
       await expectFinished(url, data)
     })
 
-    test('creation with all of the data', async () => {
+    test('creates an upload with all of the data', async () => {
       const url = await upload(data, { uploadDataDuringCreation: true })
       expect(requests).toEqual(['POST ?1'])
       await expectFinished(url, data)
     })
 
-    test('creation with the first chunk', async () => {
+    test('creates an upload with the first chunk', async () => {
       const url = await upload(data, { uploadDataDuringCreation: true, chunkSize: 2_000_000 })
       expect(requests).toEqual(['POST ?0', 'PATCH ?0', 'PATCH ?1'])
       await expectFinished(url, data)
     })
 
-    test('small chunks', async () => {
+    test('uploads in small chunks', async () => {
       const bytes = data.subarray(0, 10_001)
       const url = await upload(bytes, { chunkSize: 100 })
       expect(requests).toEqual(['POST ?0', ...Array<string>(100).fill('PATCH ?0'), 'PATCH ?1'])
       await expectFinished(url, bytes)
     })
 
-    test('a server without interim responses, as it is by default', async () => {
+    test('uploads to a server without interim responses, the default', async () => {
       const site = await serve({ composer: fileComposer(directory) })
       const url = await upload(data, { endpoint: `${site.origin}/files/`, chunkSize: 3_000_000 })
       expect(requests).toEqual(['POST ?0', 'PATCH ?0', 'PATCH ?1'])
       await expectFinished(url, data)
     })
 
-    test('POST instead of PATCH', async () => {
+    test('uploads with POST instead of PATCH', async () => {
       const url = await upload(data, { overridePatchMethod: true, chunkSize: 3_000_000 })
       expect(requests).toEqual(['POST ?0', 'POST ?0', 'POST ?1'])
       await expectFinished(url, data)
     })
 
-    test('a stream whose length is known when it ends', async () => {
+    test('uploads a stream whose length is known only at its end', async () => {
       const source = Readable.from(pieces(data, 70_000), { objectMode: false })
       const url = await upload(source, { uploadLengthDeferred: true, chunkSize: 1_000_000 })
       expect(requests.slice(0, 2)).toEqual(['POST ?0', 'PATCH ?0'])
@@ -82,19 +82,19 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
       await expectFinished(url, data)
     })
 
-    test('0 bytes, with uploadDataDuringCreation', async () => {
+    test('uploads 0 bytes with uploadDataDuringCreation', async () => {
       const url = await upload(Buffer.alloc(0), { uploadDataDuringCreation: true })
       expect(requests).toEqual(['POST ?1'])
       await expectFinished(url, Buffer.alloc(0))
     })
 
-    test('a file in one request', async () => {
+    test('uploads a file in one request', async () => {
       const url = await upload(createReadStream(await sourceFile()))
       expect(requests).toEqual(['POST ?0', 'PATCH ?1'])
       await expectFinished(url, data)
     })
 
-    test('metadata beyond ASCII', async () => {
+    test('keeps metadata beyond ASCII', async () => {
       const metadata = { filename: 'Grüße ☕ 文件.txt', filetype: 'text/plain', empty: '' }
       const url = await upload(Buffer.from('ten bytes!'), { metadata })
       const { metadata: stored } = await record(url)
@@ -106,7 +106,7 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
       )
     })
 
-    test('pause in the middle of a request, and resume with the same object', async () => {
+    test('resumes with the same object after a pause in the middle of a request', async () => {
       const url = await new Promise<string>((resolve, reject) => {
         let paused = false
         const client = clientOf(data, {
@@ -124,7 +124,7 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
       await expectFinished(url, data)
     })
 
-    test('a connection that breaks: the upload goes on from what arrived', async () => {
+    test('continues from what arrived before the connection broke', async () => {
       const through = await cuttingProxy(port, [2_000_000, 1_000_000])
       const sent: number[] = []
       const url = await upload(data, {
@@ -137,14 +137,14 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
         },
       })
       expect(requests).toEqual(['POST', 'PATCH', 'HEAD', 'PATCH', 'HEAD', 'PATCH'])
-      // All that arrived but the heads of the requests.
+      // Everything that arrived, except for the heads of the requests.
       expect(sent[0]).toBe(0)
       expect(sent[1]! > 1_990_000 && sent[1]! < 2_000_000).toBe(true)
       expect(sent[2]! > 2_980_000 && sent[2]! < 3_000_000).toBe(true)
       await expectFinished(url, data)
     })
 
-    test('resume in another run of the client, from the stored URL', async () => {
+    test('resumes in another run of the client, from the stored URL', async () => {
       const urlStorage = urlStorageAt(join(await temporaryDirectory(), 'urls.json'))
       const options = { urlStorage, chunkSize: 1_000_000 }
       const before = await new Promise<string>((resolve, reject) => {
@@ -175,14 +175,14 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
       await expectFinished(url, data)
     })
 
-    test('a finished upload is found finished', async () => {
+    test('finds a finished upload finished', async () => {
       const url = await upload(data)
       requests = []
       expect(await upload(data, { uploadUrl: url })).toBe(url)
       expect(requests).toEqual(['HEAD'])
     })
 
-    test('HEAD is answered by a handler that shuts down, or the client would begin anew', async () => {
+    test('gets a response to HEAD from a handler that shuts down, so that it does not start over', async () => {
       const url = await upload(data)
       await handler.shutdown()
       requests = []
@@ -192,15 +192,15 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
 
     test.each([
       ['in the same mode', { protocol }],
-      ['in the mode of tus 1.0.0, which is the default of terminate()', {}],
-    ])('termination %s leaves nothing', async (_, options) => {
+      ['in tus 1.0.0 mode, which is the default of terminate()', {}],
+    ])('removes an upload %s', async (_, options) => {
       const url = await upload(data)
       await tusJsClient.Upload.terminate(url, options as UploadOptions)
       expect(await statusOf(url)).toBeOneOf([404, 410])
       expect((await readdir(directory)).filter((name) => name === idOf(url))).toEqual([])
     })
 
-    test('abort with termination in the middle of a request', async () => {
+    test('aborts and removes an upload in the middle of a request', async () => {
       const url = await new Promise<string>((resolve, reject) => {
         let aborted = false
         const client = clientOf(data, {
@@ -216,7 +216,7 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
       expect(await statusOf(url)).toBeOneOf([404, 410])
     })
 
-    test('an upload that was removed is begun anew', async () => {
+    test('starts over when its upload was removed', async () => {
       const removed = await upload(data)
       await handler.uploads.terminate(idOf(removed))
       requests = []
@@ -227,10 +227,10 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
     })
 
     test.each([
-      ['tus 1.0.0 by a client of the draft', 'tus-v1', protocol],
-      ['the draft by a client of tus 1.0.0', protocol, 'tus-v1'],
+      ['tus 1.0.0 by a draft client', 'tus-v1', protocol],
+      ['the draft by a tus 1.0.0 client', protocol, 'tus-v1'],
     ] as const)(
-      'an upload that was begun in %s is not resumed but begun anew',
+      'does not resume an upload that began in %s, but starts over',
       async (_, before, after) => {
         const begun = await new Promise<string>((resolve, reject) => {
           const client = clientOf(data, {
@@ -248,21 +248,23 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
     )
   })
 
-  /** What this release of the client, not the server, gets wrong; docs/getting-started.md tells users of it. */
-  describe('does not work, since the client takes its last bytes for the end but does not say so', () => {
-    test('0 bytes: it sends no Upload-Complete: ?1, so the upload stays open', async () => {
+  /**
+   * Faults of this release of the client, not of the server. docs/getting-started.md informs users.
+   */
+  describe('the client takes its last bytes for the end but does not say so, therefore', () => {
+    test('an upload of 0 bytes has no Upload-Complete: ?1 and stays open', async () => {
       const url = await upload(Buffer.alloc(0))
       expect(requests).toEqual(['POST ?0'])
       expect((await record(url)).state.kind).toBe('open')
     })
 
-    test('a file in chunks: it sends no Upload-Complete: ?1, so the upload stays open', async () => {
+    test('a file in chunks has no Upload-Complete: ?1 and stays open', async () => {
       const url = await upload(createReadStream(await sourceFile()), { chunkSize: 3_000_000 })
       expect(requests).toEqual(['POST ?0', 'PATCH ?0', 'PATCH ?0'])
       await expectFullButOpen(url)
     })
 
-    test('a file that is resumed: it sends no Upload-Complete: ?1, so the upload stays open', async () => {
+    test('a resumed file has no Upload-Complete: ?1 and stays open', async () => {
       const through = await cuttingProxy(port, [2_000_000])
       const url = await upload(createReadStream(await sourceFile()), {
         endpoint: `http://127.0.0.1:${through}/files/`,
@@ -272,14 +274,14 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
       await expectFullButOpen(url)
     })
 
-    test('a stream of given size: it sends no Upload-Complete: ?1, so the upload stays open', async () => {
+    test('a stream of known size has no Upload-Complete: ?1 and stays open', async () => {
       const source = Readable.from(pieces(data, 70_000), { objectMode: false })
       const url = await upload(source, { uploadSize: data.length, chunkSize: 3_000_000 })
       expect(requests).toEqual(['POST ?0', 'PATCH ?0', 'PATCH ?0'])
       await expectFullButOpen(url)
     })
 
-    test('such an upload is not mended by resuming: the client takes the offset for the end', async () => {
+    test('resuming such an upload does not help, since the client takes the offset for the end', async () => {
       const url = await upload(createReadStream(await sourceFile()), { chunkSize: 3_000_000 })
       requests = []
       await upload(data, { uploadUrl: url })
@@ -287,7 +289,7 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
       await expectFullButOpen(url)
     })
 
-    test('such an upload can be completed by an empty PATCH with Upload-Complete: ?1', async () => {
+    test('an empty PATCH with Upload-Complete: ?1 completes such an upload', async () => {
       const url = await upload(createReadStream(await sourceFile()), { chunkSize: 3_000_000 })
       const reply = await fetch(url, {
         method: 'PATCH',
@@ -303,7 +305,7 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
     })
   })
 
-  test('parallelUploads does not work, since the draft has no concatenation: 412, and the parts remain', async () => {
+  test('gets 412 for parallelUploads, since the draft has no concatenation, and the parts remain', async () => {
     const failure = upload(data, { parallelUploads: 2 })
     await expect(failure).rejects.toThrow(/response code: 412/)
     const parts = ['POST ?0', 'POST ?0', 'PATCH ?1', 'PATCH ?1']
@@ -320,7 +322,7 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
     })
   }
 
-  /** Never tries again unless told so: what the server answers must be right at once. */
+  /** Never retries by default, so the first response of the server must be right. */
   function clientOf(source: Buffer | Readable, options: UploadOptions): tusJsClient.Upload {
     const all = {
       endpoint,
@@ -332,7 +334,7 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
       },
       ...options,
     }
-    // The types know the browser only; in Node the client takes streams.
+    // The types know only the browser; in Node the client accepts streams.
     return new tusJsClient.Upload(source as Buffer, all as UploadOptions)
   }
 
@@ -343,7 +345,9 @@ describe.each(modes)('$protocol', ({ protocol, version }) => {
     expect(await storedDigest(url)).toBe(digest(bytes))
   }
 
-  /** The client reports success, all bytes are there, and still the server waits for the end. */
+  /**
+   * The client reports success and all bytes are stored, but the server still waits for the end.
+   */
   async function expectFullButOpen(url: string): Promise<void> {
     const { upload: stored, offset, finished } = await handler.uploads.inspect(idOf(url))
     expect({ state: stored.state.kind, offset, finished }).toEqual({

@@ -63,7 +63,7 @@ async function startSecure(
 
 describe.each(transports)('over $protocol', ({ start }) => {
   describe.each(systems)('interop version $version ($system)', ({ version }) => {
-    test('R-020 R-021 R-065 an upload is one request, and its location is told by a 104', async () => {
+    test('R-020 R-021 R-065 an upload is one request, and a 104 has its location', async () => {
       const site = await start({ interimResponses: true })
       const task = taskOf(site, version, site.port)
       const { status, headers } = await task.run()
@@ -78,7 +78,7 @@ describe.each(transports)('over $protocol', ({ start }) => {
       await expectFinished(site, headers.location!)
     })
 
-    test('R-029 R-050 R-060 a connection that breaks twice: the rest is sent, nothing twice', async () => {
+    test('R-029 R-050 R-060 after a connection broke twice, the rest is sent, and nothing twice', async () => {
       const site = await start({ interimResponses: true })
       const task = await brokenTaskOf(site, version, [2_000_000, Infinity, 1_000_000])
       const { headers } = await task.run()
@@ -89,15 +89,15 @@ describe.each(transports)('over $protocol', ({ start }) => {
       const offsets = task.exchanges
         .filter(({ request: { method } }) => method === 'PATCH')
         .map(({ request }) => Number(request.headers['upload-offset']))
-      // All that arrived but heads and what encloses the bytes.
+      // Everything that arrived, except for heads and chunk framing.
       expect(offsets[0]! > 1_980_000 && offsets[0]! < 2_000_000).toBe(true)
       expect(offsets[1]! > 2_960_000 && offsets[1]! < 3_000_000).toBe(true)
       await expectFinished(site, headers.location!)
     })
 
-    test('an upload that is cancelled goes on in another task, with what that one left', async () => {
+    test('another task continues an upload that was cancelled', async () => {
       const site = await start({ interimResponses: true, generateId: () => 'known' })
-      // So much arrives before it is cancelled, and no more.
+      // That much arrives before it is cancelled, and no more.
       const through = await cuttingProxy(site.port, [2_000_000], () => new Promise(() => {}))
       const cancelled = taskOf(site, version, through)
       const cancelling = new AbortController()
@@ -121,7 +121,7 @@ describe.each(transports)('over $protocol', ({ start }) => {
       await expectFinished(site, 'known')
     })
 
-    test('R-049 without interim responses an upload works', async () => {
+    test('R-049 an upload works without interim responses', async () => {
       const site = await start({})
       const task = taskOf(site, version, site.port)
       const { headers } = await task.run()
@@ -130,7 +130,7 @@ describe.each(transports)('over $protocol', ({ start }) => {
       await expectFinished(site, headers.location!)
     })
 
-    test('without interim responses an upload that breaks cannot be resumed', async () => {
+    test('without interim responses a broken upload cannot be resumed', async () => {
       const site = await start({ generateId: () => 'known' })
       const through = await cuttingProxy(site.port, [2_000_000])
       const task = taskOf(site, version, through)
@@ -139,7 +139,7 @@ describe.each(transports)('over $protocol', ({ start }) => {
       expect((await site.handler.uploads.inspect('known')).finished).toBe(false)
     })
 
-    test('R-032 name and type of the file are recorded, however it came', async () => {
+    test('R-032 the record has name and type of the file, in every case', async () => {
       const site = await start({ interimResponses: true })
       const task = await brokenTaskOf(site, version, [2_000_000])
       const { headers } = await task.run()
@@ -147,7 +147,7 @@ describe.each(transports)('over $protocol', ({ start }) => {
       expect({ ...upload.metadata.values }).toEqual({ filename: 'a.mov', filetype: 'video/mp4' })
     })
 
-    test('R-096 limits that it does not read hold', async () => {
+    test('R-096 limits apply although it does not read them', async () => {
       const site = await start({ interimResponses: true, maxSize: 1_000_000 })
       const task = taskOf(site, version, site.port)
       const { status } = await task.run()
@@ -155,7 +155,7 @@ describe.each(transports)('over $protocol', ({ start }) => {
       expect(task.resumeData).toBeUndefined()
     })
 
-    test('R-065 what the application answers reaches it, however the upload came', async () => {
+    test('R-065 the response of the application reaches it, after every kind of upload', async () => {
       const site = await start({
         interimResponses: true,
         hooks: {
@@ -176,13 +176,14 @@ describe.each(transports)('over $protocol', ({ start }) => {
 })
 
 /**
- * TUSKit speaks tus 1.0.0, and sends its chunks by upload tasks, so the system puts the headers of the draft on them.
+ * TUSKit speaks tus 1.0.0 and sends its chunks with upload tasks, so the system adds the headers of
+ * the draft.
  */
-describe.each(systems)('D2 a client of tus 1.0.0 under $system', ({ version }) => {
+describe.each(systems)('D2 a tus 1.0.0 client under $system', ({ version }) => {
   const complete = version === 3 ? { 'upload-incomplete': '?0' } : { 'upload-complete': '?1' }
   const added = { ...complete, 'upload-draft-interop-version': String(version) }
 
-  test('the headers that the system adds are not heeded: an upload in one chunk', async () => {
+  test('an upload in one chunk works, since the headers of the system are ignored', async () => {
     const site = await serve({ composer: fileComposer(directory), interimResponses: true })
     const url = await createUpload(site, { 'upload-length': data.length })
     const task = tusChunk(url, 0, data)
@@ -194,7 +195,7 @@ describe.each(systems)('D2 a client of tus 1.0.0 under $system', ({ version }) =
     await expectStored(site, url, 'tus')
   })
 
-  test('several chunks, each of which the system takes for the whole upload', async () => {
+  test('several chunks work, although the system takes each for the whole upload', async () => {
     const site = await serve({ composer: fileComposer(directory), interimResponses: true })
     const url = await createUpload(site, { 'upload-length': data.length })
     for (const [from, to] of [
@@ -208,7 +209,7 @@ describe.each(systems)('D2 a client of tus 1.0.0 under $system', ({ version }) =
     await expectStored(site, url, 'tus')
   })
 
-  test('a chunk that breaks is not resumed by the system; the client does it', async () => {
+  test('the system does not resume a broken chunk; the client does', async () => {
     const site = await serve({ composer: fileComposer(directory), interimResponses: true })
     const url = await createUpload(site, { 'upload-length': data.length })
     const through = await cuttingProxy(site.port, [2_000_000])
@@ -221,7 +222,7 @@ describe.each(systems)('D2 a client of tus 1.0.0 under $system', ({ version }) =
     await expectStored(site, url, 'tus')
   })
 
-  test('a creation with data', async () => {
+  test('a creation with data works', async () => {
     const site = await serve({ composer: fileComposer(directory), interimResponses: true })
     const { status, headers } = await send({
       method: 'POST',
@@ -265,7 +266,10 @@ function taskOf(
   return new UploadTask({ transport, version, request }, resumeData)
 }
 
-/** One whose connections break after so many bytes, the first of them not before it has heard the location. */
+/**
+ * Makes a transport whose connections break after that many bytes, the first only after its client
+ * knows the location.
+ */
 async function brokenTaskOf(
   site: Running,
   version: number,
@@ -284,7 +288,7 @@ function summary(exchanges: readonly Exchange[]): string[] {
   return exchanges.map(({ request: { method }, outcome }) => `${method} ${outcome}`)
 }
 
-/** How a response says that the upload is complete. */
+/** The header that says that the upload is complete. */
 function completeness(version: number): Record<string, string> {
   return version === 3 ? { 'upload-incomplete': '?0' } : { 'upload-complete': '?1' }
 }

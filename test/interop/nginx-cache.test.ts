@@ -17,7 +17,7 @@ beforeAll(ensureNginx, 600_000)
 
 let directory: string
 let origin: string
-/** What reaches the server behind the cache. */
+/** The requests that reach the server behind the cache. */
 let requests: string[]
 
 beforeEach(async () => {
@@ -53,7 +53,7 @@ test('tus-js-client resumes through a cache that turns HEAD into GET', async () 
   expect(requests).toEqual(['GET'])
 })
 
-test('the cache keeps neither states nor downloads', async () => {
+test('the cache stores neither states nor downloads', async () => {
   const url = await new Promise<string>((resolve, reject) => {
     const client = clientOf({ onSuccess: () => resolve(client.url!), onError: reject })
     client.start()
@@ -66,7 +66,7 @@ test('the cache keeps neither states nor downloads', async () => {
   expect(requests).toEqual(['GET', 'GET', 'GET', 'GET'])
 })
 
-/** Uploads from where a URL stands, and resolves with the URL where it ended. */
+/** Uploads from the offset of a URL, and resolves with the final URL. */
 function resume(uploadUrl: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const onSuccess = () => resolve(client.url!)
@@ -75,13 +75,13 @@ function resume(uploadUrl: string): Promise<string> {
   })
 }
 
-/** Never tries again: what comes through the cache must be right at once. */
+/** Never retries: the first response through the cache must be right. */
 function clientOf(options: tusJsClient.UploadOptions): tusJsClient.Upload {
   const endpoint = `${origin}/files/`
   return new tusJsClient.Upload(data, { endpoint, chunkSize, retryDelays: null, ...options })
 }
 
-/** An nginx that caches whatever it may, in front of a port. Returns its origin. */
+/** Starts an nginx in front of a port that caches everything it may. Returns its origin. */
 function startCache(target: number): Promise<string> {
   return startNginx(
     (port) => `

@@ -8,16 +8,18 @@ import { freePort } from '../support/free-port.js'
 import { ensureProgram } from '../house/debian-packages.mjs'
 import { temporaryDirectory, until } from '../support/serve.js'
 
-/** Debian keeps it where users do not look for programs. */
+/** Debian installs it outside of the PATH of users. */
 const path = `${process.env.PATH}:/usr/sbin`
 
-/** Installs nginx when it is not there. */
+/** Installs nginx if it is missing. */
 export function ensureNginx(): void {
   process.env.PATH = path
   ensureProgram('nginx')
 }
 
-/** Starts an nginx with this content of its `http` block, made for a free port. Returns its origin. */
+/**
+ * Starts an nginx with this content of its `http` block, made for a free port. Returns its origin.
+ */
 export async function startNginx(httpBlock: (port: number) => string): Promise<string> {
   const home = await temporaryDirectory()
   const port = await freePort()

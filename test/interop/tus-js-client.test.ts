@@ -26,25 +26,25 @@ beforeEach(async () => {
   requests = []
 })
 
-test('an upload', async () => {
+test('uploads a file', async () => {
   const url = await upload(data)
   expect(requests).toEqual(['POST', 'PATCH'])
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('creation with all of the data', async () => {
+test('creates an upload with all of the data', async () => {
   const url = await upload(data, { uploadDataDuringCreation: true })
   expect(requests).toEqual(['POST'])
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('creation with the first chunk', async () => {
+test('creates an upload with the first chunk', async () => {
   const url = await upload(data, { uploadDataDuringCreation: true, chunkSize: 2_000_000 })
   expect(requests).toEqual(['POST', 'PATCH', 'PATCH'])
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('a stream whose length is known when it ends', async () => {
+test('uploads a stream whose length is known only at its end', async () => {
   const source = Readable.from(pieces(data, 70_000), { objectMode: false })
   const url = await upload(source, { uploadLengthDeferred: true, chunkSize: 1_000_000 })
   expect(requests.slice(0, 2)).toEqual(['POST', 'PATCH'])
@@ -52,7 +52,7 @@ test('a stream whose length is known when it ends', async () => {
   expect((await handler.uploads.inspect(idOf(url))).upload.length).toBe(data.length)
 })
 
-test('four parallel uploads are concatenated', async () => {
+test('concatenates four parallel uploads', async () => {
   const url = await upload(data, { parallelUploads: 4, metadata: { filename: 'four.bin' } })
   expect(requests.filter((method) => method === 'POST')).toHaveLength(5)
   expect(await stored(url)).toBe(digest(data))
@@ -60,13 +60,13 @@ test('four parallel uploads are concatenated', async () => {
   expect({ ...record.metadata.values }).toEqual({ filename: 'four.bin' })
 })
 
-test('POST instead of PATCH', async () => {
+test('uploads with POST instead of PATCH', async () => {
   const url = await upload(data, { overridePatchMethod: true, chunkSize: 3_000_000 })
   expect(requests).toEqual(['POST', 'POST', 'POST'])
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('small chunks', async () => {
+test('uploads in small chunks', async () => {
   const bytes = data.subarray(0, 10_001)
   const url = await upload(bytes, { chunkSize: 100 })
   expect(requests).toEqual(['POST', ...Array<string>(101).fill('PATCH')])
@@ -86,7 +86,7 @@ test('a file', async () => {
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('metadata beyond ASCII', async () => {
+test('keeps metadata beyond ASCII', async () => {
   const metadata = { filename: 'Grüße ☕ 文件.txt', filetype: 'text/plain', empty: '' }
   const url = await upload(data.subarray(0, 10), { metadata })
   const { upload: record } = await handler.uploads.inspect(idOf(url))
@@ -97,7 +97,7 @@ test('metadata beyond ASCII', async () => {
   )
 })
 
-test('pause in the middle of a request, and resume with the same object', async () => {
+test('resumes with the same object after a pause in the middle of a request', async () => {
   const url = await new Promise<string>((resolve, reject) => {
     let paused = false
     const client = clientOf(data, {
@@ -115,7 +115,7 @@ test('pause in the middle of a request, and resume with the same object', async 
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('resume in another run of the client, from the stored URL', async () => {
+test('resumes in another run of the client, from the stored URL', async () => {
   const urlStorage = urlStorageAt(join(await temporaryDirectory(), 'urls.json'))
   const options = { urlStorage, chunkSize: 1_000_000 }
   const before = await new Promise<string>((resolve, reject) => {
@@ -146,14 +146,14 @@ test('resume in another run of the client, from the stored URL', async () => {
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('termination leaves nothing', async () => {
+test('removes an upload', async () => {
   const url = await upload(data)
   await tusJsClient.Upload.terminate(url)
   expect((await fetch(url, { method: 'HEAD' })).status).toBeOneOf([404, 410])
   expect((await readdir(directory)).filter((name) => name === idOf(url))).toEqual([])
 })
 
-test('abort with termination in the middle of a request', async () => {
+test('aborts and removes an upload in the middle of a request', async () => {
   const url = await new Promise<string>((resolve, reject) => {
     let aborted = false
     const client = clientOf(data, {
@@ -169,7 +169,7 @@ test('abort with termination in the middle of a request', async () => {
   expect((await fetch(url, { method: 'HEAD' })).status).toBeOneOf([404, 410])
 })
 
-test('an upload that was removed is begun anew', async () => {
+test('starts over when its upload was removed', async () => {
   const removed = await upload(data)
   await tusJsClient.Upload.terminate(removed)
   const url = await upload(data, { uploadUrl: removed })
@@ -177,7 +177,7 @@ test('an upload that was removed is begun anew', async () => {
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('an upload goes on across the replacement of a handler', async () => {
+test('continues an upload after its handler is replaced', async () => {
   const newHandler = () => createHandler({ basePath: '/files', composer: fileComposer(directory) })
   let current = newHandler()
   const statuses: string[] = []
@@ -185,7 +185,7 @@ test('an upload goes on across the replacement of a handler', async () => {
     const handled = current
     void handled(request, response).then(() => {
       statuses.push(`${request.method} ${response.statusCode}`)
-      // The old one has refused data; now the new one takes over.
+      // The old handler has refused data; now the new one takes over.
       if (response.statusCode === 503) current = newHandler()
     })
   })
@@ -206,7 +206,7 @@ test('an upload goes on across the replacement of a handler', async () => {
   expect(await stored(url)).toBe(digest(data))
 })
 
-test('HEAD is answered by a handler that shuts down, or the client would begin anew', async () => {
+test('gets a response to HEAD from a handler that shuts down, so that it does not start over', async () => {
   const url = await upload(data)
   await handler.shutdown()
   requests = []
@@ -223,9 +223,9 @@ function upload(source: Buffer | Readable, options: UploadOptions = {}): Promise
   })
 }
 
-/** Never tries again: what the server answers must be right at once. */
+/** Never retries, so the first response of the server must be right. */
 function clientOf(source: Buffer | Readable, options: UploadOptions): tusJsClient.Upload {
-  // The types know the browser only; in Node the client takes streams.
+  // The types know only the browser; in Node the client accepts streams.
   return new tusJsClient.Upload(source as Buffer, {
     endpoint,
     retryDelays: null,

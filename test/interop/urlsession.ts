@@ -4,7 +4,7 @@ import https from 'node:https'
 import type { IncomingHttpHeaders } from 'node:http'
 
 /** A response, interim or final. */
-export interface Answer {
+export interface HttpResponse {
   readonly status: number
   readonly headers: IncomingHttpHeaders
 }
@@ -16,22 +16,24 @@ export interface Request {
   readonly body?: Buffer
 }
 
-/** Sends a request on a connection of its own. Rejects when that breaks, or `signal` is aborted. */
+/**
+ * Sends a request on a connection of its own. Rejects when it breaks, or when `signal` is aborted.
+ */
 export type Transport = (
   request: Request,
-  heard: (interim: Answer) => void,
+  onInterim: (interim: HttpResponse) => void,
   signal?: AbortSignal,
-) => Promise<Answer>
+) => Promise<HttpResponse>
 
-/** What a client must know to believe a server. */
+/** The certificate that makes a client trust a server. */
 export interface Trust {
   readonly ca: string
   readonly servername?: string
 }
 
-/** HTTP/1.1, with TLS when the URL says so. */
+/** HTTP/1.1, with TLS for an `https` URL. */
 export function http1(trust?: Trust): Transport {
-  return ({ method, url, headers, body }, heard, signal) =>
+  return ({ method, url, headers, body }, onInterim, signal) =>
     new Promise((resolve, reject) => {
       const own = body === undefined ? {} : { 'content-length': String(body.length) }
       const options = { method, headers: { ...headers, ...own }, agent: false as const, signal }
@@ -39,7 +41,7 @@ export function http1(trust?: Trust): Transport {
         ? https.request(url, { ...options, ...trust })
         : http.request(url, options)
       request.on('information', ({ statusCode: status, headers: fields }) => {
-        heard({ status, headers: fields })
+        onInterim({ status, headers: fields })
       })
       request.on('response', (response) => {
         response.on('error', reject)
@@ -55,7 +57,7 @@ export function http1(trust?: Trust): Transport {
 
 /** HTTP/2 over TLS. */
 export function h2(trust: Trust): Transport {
-  return ({ method, url, headers, body }, heard, signal) =>
+  return ({ method, url, headers, body }, onInterim, signal) =>
     new Promise((resolve, reject) => {
       const { origin, pathname } = new URL(url)
       const session = http2.connect(origin, trust)
@@ -64,14 +66,14 @@ export function h2(trust: Trust): Transport {
         { ':method': method, ':path': pathname, ...headers, ...own },
         { endStream: body === undefined, ...(signal && { signal }) },
       )
-      let final: Answer | undefined
-      stream.on('headers', (fields) => heard(answerOf(fields)))
-      stream.on('response', (fields) => (final = answerOf(fields)))
+      let final: HttpResponse | undefined
+      stream.on('headers', (fields) => onInterim(responseOf(fields)))
+      stream.on('response', (fields) => (final = responseOf(fields)))
       stream.on('end', () => (final === undefined ? reject(new Error('broken')) : resolve(final)))
       for (const each of [session, stream]) each.on('error', reject)
       stream.on('close', () => {
         session.destroy()
-        // Has no effect after an answer.
+        // Has no effect after a response.
         reject(new Error('broken'))
       })
       stream.resume()
@@ -79,33 +81,36 @@ export function h2(trust: Trust): Transport {
     })
 }
 
-function answerOf(fields: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader): Answer {
+function responseOf(
+  fields: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader,
+): HttpResponse {
   return { status: fields[':status']!, headers: fields }
 }
 
-/** What was asked and what came of it, for tests: a status, or that the connection broke. */
+/** A request and its outcome, for tests: a status, or `broken`. */
 export interface Exchange {
   readonly request: Request
-  readonly interim: readonly Answer[]
+  readonly interim: readonly HttpResponse[]
   readonly outcome: number | 'broken'
 }
 
 export interface UploadTaskOptions {
   readonly transport: Transport
-  /** The interop version: 3 is iOS 17, 5 is 18.0, 6 is 18.1, 8 was seen of 26.2. */
+  /** The interop version: 3 is iOS 17, 5 is 18.0, 6 is 18.1; 8 was observed in 26.2. */
   readonly version: number
   readonly request: Request & { readonly body: Buffer }
 }
 
-/** What is needed to go on in another process. */
+/** The data that another process needs to continue. */
 export interface ResumeData {
   readonly location: string
 }
 
 /**
- * Behaves as an upload task of Apple's URLSession is described to. It puts the headers of the draft on whatever upload it
- * sends, always as one request with the whole body; remembers the Location of a `104` that names its version back; asks
- * for the offset and sends the rest, unless the upload is complete, when the connection breaks; never reads `Upload-Limit`; and takes every final
+ * Behaves as an upload task of Apple's URLSession is documented to. It adds the headers of the
+ * draft to every upload, always as one request with the whole body, and remembers the Location of a
+ * `104` that returns its version. When the connection breaks, it asks for the offset and sends the
+ * rest, unless the upload is complete. It never reads `Upload-Limit`, and takes every final
  * response for the end. Without a `104` it cannot resume.
  */
 export class UploadTask {
@@ -118,21 +123,24 @@ export class UploadTask {
     this.#location = resumeData?.location
   }
 
-  /** What a task that was cancelled or failed leaves; nothing when it cannot be resumed. */
+  /** The data of a cancelled or failed task; `undefined` when it cannot be resumed. */
   get resumeData(): ResumeData | undefined {
     return this.#location === undefined ? undefined : { location: this.#location }
   }
 
-  /** Resolves with the final response. Rejects when the upload broke and cannot be resumed, or `signal` is aborted. */
-  async run(signal?: AbortSignal): Promise<Answer> {
+  /**
+   * Resolves with the final response. Rejects when the upload broke and cannot be resumed, or when
+   * `signal` is aborted.
+   */
+  async run(signal?: AbortSignal): Promise<HttpResponse> {
     const { version, request } = this.#options
     const { body } = request
     if (this.#location === undefined) {
-      // Seen of version 8, and defined since draft -05.
+      // Observed in version 8, and defined since draft -05.
       const length = version >= 8 ? { 'upload-length': String(body.length) } : {}
       const headers = { ...request.headers, ...this.#draft(), ...length }
-      const answer = await this.#send({ ...request, headers }, signal)
-      if (answer !== undefined) return answer
+      const response = await this.#send({ ...request, headers }, signal)
+      if (response !== undefined) return response
     }
     for (;;) {
       if (this.#location === undefined) throw new Error('The upload broke, and cannot be resumed')
@@ -140,7 +148,7 @@ export class UploadTask {
       const named = { 'upload-draft-interop-version': String(version) }
       const state = await this.#send({ method: 'HEAD', url, headers: named }, signal)
       if (state === undefined) continue
-      if (state.status !== 204) throw new Error(`The offset is not told: ${state.status}`)
+      if (state.status !== 204) throw new Error(`The offset is unknown: ${state.status}`)
       if (this.#isComplete(state)) return state
       const { 'upload-offset': offset } = state.headers
       const headers = {
@@ -149,8 +157,8 @@ export class UploadTask {
         ...(version >= 6 && { 'content-type': 'application/partial-upload' }),
       }
       const rest = body.subarray(Number(offset))
-      const answer = await this.#send({ method: 'PATCH', url, headers, body: rest }, signal)
-      if (answer !== undefined) return answer
+      const response = await this.#send({ method: 'PATCH', url, headers, body: rest }, signal)
+      if (response !== undefined) return response
     }
   }
 
@@ -160,25 +168,28 @@ export class UploadTask {
     return { ...complete, 'upload-draft-interop-version': String(version) }
   }
 
-  #isComplete({ headers }: Answer): boolean {
+  #isComplete({ headers }: HttpResponse): boolean {
     return headers['upload-complete'] === '?1' || headers['upload-incomplete'] === '?0'
   }
 
-  /** The final response, or nothing when the connection broke. */
-  async #send(request: Request, signal: AbortSignal | undefined): Promise<Answer | undefined> {
+  /** Sends a request. Returns the final response, or `undefined` when the connection broke. */
+  async #send(
+    request: Request,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpResponse | undefined> {
     signal?.throwIfAborted()
     const { transport, version } = this.#options
-    const interim: Answer[] = []
-    const heard = (answer: Answer) => {
-      interim.push(answer)
-      if (answer.status !== 104) return
-      if (answer.headers['upload-draft-interop-version'] !== String(version)) return
-      this.#location ??= answer.headers.location
+    const interim: HttpResponse[] = []
+    const onInterim = (response: HttpResponse) => {
+      interim.push(response)
+      if (response.status !== 104) return
+      if (response.headers['upload-draft-interop-version'] !== String(version)) return
+      this.#location ??= response.headers.location
     }
     try {
-      const answer = await transport(request, heard, signal)
-      this.exchanges.push({ request, interim, outcome: answer.status })
-      return answer
+      const response = await transport(request, onInterim, signal)
+      this.exchanges.push({ request, interim, outcome: response.status })
+      return response
     } catch {
       this.exchanges.push({ request, interim, outcome: 'broken' })
       signal?.throwIfAborted()
