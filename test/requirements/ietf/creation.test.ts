@@ -40,7 +40,7 @@ const each = methods.flatMap((method) => versions.map((version) => ({ method, ve
 
 describe.each(stores)('$store store', ({ compose }) => {
   test.each(each)(
-    'R-020 R-022 $method brings a whole representation, version $version',
+    'R-020 R-022 $method creates an upload from a whole representation, version $version',
     async ({ method, version }) => {
       const site = await serve({ composer: await compose() })
       const reply = await send({ ...creation(site, version, 'hello', end(version)), method })
@@ -53,7 +53,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(each)(
-    'R-020 R-023 $method brings a part, version $version: 201 with Location and Upload-Limit',
+    'R-020 R-023 $method with a part gets 201 with Location and Upload-Limit, version $version',
     async ({ method, version }) => {
       const site = await serve({ composer: await compose(), maxSize: 1000 })
       const headers = { ...more(version), 'upload-length': '11' }
@@ -71,7 +71,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-028 an empty creation that is not the end, version %s',
+    'R-028 an empty creation that is not the end gets 201 and offset 0, version %s',
     async (version) => {
       const site = await serve({ composer: await compose() })
       const reply = await create(site, version, '', more(version))
@@ -101,7 +101,7 @@ describe.each(stores)('$store store', ({ compose }) => {
 })
 
 test.each(['HEAD', 'GET', 'DELETE', 'OPTIONS'])(
-  'R-020 %s never creates, whatever it says of a body',
+  'R-020 %s never creates an upload, whatever its headers declare',
   async (method) => {
     const asked: string[] = []
     const site = await serve({ hooks: { access: ({ action }) => void asked.push(action) } })
@@ -117,7 +117,7 @@ test.each(['HEAD', 'GET', 'DELETE', 'OPTIONS'])(
   },
 )
 
-test('R-020 other methods and other resources are declined, and no bytes are taken', async () => {
+test('R-020 other methods and other resources are refused, and no bytes are stored', async () => {
   const asked: string[] = []
   const hooks = { access: ({ action }: { action: string }) => void asked.push(action) }
   const site = await serve({ hooks })
@@ -136,7 +136,7 @@ test('R-020 other methods and other resources are declined, and no bytes are tak
 })
 
 describe.each(stores)('$store store', ({ compose }) => {
-  test('R-021 the upload exists, and is told, before the body is read', async () => {
+  test('R-021 the upload exists, and a 104 announces it, before the body is read', async () => {
     const site = await serve({ composer: await compose(), interimResponses: true })
     const { request, reply, url } = await announced(site, 9, '', {
       ...end(9),
@@ -150,7 +150,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-/** A creation that is told where its upload is, and whose body the test goes on with. */
+/** Starts a creation, and resolves when a 104 gives its URL. The test sends the remaining body. */
 async function announced(site: Site, version: Version, body: string, fields: Fields) {
   const { body: first, ...sent } = creation(site, version, body, fields)
   const { request, reply } = openRequest({ ...sent, ...(body !== '' && { body: first! }) })
@@ -167,7 +167,7 @@ function idIn(url: string): string {
 }
 
 test.each(versions)(
-  'R-022 the answer to the whole is what the application answers, Location included, version %s',
+  'R-022 a whole gets the response that the application chooses, with its Location, version %s',
   async (version) => {
     const response = { status: 202, headers: { Location: '/photos/7', 'X-Photo': '7' }, body: 'ok' }
     const site = await serve({ hooks: { preFinish: () => ({ response }) } })
@@ -182,14 +182,14 @@ test.each(versions)(
   },
 )
 
-test.each(versions)('R-023 a part is told the time that is left, version %s', async (version) => {
+test.each(versions)('R-023 a part gets the remaining time, version %s', async (version) => {
   const site = await serve({ expiration: { after: 60_000 } })
   const reply = await create(site, version, 'hello', more(version))
   const key = (version ?? 9) <= 6 ? 'expires' : 'max-age'
   expect(limitIn(reply, key)).toBeOneOf([60, 59])
 })
 
-test('R-023 without limits a part is told that min-size is 0', async () => {
+test('R-023 without limits a part gets min-size=0', async () => {
   const reply = await create(await serve(), 9, 'hello', more(9))
   expect(reply.headers['upload-limit']).toBe('min-size=0')
 })
@@ -206,18 +206,20 @@ test.each(naming.flatMap((version) => [true, false].map((isEnd) => ({ version, i
     })
     const body = Buffer.alloc(8_000_000, 'x')
     const { request, reply } = openRequest(creation(site, version, body, completes(version, isEnd)))
-    const told: unknown[] = []
-    request.on('information', ({ headers }) => told.push(headers.location))
+    const locations: unknown[] = []
+    request.on('information', ({ headers }) => locations.push(headers.location))
     request.end()
     const final = await reply
-    expect(told[0]).toBe(final.headers.location)
-    // Those that tell progress may leave it out.
-    expect([...new Set(told)].filter((location) => location !== undefined)).toEqual([told[0]])
+    expect(locations[0]).toBe(final.headers.location)
+    // Those that report progress may leave it out.
+    expect([...new Set(locations)].filter((location) => location !== undefined)).toEqual([
+      locations[0],
+    ])
     expect(final.headers.location).toMatch(`${site.origin}/files/`)
   },
 )
 
-test('R-024 the Location of the application, once it is complete, may be another', async () => {
+test("R-024 the application's final response may name another Location", async () => {
   const response = { headers: { location: '/photos/7' } }
   const site = await serve({ interimResponses: true, hooks: { preFinish: () => ({ response }) } })
   const { request, reply, url } = await announced(site, 9, 'hello', end(9))
@@ -226,8 +228,8 @@ test('R-024 the Location of the application, once it is complete, may be another
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?1' })
 })
 
-test.each(['a failure of the storage', 'a refusal by a hook'])(
-  'R-024 R-031 the Location of the interim response stands in that of %s, too',
+test.each(['a failure of the storage', 'a rejection by a hook'])(
+  'R-024 R-031 the response to %s has the Location of the interim response too',
   async (failure) => {
     const { composer } = await failingStore()
     const stop = { status: 422 }
@@ -248,19 +250,19 @@ test.each(['a failure of the storage', 'a refusal by a hook'])(
   },
 )
 
-describe.each(versions)('version %s: the length is', (version) => {
+describe.each(versions)('the length of a creation, version %s', (version) => {
   const cases = [
-    ['that of Upload-Length', { ...more(version), 'upload-length': '11' }, '11'],
-    ['that of the body that is the end', end(version), '5'],
-    ['that of both, when they agree', { ...end(version), 'upload-length': '5' }, '5'],
-    ['not known of a part without Upload-Length', more(version), undefined],
+    ['is that of Upload-Length', { ...more(version), 'upload-length': '11' }, '11'],
+    ['is that of a body that is the end', end(version), '5'],
+    ['is that of both, when they agree', { ...end(version), 'upload-length': '5' }, '5'],
+    ['is unknown for a part without Upload-Length', more(version), undefined],
     [
-      'that of Upload-Length when the body is chunked',
+      'is that of Upload-Length when the body is chunked',
       { ...more(version), ...chunked, 'upload-length': '11' },
       '11',
     ],
-    ['not known of a chunked part', { ...more(version), ...chunked }, undefined],
-    ['known at the end of a chunked body that is the end', { ...end(version), ...chunked }, '5'],
+    ['is unknown for a chunked part', { ...more(version), ...chunked }, undefined],
+    ['is known at the end of a chunked body that is the end', { ...end(version), ...chunked }, '5'],
   ] as const
   test.each(cases)('R-025 %s', async (_, fields, length) => {
     const site = await serve()
@@ -271,41 +273,44 @@ describe.each(versions)('version %s: the length is', (version) => {
 })
 
 test.each([
-  ['told by the size of a body that is the end', { 'content-length': '11' }, 11],
-  ['told by Upload-Length', { ...chunked, 'upload-length': '11' }, 11],
-  ['not known while a chunked body that is the end still comes', chunked, undefined],
+  ['from the size of a body that is the end', { 'content-length': '11' }, 11],
+  ['from Upload-Length', { ...chunked, 'upload-length': '11' }, 11],
+  ['unknown while a chunked body that is the end still arrives', chunked, undefined],
 ] as const)('R-025 the length is recorded before the body: %s', async (_, fields, length) => {
   const site = await serve({ interimResponses: true })
   const open = await announced(site, 9, 'hello', { ...end(9), ...fields })
-  // Inspects without taking over.
+  // `inspect` does not take over.
   const { upload } = await site.handler.uploads.inspect(idIn(open.url))
   expect(upload.length).toBe(length)
   open.request.end(' world')
   expect((await open.reply).headers).toMatchObject({ ...end(9), 'upload-offset': '11' })
 })
 
-describe.each(versions)('version %s: a creation that contradicts itself is refused', (version) => {
-  const cases = [
-    ['R-026 the end, longer than its length', { ...end(version), 'upload-length': '4' }],
-    ['R-026 the end, shorter than its length', { ...end(version), 'upload-length': '6' }],
-    ['R-027 a part that is longer than the whole', { ...more(version), 'upload-length': '4' }],
-  ] as const
-  test.each(cases)('R-026 R-027 %s', async (_, fields) => {
-    const asked: string[] = []
-    const site = await serve({ hooks: { access: ({ action }) => void asked.push(action) } })
-    const reply = await create(site, version, 'hello', fields)
-    expect([reply.status, reply.headers['upload-offset']]).toEqual([400, undefined])
-    expect(reply.headers).toMatchObject(more(version))
-    expect(reply.headers).not.toHaveProperty('location')
-    expect(problemIn(reply)).toMatchObject({
-      type: 'https://iana.org/assignments/http-problem-types#inconsistent-upload-length',
+describe.each(versions)(
+  'version %s: a creation with contradictory lengths is refused',
+  (version) => {
+    const cases = [
+      ['an end that is longer than Upload-Length', { ...end(version), 'upload-length': '4' }],
+      ['an end that is shorter than Upload-Length', { ...end(version), 'upload-length': '6' }],
+      ['a part that is longer than Upload-Length', { ...more(version), 'upload-length': '4' }],
+    ] as const
+    test.each(cases)('R-026 R-027 %s gets 400, and nothing is created', async (_, fields) => {
+      const asked: string[] = []
+      const site = await serve({ hooks: { access: ({ action }) => void asked.push(action) } })
+      const reply = await create(site, version, 'hello', fields)
+      expect([reply.status, reply.headers['upload-offset']]).toEqual([400, undefined])
+      expect(reply.headers).toMatchObject(more(version))
+      expect(reply.headers).not.toHaveProperty('location')
+      expect(problemIn(reply)).toMatchObject({
+        type: 'https://iana.org/assignments/http-problem-types#inconsistent-upload-length',
+      })
+      expect(asked).toEqual([])
     })
-    expect(asked).toEqual([])
-  })
-})
+  },
+)
 
 test.each(versions)(
-  'R-027 a part as long as the whole is legal, and leaves the upload incomplete, version %s',
+  'R-027 a part as long as Upload-Length is valid, and leaves the upload incomplete, version %s',
   async (version) => {
     const site = await serve()
     const fields = { ...more(version), 'upload-length': '5' }
@@ -321,7 +326,7 @@ test.each(versions)(
 const framings = [{ 'content-length': '11' }, { ...chunked, 'upload-length': '11' }, chunked]
 
 test.each(naming.flatMap((version) => framings.map((framing) => ({ version, framing }))))(
-  'R-029 a creation whose connection breaks keeps what came, not complete: $version, $framing',
+  'R-029 a creation whose connection breaks keeps its bytes, incomplete: $version, $framing',
   async ({ version, framing }) => {
     const site = await serve({ interimResponses: true })
     const fields = { ...end(version), ...framing }
@@ -343,7 +348,7 @@ test.each(naming.flatMap((version) => framings.map((framing) => ({ version, fram
 
 const final = { status: 422, headers: { 'x-why': 'virus' }, body: 'no' }
 
-/** Whoever asks gets the refusal, which is final. */
+/** Asserts that each of these responses is the final rejection. */
 async function expectFinal(replies: readonly Reply[], version: Version) {
   for (const { status, headers } of replies) {
     expect(status).toBe(422)
@@ -352,7 +357,7 @@ async function expectFinal(replies: readonly Reply[], version: Version) {
 }
 
 test.each(versions)(
-  'R-030 a refusal of the whole ends the upload, and is the answer from then on, version %s',
+  'R-030 a rejection of the whole is final, and every later request gets it, version %s',
   async (version) => {
     const site = await serve({ hooks: { preFinish: () => ({ reject: final }) } })
     const reply = await create(site, version, 'hello', end(version))
@@ -365,7 +370,7 @@ test.each(versions)(
 )
 
 test.each(versions)(
-  'R-030 an upload may be refused for good before all of it came, version %s',
+  'R-030 an upload can be rejected permanently before all bytes arrive, version %s',
   async (version) => {
     const composer = memoryComposer()
     const site = await serve({
@@ -388,14 +393,14 @@ test.each(versions)(
 )
 
 test.each(versions)(
-  'R-031 a failure of the storage is answered 5xx, not complete, with Location, version %s',
+  'R-031 a failure of the storage gets 5xx with Location, not complete, version %s',
   async (version) => {
     const { composer, fails } = await failingStore()
     const site = await serve({ composer, logger: silent })
     const reply = await create(site, version, 'hello', end(version))
     expect([fails(), reply.status]).toEqual([1, 500])
     expect(reply.headers).toMatchObject(more(version))
-    // 5xx tells the client to resume, so it is told where.
+    // A 5xx makes the client resume, so it gets the URL.
     const url = urlIn(reply, site)
     expect(await stateOf(url, version)).toMatchObject({ ...more(version), 'upload-offset': '0' })
     const resumed = await append(url, version, 0, 'hello', end(version))
@@ -404,7 +409,7 @@ test.each(versions)(
 )
 
 test.each(versions)(
-  'R-031 what is refused before there is an upload is 4xx, without Location, version %s',
+  'R-031 a request refused before the upload exists gets 4xx without Location, version %s',
   async (version) => {
     const reject = { status: 403, body: 'not you' }
     for (const hooks of [{ access: () => ({ reject }) }, { preCreate: () => ({ reject }) }]) {
@@ -442,9 +447,9 @@ async function failingStore() {
   return { composer, fails: () => Math.min(failures, 1) }
 }
 
-test('R-033 a part is never taken for the whole', async () => {
+test('R-033 a part is never mistaken for the whole', async () => {
   const site = await serve()
-  // Neither by a version that is not known,
+  // An unknown version is refused.
   const unknown = await create(site, undefined, 'hello', {
     'upload-complete': '?0',
     'upload-draft-interop-version': '99',
@@ -454,13 +459,13 @@ test('R-033 a part is never taken for the whole', async () => {
     'ERR_UNSUPPORTED_INTEROP_VERSION',
   ])
   expect(unknown.headers).not.toHaveProperty('location')
-  // nor without any.
+  // Without a version, the request creates a part.
   const none = await create(site, undefined, 'hello', { 'upload-complete': '?0' })
   expect(none.headers).toMatchObject({ 'upload-complete': '?0', 'upload-offset': '5' })
 })
 
 test.each(versions)(
-  'R-034 below min-size an upload comes whole, and is not offered to be resumed, version %s',
+  'R-034 an upload below min-size is accepted whole, without 104, version %s',
   async (version) => {
     const options: Partial<HandlerOptions> = { interimResponses: true, minSize: 10 }
     const site = await serve(options)
@@ -479,12 +484,12 @@ test.each(versions)(
     expect(part.headers).not.toHaveProperty('location')
     const large = { ...more(version), 'upload-length': '10' }
     expect((await create(site, version, 'hello', large)).status).toBe(201)
-    // How much it will be is not known yet.
+    // The length is not known yet.
     expect((await create(site, version, 'hello', more(version))).status).toBe(201)
   },
 )
 
-test('R-029 R-034 a small upload that is lost is not complete either', async () => {
+test('R-029 R-034 a small upload whose connection breaks is not complete either', async () => {
   const created: string[] = []
   const site = await serve({
     interimResponses: true,
@@ -504,7 +509,7 @@ test('R-029 R-034 a small upload that is lost is not complete either', async () 
   })
 })
 
-test('R-035 URLs are unique and tell nothing of the storage', async () => {
+test('R-035 URLs are unique and reveal nothing about the storage', async () => {
   const site = await serve()
   const urls = new Set<string>()
   for (let i = 0; i < 20; i++) urls.add(urlIn(await create(site, 9, '', more(9)), site))
@@ -512,7 +517,7 @@ test('R-035 URLs are unique and tell nothing of the storage', async () => {
   for (const url of urls) expect(url).toMatch(/\/files\/[0-9a-f]{32}$/)
 })
 
-test('R-035 no response tells where the data lies', async () => {
+test('R-035 no response reveals where the data is stored', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory) })
   const part = await create(site, 9, 'hello', more(9))
@@ -540,7 +545,7 @@ test('R-035 the URL of an upload is not given to another', async () => {
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '0' })
 })
 
-test('R-020 an append that missed its URL creates nothing', async () => {
+test('R-020 an append to the creation URL creates nothing', async () => {
   const site = await serve()
   const reply = await create(site, 9, ' world', { ...end(9), 'upload-offset': '5' })
   expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_UNEXPECTED_FIELD'])

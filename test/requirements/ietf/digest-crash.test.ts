@@ -32,7 +32,7 @@ import {
 
 const claim = { 'content-digest': digest(' world') }
 
-/** Bodies that are to be " world" and whose digest is not known to match yet. */
+/** Bodies whose digest is that of " world", and is not verified yet. */
 const bodies = [
   { body: 'a sized body', fields: { ...claim, 'content-length': '6' }, sent: ' WORL' },
   { body: 'a chunked body', fields: { ...claim, ...chunked }, sent: ' world' },
@@ -43,7 +43,7 @@ const bodies = [
   },
 ]
 
-/** Waits until a file of the upload has so many bytes: they are on the medium, verified or not. */
+/** Waits until a file of the upload has that many bytes, verified or not. */
 function untilOnDisk(directory: string, id: string, size: number) {
   return until(
     async () => (await stat(join(directory, id))).size,
@@ -51,7 +51,7 @@ function untilOnDisk(directory: string, id: string, size: number) {
   )
 }
 
-/** The ids of all uploads in a directory. */
+/** Returns the ids of all uploads in a directory. */
 async function idsIn(directory: string): Promise<string[]> {
   const ids: string[] = []
   const { signal } = new AbortController()
@@ -59,14 +59,14 @@ async function idsIn(directory: string): Promise<string[]> {
   return ids
 }
 
-/** Nothing counts beside these bytes, and another server goes on from there. */
+/** Asserts that only these bytes count, and that another server continues from there. */
 async function expectOnly(site: Site, id: string, version: Version, stored: string): Promise<void> {
   const url = `${site.origin}/files/${id}`
   const offset = stored.length
   const state = await stateOf(url, version)
   expect(state).toMatchObject({ 'upload-offset': String(offset), ...more(version) })
   expect(await site.handler.uploads.finishPending()).toBe(0)
-  // Fewer bytes than were sent before, without a digest: nothing else could notice what is left of those.
+  // Fewer bytes than before, without a digest, because nothing else would reveal leftovers.
   expect((await append(url, version, offset, ' w', more(version))).status).toBeLessThan(300)
   expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': String(offset + 2) })
   const fields = { ...end(version), 'content-digest': digest('oRLd') }
@@ -78,44 +78,50 @@ async function expectOnly(site: Site, id: string, version: Version, stored: stri
 const versions: Version[] = [3, 6, 9, undefined]
 const crashes = bodies.flatMap((body) => versions.map((version) => ({ version, ...body })))
 
-describe('R-130 bytes that were not verified when the server was killed never count', () => {
-  test.each(crashes)('R-130 those of an append, $body, version $version', async (crash) => {
-    const { version, fields, sent } = crash
-    const directory = await temporaryDirectory()
-    const server = await startServer({ directory })
-    const url = await started(server, version, 'hello')
-    const request = appending(url, version, 5, sent, { ...end(version), ...fields })
-    const { reply } = openRequest(request)
-    const id = url.split('/').at(-1)!
-    await untilOnDisk(directory, id, 5 + sent.length)
-    await server.kill()
-    await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
-    const site = await serve({ composer: fileComposer(directory) })
-    await expectOnly(site, id, version, 'hello')
-  })
+describe('R-130 bytes that are not verified when the server is killed never count', () => {
+  test.each(crashes)(
+    'R-130 the bytes of an append do not count, $body, version $version',
+    async (crash) => {
+      const { version, fields, sent } = crash
+      const directory = await temporaryDirectory()
+      const server = await startServer({ directory })
+      const url = await started(server, version, 'hello')
+      const request = appending(url, version, 5, sent, { ...end(version), ...fields })
+      const { reply } = openRequest(request)
+      const id = url.split('/').at(-1)!
+      await untilOnDisk(directory, id, 5 + sent.length)
+      await server.kill()
+      await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+      const site = await serve({ composer: fileComposer(directory) })
+      await expectOnly(site, id, version, 'hello')
+    },
+  )
 
-  test.each(crashes)('R-130 those of a creation, $body, version $version', async (crash) => {
-    const { version, fields, sent } = crash
-    const directory = await temporaryDirectory()
-    const server = await startServer({ directory })
-    const request = creation(server, version, sent, { ...end(version), ...fields })
-    const { reply } = openRequest(request)
-    const [id] = await until(
-      () => idsIn(directory),
-      (ids) => ids.length === 1,
-    )
-    await until(
-      () => stat(join(directory, id!)).catch(() => undefined),
-      (found) => found?.size === sent.length,
-    )
-    await server.kill()
-    await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
-    const site = await serve({ composer: fileComposer(directory) })
-    await expectOnly(site, id!, version, '')
-  })
+  test.each(crashes)(
+    'R-130 the bytes of a creation do not count, $body, version $version',
+    async (crash) => {
+      const { version, fields, sent } = crash
+      const directory = await temporaryDirectory()
+      const server = await startServer({ directory })
+      const request = creation(server, version, sent, { ...end(version), ...fields })
+      const { reply } = openRequest(request)
+      const [id] = await until(
+        () => idsIn(directory),
+        (ids) => ids.length === 1,
+      )
+      await until(
+        () => stat(join(directory, id!)).catch(() => undefined),
+        (found) => found?.size === sent.length,
+      )
+      await server.kill()
+      await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
+      const site = await serve({ composer: fileComposer(directory) })
+      await expectOnly(site, id!, version, '')
+    },
+  )
 })
 
-test('R-130 bytes on the medium do not count for another server either, and it goes on when the first is dead', async () => {
+test('R-130 unverified bytes on the disk do not count for another server, which continues after a crash', async () => {
   const directory = await temporaryDirectory()
   const server = await startServer({ directory, lease: 3_000 })
   const composer = fileComposer(directory)
@@ -126,15 +132,15 @@ test('R-130 bytes on the medium do not count for another server either, and it g
   const { reply } = openRequest(appending(url, 9, 5, ' WORL', fields))
   const id = url.split('/').at(-1)!
   await untilOnDisk(directory, id, 10)
-  // Tells without taking over.
-  const beside = await site.handler.uploads.inspect(id)
-  expect([beside.offset, beside.finished]).toEqual([5, false])
+  // `inspect` does not take over.
+  const inspected = await site.handler.uploads.inspect(id)
+  expect([inspected.offset, inspected.finished]).toEqual([5, false])
   await server.kill()
   await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
   await expectOnly(site, id, 9, 'hello')
 })
 
-test('R-130 bytes on the medium do not count when another server takes over', async () => {
+test('R-130 unverified bytes on the disk do not count when another server takes over', async () => {
   const directory = await temporaryDirectory()
   const server = await startServer({ directory, lease: 3_000 })
   const composer = fileComposer(directory)
@@ -148,8 +154,8 @@ test('R-130 bytes on the medium do not count when another server takes over', as
   await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
 })
 
-/** A server that was killed when it had verified an append and told nobody yet, and another one in its place. */
-async function killedBeforeTheAnswer(body: string, says: Fields) {
+/** Kills a server that has verified an append, before it responds, and starts another one. */
+async function killedBeforeTheResponse(body: string, says: Fields) {
   const directory = await temporaryDirectory()
   const server = await startServer({ directory, stop: 'after verifiedAppender.appendVerified' })
   const url = await started(server, 9, 'hello')
@@ -162,22 +168,22 @@ async function killedBeforeTheAnswer(body: string, says: Fields) {
   return { site, url: url.replace(server.origin, site.origin) }
 }
 
-test('R-130 bytes that matched count, although the server was killed before it could say so', async () => {
-  const { url } = await killedBeforeTheAnswer(' world', more(9))
+test('R-130 bytes that matched count, although the server was killed before it could respond', async () => {
+  const { url } = await killedBeforeTheResponse(' world', more(9))
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
   expect((await append(url, 9, 11, '', end(9))).status).toBe(201)
   expect(await download(url)).toBe('hello world')
 })
 
-test('R-130 bytes that differed do not count, although the server was killed before it could say so', async () => {
-  const { site, url } = await killedBeforeTheAnswer(' WORLD', end(9))
+test('R-130 bytes that differed do not count, although the server was killed before it could respond', async () => {
+  const { site, url } = await killedBeforeTheResponse(' WORLD', end(9))
   await expectOnly(site, idOf(url), 9, 'hello')
 })
 
-/** The places in which a server can die that has all bytes and a digest of the whole to verify. */
+/** Where a server can die that has all bytes and has to verify a digest of the whole. */
 const stops = ['before contentReader.read', 'after contentReader.read', 'in preFinish'] as const
 
-describe('R-131 a digest of the whole outlives the server that got it', () => {
+describe('R-131 a digest of the whole outlives the server that received it', () => {
   async function crash(stop: string, text: string) {
     const directory = await temporaryDirectory()
     const options: ServerOptions = { directory, stop, preFinish: true }
@@ -196,27 +202,30 @@ describe('R-131 a digest of the whole outlives the server that got it', () => {
     return { url: url.replace(server.origin, site.origin), asked, directory }
   }
 
-  test.each(stops)('R-131 it matches, killed %s', async (stop) => {
+  test.each(stops)('R-131 a match finishes the upload after a crash %s', async (stop) => {
     const { url, asked } = await crash(stop, 'hello world')
     expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...end(9) })
     expect(asked).toHaveLength(1)
     expect(await download(url)).toBe('hello world')
   })
 
-  test.each(stops.slice(0, 2))('R-131 it differs, killed %s', async (stop) => {
-    const { url, asked, directory } = await crash(stop, 'hello there')
-    for (const reply of [await ask('HEAD', url, 9), await append(url, 9, 11, '', end(9))]) {
-      expect([reply.status, reply.headers['upload-complete']]).toEqual([400, '?1'])
-    }
-    expect((await send({ method: 'GET', url })).status).toBe(400)
-    expect(asked).toEqual([])
-    // The verdict outlives the server as well.
-    const next = await serve({ composer: fileComposer(directory) })
-    const again = await ask('HEAD', `${next.origin}${new URL(url).pathname}`, 9)
-    expect([again.status, again.headers['upload-complete']]).toEqual([400, '?1'])
-  })
+  test.each(stops.slice(0, 2))(
+    'R-131 a mismatch rejects the upload after a crash %s',
+    async (stop) => {
+      const { url, asked, directory } = await crash(stop, 'hello there')
+      for (const reply of [await ask('HEAD', url, 9), await append(url, 9, 11, '', end(9))]) {
+        expect([reply.status, reply.headers['upload-complete']]).toEqual([400, '?1'])
+      }
+      expect((await send({ method: 'GET', url })).status).toBe(400)
+      expect(asked).toEqual([])
+      // The rejection outlives the server as well.
+      const next = await serve({ composer: fileComposer(directory) })
+      const again = await ask('HEAD', `${next.origin}${new URL(url).pathname}`, 9)
+      expect([again.status, again.headers['upload-complete']]).toEqual([400, '?1'])
+    },
+  )
 
-  test('R-131 a server that continues verifies what another got', async () => {
+  test('R-131 a server that continues an upload verifies the digest that another received', async () => {
     const directory = await temporaryDirectory()
     const first = await startServer({ directory })
     for (const [text, status] of [

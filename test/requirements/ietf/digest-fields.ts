@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 
-/** Where the problem types of digests are registered. */
+/** The registry of the problem types for digests. */
 export const digestProblem = 'https://iana.org/assignments/http-problem-types#digest-'
 
 const hashes = { 'sha-512': 'sha512', 'sha-256': 'sha256', sha: 'sha1', md5: 'md5' } as const
 
-/** A name that RFC 9530 has for an algorithm that the server knows. */
+/** The name in RFC 9530 of an algorithm that the server supports. */
 export type Algorithm = keyof typeof hashes
 
 export const algorithms = Object.keys(hashes) as Algorithm[]
@@ -14,7 +14,7 @@ export function base64Of(data: string | Buffer, algorithm: Algorithm): string {
   return createHash(hashes[algorithm]).update(data).digest('base64')
 }
 
-/** The value of a digest field. */
+/** Returns the value of a digest field. */
 export function digest(data: string | Buffer, algorithm: Algorithm = 'sha-256'): string {
   return `${algorithm}=:${base64Of(data, algorithm)}:`
 }

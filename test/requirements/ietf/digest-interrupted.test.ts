@@ -27,15 +27,15 @@ const claim = { 'content-digest': digest(' world') }
 const trailer = { ...chunked, trailer: 'Content-Digest' }
 const chunks = '6\r\n world\r\n'
 
-/** Where a body of " world" is cut, of which every byte but the last, or all have come. */
+/** Where a body of " world" is cut, after all of its bytes or all but the last. */
 const cuts = [
   { where: 'in a sized body', fields: { ...claim, 'content-length': '6' }, sent: ' worl' },
   { where: 'in a chunk', fields: { ...claim, ...chunked }, sent: chunks.slice(0, -3) },
-  { where: 'behind all chunks', fields: { ...claim, ...chunked }, sent: chunks },
+  { where: 'after all chunks', fields: { ...claim, ...chunked }, sent: chunks },
   { where: 'in the last chunk', fields: { ...claim, ...chunked }, sent: `${chunks}0\r\n` },
   { where: 'before the trailer', fields: trailer, sent: `${chunks}0\r\n` },
   {
-    where: 'behind the trailer',
+    where: 'after the trailer',
     fields: trailer,
     sent: `${chunks}0\r\nContent-Digest: ${digest(' world')}\r\n`,
   },
@@ -46,13 +46,13 @@ const losses: readonly { readonly by: string; readonly lose: (socket: Socket) =>
   { by: 'RST', lose: (socket) => void socket.resetAndDestroy() },
 ]
 
-/** A request as it goes over the wire, with what comes of its body. */
+/** Returns a request as sent, with the bytes of its body that arrive. */
 function wire({ method, url, headers }: Sent, body: string): string {
   const lines = Object.entries({ host: 'a', ...headers }).map((line) => line.join(': '))
   return `${method} ${new URL(url).pathname} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`
 }
 
-/** Sends bytes that are not the whole of a request, and resolves when the server has read them. */
+/** Sends the beginning of a request, and resolves when the server has read it. */
 async function arrived(
   site: Site,
   bytes: string,
@@ -66,7 +66,7 @@ async function arrived(
 }
 
 describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose }) => {
-  /** A site, and what was created and finished there. */
+  /** Starts a server, and records the uploads that are created and finished there. */
   async function site(options: Partial<HandlerOptions> = {}) {
     const ids: string[] = []
     const finished: string[] = []
@@ -83,12 +83,12 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     return { ...at, ids, finished }
   }
 
-  /** Nothing counts beside these bytes, and the upload goes on from there. */
+  /** Asserts that only these bytes count, and that the upload continues from there. */
   async function expectOnly(url: string, version: Version, stored: string): Promise<void> {
     const offset = stored.length
     const state = await stateOf(url, version)
     expect(state).toMatchObject({ 'upload-offset': String(offset), ...more(version) })
-    // Other bytes, without a digest, so that nothing else could notice what is left of the old ones.
+    // Other bytes, without a digest, because nothing else would reveal leftovers of the old ones.
     expect((await append(url, version, offset, ' w', more(version))).status).toBeLessThan(300)
     const says = { ...end(version), 'content-digest': digest('ORLD') }
     const reply = await append(url, version, offset + 2, 'ORLD', says)
@@ -98,7 +98,7 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
 
   const lost = losses.flatMap((loss) => cuts.map((cut) => ({ ...loss, ...cut })))
   test.each(lost)(
-    'R-130 of an append that is cut $where by $by: nothing of it counts',
+    'R-130 no byte counts of an append that is cut $where by $by',
     async ({ fields, sent, lose }) => {
       for (const version of versions) {
         const at = await site()
@@ -114,7 +114,7 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
   )
 
   test.each(lost)(
-    'R-130 of a creation that is cut $where by $by: nothing of it counts',
+    'R-130 no byte counts of a creation that is cut $where by $by',
     async ({ fields, sent, lose }) => {
       for (const version of versions) {
         const at = await site()
@@ -133,15 +133,15 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
   )
 
   test.each(cuts)(
-    'R-130 does not count while it is under way, nor when HEAD, GET or PATCH take over, cut $where',
+    'R-130 no byte counts in progress, nor when HEAD, GET or PATCH take over, cut $where',
     async ({ fields, sent }) => {
       for (const method of ['HEAD', 'GET', 'PATCH'] as const) {
         const at = await site()
         const url = await started(at, 9, 'hello')
         const request = appending(url, 9, 5, '', { ...end(9), ...fields })
         const { closed } = await arrived(at, wire(request, sent))
-        const beside = await at.handler.uploads.inspect(url.split('/').at(-1)!)
-        expect([beside.offset, beside.finished]).toEqual([5, false])
+        const inspected = await at.handler.uploads.inspect(url.split('/').at(-1)!)
+        expect([inspected.offset, inspected.finished]).toEqual([5, false])
         const reply =
           method === 'PATCH' ? await append(url, 9, 6, 'x', more(9)) : await ask(method, url, 9)
         expect(reply.headers).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
@@ -152,7 +152,7 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     },
   )
 
-  test('R-130 of which nothing came for long does not count', async () => {
+  test('R-130 no byte counts of a body that stalls', async () => {
     const at = await site({ idleTimeout: 20 })
     const url = await started(at, 9, 'hello')
     const fields = { ...end(9), ...claim, 'content-length': '6' }
@@ -161,7 +161,7 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     await expectOnly(url, 9, 'hello')
   })
 
-  test('R-130 does not count when the server stops within it', async () => {
+  test('R-130 no byte counts when the server stops before the end of the body', async () => {
     const composer = await compose()
     const at = await site({ composer })
     const url = await started(at, 9, 'hello')
@@ -186,7 +186,7 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     ].map((way) => ({ ...body, ...way })),
   )
   test.each(resets)(
-    'R-130 of size $size over HTTP/2 whose $reset is reset: nothing of it counts',
+    'R-130 no byte counts when the $reset is reset over HTTP/2, size $size',
     async ({ fields, body, lose }) => {
       const at = await site()
       const url = await started(at, 9, 'hello')
@@ -195,7 +195,7 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
       const pseudo = { ':method': 'PATCH', ':path': new URL(url).pathname }
       const { stream, reply } = openStream(session, { ...pseudo, ...headers })
       await new Promise((resolve) => stream.write(body, resolve))
-      // The answer to a PING comes when all before it has arrived.
+      // The response to a PING comes when everything before it has arrived.
       await new Promise((resolve) => session.ping(resolve))
       lose(stream)
       await expect(reply).rejects.toThrow()

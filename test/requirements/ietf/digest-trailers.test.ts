@@ -24,7 +24,7 @@ interface Request {
   readonly body?: string | Buffer
 }
 
-/** Sends a body of unknown size, and these trailers after it. */
+/** Sends a body of unknown size, followed by these trailers. */
 type Send = (request: Request, trailers?: Record<string, string>) => Promise<Http2Reply>
 
 const transports: readonly { transport: string; over: (site: Site) => Promise<Send> }[] = [
@@ -69,7 +69,7 @@ const trailer = (value: string) => ({ 'content-digest': value })
 const cases = transports.flatMap((transport) => stores.map((store) => ({ ...transport, ...store })))
 
 describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)', (chosen) => {
-  /** An upload of 5 bytes, and ways to append to it and to expect that nothing of that counted. */
+  /** Creates an upload of 5 bytes. `nothingCounts` asserts that an append to it added nothing. */
   async function begun(version = 9) {
     const site = await serve({ composer: await chosen.compose() })
     const sent = await chosen.over(site)
@@ -109,7 +109,7 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
     expect((await append(' world', { ...end(9), ...announced }, trailer(claims))).status).toBe(201)
   })
 
-  test('R-130 of a creation is verified, in every version', async () => {
+  test('R-130 the trailer of a creation is verified, in every version', async () => {
     const site = await serve({ composer: await chosen.compose() })
     const sent = await chosen.over(site)
     for (const version of versions) {
@@ -128,14 +128,14 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
     }
   })
 
-  test('R-130 of an empty append that differs completes nothing', async () => {
+  test('R-130 an empty append whose trailer differs completes nothing', async () => {
     const { append, nothingCounts } = await begun()
     await nothingCounts(await append('', { ...end(9), ...announced }, trailer(digest('hello'))))
     const right = await append('', { ...end(9), ...announced }, trailer(digest('')))
     expect([right.status, right.headers['upload-complete']]).toEqual([201, '?1'])
   })
 
-  test('R-130 that was announced but does not come: 400, and nothing counts', async () => {
+  test('R-130 an announced trailer that does not come gets 400, and nothing counts', async () => {
     const { append, nothingCounts } = await begun()
     for (const says of [end(9), more(9)]) {
       await nothingCounts(await append(' world', { ...says, ...announced }))
@@ -146,14 +146,14 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
     expect((await append(' world', { ...end(9), ...chunked })).status).toBe(201)
   })
 
-  test('R-130 that was not announced is ignored', async () => {
+  test('R-130 a trailer that was not announced is ignored', async () => {
     const { url, append } = await begun()
     const reply = await append(' world', { ...end(9), ...chunked }, trailer(digest('other')))
     expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
     expect(await download(url)).toBe('hello world')
   })
 
-  test('R-130 that was not announced takes nothing from what the header says', async () => {
+  test('R-130 a trailer that was not announced does not affect the header', async () => {
     const { append, nothingCounts } = await begun()
     const header = { ...chunked, 'content-digest': digest(' world') }
     await nothingCounts(await append('other!', { ...end(9), ...header }, trailer(digest('other!'))))
@@ -161,7 +161,7 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
     expect(right.status).toBe(201)
   })
 
-  test('R-130 is found among other trailers, whatever the case of its name', async () => {
+  test('R-130 the trailer is found among others, whatever the case of its name', async () => {
     const { append, nothingCounts } = await begun()
     const fields = { ...end(9), ...announced, trailer: 'X-Other, content-DIGEST' }
     await nothingCounts(await append(' worlD', fields, trailer(digest(' world'))))
@@ -169,7 +169,7 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
     expect((await append(' world', fields, others)).status).toBe(201)
   })
 
-  test('R-133 R-134 that cannot be verified: 400, and nothing counts', async () => {
+  test('R-133 R-134 a trailer that cannot be verified gets 400, and nothing counts', async () => {
     const { append, nothingCounts } = await begun()
     for (const [value, type] of [
       ['crc32c=:AAAAAA==:', 'unsupported-algorithms'],
@@ -186,7 +186,7 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
     }
   })
 
-  test('R-130 beside one in the header: both are verified', async () => {
+  test('R-130 both are verified when the header has one too', async () => {
     const pairs = [
       ['sha-256', 'sha-512'],
       ['md5', 'sha-256'],
@@ -205,22 +205,25 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
     }
   })
 
-  test.each(algorithms)('R-130 beside one in the header, both of %s', async (algorithm) => {
-    const { append, nothingCounts } = await begun()
-    const both = (inHeader: string, inTrailer: string) => {
-      const header = { 'content-digest': digest(inHeader, algorithm) }
-      const fields = { ...end(9), ...announced, ...header }
-      return append(' world', fields, trailer(digest(inTrailer, algorithm)))
-    }
-    await nothingCounts(await both('other', ' world'))
-    await nothingCounts(await both(' world', 'other'))
-    await nothingCounts(await both('other', 'other'))
-    const right = await both(' world', ' world')
-    expect([right.status, right.headers['upload-complete']]).toEqual([201, '?1'])
-  })
+  test.each(algorithms)(
+    'R-130 both are verified when the header has one too, both of %s',
+    async (algorithm) => {
+      const { append, nothingCounts } = await begun()
+      const both = (inHeader: string, inTrailer: string) => {
+        const header = { 'content-digest': digest(inHeader, algorithm) }
+        const fields = { ...end(9), ...announced, ...header }
+        return append(' world', fields, trailer(digest(inTrailer, algorithm)))
+      }
+      await nothingCounts(await both('other', ' world'))
+      await nothingCounts(await both(' world', 'other'))
+      await nothingCounts(await both('other', 'other'))
+      const right = await both(' world', ' world')
+      expect([right.status, right.headers['upload-complete']]).toEqual([201, '?1'])
+    },
+  )
 })
 
-test('R-130 a trailer that was announced with a body of known size cannot come: 400', async () => {
+test('R-130 a trailer announced with a body of known size gets 400', async () => {
   const site = await serve()
   const url = await started(site, 9, 'hello')
   const { headers } = appending(url, 9, 5, ' world', { ...end(9), trailer: 'Content-Digest' })
@@ -228,12 +231,12 @@ test('R-130 a trailer that was announced with a body of known size cannot come: 
     line.join(': '),
   )
   const head = `PATCH ${new URL(url).pathname} HTTP/1.1\r\n${lines.join('\r\n')}`
-  const answer = await sendRaw(site.port, `${head}\r\n\r\n world`)
-  expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+  const response = await sendRaw(site.port, `${head}\r\n\r\n world`)
+  expect(response).toMatch(/^HTTP\/1\.1 400 /)
   expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
 })
 
-test('R-134 the problem names the field of a trailer that differs, and not the header', async () => {
+test('R-134 the problem names the trailer that differs, and not the header', async () => {
   const url = await started(await serve(), 9, 'hello')
   const header = { 'content-digest': digest(' world') }
   const request = appending(url, 9, 5, ' world', { ...end(9), ...announced, ...header })

@@ -9,7 +9,7 @@ test('R-134 the problem names the digest that differs, and no other', async () =
   const fields = {
     ...end(9),
     'content-digest': `${digest(' world')}, ${digest('other', 'md5')}, ${digest(' world', 'sha')}`,
-    // None of the whole, and not looked at.
+    // This is not the digest of the whole, so it is ignored.
     'repr-digest': digest('patch document'),
   }
   const problem = problemIn(await append(url, 9, 5, ' world', fields))
@@ -19,7 +19,7 @@ test('R-134 the problem names the digest that differs, and no other', async () =
   ])
 })
 
-/** What cannot be verified, and the type of the problem. */
+/** Values that cannot be verified, and the type of the problem. */
 const invalid: readonly (readonly [what: string, value: string, type: string])[] = [
   ['a digest that is too short', 'sha-256=:AAAA:', 'invalid-values'],
   ['a digest that is too long', `sha=:${base64Of('', 'sha-256')}:`, 'invalid-values'],
@@ -28,17 +28,17 @@ const invalid: readonly (readonly [what: string, value: string, type: string])[]
   ['a string', `sha-256="${base64Of('hello', 'sha-256')}"`, 'invalid-values'],
   ['no value', 'sha-512', 'invalid-values'],
   ['a list', `sha-256=(:${base64Of('hello', 'sha-256')}:)`, 'invalid-values'],
-  ['an invalid one beside a right one', `${digest('hello')}, md5=:AAAA:`, 'invalid-values'],
+  ['an invalid digest next to a valid one', `${digest('hello')}, md5=:AAAA:`, 'invalid-values'],
   ['an unknown algorithm', 'crc32c=:AAAAAA==:', 'unsupported-algorithms'],
   [
-    'algorithms by the names of tus',
+    'algorithms by their names in tus',
     'sha1=:AAAA:, sha256=:AAAA:, crc32=:AAAAAA==:',
     'unsupported-algorithms',
   ],
   ['a name that every object has', 'constructor=:AAAA:', 'unsupported-algorithms'],
 ]
 
-/** What is no Dictionary (RFC 9651). */
+/** Values that are not a Dictionary (RFC 9651). */
 const unreadable = [
   base64Of('hello', 'sha-256'),
   `SHA-256=:${base64Of('hello', 'sha-256')}:`,
@@ -49,7 +49,7 @@ const unreadable = [
   `${digest('hello')} ${digest('hello', 'md5')}`,
 ]
 
-/** Expects the same refusal of a creation, of which nothing is made, and of an append, of which nothing counts. */
+/** Asserts that a creation and an append are refused alike: nothing is created, no byte counts. */
 async function refused(value: string, options: Partial<HandlerOptions> = {}) {
   let created = 0
   const hooks = { postCreate: () => void created++ }
@@ -67,11 +67,11 @@ async function refused(value: string, options: Partial<HandlerOptions> = {}) {
   return problemIn(reply)
 }
 
-test.each(invalid)('R-133 R-134 %s: 400, and nothing is stored', async (_, value, type) => {
+test.each(invalid)('R-133 R-134 %s gets 400, and nothing is stored', async (_, value, type) => {
   expect((await refused(value)).type).toBe(digestProblem + type)
 })
 
-test('R-134 the problem names the algorithms that are not known, and the invalid digests', async () => {
+test('R-134 the problem names the unknown algorithms and the invalid digests', async () => {
   expect((await refused('foo=:AAAA:, crc32c=1')).unsupported_algorithms).toEqual([
     { algorithm: 'foo', header: 'Content-Digest' },
     { algorithm: 'crc32c', header: 'Content-Digest' },
@@ -80,18 +80,18 @@ test('R-134 the problem names the algorithms that are not known, and the invalid
   expect(digests).toMatchObject([{ algorithm: 'md5', header: 'Content-Digest' }])
 })
 
-test('R-134 what cannot be read: 400, nothing is stored, and the type is not that of invalid values', async () => {
+test('R-134 a field that cannot be parsed gets 400, without the type for invalid values', async () => {
   for (const value of unreadable) {
     const { type } = await refused(value)
     expect([value, type]).not.toEqual([value, `${digestProblem}invalid-values`])
   }
 })
 
-test('R-133 an empty field claims nothing that could be verified: 400', async () => {
+test('R-133 an empty field gets 400, because it has no digest to verify', async () => {
   await refused('')
 })
 
-test('R-133 unknown algorithms beside a known one are ignored, which is verified', async () => {
+test('R-133 unknown algorithms are ignored next to a known one, which is verified', async () => {
   const url = await started(await serve(), 9, 'hello')
   for (const unknown of ['crc32c=:AAAAAA==:', 'unixsum=1', 'foo', 'sha256=:AAAA:']) {
     const fields = { ...more(9), 'content-digest': `${unknown}, ${digest('!')}` }
@@ -131,7 +131,7 @@ describe.each(stores)('where nothing is verified ($store store)', ({ compose }) 
     },
   )
 
-  test.each(ways)('R-134 the problem names every algorithm then: %s', async (_, options) => {
+  test.each(ways)('R-134 the problem names every algorithm: %s', async (_, options) => {
     const url = await started(await serve(await options()), 9, 'hello')
     const value = `${digest(' world')}, foo=1`
     const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-digest': value })

@@ -31,7 +31,7 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
   }
 
   test.each(versions)(
-    'R-130 of an append that differs: 400, and nothing counts, version %s',
+    'R-130 an append whose digest differs gets 400, and nothing counts, version %s',
     async (version) => {
       for (const { fields } of framings) {
         const at = await site()
@@ -56,7 +56,7 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-130 of a creation that differs: 400, and the upload is at 0, version %s',
+    'R-130 a creation whose digest differs gets 400 and leaves the upload at 0, version %s',
     async (version) => {
       for (const { fields } of framings) {
         for (const says of [end(version), more(version)]) {
@@ -81,17 +81,23 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     },
   )
 
-  test.each(versions)('R-130 of a creation that matches, version %s', async (version) => {
-    const at = await site()
-    for (const { fields } of framings) {
-      const sent = { ...fields, 'content-digest': digest('hello') }
-      const whole = await create(at, version, 'hello', { ...end(version), ...sent })
-      expect(whole.status).toBe(201)
-      expect(whole.headers).toMatchObject({ 'upload-offset': '5', ...end(version) })
-      const url = await started(at, version, 'hello', sent)
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
-    }
-  })
+  test.each(versions)(
+    'R-130 a creation whose digest matches is stored, version %s',
+    async (version) => {
+      const at = await site()
+      for (const { fields } of framings) {
+        const sent = { ...fields, 'content-digest': digest('hello') }
+        const whole = await create(at, version, 'hello', { ...end(version), ...sent })
+        expect(whole.status).toBe(201)
+        expect(whole.headers).toMatchObject({ 'upload-offset': '5', ...end(version) })
+        const url = await started(at, version, 'hello', sent)
+        expect(await stateOf(url, version)).toMatchObject({
+          'upload-offset': '5',
+          ...more(version),
+        })
+      }
+    },
+  )
 
   test.each(algorithms)('R-130 R-133 %s is verified', async (algorithm) => {
     const url = await started(await site(), 9, 'hello')
@@ -102,7 +108,7 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
       type: `${digestProblem}mismatched-values`,
       mismatched_digests: [{ algorithm, header: 'Content-Digest' }],
     })
-    // Whoever guesses is not told what is right.
+    // The response does not reveal the right digest.
     expect(wrong.text).not.toContain(base64Of(' worlD', algorithm))
     expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
     expect((await append(url, 9, 5, ' world', sent)).status).toBe(201)
@@ -124,14 +130,14 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
         expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
         expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
       }
-      // One line each.
+      // Each has a header line of its own.
       const sent = { ...end(9), 'content-digest': claims() }
       expect((await append(url, 9, 5, ' world', sent)).status).toBe(201)
       expect(await download(url)).toBe('hello world')
     },
   )
 
-  test('R-130 covers the body of its own request, and not what was there before', async () => {
+  test('R-130 a digest covers the body of its own request, not earlier bytes', async () => {
     const url = await started(await site(), 9, 'hello')
     const whole = { ...end(9), 'content-digest': digest('hello world') }
     expect((await append(url, 9, 5, ' world', whole)).status).toBe(400)
@@ -140,7 +146,7 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('R-130 of a large body that differs discards it whole', async () => {
+  test('R-130 a large body whose digest differs is discarded completely', async () => {
     const body = 'x'.repeat(3_000_000)
     const url = await started(await site(), 9, 'hello')
     for (const { fields } of framings) {
@@ -155,7 +161,7 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     expect((await download(url)) === `hello${body}!`).toBe(true)
   })
 
-  test('R-130 no interim response tells of bytes that are not verified', async () => {
+  test('R-130 no interim response reports bytes that are not verified', async () => {
     const body = Buffer.alloc(3_000_000, 'x')
     const at = await site({ interimResponses: true, progressInterval: 0.001 })
     for (const [text, status, offset] of [
@@ -167,21 +173,21 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
       const { request, reply } = openRequest({
         ...appending(url, 9, 5, '', { ...sent, ...chunked }),
       })
-      const told: unknown[] = []
-      request.on('information', ({ headers }) => told.push(headers['upload-offset']))
+      const reported: unknown[] = []
+      request.on('information', ({ headers }) => reported.push(headers['upload-offset']))
       for (let from = 0; from < body.length; from += 100_000) {
         const piece = body.subarray(from, from + 100_000)
         await new Promise((resolve) => request.write(piece, resolve))
       }
-      expect(told).not.toContainEqual(expect.stringMatching(/^(?!5$)/))
+      expect(reported).not.toContainEqual(expect.stringMatching(/^(?!5$)/))
       request.end()
       const { status: got, headers } = await reply
       expect([got, headers['upload-offset']]).toEqual([status, offset])
-      if (status === 400) expect(told).not.toContainEqual(expect.stringMatching(/^(?!5$)/))
+      if (status === 400) expect(reported).not.toContainEqual(expect.stringMatching(/^(?!5$)/))
     }
   })
 
-  test('R-130 of bytes beyond the length that match: none of them counts', async () => {
+  test('R-130 no byte of a body beyond the length counts, although its digest matches', async () => {
     const url = await started(await site(), 6, 'hello', { 'upload-length': '11' })
     const sent = { ...more(6), ...chunked, 'content-digest': digest(' world!') }
     expect((await append(url, 6, 5, ' world!', sent)).status).toBe(400)
@@ -195,7 +201,7 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     { ...framing, length: 'unknown', declared: {} },
   ])
   test.each(empty)(
-    'R-130 of an empty append that differs completes nothing, $framing, length $length',
+    'R-130 an empty append whose digest differs completes nothing, $framing, length $length',
     async ({ fields, declared }) => {
       for (const version of versions) {
         const at = await site()
@@ -215,7 +221,7 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
   )
 
   test.each(framings)(
-    'R-130 of an empty creation that differs completes nothing, $framing',
+    'R-130 an empty creation whose digest differs completes nothing, $framing',
     async ({ fields }) => {
       for (const version of versions) {
         const at = await site()
@@ -230,7 +236,7 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     },
   )
 
-  test('R-130 of a refused end is not the end when all bytes come without that word', async () => {
+  test('R-130 after a refused end, all bytes are not the end until a request declares it', async () => {
     const at = await site()
     const url = await started(at, 9, 'hello')
     const wrong = { ...end(9), 'content-digest': digest('other!') }

@@ -10,7 +10,7 @@ const right = { 'repr-digest': digest('hello world') }
 const wrong = { 'repr-digest': digest('hello there') }
 const wanted = { 'want-repr-digest': 'sha-256=3' }
 
-/** A composer with these slots. */
+/** Returns a composer with these slots. */
 function composed({
   dataStore,
   infoStore,
@@ -24,7 +24,7 @@ function composed({
 }
 
 describe.each(stores)('a Repr-Digest and what the store can do ($store store)', ({ compose }) => {
-  /** As the store does, but what it reads is changed. */
+  /** Returns a composer with the store, but with a changed ContentReader. */
   async function reading(change: (reader: ContentReader) => ContentReader): Promise<StoreComposer> {
     const slots = (await compose()).slots()
     return composed({ ...slots, contentReader: change(slots.contentReader!) })
@@ -43,7 +43,7 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
         ),
     ],
     ['lies elsewhere', async () => ({ redirect: 'https://elsewhere.test/' })],
-  ] as const)('R-131 of content that %s is verified by the next request', async (_, read) => {
+  ] as const)('R-131 content that %s is verified by a later request', async (_, read) => {
     for (const [fields, status] of [
       [wrong, 400],
       [right, 204],
@@ -66,7 +66,7 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
     }
   })
 
-  test('R-131 R-132 is refused without a ContentReader, and nothing is created', async () => {
+  test('R-131 R-132 a creation is refused without a ContentReader, and nothing is created', async () => {
     let created = 0
     const { contentReader: _, ...slots } = (await compose()).slots()
     const composer = composed(slots)
@@ -78,7 +78,7 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
     }
     const url = await started(at, 9, 'hello', { 'content-digest': digest('hello'), ...wanted })
     const reply = await append(url, 9, 5, ' world', end(9))
-    // A wish may stay unfulfilled.
+    // A Want-Repr-Digest may be ignored.
     expect([reply.status, reply.headers['repr-digest']]).toEqual([201, undefined])
   })
 
@@ -92,7 +92,7 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
       },
     ],
   ])(
-    'R-131 R-132 is refused where nothing is verified, and nothing is created: %s',
+    'R-131 R-132 a creation is refused where nothing is verified, and nothing is created: %s',
     async (_, options) => {
       let created = 0
       const at = await serve({ ...(await options()), hooks: { postCreate: () => void created++ } })
@@ -107,7 +107,7 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
     },
   )
 
-  test('R-131 is verified although downloads are disabled', async () => {
+  test('R-131 the digest is verified although downloads are disabled', async () => {
     const at = await serve({ composer: await compose(), disable: ['download'] })
     const url = await started(at, 9, 'hello', wrong)
     expect((await append(url, 9, 5, ' world', end(9))).status).toBe(400)

@@ -22,7 +22,7 @@ import { silent } from '../../support/silent.js'
 const right = { 'repr-digest': digest('hello world') }
 const wrong = { 'repr-digest': digest('hello there') }
 
-/** The ways in which the last byte and the word that it is the last come. */
+/** The ways in which the last byte, and the header that says so, can arrive. */
 const endings: readonly {
   readonly how: string
   readonly finish: (site: Site, version: Version, fields: Fields) => Promise<Reply>
@@ -66,15 +66,15 @@ const endings: readonly {
 ]
 
 describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }) => {
-  /** A site; which uploads were asked about before and told of after their end; and the URL of the last one. */
+  /** Starts a server, and records the calls of its hooks and the URL of the last upload. */
   async function site(options: Partial<HandlerOptions> = {}) {
     const asked: string[] = []
-    const told: string[] = []
+    const finished: string[] = []
     const ids: string[] = []
     const hooks = {
       postCreate: ({ upload }: HookContext) => void ids.push(upload.id),
       preFinish: ({ upload }: HookContext) => void asked.push(upload.id),
-      postFinish: ({ upload }: HookContext) => void told.push(upload.id),
+      postFinish: ({ upload }: HookContext) => void finished.push(upload.id),
     }
     const at = await serve({
       composer: await compose(),
@@ -82,10 +82,10 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
       ...options,
       hooks: { ...hooks, ...options.hooks },
     })
-    return { ...at, asked, told, url: () => `${at.origin}/files/${ids.at(-1)}` }
+    return { ...at, asked, finished, url: () => `${at.origin}/files/${ids.at(-1)}` }
   }
 
-  test.each(endings)('R-131 that matches, completed by $how', async ({ finish }) => {
+  test.each(endings)('R-131 a match finishes the upload, completed by $how', async ({ finish }) => {
     for (const version of versions) {
       const at = await site()
       const reply = await finish(at, version, right)
@@ -95,19 +95,19 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
       expect(await stateOf(at.url(), version)).toMatchObject(end(version))
       expect(await download(at.url())).toBe('hello world')
       await at.handler.shutdown()
-      expect(at.told).toEqual(at.asked)
+      expect(at.finished).toEqual(at.asked)
     }
   })
 
   test.each(endings)(
-    'R-131 that differs rejects the upload for good, completed by $how',
+    'R-131 a mismatch rejects the upload permanently, completed by $how',
     async ({ finish }) => {
       for (const version of versions) {
         const at = await site()
         const reply = await finish(at, version, wrong)
         expect(reply.status).toBe(400)
         expect(reply.headers).toMatchObject(end(version))
-        // The same to whoever asks again.
+        // Later requests get the same response.
         for (const again of [
           await append(at.url(), version, 11, '', end(version)),
           await append(at.url(), version, 11, '', more(version)),
@@ -125,13 +125,13 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
         expect([read.status, read.text.includes('hello')]).toEqual([400, false])
         expect(await at.handler.uploads.finishPending()).toBe(0)
         await at.handler.shutdown()
-        expect([at.asked, at.told]).toEqual([[], []])
+        expect([at.asked, at.finished]).toEqual([[], []])
       }
     },
   )
 
   test.each(endings)(
-    'R-131 R-134 that differs is a problem, completed by $how',
+    'R-131 R-134 a mismatch has its problem type, completed by $how',
     async ({ finish }) => {
       const reply = await finish(await site(), 9, wrong)
       expect(problemIn(reply)).toMatchObject({
@@ -154,23 +154,26 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     }
   })
 
-  test.each(algorithms)('R-131 is not met when %s of several differs', async (differs) => {
-    const claims = (differing?: string) =>
-      algorithms.map((name) => digest(name === differing ? 'other' : 'hello world', name))
-    for (const [field, status] of [
-      [claims(differs).join(', '), 400],
-      // One line each.
-      [claims(differs), 400],
-      [claims(), 201],
-    ] as const) {
-      const at = await site()
-      const url = await started(at, 9, 'hello', { 'repr-digest': field as string[] })
-      expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
-      expect(at.asked).toHaveLength(status === 201 ? 1 : 0)
-    }
-  })
+  test.each(algorithms)(
+    'R-131 a mismatch of %s among several rejects the upload',
+    async (differs) => {
+      const claims = (differing?: string) =>
+        algorithms.map((name) => digest(name === differing ? 'other' : 'hello world', name))
+      for (const [field, status] of [
+        [claims(differs).join(', '), 400],
+        // Each has a header line of its own.
+        [claims(differs), 400],
+        [claims(), 201],
+      ] as const) {
+        const at = await site()
+        const url = await started(at, 9, 'hello', { 'repr-digest': field as string[] })
+        expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
+        expect(at.asked).toHaveLength(status === 201 ? 1 : 0)
+      }
+    },
+  )
 
-  test('R-133 unknown algorithms beside a known one are ignored, which is verified', async () => {
+  test('R-133 unknown algorithms are ignored next to a known one, which is verified', async () => {
     for (const [text, status] of [
       ['hello there', 400],
       ['hello world', 201],
@@ -181,7 +184,7 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     }
   })
 
-  test('R-131 of nothing', async () => {
+  test('R-131 the digest of an empty upload is verified', async () => {
     for (const [text, status] of [
       ['x', 400],
       ['', 201],
@@ -192,7 +195,7 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     }
   })
 
-  test('R-131 covers the content as it is coded', async () => {
+  test('R-131 the digest covers the content with its coding', async () => {
     const coded = gzipSync('hello world')
     for (const [content, status] of [
       ['hello world', 400],
@@ -205,7 +208,7 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     }
   })
 
-  test('R-131 is none of the body of its request, and a Content-Digest none of the whole', async () => {
+  test('R-131 Repr-Digest covers the whole, and Content-Digest only the body of its request', async () => {
     const at = await site()
     const both = { ...right, 'content-digest': digest('hello') }
     const url = await started(at, 9, 'hello', both)
@@ -215,7 +218,7 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     expect((await append(part, 9, 5, ' world', end(9))).status).toBe(400)
   })
 
-  test('R-130 R-131 a wrong Content-Digest at the end is no verdict on the whole', async () => {
+  test('R-130 R-131 a wrong Content-Digest at the end does not reject the upload', async () => {
     const at = await site()
     const url = await started(at, 9, 'hello', right)
     const fields = { ...end(9), 'content-digest': digest(' world') }
@@ -226,7 +229,7 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     expect(await download(url)).toBe('hello world')
   })
 
-  test('R-131 is not looked at before the end', async () => {
+  test('R-131 the digest is not verified before the end', async () => {
     const at = await site()
     const url = await started(at, 9, 'hello world', { ...wrong, 'upload-length': '11' })
     expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
@@ -234,7 +237,7 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     expect((await append(url, 9, 11, '', end(9))).status).toBe(400)
   })
 
-  test('R-131 one of an append is none of the whole, whatever it says', async () => {
+  test('R-131 the Repr-Digest of an append is ignored, whatever its value', async () => {
     const at = await site()
     for (const value of [digest('patch document'), 'foo=1', 'sha-256=1', '???', '']) {
       const url = await started(at, 9, 'hello')
@@ -248,13 +251,13 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
 })
 
 test.each([
-  ['unknown algorithms only', 'crc32c=:AAAAAA==:, sha256=:AAAA:', 'unsupported-algorithms'],
+  ['only unknown algorithms', 'crc32c=:AAAAAA==:, sha256=:AAAA:', 'unsupported-algorithms'],
   ['a digest of the wrong length', 'sha-256=:AAAA:', 'invalid-values'],
   ['a value of the wrong type', 'md5=1', 'invalid-values'],
-  ['an invalid one beside a right one', `${right['repr-digest']}, md5=1`, 'invalid-values'],
+  ['an invalid digest next to a valid one', `${right['repr-digest']}, md5=1`, 'invalid-values'],
   ['no Dictionary', '???', undefined],
   ['nothing', '', undefined],
-])('R-133 R-134 %s: 400, and nothing is created', async (_, value, type) => {
+])('R-133 R-134 %s gets 400, and nothing is created', async (_, value, type) => {
   let created = 0
   const site = await serve({ hooks: { postCreate: () => void created++ } })
   for (const version of versions) {
@@ -267,7 +270,7 @@ test.each([
   }
 })
 
-test('R-131 one that is announced for behind the body is refused, and nothing is created', async () => {
+test('R-131 a Repr-Digest that is announced as a trailer is refused, and nothing is created', async () => {
   let created = 0
   const site = await serve({ hooks: { postCreate: () => void created++ } })
   for (const fields of [{}, right]) {

@@ -10,7 +10,7 @@ describe.each(stores)('Want-Repr-Digest of a creation ($store store)', ({ compos
     serve({ composer: await compose(), logger: silent, ...options })
 
   test.each(versions)(
-    'R-132 is answered when the upload is complete, and not before, version %s',
+    'R-132 a Repr-Digest is sent when the upload is complete, and not before, version %s',
     async (version) => {
       const at = await site()
       const wanted = { 'want-repr-digest': 'sha-256=1' }
@@ -39,13 +39,13 @@ describe.each(stores)('Want-Repr-Digest of a creation ($store store)', ({ compos
     ['sha-512=11, md5=1', 'md5'],
     ['sha-512="10", md5=1', 'md5'],
     ['sha-512=:AAAA:, sha-256=-1, md5=1;q=2', 'md5'],
-  ] as const)('R-132 R-133 %s is answered with %s', async (value, algorithm) => {
+  ] as const)('R-132 R-133 %s gets a digest with %s', async (value, algorithm) => {
     const fields = { ...end(9), 'want-repr-digest': value }
     const { headers } = await create(await site(), 9, 'hello world', fields)
     expect(headers['repr-digest']).toBe(digest('hello world', algorithm))
   })
 
-  test('R-132 R-133 wishes that cannot be fulfilled are no reason to refuse', async () => {
+  test('R-132 R-133 values that cannot be fulfilled are ignored', async () => {
     const at = await site()
     for (const value of ['sha-256=0', 'foo=1', 'sha256=1', 'sha-256', 'sha-256=1.0', '???', '']) {
       const fields = { ...end(9), 'want-repr-digest': value }
@@ -54,7 +54,7 @@ describe.each(stores)('Want-Repr-Digest of a creation ($store store)', ({ compos
     }
   })
 
-  test('R-132 is answered beside a Repr-Digest that matches, of another algorithm too', async () => {
+  test('R-132 a Repr-Digest is sent in addition to one that matches, also of another algorithm', async () => {
     const at = await site()
     const wanted = { 'want-repr-digest': 'md5=1' }
     const fields = { ...wanted, 'repr-digest': digest('hello world') }
@@ -63,7 +63,7 @@ describe.each(stores)('Want-Repr-Digest of a creation ($store store)', ({ compos
     expect([status, headers['repr-digest']]).toEqual([201, digest('hello world', 'md5')])
   })
 
-  test('R-131 R-132 a Repr-Digest that differs is not told what would be right', async () => {
+  test('R-131 R-132 a response to a Repr-Digest that differs does not reveal the right one', async () => {
     const at = await site()
     const wanted = { 'want-repr-digest': 'sha-256=1' }
     const fields = { ...wanted, 'repr-digest': digest('hello there') }
@@ -77,7 +77,7 @@ describe.each(stores)('Want-Repr-Digest of a creation ($store store)', ({ compos
     }
   })
 
-  test('R-132 is answered beside what the application says, and after a failure', async () => {
+  test("R-132 a Repr-Digest is added to the application's response, also after a failure", async () => {
     const failures = ['first']
     const response = { status: 200, headers: { 'x-file': '7' }, body: 'done' }
     const preFinish = () => {
@@ -98,7 +98,7 @@ describe.each(stores)('Want-Repr-Digest of a creation ($store store)', ({ compos
   })
 })
 
-test('R-132 the answer that is given again has it, also after a restart', async () => {
+test('R-132 the recorded response has the digest too, also after a restart', async () => {
   const directory = await temporaryDirectory()
   const at = await serve({ composer: fileComposer(directory) })
   const url = await started(at, 9, 'hello', { 'want-repr-digest': 'sha-256=1' })
