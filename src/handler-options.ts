@@ -105,7 +105,7 @@ export interface HandlerOptions {
    */
   readonly checksumMetadata?: string
   /**
-   * Returns the id of a new upload. See {@link isUploadId} for the form. Ids should not be
+   * Returns the id of a new upload. See `isUploadId` for the form. Ids should not be
    * guessable.
    * @default a random UUID without its dashes
    */

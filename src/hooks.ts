@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { UnplacedUpload, Upload } from './upload.js'
 
-/** The moments in the life of an upload, named as tusd names them, and `access`. */
+/** The points in an upload's life at which hooks run, named as in tusd, and `access`. */
 export type HookType =
   | 'access'
   | 'pre-create'
@@ -12,96 +12,112 @@ export type HookType =
   | 'pre-terminate'
   | 'post-terminate'
 
-/** What happened, or is about to. */
+/** The event that a hook is called for. */
 export interface HookEvent {
   readonly type: HookType
   /**
-   * Derived from the upload, for example `<upload id>/post-finish`. An event that is delivered again after a crash
-   * has the same id, so a consumer can tell.
+   * Derived from the upload, such as `<upload id>/post-finish`. An event that is delivered again
+   * after a crash has the same id, so a consumer can recognise it.
    */
   readonly id: string
 }
 
-/** What every hook gets. */
+/** The argument of every hook. */
 export interface HookContext {
   readonly event: HookEvent
-  /** The record as it is at this moment. */
+  /** The record at this moment. */
   readonly upload: Upload
   /**
-   * The request, as Node made it and as middleware decorated it (`request.user`). Its body belongs to the upload.
-   * Absent when no request is the cause: the application's own calls, expiry, a finish that is driven again.
+   * The request, as Node made it and middleware decorated it (`request.user`). Its body belongs to
+   * the upload. Absent when no request is the cause: the application's own calls, expiry, or a
+   * finish that the server repeats.
    */
   readonly request: IncomingMessage | undefined
   /**
-   * Aborts when the hook has taken longer than `hookTimeout`, `preFinish` than `preFinishTimeout`: what it returns is ignored from
-   * then on. Pass it to what you wait for, such as `fetch`.
+   * Aborts when the hook has taken longer than `hookTimeout`, or `preFinish` longer than
+   * `preFinishTimeout`. From then on its result is ignored. Pass the signal to what you wait for,
+   * such as `fetch`.
    */
   readonly signal: AbortSignal
 }
 
-/** An answer that a hook chooses. */
+/** A response that a hook chooses. */
 export interface HookResponse {
-  /** HTTP status. */
+  /** HTTP status, from 200 to 599. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** Text. Absent: empty, or the sentence of the error. */
+  /**
+   * Text.
+   * @default the sentence of the error, or an empty body
+   */
   readonly body?: string
 }
 
-/** A verdict that refuses. `true` gives the default answer of the moment, `false` refuses nothing. */
+/**
+ * A result that rejects. `true` gives the default response of the hook, `false` rejects nothing.
+ */
 export interface RejectVerdict {
   readonly reject: boolean | HookResponse
 }
 
-/** What a request wants. */
+/** The action that a request wants to do. */
 export type AccessAction = 'create' | 'inspect' | 'append' | 'terminate' | 'read' | 'concatenate'
 
-/** What {@link Hooks.access} gets. */
+/** The argument of {@link Hooks.access}. */
 export interface AccessContext extends Omit<HookContext, 'upload'> {
   readonly action: AccessAction
-  /** The upload that is asked for; absent for `create`. For `concatenate`, one of the parts. */
+  /**
+   * The upload of the request. Absent for `create`. For `concatenate`, one of the partial uploads.
+   */
   readonly upload: Upload | undefined
 }
 
-/** What {@link Hooks.preCreate} gets. */
+/** The argument of {@link Hooks.preCreate}. */
 export interface PreCreateContext extends Omit<HookContext, 'upload'> {
   /** The record as it would be. */
   readonly upload: UnplacedUpload
 }
 
-/** What {@link Hooks.preCreate} may change. Absent members leave things as they are. */
+/** The result of {@link Hooks.preCreate}. Absent members change nothing. */
 export interface PreCreateVerdict {
-  /** Refuses the creation. Default status 400. */
+  /** Rejects the creation. The default status is 400. */
   readonly reject?: boolean | HookResponse
-  /** The id to use. Must satisfy `isUploadId`, and not be in use. */
+  /** The id of the upload. It must satisfy `isUploadId`, and not be in use. */
   readonly id?: string
-  /** Replaces the metadata whole. */
+  /** Replaces all metadata. */
   readonly metadata?: Readonly<Record<string, string>>
-  /** The most bytes this upload may hold, instead of the handler's `maxSize`. */
+  /** Maximum size of this upload in bytes, instead of the handler's `maxSize`. */
   readonly maxSize?: number
-  /** Where the data shall live, in the data store's own terms; for `FileStore` `{ path }`. */
+  /** The place of the data, in the data store's own terms: `{ path }` for `FileStore`. */
   readonly place?: Readonly<Record<string, string>>
 }
 
-/** What {@link Hooks.postReceive} gets. */
+/** The argument of {@link Hooks.postReceive}. */
 export interface PostReceiveContext extends HookContext {
   /** Bytes that are stored. */
   readonly offset: number
 }
 
-/** What {@link Hooks.postReceive} may answer. */
+/** The result of {@link Hooks.postReceive}. */
 export interface PostReceiveVerdict {
-  /** Ends the upload for good: the request gets this answer, default status 400, and so does whoever asks later. */
+  /**
+   * Stops the upload permanently. This request and all later ones get the response. The default
+   * status is 400.
+   */
   readonly stop?: boolean | HookResponse
 }
 
-/** What {@link Hooks.preFinish} may answer. */
+/** The result of {@link Hooks.preFinish}. */
 export interface PreFinishVerdict {
-  /** Refuses the finished upload for good. Default status 400. Recorded, and replayed to whoever asks again. */
+  /**
+   * Rejects the upload permanently. The response is recorded, and later requests get it too. The
+   * default status is 400.
+   */
   readonly reject?: boolean | HookResponse
   /**
-   * The answer to the finishing request: a 2xx status (default that of the request, but 200 for a PATCH of tus with a body),
-   * headers, body. Recorded, and replayed.
+   * The response to the finishing request, with a 2xx status. It is recorded, and later requests
+   * that complete the upload again get it too. The default status is that of the request, but 200
+   * for a tus PATCH if there is a body.
    */
   readonly response?: HookResponse
 }
@@ -109,69 +125,93 @@ export interface PreFinishVerdict {
 type Awaitable<T> = T | Promise<T>
 
 /**
- * Functions that the application hangs into the life of uploads. Each is optional.
+ * Callbacks that run at defined points in an upload's life. Each is optional.
  *
- * The `pre-` hooks and `access` are awaited and may refuse. When one throws, or takes longer than `hookTimeout`, the request
- * is answered with 500 `ERR_HOOK_FAILED` and nothing is recorded. The `post-` hooks run after the fact, those of one upload in order and
- * one at a time, and none after `post-finish` but those of a termination; what they throw is logged. One that takes longer than
- * `hookTimeout` is logged, too, and the next one runs.
+ * The server waits for `access` and the `pre-` hooks, which may reject. If one throws or takes
+ * longer than `hookTimeout`, the request gets 500 `ERR_HOOK_FAILED` and nothing is recorded.
+ *
+ * The `post-` hooks run after the fact. Those of one upload run in order, one at a time. After
+ * `post-finish`, only those of a termination follow. If one throws or takes longer than
+ * `hookTimeout`, that is logged, and the next one runs.
  */
 export interface Hooks {
   /**
-   * Asked for every request but OPTIONS, before anything happens: also for downloads, and for each part of a
-   * concatenation. Default status of a refusal: 403.
+   * Runs for every request but OPTIONS, before anything happens. That includes downloads, and each
+   * partial upload of a concatenation. A rejection has the status 403 by default.
    */
   access?(context: AccessContext): Awaitable<RejectVerdict | void>
   /**
-   * Before anything exists. May refuse, and change what will be created.
+   * Runs before anything exists. May reject, and change what will be created.
    *
-   * Do not limit the size by `upload.length` here: it is absent when the client declares the length later, so `length > limit`
-   * lets such an upload pass. Return `maxSize`, or set the option: that holds for every byte.
+   * Do not limit sizes with `upload.length`. It is absent when the client declares the length
+   * later, so `length > limit` lets such an upload pass. Return `maxSize` or set the option
+   * instead: it holds for every byte.
    */
   preCreate?(context: PreCreateContext): Awaitable<PreCreateVerdict | void>
-  /** After the record and the data exist. Bytes that come with the creation do not wait for it; pre-finish does. */
+  /**
+   * Runs when record and data exist. Bytes that come with the creation do not wait for it;
+   * `preFinish` does.
+   */
   postCreate?(context: HookContext): Awaitable<void>
-  /** While bytes come in, at most once per `progressInterval`, when more of them are stored. May stop the upload. */
+  /**
+   * Runs while bytes come in, when more of them are stored, at most once per `progressInterval`.
+   * May stop the upload.
+   */
   postReceive?(context: PostReceiveContext): Awaitable<PostReceiveVerdict | void>
   /**
-   * When all bytes are stored and the data can be read. Not for partial uploads. May run again, with the same event
-   * id, when the server was killed before the verdict was recorded.
+   * Runs when all bytes are stored and can be read. Not for partial uploads. Runs again, with the
+   * same event id, if the server was killed before the result was recorded.
    */
   preFinish?(context: HookContext): Awaitable<PreFinishVerdict | void>
-  /** After the upload is recorded as finished and the request is answered. Not for partial uploads. */
+  /**
+   * Runs when the upload is recorded as finished and the response is sent. Not for partial uploads.
+   */
   postFinish?(context: HookContext): Awaitable<void>
-  /** Before an upload is terminated by a request or by the application; not before expiry. Default status 400. */
+  /**
+   * Runs before a request or the application terminates an upload. Not before expiry. A rejection
+   * has the status 400 by default.
+   */
   preTerminate?(context: HookContext): Awaitable<RejectVerdict | void>
-  /** After an upload was terminated. */
+  /** Runs when an upload has been terminated. */
   postTerminate?(context: HookContext): Awaitable<void>
 }
 
-/** What {@link PresentDownload} gets. */
+/** The argument of {@link PresentDownload}. */
 export interface DownloadContext {
   readonly upload: Upload
-  /** The request, as Node made it and as middleware decorated it (`request.user`). */
+  /** The request, as Node made it and middleware decorated it (`request.user`). */
   readonly request: IncomingMessage
   /**
-   * Aborts when the function has taken longer than `hookTimeout`: what it returns is ignored from then on. Pass it to what
-   * you wait for, such as `fetch`.
+   * Aborts when the function has taken longer than `hookTimeout`. From then on its result is
+   * ignored. Pass the signal to what you wait for, such as `fetch`.
    */
   readonly signal: AbortSignal
 }
 
-/** How a download is presented. What is absent is as without {@link PresentDownload}. */
+/** The presentation of a download. Absent members have the defaults. */
 export interface DownloadPresentation {
-  /** Whether browsers show the content in place. Default: `inline` for types that cannot carry a script. */
+  /**
+   * Whether browsers show or save the content.
+   * @default 'inline' for types that cannot carry a script, else 'attachment'
+   */
   readonly disposition?: 'inline' | 'attachment'
-  /** The name under which browsers save the file; only its last segment counts. Default: that of the metadata. */
+  /**
+   * The name under which browsers save the file. Only its last segment counts.
+   * @default the name in the metadata
+   */
   readonly filename?: string
-  /** A media type. Default: that of the metadata, else `application/octet-stream`. */
+  /**
+   * A media type.
+   * @default the type in the metadata, else 'application/octet-stream'
+   */
   readonly contentType?: string
   /**
-   * More headers. They replace `Cache-Control` (default `private, no-cache, no-transform`) and `Content-Security-Policy`
-   * (default `sandbox`), but not those that describe the bytes or the connection.
+   * More headers. They replace `Cache-Control` (by default `private, no-cache, no-transform`) and
+   * `Content-Security-Policy` (by default `sandbox`). Headers that describe the bytes or the
+   * connection are refused.
    */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Chooses how a download is presented. */
+/** Chooses the presentation of a download. */
 export type PresentDownload = (context: DownloadContext) => Awaitable<DownloadPresentation | void>

@@ -1,13 +1,14 @@
 import type { Upload } from '../upload.js'
 import type { WriteOptions } from './call-options.js'
 
-/** Joins uploads. Filling the slot turns the concatenation extension on. */
+/** Concatenates uploads. Filling the slot enables the concatenation extension. */
 export interface Concatenator {
   /**
-   * Fills the place of `final`, which {@link DataStore.create} made, with the bytes of `partials` in order. The
-   * partials are finished and are left as they are; one may stand there more than once.
+   * Writes the bytes of `partials`, in order, to the place of `final`, which
+   * {@link DataStore.create} has made. The partials are finished, and must not be changed. One may
+   * be listed more than once.
    *
-   * Repeatable: after a failure or a crash it begins from zero.
+   * Must be repeatable: after a failure or a crash it starts again from zero.
    */
   concatenate(final: Upload, partials: readonly Upload[], options: WriteOptions): Promise<void>
 }

@@ -2,20 +2,21 @@ import type { Readable } from 'node:stream'
 import type { Upload } from '../upload.js'
 import type { ReadOptions } from './call-options.js'
 
-/** The bytes from `start` to `end`, both included, both counted from 0. */
+/** The bytes from `start` to `end`, both inclusive and counted from 0. */
 export interface ByteRange {
   readonly start: number
   readonly end: number
 }
 
-/** Reads finished uploads. Filling the slot turns downloads on. */
+/** Reads finished uploads. Filling the slot enables downloads. */
 export interface ContentReader {
   /**
-   * The bytes of `range`, or all of them without one; or a URL where the client gets them. The caller destroys
-   * the stream when it stops early.
+   * Returns the bytes of `range`, or all of them without a range. May return a URL instead, where
+   * the client gets them. The caller destroys the stream if it stops early.
    *
-   * Rejects with `ERR_DATA_MISSING` when nothing is there. Look at the signal before you give it to a stream: one that is made
-   * with an aborted signal fails before anybody listens, which ends the process.
+   * Rejects with `ERR_DATA_MISSING` if there is no data. Check the signal before you pass it to a
+   * stream: a stream that is created with an aborted signal fails before anything listens to it,
+   * which ends the process.
    */
   read(
     upload: Upload,

@@ -3,8 +3,8 @@ import type { AppendOptions, CreateOptions, ReadOptions } from './call-options.j
 import type { UploadBody } from './upload-body.js'
 
 /**
- * What a data store found out about the data of one upload. A store returns a subtype with whatever it wants to
- * see again (parts, a descriptor), and gets it back as `from` in the same turn of the lock.
+ * The state of one upload's data. A store may return a subtype with what it needs again, such as
+ * parts or a descriptor. It gets that back as `from` while the same lock is held.
  */
 export interface Stat {
   /** Bytes that are stored contiguously, durably and verified. */
@@ -12,51 +12,54 @@ export interface Stat {
 }
 
 /**
- * Keeps the bytes of uploads. The one capability that a store must have; the others are slots of their own.
+ * Keeps the bytes of uploads. This is the one capability that a store must have. The others have
+ * slots of their own.
  *
- * Rules for all of its operations:
- * - *End of body* means: flush what came and return. *An aborted `signal`* means: the storage is no longer
- *   yours; make no further change and reject with `signal.reason`.
- * - Ask `fence.held()` before every change of the medium; when it says no, reject with `ERR_LOCK_LOST`.
- * - Every store accepts uploads whose `length` is not known yet.
- * - Failures of the medium reject. A medium that is full rejects with `ERR_STORAGE_FULL`; one that cannot be reached
- *   right now rejects with `ERR_STORAGE_UNAVAILABLE`, with what went wrong as its `cause`, and never as if something were
- *   missing: clients try again instead of starting over.
+ * Rules for all operations:
+ * - When the body ends, flush what came and return. When `signal` aborts, the storage is no longer
+ *   yours: make no further change and reject with `signal.reason`.
+ * - Call `fence.held()` before every change of the storage. If it returns `false`, reject with
+ *   `ERR_LOCK_LOST`.
+ * - Accept uploads whose `length` is not known yet.
+ * - Reject when the storage fails: with `ERR_STORAGE_FULL` when it is full, and with
+ *   `ERR_STORAGE_UNAVAILABLE` and the failure as its `cause` when it cannot be reached right now.
+ *   Never report data as missing because of a failure: clients would start over instead of trying
+ *   again.
  */
 export interface DataStore {
-  /** The most bytes that one upload may have; `Infinity` when the medium has no limit. */
+  /** Maximum size of one upload in bytes. `Infinity` if the storage has no limit. */
   readonly maxSize: number
 
   /**
-   * Chooses where the data will live. Pure: no I/O, and the same answer for the same upload. The result is
-   * recorded before the medium is touched, so that whatever lies there can be found from a record.
+   * Chooses the place of the data. Pure: no I/O, and the same result for the same upload. The
+   * result is recorded before anything is stored, so that all data can be found from a record.
    *
-   * Throws `ERR_INVALID_PLACE` when `upload.place` asks for something outside the store, or in terms that the store
-   * does not know.
+   * Throws `ERR_INVALID_PLACE` when `upload.place` lies outside the store, or is not described in
+   * the store's terms.
    */
   locate(upload: UnplacedUpload): StorageRef
 
   /**
-   * Makes room for the upload at `upload.storage`. After `create` without any `append` an object of 0 bytes
-   * is there.
+   * Creates an object of 0 bytes at `upload.storage`. It exists even if no `append` follows.
    *
-   * Rejects with `ERR_DATA_EXISTS` when something is there already.
+   * Rejects with `ERR_DATA_EXISTS` if there is already something.
    */
   create(upload: Upload, options: CreateOptions): Promise<void>
 
   /**
-   * Says what is stored. May be called at any time from any process, also beside an `append`, which it must not
-   * disturb; then: every offset ever announced ≤ the result ≤ what is durable and verified.
+   * Returns what is stored. May be called at any time from any process, even during an `append`,
+   * which it must not disturb. Then: every offset ever reported ≤ the result ≤ what is durable and
+   * verified.
    *
-   * Rejects with `ERR_DATA_MISSING` when nothing is there; never answers 0 for missing data. Any other
-   * rejection means: cannot tell.
+   * Rejects with `ERR_DATA_MISSING` if there is no data, and never returns 0 for missing data. Any
+   * other rejection means that the state is not known.
    */
   stat(upload: Upload, options: ReadOptions): Promise<Stat>
 
   /**
-   * Stores the body from `from.offset` on and returns what is stored then. `from` is what `stat` found, or just
-   * `{ offset: 0 }` after `create`. Returns normally when the body ends early, even after 0 bytes, and never returns
-   * less than `from`.
+   * Stores the body from `from.offset` on and returns what is stored then. `from` is the result of
+   * `stat`, or just `{ offset: 0 }` after `create`. Returns normally when the body ends early, even
+   * after 0 bytes, and never returns less than `from`.
    */
   append(upload: Upload, from: Stat, body: UploadBody, options: AppendOptions): Promise<Stat>
 }

@@ -1,11 +1,12 @@
 import type { ReadOptions } from './call-options.js'
 
-/** Finds records whose time is over. Offered by info stores. Filling the slot turns expiration on. */
+/** Finds expired records. Part of an info store. Filling the slot enables expiration. */
 export interface ExpiryIndex {
   /**
-   * The ids of records whose `expiresAt` is not later than `now`, whatever their state, in any order. A record that cannot be
-   * read does not stop the others: its id is yielded if that is known, and the caller, who reads each record again under its lock,
-   * logs why and leaves it alone. So an id that has changed since does no harm, either.
+   * Yields the ids of records whose `expiresAt` is not later than `now`, in any state and order. A
+   * record that cannot be read must not stop the others: yield its id if you know it. The caller
+   * reads each record again under its lock, and logs why it leaves one alone. So a record that has
+   * changed meanwhile does no harm either.
    */
   expired(now: Date, options: ReadOptions): AsyncIterable<string>
 }

@@ -1,8 +1,11 @@
 import type { Upload } from '../upload.js'
 import type { WriteOptions } from './call-options.js'
 
-/** Removes data. Filling the slot turns the termination extension on, and lets expired uploads be removed. */
+/**
+ * Removes data. Filling the slot enables the termination extension and the removal of expired
+ * uploads.
+ */
 export interface Terminator {
-  /** Removes everything at `upload.storage`, finished or not. Absence is success. */
+  /** Removes everything at `upload.storage`, finished or not. Succeeds if there is nothing. */
   terminate(upload: Upload, options: WriteOptions): Promise<void>
 }

@@ -1,14 +1,15 @@
 import type { Readable } from 'node:stream'
 
 /**
- * The bytes of one request, as stores get them: batches of buffers that arrived while the store was busy. Can
- * be read once, either by iterating or through {@link UploadBody.readable}.
+ * The bytes of one request, as stores get them: batches of buffers that arrived while the store was
+ * busy. You can read it once, either by iterating or through {@link UploadBody.readable}.
  *
- * It never throws. When the client vanishes, the lock is handed over or the server stops, it ends early.
+ * It never throws. It ends early when the client vanishes, the lock is handed over or the server
+ * stops.
  */
 export interface UploadBody extends AsyncIterable<readonly Buffer[]> {
-  /** `Content-Length` of this request in bytes; absent when it is not known. The body may end before. */
+  /** `Content-Length` of the request in bytes, if it is known. The body may end before. */
   readonly size: number | undefined
-  /** The same bytes as a stream, instead of iterating. */
+  /** Returns the same bytes as a stream. */
   readable(): Readable
 }

@@ -3,14 +3,17 @@ import type { Stat } from './data-store.js'
 import type { AppendOptions } from './call-options.js'
 import type { UploadBody } from './upload-body.js'
 
-/** Appends a chunk that counts only once it is verified. Filling the slot turns the checksum extension on. */
+/**
+ * Appends a chunk that counts only once it is verified. Filling the slot enables the checksum
+ * extension.
+ */
 export interface VerifiedAppender {
   /**
-   * Like {@link DataStore.append}, but no byte of the body counts until `accept` resolved to true: not for
-   * `stat` beside it, not after a crash in the middle, not when the body ends early.
+   * Works like {@link DataStore.append}, but no byte of the body counts until `accept` has resolved
+   * to `true`: not for a `stat` meanwhile, not after a crash, not when the body ends early.
    *
-   * `accept` is called once, after the end of the body. When it resolves to false, the store discards the chunk
-   * and returns what was stored before.
+   * Call `accept` once, after the body has ended. If it resolves to `false`, discard the chunk and
+   * return the offset from before.
    */
   appendVerified(
     upload: Upload,
