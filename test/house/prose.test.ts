@@ -51,13 +51,11 @@ const unrevised: readonly string[] = [
   'test/limited-store',
   'test/memory-store',
   'test/processes',
-  'test/programs',
   'test/protocols',
   'test/recipes',
   'test/regressions',
   'test/requirements',
   'test/runtimes',
-  'test/support',
   'test/timeouts',
   'test/uploads',
 ]

@@ -202,7 +202,7 @@ test('a process suspended between its last look at the lock and the write does n
   one.child.kill('SIGSTOP')
   expect((await patch(url, 50_000, data.subarray(50_000, 100_000))).status).toBe(204)
   one.child.kill('SIGCONT')
-  one.goOn()
+  one.resume()
   expect(await ended).toBeOneOf([503, 'cut'])
   await finishAndCompare(url, data)
 })

@@ -1,5 +1,5 @@
-// Serves uploads from the directory given under /files, until it is killed. Asked for it, tells what it uses: memory
-// after a collection (run with --expose-gc), descriptors, and locks that are held.
+// Serves uploads from a directory under /files, until it is killed. On request it reports what it
+// uses: memory after a collection (run with --expose-gc), descriptors, and held locks.
 import { readdir, readFile } from 'node:fs/promises'
 import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { FileInfoStore, FileStore } from '../.dist/file-store.js'

@@ -1,6 +1,6 @@
-// Appends chunks to the upload `a` in the directory given, for as long as it lives: `accepted` ones of the letter
-// A, refused ones of X. Says what it announced, one offset a line, and `busy` in the middle of each chunk. With the
-// argument `stop` it waits there for ever.
+// Appends chunks to the upload `a` in a directory, as long as it lives: `accepted` chunks consist
+// of the letter A, refused ones of X. Prints each offset that it announces on a line, and `busy` in
+// the middle of each chunk. With the argument `stop` it waits there forever.
 import { FileStore } from '../.dist/file-store.js'
 
 const [directory, stop] = process.argv.slice(2)

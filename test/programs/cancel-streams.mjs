@@ -1,4 +1,4 @@
-// Begins requests over HTTP/2 and cancels each when a part of its body is sent.
+// Starts requests over HTTP/2 and cancels each one after a part of its body.
 import { once } from 'node:events'
 import http2 from 'node:http2'
 
@@ -10,7 +10,7 @@ for (let i = 0; i < Number(count); i++) {
   const answered = once(stream, 'response')
   stream.write(Buffer.alloc(Number(size)))
   await answered
-  // Not in the middle of reading, where Node would send the reset at once.
+  // In the middle of reading, Node would send the reset at once.
   await new Promise(setImmediate)
   stream.close(http2.constants.NGHTTP2_CANCEL)
   await once(stream, 'close')

@@ -1,5 +1,6 @@
-// Serves uploads named a, b, c … from a directory until its standard input ends. Argument, as JSON: `directory` and
-// `locate` of the stores, their `durability`; `hooks`: with hooks around finishing. Says its origin.
+// Serves uploads named a, b, c … from a directory until its standard input ends, and prints its
+// origin. The argument is JSON: `directory` and `locate` of the stores, their `durability`, and
+// `hooks` for hooks around finishing.
 import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { FileInfoStore, FileStore } from '../.dist/file-store.js'
 
@@ -14,7 +15,7 @@ const handler = createHandler({
   basePath: '/files',
   composer,
   generateId: () => String.fromCharCode(97 + made++),
-  // However slow a traced process is, a writer that waits for its client is left alone.
+  // A traced process is slow, but must not end a writer that waits for its client.
   takeoverAfter: 600_000,
   ...(hooks && { hooks: { preFinish() {}, postFinish() {} } }),
 })

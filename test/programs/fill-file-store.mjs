@@ -1,4 +1,4 @@
-// Stores more than the size of files that this process may write. Prints, as JSON, what came of it.
+// Stores more than the largest file that this process may write. Prints the result as JSON.
 import { readdir } from 'node:fs/promises'
 import { FileInfoStore, FileStore } from '../.dist/file-store.js'
 

@@ -1,5 +1,5 @@
-// Serves uploads under /files from a directory, which together may take so many bytes, until it is killed. Tells its
-// parent its origin.
+// Serves uploads under /files from a directory, with a limit for all of them together, until it is
+// killed. Sends its origin to its parent.
 import { FileInfoStore, FileStore } from '../.dist/file-store.js'
 import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { LimitedStore } from '../.dist/limited-store.js'

@@ -1,4 +1,5 @@
-// Uses a FileLocker as its parent says. Arguments: directory, lease, and `unwatched` for a platform without fs.watch.
+// Uses a FileLocker as its parent commands. Arguments: directory, lease, and `unwatched` for a
+// platform without fs.watch.
 import fs from 'node:fs'
 import { open, unlink } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -18,7 +19,7 @@ const { signal } = new AbortController()
 let lock
 
 const commands = {
-  /** `releases`: the requesters for which it releases the lock. */
+  /** `releases` lists the requesters for which it releases the lock. */
   async acquire({ id, releases }) {
     const requestRelease = (requester) => {
       process.send({ event: 'asked', requester })
@@ -34,9 +35,12 @@ const commands = {
   release: () => lock.release(),
   held: () => lock.held(),
   settle: ({ id }) => locker.settle(id, { signal }),
-  /** Runs without a pause until this process has been suspended for most of a lease; no timer can run. */
+  /**
+   * Runs without a pause until this process has been suspended for most of a lease. No timer can
+   * run meanwhile.
+   */
   async heldAfterSuspension() {
-    // Measured first: the parent may suspend this process as soon as it has the message.
+    // Measure first: the parent may suspend this process as soon as it has the message.
     let before = performance.now()
     process.send({ event: 'running' })
     for (;;) {
@@ -45,7 +49,10 @@ const commands = {
       before = now
     }
   },
-  /** Takes locks many times, each time making a file that must not be there yet. Returns the tokens of each id. */
+  /**
+   * Takes locks many times, each time creating a file that must not exist yet. Returns the tokens
+   * of each id.
+   */
   async hammer({ ids, times, prunes }) {
     const tokens = ids.map(() => [])
     for (let time = 0; time < times; time++) {

@@ -1,5 +1,5 @@
-// Serves uploads from a directory under /files with all that a runtime other than Node may lack, until SIGTERM. Says its
-// origin.
+// Serves uploads from a directory under /files until SIGTERM, with all features that a runtime
+// other than Node may lack. Prints its origin.
 import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 

@@ -1,5 +1,5 @@
-// Serves the uploads in the directory given under /files, beside other processes that do the same. The second
-// argument is the lease of its locks. Says its port.
+// Serves the uploads in a directory under /files, together with other processes that do the same.
+// The second argument is the lease of its locks. Prints its port.
 import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 

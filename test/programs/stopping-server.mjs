@@ -1,7 +1,9 @@
-// Serves uploads from a directory that outlives this process. Argument, as JSON: options of the handler, and
-// `directory`; `locate`: where in it the data lies; `lease`: with a FileLocker; `finisher`: with a Finisher that does
-// nothing; `preFinish`: with such a hook; `quiet`: without a log; `stop`: `before infoStore.update` and the like, or
-// `before fs.write` (of many bytes), where the process tells its parent and does not go on before it is told to.
+// Serves uploads from a directory that outlives this process. The argument is JSON: the options of
+// the handler, and
+// - `directory`; `locate`, the place of the data in it; `lease` for a FileLocker;
+// - `finisher` for a Finisher that does nothing; `preFinish` for such a hook; `quiet` for no log;
+// - `stop`, such as `before infoStore.update`, or `before fs.write` (of many bytes). There the
+//   process sends a message to its parent, and continues when the parent permits it.
 import fs from 'node:fs'
 
 const { directory, locate, lease, finisher, preFinish, quiet, stop, ...options } = JSON.parse(
@@ -14,7 +16,7 @@ async function pass(point) {
   await new Promise((resolve) => process.once('message', resolve))
 }
 
-/** The same object, but the one operation that `stop` names does not go on. */
+/** Wraps an object so that the operation that `stop` names does not continue. */
 function stoppable(slot, part) {
   return new Proxy(part, {
     get(target, name) {
@@ -32,7 +34,7 @@ function stoppable(slot, part) {
   })
 }
 
-/** With all that belongs to it: what `promisify` looks at, too. */
+/** Replaces a function and keeps its properties, which `promisify` needs. */
 function stoppableWrite(name) {
   const write = fs[name]
   const stopped = (...parameters) => void pass('before fs.write').then(() => write(...parameters))

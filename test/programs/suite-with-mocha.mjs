@@ -1,4 +1,4 @@
-// The suite under mocha, over everything that lives in files.
+// Runs the suite under mocha, over all stores in files.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// The suite under node:test, over a store in memory.
+// Runs the suite under node:test, over a store in memory.
 import { test } from 'node:test'
 import { StoreComposer } from '../.dist/index.js'
 import { conformanceSuite } from '../.dist/conformance.js'

@@ -1,6 +1,7 @@
-// Serves uploads from a directory for the torture, beside another process that does the same. Tells the log of each
-// finish hook, with the digest of the file at that moment, and of each time that the process stood still. Argument, as
-// JSON: `plan` (RunPlan), `directory`, `log`, `name` of the process, `ahead`: milliseconds by which its clock is ahead.
+// Serves uploads from a directory for the torture, together with another process that does the
+// same. Writes to the log each finish hook, with the digest of the file at that moment, and each
+// time that the process stood still. The argument is JSON: `plan` (RunPlan), `directory`, `log`,
+// the `name` of the process, and `ahead`, the milliseconds by which its clock is ahead.
 import { createHash } from 'node:crypto'
 import { appendFileSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +23,7 @@ if (ahead > 0) {
   }
 }
 
-// The clock that all processes of a machine share.
+// All processes of a machine share this clock.
 const now = () => Number(process.hrtime.bigint() / 1_000_000n)
 const note = (line) =>
   appendFileSync(log, `${JSON.stringify({ process: name, at: now(), ...line })}\n`)

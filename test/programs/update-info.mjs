@@ -1,4 +1,5 @@
-// Takes part in a race for each revision of the record `a`, up to the one given. Says which ones it won.
+// Takes part in a race for each revision of the record `a`, up to a given one. Prints the revisions
+// that it won.
 import { FileInfoStore } from '../.dist/file-store.js'
 
 const [directory, last, name] = process.argv.slice(2)

@@ -1,4 +1,5 @@
-// Serves uploads under /files from a directory, on a port, until it is killed. Says `listening` when it does.
+// Serves uploads under /files from a directory, on a port, until it is killed. Prints `listening`
+// when it is ready.
 import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
 import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
 

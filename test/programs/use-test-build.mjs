@@ -1,4 +1,4 @@
-// Preloaded with `node --import`, it makes `tuskit` mean the build that the tests make of the source.
+// Preload it with `node --import`: `tuskit` then means the build that the tests make of the source.
 import { register } from 'node:module'
 
 const build = new URL('../.dist/', import.meta.url)

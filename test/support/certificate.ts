@@ -1,12 +1,12 @@
 import { generateKeyPairSync, sign, X509Certificate } from 'node:crypto'
 
-/** A key and its certificate, as servers take them. */
+/** A key and its certificate, in the form that servers take. */
 export interface Certificate {
   readonly key: string
   readonly cert: string
 }
 
-/** A certificate for `localhost`, signed by itself, for a day. */
+/** Creates a self-signed certificate for `localhost` that is valid for a day. */
 export function createCertificate(): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
@@ -42,7 +42,7 @@ function time(at: number): Buffer {
   return der(0x17, Buffer.from(`${digits}Z`))
 }
 
-/** One value of ASN.1 in its only encoding (DER). */
+/** Encodes an ASN.1 value in DER. */
 function der(tag: number, ...parts: Buffer[]): Buffer {
   const content = Buffer.concat(parts)
   const { length } = content

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
 
-/** A port that nothing listens on, for programs that cannot be told to take any. */
+/** Returns a port that nothing listens on, for programs that cannot choose one themselves. */
 export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0)
   await once(server, 'listening')

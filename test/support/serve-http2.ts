@@ -16,7 +16,7 @@ export const transports = [
 ]
 
 const certificate = createCertificate()
-/** What a client must know to believe the server, which is at an address and not at a name. */
+/** Options with which a client trusts the server, which has an address and no name. */
 export const trust = { ca: certificate.cert, servername: 'localhost' }
 
 type Listener = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void
@@ -27,11 +27,14 @@ export interface Http2Site {
   readonly server: http2.Http2Server | http2.Http2SecureServer
 }
 
-/** An HTTP/2 server on a free port, closed when the test is over. With TLS, it speaks HTTP/1.1 too. */
+/**
+ * Starts an HTTP/2 server on a free port, and closes it when the test ends. With TLS, it also
+ * speaks HTTP/1.1.
+ */
 export async function serveHttp2(listener: Listener, secure = false): Promise<Http2Site> {
   const options = { ...certificate, allowHTTP1: true }
   const server = secure ? http2.createSecureServer(options, listener) : http2.createServer(listener)
-  // For the requests over HTTP/1.1: the server has no such option, only the property.
+  // This is for requests over HTTP/1.1. The server has no such option, only the property.
   Object.assign(server, { requestTimeout: 0 })
   const sessions = new Set<http2.ServerHttp2Session>()
   server.on('session', (session) => sessions.add(session))
@@ -49,7 +52,10 @@ export interface Http2Uploads extends Http2Site {
   readonly session: ClientHttp2Session
 }
 
-/** A server with a handler under /files, in memory unless told otherwise, and a session of a client. */
+/**
+ * Starts a server with a handler under /files, by default in memory, and opens a client session to
+ * it.
+ */
 export async function serveUploads(
   options: Partial<HandlerOptions> = {},
   secure = false,
@@ -59,7 +65,7 @@ export async function serveUploads(
   return { ...site, handler, session: connectHttp2(site) }
 }
 
-/** A session of a client, closed when the test is over. */
+/** Opens a client session, and closes it when the test ends. */
 export function connectHttp2({ origin }: Pick<Http2Site, 'origin'>): ClientHttp2Session {
   const session = http2.connect(origin, trust)
   session.on('error', () => {})
@@ -79,7 +85,7 @@ export interface OpenStream {
   readonly reply: Promise<Http2Reply>
 }
 
-/** A request whose body the test writes piece by piece. */
+/** Starts a request whose body the test writes piece by piece. */
 export function openStream(session: ClientHttp2Session, headers: OutgoingHttpHeaders): OpenStream {
   const stream = session.request(headers, { endStream: false })
   const reply = new Promise<Http2Reply>((resolve, reject) => {
@@ -102,7 +108,7 @@ export function openStream(session: ClientHttp2Session, headers: OutgoingHttpHea
   return { stream, reply }
 }
 
-/** Sends a request and resolves when the whole response is there. */
+/** Sends a request. Resolves when the whole response has arrived. */
 export function sendHttp2(
   session: ClientHttp2Session,
   headers: OutgoingHttpHeaders,
@@ -124,7 +130,7 @@ export async function createOverHttp2(
   return reply.headers.location!
 }
 
-/** The head of a PATCH. */
+/** Returns the headers of a PATCH. */
 export function patchHead(
   path: string,
   offset: number,
@@ -134,7 +140,7 @@ export function patchHead(
   return { ':method': 'PATCH', ':path': path, ...always, ...headers }
 }
 
-/** The offset that HEAD tells. */
+/** Returns the offset that HEAD reports. */
 export async function offsetOverHttp2(session: ClientHttp2Session, path: string): Promise<number> {
   const { headers } = await sendHttp2(session, { ':method': 'HEAD', ':path': path, ...tus })
   return Number(headers['upload-offset'])

@@ -15,14 +15,14 @@ import {
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 
-/** A directory of its own for the test that asks, removed when it is over. */
+/** Creates a directory for a test, and removes it when the test ends. */
 export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'tuskit-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
   return directory
 }
 
-/** All names below a directory, in order, but that of the file by which it is recognised. */
+/** Returns all names below a directory, in order, except the file by which it is recognised. */
 export async function namesIn(directory: string): Promise<string[]> {
   const names = await readdir(directory, { recursive: true })
   return names.filter((name) => name !== '.tuskit').sort()
@@ -36,7 +36,7 @@ export function fileComposer(directory: string): StoreComposer {
   return new StoreComposer().use(new FileStore({ directory }), new FileInfoStore({ directory }))
 }
 
-/** The stores of the core, for describe.each: they differ in nothing that a client sees. */
+/** The stores of the core, for describe.each. A client sees no difference between them. */
 export const stores = [
   { store: 'memory', compose: async () => memoryComposer() },
   { store: 'file', compose: async () => fileComposer(await temporaryDirectory()) },
@@ -49,7 +49,10 @@ export interface Site {
   readonly server: UploadServer
 }
 
-/** A server with a handler under /files on a free port, stopped when the test is over. In memory unless told otherwise. */
+/**
+ * Starts a server with a handler under /files on a free port, and stops it when the test ends. By
+ * default uploads are in memory.
+ */
 export async function serve(options: Partial<HandlerOptions> = {}): Promise<Site> {
   const handler = createHandler({ basePath: '/files', composer: memoryComposer(), ...options })
   const server = createUploadServer(handler)
@@ -80,13 +83,13 @@ export interface Sent {
   readonly url: string
   readonly headers?: OutgoingHttpHeaders
   readonly body?: string | Buffer
-  /** Sent after the body, which is then chunked. Announce them by a `trailer` header. */
+  /** Sent after the body, which is then chunked. Announce them with a `trailer` header. */
   readonly trailers?: Readonly<Record<string, string>>
 }
 
-/** Sends a request with exactly these headers and resolves when the whole response is there. */
+/** Sends a request with exactly these headers. Resolves when the whole response has arrived. */
 export function send({ method, url, headers = {}, body, trailers }: Sent): Promise<Reply> {
-  // Long metadata comes back in the head of responses.
+  // The headers of responses can contain long metadata.
   const request = http.request(url, { method, headers, agent: false, maxHeaderSize: 131_072 })
   const reply = replyTo(request)
   if (trailers !== undefined) request.addTrailers(trailers)
@@ -125,7 +128,7 @@ export async function createUpload(
   return new URL(reply.headers.location!, origin).href
 }
 
-/** A POST to the creation URL. With a body it takes the content type of a chunk. */
+/** Sends a POST to the creation URL. With a body, it has the content type of a chunk. */
 export function post(
   { origin }: Pick<Site, 'origin'>,
   headers: OutgoingHttpHeaders,
@@ -154,7 +157,7 @@ export function head(url: string, headers: OutgoingHttpHeaders = tus): Promise<R
   return send({ method: 'HEAD', url, headers })
 }
 
-/** The offset that HEAD tells. */
+/** Returns the offset that HEAD reports. */
 export async function offsetOf(url: string): Promise<unknown> {
   return (await head(url)).headers['upload-offset']
 }
@@ -163,7 +166,7 @@ export function remove(url: string): Promise<Reply> {
   return send({ method: 'DELETE', url, headers: tus })
 }
 
-/** The content of a finished upload. */
+/** Returns the content of a finished upload. */
 export async function download(url: string): Promise<string> {
   const reply = await send({ method: 'GET', url })
   if (reply.status !== 200) throw new Error(`${reply.status} ${reply.text}`)
@@ -176,8 +179,8 @@ export interface OpenRequest {
 }
 
 /**
- * A request whose body the test writes piece by piece; `reply` rejects when the connection is cut. A `body` is the first
- * piece, sent together with the head.
+ * Starts a request whose body the test writes piece by piece. `reply` rejects when the connection
+ * is cut. A `body` is the first piece, sent together with the headers.
  */
 export function openRequest({ method, url, headers = {}, body }: Sent): OpenRequest {
   const request = http.request(url, { method, headers, agent: false })
@@ -198,7 +201,10 @@ export function openPatch(
   return openRequest({ method: 'PATCH', url, headers: { ...always, ...headers } })
 }
 
-/** Sends bytes as they stand, and resolves with all that comes back before the connection closes or is reset. */
+/**
+ * Sends raw bytes. Resolves with everything that comes back before the connection closes or is
+ * reset.
+ */
 export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
   return new Promise((resolve) => {
     const pieces: Buffer[] = []
@@ -210,7 +216,7 @@ export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
   })
 }
 
-/** Waits until HEAD tells the offset: what an open request has written so far has arrived. */
+/** Waits until HEAD reports the offset, so that the bytes of an open request have arrived. */
 export function untilOffset(url: string, offset: number): Promise<Reply> {
   return until(
     () => head(url),
@@ -218,12 +224,12 @@ export function untilOffset(url: string, offset: number): Promise<Reply> {
   )
 }
 
-/** The id of an upload, by its URL. */
+/** Returns the id of an upload from its URL. */
 export function idOf(url: string): string {
   return url.split('/').at(-1)!
 }
 
-/** Waits until so many bytes are stored, without the taking over that requests of the draft bring with them. */
+/** Waits until that many bytes are stored. Unlike a draft request, it takes no upload over. */
 export function untilStored(
   { handler }: Pick<Site, 'handler'>,
   url: string,
@@ -235,7 +241,9 @@ export function untilStored(
   )
 }
 
-/** Asks again and again, each time after the last answer, until `holds`. For what another process or socket does. */
+/**
+ * Repeats a question until `holds` is true of the result. Use it for other processes and sockets.
+ */
 export async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
   for (;;) {
     const value = await ask()

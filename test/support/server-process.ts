@@ -6,7 +6,7 @@ import type { HandlerOptions } from 'tuskit'
 
 const program = fileURLToPath(new URL('../programs/stopping-server.mjs', import.meta.url))
 
-/** What `test/programs/stopping-server.mjs` takes. */
+/** The argument of `test/programs/stopping-server.mjs`. */
 export interface ServerOptions extends Pick<
   HandlerOptions,
   'expiration' | 'takeoverAfter' | 'idleTimeout' | 'lockTimeout' | 'settleTimeout'
@@ -20,19 +20,21 @@ export interface ServerOptions extends Pick<
   readonly stop?: string
 }
 
-/** A server in a process of its own. */
+/** A server in another process. */
 export interface ServerProcess {
   readonly origin: string
   readonly child: ChildProcess
-  /** Resolves when the process has come to the point where it does not go on. */
+  /** Resolves when the process has reached the point where it stops. */
   readonly stopped: Promise<void>
-  /** Lets it go on from there. */
-  goOn(): void
-  /** Kills the process as it stands, and resolves when it is gone. */
+  /** Lets it continue from there. */
+  resume(): void
+  /** Kills the process with SIGKILL. Resolves when it is gone. */
   kill(): Promise<void>
 }
 
-/** Starts a server in a process of its own, with what its environment has besides; killed when the test is over. */
+/**
+ * Starts a server in another process, with additional environment. The end of the test kills it.
+ */
 export async function startServer(
   options: ServerOptions,
   environment: NodeJS.ProcessEnv = {},
@@ -56,5 +58,5 @@ export async function startServer(
       throw new Error('The server process ended before it listened')
     }),
   ])) as [{ origin: string }]
-  return { origin, child, stopped, goOn: () => void child.send('go on'), kill }
+  return { origin, child, stopped, resume: () => void child.send('resume'), kill }
 }

@@ -3,8 +3,8 @@ import { build } from 'tsup'
 import manifest from '../../package.json' with { type: 'json' }
 
 /**
- * Builds the public entries to `test/.dist` (JavaScript only, no types) once before all tests, for tests that
- * start child processes: Node 20 cannot import TypeScript.
+ * Builds the public entries to `test/.dist` (JavaScript only, no types) once before all tests.
+ * Tests that start child processes need the build, because Node 20 cannot import TypeScript.
  */
 export default async function setup(): Promise<void> {
   const entries = Object.entries(manifest.tsup.entry).filter(([, source]) => existsSync(source))

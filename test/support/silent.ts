@@ -1,2 +1,2 @@
-/** A logger that says nothing, for failures that a test brings about. */
+/** A logger that writes nothing, for failures that a test causes. */
 export const silent = { error() {}, warn() {}, info() {}, debug() {} }

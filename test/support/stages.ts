@@ -11,20 +11,20 @@ import {
   type Site,
 } from './serve.js'
 
-/** The stores that every promise is tested with. */
+/** The stores with which every promise is tested. */
 export const media: readonly (readonly [name: string, compose: () => Promise<StoreComposer>])[] = [
   ['memory', async () => memoryComposer()],
   ['files', async () => fileComposer(await temporaryDirectory())],
 ]
 
-/** Options of calls that nothing cuts short. */
+/** Options of calls that are never interrupted. */
 export const calm = { signal: new AbortController().signal } as const
 
-/** Something that a test lets happen. */
+/** A point at which a test decides when code continues. */
 export interface Gate {
-  /** Resolves when somebody stands before the gate. */
+  /** Resolves when code waits at the gate. */
   readonly reached: Promise<void>
-  /** Waits before the gate. */
+  /** Waits at the gate. */
   pass(): Promise<void>
   open(): void
 }
@@ -44,7 +44,7 @@ export function newGate(): Gate {
   }
 }
 
-/** A store of which a test replaces or delays single operations. */
+/** A store in which a test replaces or delays single operations. */
 export function storeWith(store: DataStore, changes: Partial<DataStore>): DataStore {
   return {
     maxSize: store.maxSize,
@@ -56,7 +56,7 @@ export function storeWith(store: DataStore, changes: Partial<DataStore>): DataSt
   }
 }
 
-/** What a store saw of the bodies that it was given. */
+/** A store's observations about the bodies that it received. */
 export interface Seen {
   /** Bytes of each batch. */
   readonly sizes: number[]
@@ -66,7 +66,7 @@ export interface Seen {
   readonly ends: ('end' | 'exception')[]
 }
 
-/** A store that waits before it takes the first batch out of its hands; it notes what it was given. */
+/** Wraps a store so that it waits before it takes the first batch, and records what it receives. */
 export function slowStore(store: DataStore, pass: () => Promise<void>): DataStore & { seen: Seen } {
   const seen: Seen = { sizes: [], counts: [], ends: [] }
   async function* watch(body: UploadBody): AsyncGenerator<readonly Buffer[]> {
@@ -113,14 +113,14 @@ export function keptLog(): Logger & { readonly lines: Line[] } {
   return { lines, error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
 }
 
-/** The bytes of a finished upload. */
+/** Returns the bytes of a finished upload. */
 export async function download(url: string): Promise<Buffer> {
   const reply = await send({ method: 'GET', url })
   expect(reply.status).toBe(200)
   return reply.body
 }
 
-/** Where the upload stands, as HEAD says. */
+/** Returns the offset that HEAD reports. */
 export async function offsetOf(url: string): Promise<number> {
   const reply = await send({ method: 'HEAD', url, headers: tus })
   expect(reply.status).toBe(200)
@@ -128,8 +128,9 @@ export async function offsetOf(url: string): Promise<number> {
 }
 
 /**
- * Sends the rest of `data`, and expects what was stored to be its beginning. A server that has not noticed yet that the
- * last client is gone may store more after HEAD; then one 409 tells the offset.
+ * Sends the rest of `data`, and expects the stored bytes to be its beginning. A server that has not
+ * yet noticed that the last client is gone may store more after HEAD. Then one 409 has the new
+ * offset.
  */
 export async function finishAndCompare(url: string, data: Buffer): Promise<void> {
   let offset = await offsetOf(url)
@@ -144,7 +145,7 @@ export async function finishAndCompare(url: string, data: Buffer): Promise<void>
   expect((await download(url)).equals(data)).toBe(true)
 }
 
-/** The bytes that the server has read from each connection since now. */
+/** Counts the bytes that the server reads from each connection from now on. */
 export function countReceived({ server }: Site): () => Promise<number> {
   const sockets: Socket[] = []
   server.on('connection', (socket) => sockets.push(socket))

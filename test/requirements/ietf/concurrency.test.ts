@@ -649,7 +649,7 @@ describe('two processes that share a FileLocker', () => {
     expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '50000' })
     expect((await append(url, 9, 50_000, data.subarray(50_000), more(9))).status).toBe(204)
     one.child.kill('SIGCONT')
-    one.goOn()
+    one.resume()
     expect(await ended).toBeOneOf([503, 'ECONNRESET', 'EPIPE'])
     expect(await stateOf(url, 9)).toMatchObject({
       'upload-offset': '100000',
