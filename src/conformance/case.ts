@@ -9,7 +9,7 @@ export interface Case {
   readonly run: (fixture: Fixture) => Promise<void>
 }
 
-/** The cases of one capability, by name; `more` is what they need beside it. */
+/** Names the cases of one capability. `more` holds further requirements. */
 export function cases(
   slot: SlotName,
   runs: Readonly<Record<string, Case['run']>>,

@@ -2,65 +2,80 @@ import type { StoreComposer } from '../store-composer.js'
 import type { Upload } from '../upload.js'
 import type { SlotName } from './slots.js'
 
-/** What one case is run against. Members of your own are handed back to the functions of the options. */
+/**
+ * The subject of one case. The functions of the options get it back, with any members of your own.
+ */
 export interface Subject {
-  /** Filled as in an application: by `useIn`, or slot by slot. */
+  /** The composer, filled as in an application: with `use`, or slot by slot. */
   readonly composer: Pick<StoreComposer, 'slots'>
-  /** Called after the case, whether it succeeded or not. Absent: there is nothing to clean up. */
+  /** Cleans up after the case, whether it succeeded or not. If absent, nothing is cleaned up. */
   readonly dispose?: () => unknown
 }
 
 /** Options of `conformanceSuite`. */
 export interface ConformanceOptions<S extends Subject = Subject> {
   /**
-   * Registers a test: `test` of vitest, node:test or Bun, `it` of mocha or jest, or a function of your own. The
-   * cases do not depend on each other and may run in any order.
+   * Registers a test: `test` of vitest, node:test or Bun, `it` of mocha or jest, or your own
+   * function. The cases are independent and can run in any order.
    */
   readonly test: (name: string, run: () => Promise<void>) => unknown
   /**
-   * The slots that the factory fills. Each switches the cases of its capability on, and there is no other way to
-   * switch cases off; a case fails when the factory fills others. `dataStore` is needed for the capabilities of
-   * data, `infoStore` for those of records.
+   * The slots that the factory fills. Each enables the cases of its capability, and cases cannot
+   * be disabled in any other way. A case fails when the factory fills other slots. Capabilities of
+   * data need `dataStore`, and those of records need `infoStore`.
    */
   readonly slots: readonly SlotName[]
-  /** Makes a subject with nothing in it, for each case a new one. */
+  /** Creates an empty subject. Called once for each case. */
   readonly factory: () => S | Promise<S>
   /**
-   * Reads what is stored. Needed, and used, only when `dataStore` is among the slots and `contentReader` is not: a
-   * suite that never looks at the bytes would prove little.
+   * Reads the stored bytes. Required, and used, only when `dataStore` is among the slots and
+   * `contentReader` is not: a suite that never reads the bytes would prove little.
    */
   readonly content?: (upload: Upload, subject: S) => Uint8Array | Promise<Uint8Array>
   /**
-   * Makes a second instance over the medium of the subject, as another process would have. Promises that several
-   * processes may share the medium: readers ask the second instance, changes come from both.
+   * Creates a second instance over the storage of the subject, as another process would have it.
+   * With this option you promise that several processes can share the storage: readers use the
+   * second instance, and both make changes.
    *
-   * Absent: one instance does everything.
+   * If absent, one instance does everything.
    */
   readonly another?: (subject: S) => Subject['composer'] | Promise<Subject['composer']>
   /**
-   * Makes the medium unreachable, as a disk that is unmounted or a server that is down. Promises that "does not
-   * exist" and "cannot tell" are different answers.
+   * Makes the storage unreachable, like an unmounted disk or a server that is down. With this
+   * option you promise that "does not exist" and "cannot say" are different results.
    *
-   * Absent: not tested. A store in memory has nothing to unplug.
+   * If absent, this is not tested. A store in memory has nothing to unplug.
    */
   readonly unplug?: (subject: S) => unknown
   /**
-   * Changes what is stored as the record of an upload so that it cannot be read any more, as a failing disk or a wrong hand
-   * does. Promises that such a record is never taken for a missing one, and is in nobody else's way.
+   * Damages the stored record of an upload so that it cannot be read, as a failing disk or a
+   * mistaken edit does. With this option you promise that such a record never counts as missing,
+   * and does not affect other uploads.
    *
-   * Absent: not tested. A store in memory has nothing to damage.
+   * If absent, this is not tested. A store in memory has nothing to damage.
    */
   readonly damage?: (id: string, subject: S) => unknown
   /**
-   * Promises that what a holder still writes after another one took over is shut out (see `Fence`). Default
-   * `false`: the store relies on the lease alone, and its documentation says so.
+   * Promises that writes of a previous holder are shut out after another one took over the lock
+   * (see `Fence`). With `false`, the store relies on the lease alone, and its documentation says
+   * so.
+   *
+   * @default false
    */
   readonly fenced?: boolean
   /**
-   * Bytes of memory that one upload may take, those handed over by the handler included: a body of four times as
-   * much is sent and read. `Infinity` for stores that keep what they store in memory. Default: 16 MiB.
+   * The memory in bytes that one upload can use, including the buffers from the handler. Cases
+   * send and read a body of four times that size. Use `Infinity` for stores that keep their data
+   * in memory.
+   *
+   * @default 16 MiB
    */
   readonly memory?: number
-  /** Milliseconds that a case waits for what has to happen at once, such as a lock that was released. Default: 5,000. */
+  /**
+   * How long a case waits for something that must happen at once, such as the release of a lock,
+   * in milliseconds.
+   *
+   * @default 5000
+   */
   readonly patience?: number
 }

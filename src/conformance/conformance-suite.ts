@@ -36,7 +36,7 @@ const allCases: readonly Case[] = [
   ...settleCases,
 ]
 
-/** What the cases of a slot cannot do without. */
+/** The slot that the cases of a slot depend on. */
 const foundations: Readonly<Record<SlotName, SlotName | undefined>> = {
   dataStore: undefined,
   verifiedAppender: 'dataStore',
@@ -53,8 +53,8 @@ const foundations: Readonly<Record<SlotName, SlotName | undefined>> = {
 const slotNames = Object.keys(foundations)
 
 /**
- * Registers the tests that show whether a store, an info store or a locker keeps its contract: one for each promise
- * of each capability that is claimed.
+ * Registers tests that check whether a store, an info store or a locker keeps its contract: one
+ * for each promise of each declared capability.
  *
  * @example
  * import { test } from 'node:test'
@@ -94,9 +94,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     patience: must.beMilliseconds,
   })
   const met = requirementsMetBy(checked)
-  checked.test('The factory fills the slots that are claimed', () =>
-    withFixture(checked, async () => {}),
-  )
+  checked.test('The factory fills the declared slots', () => withFixture(checked, async () => {}))
   for (const { name, needs, run } of allCases) {
     if (needs.every((requirement) => met.has(requirement)))
       checked.test(name, () => withFixture(checked, run))
@@ -146,7 +144,7 @@ async function withFixture<S extends Subject>(
     try {
       for (const filled of [fixture.slots, fixture.others]) {
         const names = Object.entries(filled).flatMap(([name, value]) => (value ? [name] : []))
-        assert.deepEqual(names.sort(), [...new Set(slots)].sort(), 'The slots that are claimed')
+        assert.deepEqual(names.sort(), [...new Set(slots)].sort(), 'The declared slots')
       }
       await run(fixture)
     } finally {

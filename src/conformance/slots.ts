@@ -3,7 +3,7 @@ import type { StoreSlots } from '../store-composer.js'
 /** The name of a slot of the composer. */
 export type SlotName = keyof StoreSlots
 
-/** The slots as cases see them. A case touches only the slots that it needs, and those are filled. */
+/** The slots that a case uses. It uses only those that it needs, and these are filled. */
 export type Slots = Readonly<Required<StoreSlots>>
 
 /** A condition for running a case: a slot, or an option of the suite that stands for a promise. */

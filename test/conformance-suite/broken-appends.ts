@@ -5,7 +5,7 @@ const store = breaking('dataStore')
 
 /** Stores that lose bytes, or count wrong. */
 export const bytes: readonly Broken[] = [
-  store('all bytes may come with the creation', 'forgets what comes with a creation', (sound) => {
+  store('all bytes can come with the creation', 'forgets what comes with a creation', (sound) => {
     let created: Upload | undefined
     return {
       async create(upload, options) {
@@ -19,7 +19,7 @@ export const bytes: readonly Broken[] = [
     }
   }),
   store(
-    'some bytes may come with the creation',
+    'some bytes can come with the creation',
     'announces a creation as a whole one',
     (sound) => ({
       async create(upload, options) {
@@ -28,26 +28,26 @@ export const bytes: readonly Broken[] = [
       },
     }),
   ),
-  store('append goes on where the last one ended', 'the offset lies', (sound) => ({
+  store('append continues where the last one ended', 'the offset lies', (sound) => ({
     async append(upload, from, body, options) {
       const { offset } = await sound.append(upload, from, body, options)
       return { offset: offset + 1 }
     },
   })),
-  store('append goes on where the last one ended', 'drops the last byte', (sound) => ({
+  store('append continues where the last one ended', 'drops the last byte', (sound) => ({
     async append(upload, from, body, options) {
       const whole = await gathered(body)
       await sound.append(upload, from, bodyOf(whole.subarray(0, -1)), options)
       return { offset: from.offset + whole.length }
     },
   })),
-  store('append goes on where the last one ended', 'swaps bytes', (sound) => ({
+  store('append continues where the last one ended', 'swaps bytes', (sound) => ({
     async append(upload, from, body, options) {
       const whole = await gathered(body)
       return sound.append(upload, from, bodyOf(whole.reverse()), options)
     },
   })),
-  store('append goes on where the last one ended', 'begins from zero each time', (sound) => ({
+  store('append continues where the last one ended', 'begins from zero each time', (sound) => ({
     async append(upload, from, body, options) {
       const whole = bodyOf(await gathered(body))
       await sound.terminate(upload, options)
@@ -67,7 +67,7 @@ export const bytes: readonly Broken[] = [
       },
     }),
   ),
-  store('append keeps what came when the body ends early', 'throws on an early end', (sound) => ({
+  store('append keeps the bytes of a body that ends early', 'throws on an early end', (sound) => ({
     async append(upload, from, body, options) {
       const stored = await sound.append(upload, from, body, options)
       if (stored.offset - from.offset < (body.size ?? 0)) throw new Error('Premature close')
@@ -75,7 +75,7 @@ export const bytes: readonly Broken[] = [
     },
   })),
   store(
-    'append keeps what came when the body ends early',
+    'append keeps the bytes of a body that ends early',
     'throws away what came of a body that ends early',
     (sound) => ({
       async append(upload, from, body, options) {
@@ -86,7 +86,7 @@ export const bytes: readonly Broken[] = [
     }),
   ),
   store(
-    'append keeps what came of a creation that ended early',
+    'append keeps the bytes of a creation that ended early',
     'believes that everything comes',
     (sound) => {
       const complete = new Set<string>()
@@ -102,7 +102,7 @@ export const bytes: readonly Broken[] = [
       }
     },
   ),
-  store('append takes bodies whose size is not known', 'asks for the size', (sound) => ({
+  store('append accepts bodies of unknown size', 'asks for the size', (sound) => ({
     async append(upload, from, body, options) {
       if (body.size === undefined) throw new Error('How many?')
       return sound.append(upload, from, body, options)
@@ -134,7 +134,7 @@ export const bytes: readonly Broken[] = [
     }),
   ),
   store(
-    'append keeps what came of a body that stalls, and readers do not wait for it',
+    'append keeps the bytes of a body that stalls, and readers do not wait for it',
     'stat waits for the append',
     (sound) => {
       let appending: Promise<unknown> = Promise.resolve()
@@ -151,7 +151,7 @@ export const bytes: readonly Broken[] = [
       }
     },
   ),
-  store('progress tells only of what stat confirms', 'progress decreases', (sound) => ({
+  store('progress reports only bytes that stat confirms', 'progress decreases', (sound) => ({
     append(upload, from, body, options) {
       const progress = (offset: number) => {
         options.progress(offset)
@@ -161,8 +161,8 @@ export const bytes: readonly Broken[] = [
     },
   })),
   store(
-    'progress tells only of what stat confirms',
-    'progress runs ahead of the medium',
+    'progress reports only bytes that stat confirms',
+    'progress runs ahead of the disk',
     (sound) => ({
       append(upload, from, body, options) {
         let { offset } = from
@@ -177,12 +177,12 @@ export const bytes: readonly Broken[] = [
       },
     }),
   ),
-  store('progress tells only of what stat confirms', 'progress tells nothing', (sound) => ({
+  store('progress reports only bytes that stat confirms', 'progress tells nothing', (sound) => ({
     append: (upload, from, body, options) =>
       sound.append(upload, from, body, { ...options, progress: () => {} }),
   })),
   store(
-    'stat beside an append lies between what was announced and what came',
+    'stat during an append is between the reported and the received offset',
     'stat counts what was reserved',
     (sound) => ({
       async stat(upload, options) {
@@ -192,7 +192,7 @@ export const bytes: readonly Broken[] = [
     }),
   ),
   store(
-    'stat beside an append lies between what was announced and what came',
+    'stat during an append is between the reported and the received offset',
     'stat sees nothing while bytes come in',
     (sound) => {
       let appending = false
@@ -212,15 +212,12 @@ export const bytes: readonly Broken[] = [
       }
     },
   ),
+  store('append uses no more memory than declared', 'uses more memory than declared', () => ({}), {
+    memory: 1024 * 1024,
+  }),
   store(
-    'append holds no more memory than is claimed',
-    'keeps in memory what it does not claim to',
-    () => ({}),
-    { memory: 1024 * 1024 },
-  ),
-  store(
-    'stat that cannot tell does not say that the data is missing',
-    'takes a medium that is away for an empty one',
+    'stat does not report missing data when it cannot reach the storage',
+    'takes an unreachable storage for an empty one',
     () => ({ stat: () => Promise.reject(new TusError('ERR_DATA_MISSING')) }),
     { unplug: () => {} },
   ),

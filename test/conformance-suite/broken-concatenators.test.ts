@@ -15,7 +15,7 @@ const joining = breaking('concatenator')
 
 const concatenators: readonly Broken[] = [
   joining(
-    'concatenate joins partials in order, also one that comes twice and one without bytes',
+    'concatenate joins partials in order, including a repeated and an empty one',
     'sorts the partials',
     (sound) => ({
       concatenate: (final, partials, options) =>
@@ -27,7 +27,7 @@ const concatenators: readonly Broken[] = [
     }),
   ),
   joining(
-    'concatenate joins partials in order, also one that comes twice and one without bytes',
+    'concatenate joins partials in order, including a repeated and an empty one',
     'takes each partial once',
     (sound) => ({
       concatenate(final, partials, options) {
@@ -57,13 +57,13 @@ const concatenators: readonly Broken[] = [
       },
     },
   ),
-  joining('concatenate leaves the partials as they are', 'consumes the partials', (sound) => ({
+  joining('concatenate leaves the partials unchanged', 'consumes the partials', (sound) => ({
     async concatenate(final, partials, options) {
       await sound.concatenate(final, partials, options)
       for (const partial of partials) await sound.terminate(partial, options)
     },
   })),
-  joining('concatenate starts from zero when it is repeated', 'goes on where it was', (sound) => {
+  joining('concatenate starts from zero when repeated', 'continues where it was', (sound) => {
     const joined: Upload[] = []
     return {
       async concatenate(final, partials, options) {
@@ -73,7 +73,7 @@ const concatenators: readonly Broken[] = [
     }
   }),
   joining(
-    'concatenate rejects with ERR_DATA_MISSING when a partial is not there',
+    'concatenate rejects with ERR_DATA_MISSING when a partial is missing',
     'skips what is not there',
     (sound) => ({
       async concatenate(final, partials, options) {
@@ -93,7 +93,7 @@ const concatenators: readonly Broken[] = [
     }),
   ),
   joining(
-    'concatenate asks for the lock before every change, and can be done again',
+    'concatenate checks the lock before every change, and can be repeated',
     'asks nobody for the lock',
     (sound) => ({
       concatenate: (final, partials, options) =>

@@ -12,25 +12,21 @@ import { breaking, changed, composed, everything, testCaught, type Broken } from
 const reading = breaking('contentReader')
 
 const contentReaders: readonly Broken[] = [
-  reading('read gives all bytes without a range', 'leaves out the first byte', (sound) => ({
+  reading('read without a range returns all bytes', 'leaves out the first byte', (sound) => ({
     read: (upload, range, options) =>
       sound.read(upload, range ?? { start: 1, end: upload.length! - 1 }, options),
   })),
-  reading(
-    'read gives nothing of an upload of 0 bytes',
-    'says that nothing is missing',
-    (sound) => ({
-      async read(upload, range, options) {
-        if (upload.length === 0) throw new Error('Nothing there')
-        return sound.read(upload, range, options)
-      },
-    }),
-  ),
-  reading('read gives ranges, the last byte included', 'ignores ranges', (sound) => ({
+  reading('read of an empty upload returns no bytes', 'says that nothing is missing', (sound) => ({
+    async read(upload, range, options) {
+      if (upload.length === 0) throw new Error('Nothing there')
+      return sound.read(upload, range, options)
+    },
+  })),
+  reading('read returns ranges, including their last byte', 'ignores ranges', (sound) => ({
     read: (upload, _, options) => sound.read(upload, undefined, options),
   })),
   reading(
-    'read gives ranges, the last byte included',
+    'read returns ranges, including their last byte',
     'takes the end for the one after it',
     (sound) => ({
       read: (upload, range, options) =>
@@ -38,7 +34,7 @@ const contentReaders: readonly Broken[] = [
     }),
   ),
   reading(
-    'read rejects with ERR_DATA_MISSING when nothing is there',
+    'read rejects with ERR_DATA_MISSING when the data is missing',
     'takes missing data for no data',
     (sound) => ({
       read: (upload, range, options) =>
@@ -46,7 +42,7 @@ const contentReaders: readonly Broken[] = [
     }),
   ),
   reading(
-    'read rejects when its signal has aborted, or gives the bytes as ever',
+    'read with an aborted signal rejects, or returns the bytes as usual',
     'makes a stream that fails by itself',
     (sound) => ({
       async read(upload, range, { signal }) {
@@ -56,7 +52,7 @@ const contentReaders: readonly Broken[] = [
     }),
   ),
   reading(
-    'read rejects when its signal has aborted, or gives the bytes as ever',
+    'read with an aborted signal rejects, or returns the bytes as usual',
     'takes an upload that nobody waits for to be missing',
     (sound) => ({
       async read(upload, range, options) {
@@ -65,17 +61,21 @@ const contentReaders: readonly Broken[] = [
       },
     }),
   ),
-  reading('several may read at once, and one may stop early', 'shares one stream', (sound) => {
-    let shared: Promise<Readable> | undefined
-    return {
-      read(upload, range, options) {
-        shared ??= sound.read(upload, range, options)
-        return shared
-      },
-    }
-  }),
+  reading(
+    'several readers can read at once, and one can stop early',
+    'shares one stream',
+    (sound) => {
+      let shared: Promise<Readable> | undefined
+      return {
+        read(upload, range, options) {
+          shared ??= sound.read(upload, range, options)
+          return shared
+        },
+      }
+    },
+  ),
   {
-    ...reading('read takes no more memory than is claimed', 'reads all at once', () => ({})),
+    ...reading('read uses no more memory than declared', 'reads all at once', () => ({})),
     memory: 4 * 1024 * 1024,
     factory() {
       const directory = mkdtempSync(join(tmpdir(), 'tuskit-broken-'))

@@ -22,22 +22,26 @@ function finishing(
 }
 
 const finishers: readonly Broken[] = [
-  finishing('finish gives the bytes that were stored', 'never finishes', () => ({
+  finishing('finish preserves the stored bytes', 'never finishes', () => ({
     async finish() {},
   })),
-  finishing('finish takes what append returned in the same turn', 'wants its own stat', (sound) => {
-    let own: unknown
-    return {
-      async stat(upload, options) {
-        return (own = await sound.stat(upload, options)) as { offset: number }
-      },
-      async finish(upload, from, options) {
-        if (from !== own) throw new Error('Not what stat said')
-        await sound.finish(upload, from, options)
-      },
-    }
-  }),
-  finishing('finish may be repeated, also by another instance', 'finishes once', (sound) => {
+  finishing(
+    'finish accepts the result of append under the same lock',
+    'wants its own stat',
+    (sound) => {
+      let own: unknown
+      return {
+        async stat(upload, options) {
+          return (own = await sound.stat(upload, options)) as { offset: number }
+        },
+        async finish(upload, from, options) {
+          if (from !== own) throw new Error('Not what stat said')
+          await sound.finish(upload, from, options)
+        },
+      }
+    },
+  ),
+  finishing('finish can be repeated, even by another instance', 'finishes once', (sound) => {
     const finished = new Set<string>()
     return {
       async finish(upload, from, options) {
@@ -48,7 +52,7 @@ const finishers: readonly Broken[] = [
     }
   }),
   finishing(
-    'finish may be repeated, also by another instance',
+    'finish can be repeated, even by another instance',
     'loses count when it finished',
     (sound) => {
       const finished = new Set<string>()
@@ -64,7 +68,7 @@ const finishers: readonly Broken[] = [
       }
     },
   ),
-  finishing('finish takes an upload of 0 bytes', 'wants at least one part', (sound) => ({
+  finishing('finish accepts an empty upload', 'wants at least one part', (sound) => ({
     async finish(upload, from, options) {
       if (from.offset === 0) throw new Error('MalformedXML')
       await sound.finish(upload, from, options)
@@ -74,7 +78,7 @@ const finishers: readonly Broken[] = [
     finish: (upload, from, options) => sound.finish(upload, from, deaf(options)),
   })),
   finishing(
-    'finish asks for the lock before every change, and can be done again',
+    'finish checks the lock before every change, and can be repeated',
     'asks nobody for the lock',
     (sound) => ({
       finish: (upload, from, options) => sound.finish(upload, from, careless(options)),

@@ -86,12 +86,16 @@ const infoStores: readonly Broken[] = [
   damagedInfo('get of a damaged record rejects', 'takes damage for absence', (sound) => ({
     get: (id) => sound.get(id).catch(() => undefined),
   })),
-  damagedInfo('a damaged record leaves the others alone', 'rejects everything then', (sound) => ({
-    async get(id) {
-      if (sound.damaged.size > 0) throw new TusError('ERR_INFO_CORRUPT')
-      return sound.get(id)
-    },
-  })),
+  damagedInfo(
+    'a damaged record does not affect the others',
+    'rejects everything then',
+    (sound) => ({
+      async get(id) {
+        if (sound.damaged.size > 0) throw new TusError('ERR_INFO_CORRUPT')
+        return sound.get(id)
+      },
+    }),
+  ),
   damagedInfo(
     'update of a damaged record rejects and leaves it damaged',
     'writes over what it cannot read',
@@ -127,25 +131,29 @@ const infoStores: readonly Broken[] = [
       if ((await sound.get(id)) !== undefined) await sound.delete(id, options)
     },
   })),
-  info('get gives undefined when there is no record', 'rejects for what is not there', (sound) => ({
-    async get(id) {
-      const found = await sound.get(id)
-      if (found === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
-      return found
-    },
-  })),
-  info('get gives what was created, every member of it', 'forgets secrets', (sound) => ({
+  info(
+    'get returns undefined when there is no record',
+    'rejects for what is not there',
+    (sound) => ({
+      async get(id) {
+        const found = await sound.get(id)
+        if (found === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
+        return found
+      },
+    }),
+  ),
+  info('get returns every member of a created record', 'forgets secrets', (sound) => ({
     create({ storage: { kind, at }, ...upload }) {
       return sound.create({ ...upload, storage: { kind, at } }, calm)
     },
   })),
-  info('get gives what was created, every member of it', 'cuts at 64 KiB', (sound) => ({
+  info('get returns every member of a created record', 'cuts at 64 KiB', (sound) => ({
     create: (upload) => {
       const { raw, values } = upload.metadata
       return sound.create({ ...upload, metadata: { raw: raw.slice(0, 65_536), values } }, calm)
     },
   })),
-  info('get gives what was created, every member of it', 'gives values a prototype', (sound) => ({
+  info('get returns every member of a created record', 'gives values a prototype', (sound) => ({
     async get(id) {
       const found = await sound.get(id)
       if (found === undefined) return undefined
@@ -153,17 +161,21 @@ const infoStores: readonly Broken[] = [
       return { ...found, metadata: { raw, values: { ...values } } }
     },
   })),
-  info('create rejects with ERR_ID_TAKEN and leaves the record alone', 'overwrites', (sound) => ({
-    create: (upload) => put(sound, upload),
-  })),
-  info('create succeeds for one of many at the same time', 'looks, then writes', (sound) => ({
+  info(
+    'create rejects with ERR_ID_TAKEN, and leaves the record unchanged',
+    'overwrites',
+    (sound) => ({
+      create: (upload) => put(sound, upload),
+    }),
+  ),
+  info('create succeeds for one of many concurrent calls', 'looks, then writes', (sound) => ({
     async create(upload) {
       if (await sound.get(upload.id)) throw new TusError('ERR_ID_TAKEN')
       await pause()
       await put(sound, upload)
     },
   })),
-  info('update replaces the record by the next revision', 'merges records', (sound) => ({
+  info('update replaces the record with the next revision', 'merges records', (sound) => ({
     async update(upload) {
       await sound.update({ ...(await sound.get(upload.id)), ...upload }, calm)
     },
@@ -200,7 +212,7 @@ const infoStores: readonly Broken[] = [
       },
     }),
   ),
-  info('update succeeds for one of many at the same time', 'compares, then writes', (sound) => ({
+  info('update succeeds for one of many concurrent calls', 'compares, then writes', (sound) => ({
     async update(upload) {
       const found = await sound.get(upload.id)
       if (found?.revision !== upload.revision - 1) throw new TusError('ERR_INFO_CONFLICT')
@@ -209,7 +221,7 @@ const infoStores: readonly Broken[] = [
     },
   })),
   info(
-    'get beside updates gives one whole record after the other',
+    'get during updates returns one complete record after another',
     'removes before it writes',
     (sound) => ({
       async update(upload) {
@@ -228,7 +240,7 @@ const infoStores: readonly Broken[] = [
   ),
   ...(['create', 'get', 'update', 'delete'] as const).map((method) =>
     info(
-      'create, get, update and delete settle when their signal aborts meanwhile',
+      'create, get, update and delete settle when their signal aborts during the call',
       `does not settle when a ${method} is not wanted any more`,
       (sound) => ({
         async [method](subject: never, options: ChangeOptions) {
@@ -239,26 +251,30 @@ const infoStores: readonly Broken[] = [
       }),
     ),
   ),
-  info('delete removes the record, and absence is success', 'rejects an absence', (sound) => ({
+  info('delete removes the record, and succeeds without one', 'rejects an absence', (sound) => ({
     async delete(id) {
       if (!(await sound.get(id))) throw new TusError('ERR_UPLOAD_NOT_FOUND')
       await sound.delete(id, calm)
     },
   })),
-  info('delete removes the record, and absence is success', 'never gives an id again', (sound) => {
-    const deleted = new Set<string>()
-    return {
-      async delete(id) {
-        deleted.add(id)
-        await sound.delete(id, calm)
-      },
-      async create(upload) {
-        if (deleted.has(upload.id)) throw new TusError('ERR_ID_TAKEN')
-        await sound.create(upload, calm)
-      },
-    }
-  }),
-  info('records with near ids keep apart', 'deletes by prefix', (sound) => ({
+  info(
+    'delete removes the record, and succeeds without one',
+    'never gives an id again',
+    (sound) => {
+      const deleted = new Set<string>()
+      return {
+        async delete(id) {
+          deleted.add(id)
+          await sound.delete(id, calm)
+        },
+        async create(upload) {
+          if (deleted.has(upload.id)) throw new TusError('ERR_ID_TAKEN')
+          await sound.create(upload, calm)
+        },
+      }
+    },
+  ),
+  info('records with similar ids stay separate', 'deletes by prefix', (sound) => ({
     async delete(id) {
       for (const other of await collected(sound.ids({ signal }))) {
         if (other.startsWith(id)) await sound.delete(other, calm)
@@ -266,13 +282,13 @@ const infoStores: readonly Broken[] = [
     },
   })),
   info(
-    'get that cannot tell rejects',
-    'takes a medium that is away for an empty one',
+    'get rejects when it cannot reach the storage',
+    'takes an unreachable storage for an empty one',
     () => ({ get: async () => undefined }),
     { unplug: () => {} },
   ),
   info(
-    'create and update that did not store reject',
+    'create and update reject when they cannot store the record',
     'gives up in silence',
     (sound) => {
       const known = new Set(['a'])
@@ -301,16 +317,16 @@ function finding(isOver: (expiresAt: number, now: number, upload: Upload) => boo
   })
 }
 
-const boundary = 'expired yields an id from the millisecond of its expiresAt on, and no earlier'
+const boundary = 'expired yields an id from the millisecond of its expiresAt, and not earlier'
 
 const expiryIndexes: readonly Broken[] = [
   // As MemoryInfoStore does, whose records cannot be damaged.
   mishandling('expiryIndex')(
-    'expired yields the others beside a damaged record',
+    'expired yields the other records despite a damaged one',
     'stops at what it cannot read',
     () => ({}),
   ),
-  index('expired yields nothing where there is nothing', 'yields what is not there', () => ({
+  index('expired yields nothing when there are no records', 'yields what is not there', () => ({
     async *expired() {
       yield 'nobody'
     },
@@ -331,12 +347,12 @@ const expiryIndexes: readonly Broken[] = [
     finding((at, now) => !(at > now)),
   ),
   index(
-    'expired yields whatever the state and the protocol are',
+    'expired yields ids of every state and protocol',
     'looks at open uploads only',
     finding((at, now, { state }) => at <= now && state.kind === 'open'),
   ),
   index(
-    'expired follows updates and deletions, also those of others',
+    'expired follows updates and deletions, including those of another instance',
     'knows creations only',
     (sound) => {
       const times = new Map<string, number>()
@@ -351,7 +367,7 @@ const expiryIndexes: readonly Broken[] = [
       }
     },
   ),
-  index('expired goes on when records are removed meanwhile', 'counts positions', (sound) => ({
+  index('expired continues when records are removed meanwhile', 'counts positions', (sound) => ({
     async *expired(now, options) {
       for (let position = 0; ; position++) {
         const id = (await collected(sound.expired(now, options)))[position]
@@ -375,7 +391,7 @@ const infoListers: readonly Broken[] = [
     }),
   ),
   lister(
-    'ids yields nothing where there is nothing',
+    'ids yields nothing when there are no records',
     'rejects where there is nothing',
     (sound) => ({
       async *ids(options) {
@@ -385,13 +401,17 @@ const infoListers: readonly Broken[] = [
       },
     }),
   ),
-  lister('ids yields all ids in the order of their code units', 'ids come unordered', (sound) => ({
-    async *ids(options) {
-      yield* (await collected(sound.ids(options))).reverse()
-    },
-  })),
   lister(
-    'ids yields all ids in the order of their code units',
+    'ids yields all ids in the order of their UTF-16 code units',
+    'ids come unordered',
+    (sound) => ({
+      async *ids(options) {
+        yield* (await collected(sound.ids(options))).reverse()
+      },
+    }),
+  ),
+  lister(
+    'ids yields all ids in the order of their UTF-16 code units',
     'ids come as in a dictionary',
     (sound) => ({
       async *ids(options) {
@@ -401,7 +421,7 @@ const infoListers: readonly Broken[] = [
     }),
   ),
   lister(
-    'ids yields only what comes after the given id, whether that exists or not',
+    'ids yields only the ids after the given one, whether that exists or not',
     'begins with the given id',
     (sound) => ({
       async *ids({ after = '', signal }) {
@@ -410,7 +430,7 @@ const infoListers: readonly Broken[] = [
     }),
   ),
   lister(
-    'ids yields only what comes after the given id, whether that exists or not',
+    'ids yields only the ids after the given one, whether that exists or not',
     'needs the given id to be there',
     (sound) => ({
       async *ids({ after, signal }) {
@@ -432,7 +452,7 @@ const infoListers: readonly Broken[] = [
       },
     }
   }),
-  lister('ids yields more than a page of any service', 'lists the first page', (sound) => ({
+  lister('ids yields more ids than one page of any service', 'lists the first page', (sound) => ({
     async *ids(options) {
       yield* (await collected(sound.ids(options))).slice(0, 1000)
     },

@@ -26,7 +26,7 @@ export const interruptions: readonly Broken[] = [
     append: (upload, from, body, options) => sound.append(upload, from, body, careless(options)),
   })),
   store(
-    'append makes no change after its signal aborted, though more bytes come',
+    'append changes nothing after its signal aborts, even when more bytes arrive',
     'rejects when the signal aborts, and goes on in the background',
     (sound) => ({
       async append(upload, from, body, options) {
@@ -39,7 +39,7 @@ export const interruptions: readonly Broken[] = [
     }),
   ),
   store(
-    'append rejects when its signal aborts before a body that ends early ends',
+    'append rejects when its signal aborts before the body ends early',
     'looks at the signal only when bytes come',
     (sound) => ({
       append(upload, from, body, options) {
@@ -54,7 +54,7 @@ export const interruptions: readonly Broken[] = [
     }),
   ),
   store(
-    'append makes no change after the lock is lost, though more bytes come',
+    'append changes nothing after the lock is lost, even when more bytes arrive',
     'asks for the lock once',
     (sound) => ({
       append(upload, from, body, options) {
@@ -65,7 +65,7 @@ export const interruptions: readonly Broken[] = [
     }),
   ),
   store(
-    'append asks for the lock before every change, and loses nothing announced',
+    'append checks the lock before every change, and loses no reported byte',
     'removes everything when it loses the lock',
     (sound) => ({
       async append(upload, from, body, options) {
@@ -84,7 +84,7 @@ export const interruptions: readonly Broken[] = [
     }),
   ),
   store(
-    'append goes on after a holder that never let go',
+    'append continues after a holder that never released the lock',
     'protects what is stored by refusing to go on',
     (sound) => ({
       async append(upload, from, body, options) {
@@ -94,7 +94,7 @@ export const interruptions: readonly Broken[] = [
     }),
   ),
   store(
-    'append shuts out a holder that never let go',
+    'append shuts out a holder that never released the lock',
     'lets a zombie write',
     (sound) => ({
       append: (upload, from, body, options) => sound.append(upload, from, body, tokenless(options)),

@@ -39,28 +39,28 @@ const acquisitions: readonly Broken[] = [
     giving(() => ({ held: () => true })),
   ),
   locker(
-    'one holds the lock at a time, and tokens grow from holder to holder',
+    'the lock has one holder at a time, and tokens grow from holder to holder',
     'lets two in',
     () => ({ acquire: (id, options) => new MemoryLocker().acquire(id, options) }),
   ),
   locker(
-    'one holds the lock at a time, and tokens grow from holder to holder',
+    'the lock has one holder at a time, and tokens grow from holder to holder',
     'lets two in, one of each process',
     () => ({}),
     { another: separate },
   ),
   locker(
-    'one holds the lock at a time, and tokens grow from holder to holder',
+    'the lock has one holder at a time, and tokens grow from holder to holder',
     'tokens repeat',
     giving(() => ({ token: 1 })),
   ),
   locker(
-    'one holds the lock at a time, and tokens grow from holder to holder',
+    'the lock has one holder at a time, and tokens grow from holder to holder',
     'tokens come at random',
     giving(({ token }) => ({ token: (token * 7919) % 1009 })),
   ),
   locker(
-    'those who wait get the lock in the order in which they asked',
+    'waiting callers get the lock in the order of their requests',
     'serves the last first',
     (sound) => {
       let turn: Promise<unknown> = Promise.resolve()
@@ -77,17 +77,21 @@ const acquisitions: readonly Broken[] = [
     },
   ),
   locker(
-    'locks of near ids are locks of their own',
+    'locks of similar ids are separate',
     'has one lock for ids that differ in case',
     (sound) => ({
       acquire: (id, options) => sound.acquire(id.toLowerCase(), options),
     }),
   ),
-  locker('the holder is asked to let go when somebody waits', 'never asks', (sound) => ({
-    acquire: (id, options) => sound.acquire(id, { ...options, requestRelease: () => true }),
-  })),
   locker(
-    'the holder is asked to let go when somebody waits',
+    'the holder is asked to release the lock when another caller waits',
+    'never asks',
+    (sound) => ({
+      acquire: (id, options) => sound.acquire(id, { ...options, requestRelease: () => true }),
+    }),
+  ),
+  locker(
+    'the holder is asked to release the lock when another caller waits',
     'asks writers as by a reader',
     (sound) => ({
       acquire: (id, options) =>
@@ -95,7 +99,7 @@ const acquisitions: readonly Broken[] = [
     }),
   ),
   locker(
-    'the next holder is asked as well while others wait',
+    'the next holder is asked too while others wait',
     'asks the first holder only',
     (sound) => {
       let first = true
@@ -109,7 +113,7 @@ const acquisitions: readonly Broken[] = [
     },
   ),
   locker(
-    'the holder may let go while it is asked',
+    'the holder can release the lock while it is being asked',
     'does not notice a release while it asks',
     (sound) => {
       let asking = false
@@ -128,7 +132,7 @@ const acquisitions: readonly Broken[] = [
     },
   ),
   locker(
-    'release gives back its own acquisition only, and only once',
+    'release ends only its own acquisition, and only once',
     'releases whoever holds it',
     (sound) => {
       let current: Lock | undefined
@@ -176,7 +180,7 @@ const acquisitions: readonly Broken[] = [
     }),
   ),
   locker(
-    'another instance asks the holder, and waits for it',
+    'another instance asks the holder for the lock, and waits for it',
     'asks in its own process only',
     () => ({}),
     { another: separate },
@@ -184,16 +188,16 @@ const acquisitions: readonly Broken[] = [
 ]
 
 const settlements: readonly Broken[] = [
-  locker('settle says free when nobody holds the lock', 'settle says held, to be safe', () => ({
+  locker('settle returns free when the lock has no holder', 'settle says held, to be safe', () => ({
     settle: async () => 'held',
   })),
   locker(
-    'settle says held when the holder declines, who was asked as by a reader',
+    'settle asks the holder as a reader, and returns held when it declines',
     'settle says free, to be quick',
     () => ({ settle: async () => 'free' }),
   ),
   locker(
-    'settle says held when the holder declines, who was asked as by a reader',
+    'settle asks the holder as a reader, and returns held when it declines',
     'settle asks as a writer does',
     (sound) => ({
       acquire: (id, options) =>
@@ -201,7 +205,7 @@ const settlements: readonly Broken[] = [
     }),
   ),
   locker(
-    'settle says held when the holder declines, who was asked as by a reader',
+    'settle asks the holder as a reader, and returns held when it declines',
     'settle takes the lock and gives it back',
     (sound) => ({
       async settle(id, { signal }) {
@@ -223,7 +227,7 @@ const settlements: readonly Broken[] = [
     }),
   ),
   locker(
-    'settle waits for a holder that agrees, and says free then',
+    'settle waits for a holder that agrees, and then returns free',
     'settle takes a yes for a release',
     (sound) => ({
       async settle(id, options) {
@@ -234,7 +238,7 @@ const settlements: readonly Broken[] = [
     }),
   ),
   locker(
-    'settle waits for a holder that agrees, and says free then',
+    'settle waits for a holder that agrees, and then returns free',
     'settle never waits',
     (sound) => ({
       acquire(id, options) {
@@ -245,7 +249,7 @@ const settlements: readonly Broken[] = [
     }),
   ),
   locker(
-    'settle says free when the holder lets go while it is asked',
+    'settle returns free when the holder releases the lock while being asked',
     'waits for a release that was',
     (sound) => ({
       async settle(id, options) {
@@ -257,7 +261,7 @@ const settlements: readonly Broken[] = [
   locker('settle ends with the reason of its signal', 'settle ignores its signal', (sound) => ({
     settle: (id) => sound.settle(id, { signal: never }),
   })),
-  locker('settle takes nothing: the lock stays free', 'settle leaves a lock behind', (sound) => ({
+  locker('settle does not take the lock', 'settle leaves a lock behind', (sound) => ({
     async settle(id, options) {
       const answer = await sound.settle(id, options)
       if (answer === 'free') await sound.acquire(id, { ...options, requestRelease: () => true })
@@ -265,7 +269,7 @@ const settlements: readonly Broken[] = [
     },
   })),
   locker(
-    'settle of another instance never says free while the lock is held',
+    'settle of another instance never returns free while the lock is held',
     'settle knows its own process only',
     () => ({}),
     { another: separate },

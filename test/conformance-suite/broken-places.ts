@@ -9,19 +9,19 @@ export const places: readonly Broken[] = [
     maxSize: -1,
   })),
   store(
-    'locate gives the same plain data for the same upload, and every upload its own',
+    'locate returns the same plain data for the same upload, and different data for each upload',
     'places by chance',
     () => ({ locate: () => ({ kind: 'memory', at: { key: String(Math.random()) } }) }),
   ),
   store(
-    'locate gives the same plain data for the same upload, and every upload its own',
+    'locate returns the same plain data for the same upload, and different data for each upload',
     'cuts long ids',
     () => ({ locate: ({ id }) => ({ kind: 'memory', at: { key: id.slice(0, 100) } }) }),
   ),
-  store('locate refuses a place whose terms it does not know', 'ignores places', () => ({
+  store('locate rejects a place that it does not understand', 'ignores places', () => ({
     locate: ({ id }) => ({ kind: 'memory', at: { key: id } }),
   })),
-  store('uploads with near ids keep apart', 'takes ids in capitals for the same', () => ({
+  store('uploads with similar ids stay separate', 'takes ids in capitals for the same', () => ({
     locate: ({ id }) => ({ kind: 'memory', at: { key: id.toLowerCase() } }),
   })),
   store(
@@ -37,7 +37,7 @@ export const places: readonly Broken[] = [
     },
   })),
   store(
-    'create rejects with ERR_DATA_EXISTS where something is, and leaves it alone',
+    'create rejects with ERR_DATA_EXISTS where data exists, and leaves it unchanged',
     'create overwrites',
     (sound) => ({
       async create(upload, options) {
@@ -47,7 +47,7 @@ export const places: readonly Broken[] = [
     }),
   ),
   store(
-    'create of an upload without bytes rejects with ERR_DATA_EXISTS as well',
+    'create rejects with ERR_DATA_EXISTS where an empty upload exists',
     'takes an empty object for a missing one',
     (sound) => ({
       async create(upload, options) {
@@ -56,14 +56,14 @@ export const places: readonly Broken[] = [
       },
     }),
   ),
-  store('a length may be declared after the first bytes', 'asks for a length', (sound) => ({
+  store('the length can be declared after the first bytes', 'asks for a length', (sound) => ({
     async create(upload, options) {
       if (upload.length === undefined) throw new Error('How many?')
       await sound.create(upload, options)
     },
   })),
   store(
-    'a length may be declared after the last byte',
+    'the length can be declared after the last byte',
     'asks for a length with bytes',
     (sound) => ({
       async create(upload, options) {
@@ -72,7 +72,7 @@ export const places: readonly Broken[] = [
       },
     }),
   ),
-  store('another instance goes on where the first one ended', 'shares nothing', () => ({}), {
+  store('another instance continues where the first one ended', 'shares nothing', () => ({}), {
     another: () => {
       const other = new MemoryStore()
       return composed({ dataStore: other, contentReader: other }).composer

@@ -7,7 +7,7 @@ import { composed, everything, testCaught } from './broken.js'
 
 describe('Of broken data stores, the suite catches one that', () => {
   const claims = {
-    caught: 'The factory fills the slots that are claimed',
+    caught: 'The factory fills the declared slots',
     title: 'fills fewer slots than it claims',
     slots: ['dataStore', 'terminator', 'contentReader'] as const,
     factory: () => {

@@ -14,14 +14,18 @@ const terminators: readonly Broken[] = [
       if (offset !== upload.length) await sound.terminate(upload, options)
     },
   })),
-  removing('terminate of what is not there succeeds', 'rejects when nothing is there', (sound) => ({
-    async terminate(upload, options) {
-      await sound.stat(upload, options)
-      await sound.terminate(upload, options)
-    },
-  })),
   removing(
-    'terminate leaves nothing behind for an upload at the same place',
+    'terminate succeeds when there is no data',
+    'rejects when nothing is there',
+    (sound) => ({
+      async terminate(upload, options) {
+        await sound.stat(upload, options)
+        await sound.terminate(upload, options)
+      },
+    }),
+  ),
+  removing(
+    'terminate leaves nothing behind for the next upload at the same place',
     'marks as removed',
     (sound) => {
       const removed = new Set<string>()
@@ -35,7 +39,7 @@ const terminators: readonly Broken[] = [
       }
     },
   ),
-  removing('terminate leaves uploads with near ids alone', 'removes by prefix', (sound) => {
+  removing('terminate does not affect uploads with similar ids', 'removes by prefix', (sound) => {
     const created: Upload[] = []
     return {
       async create(upload, options) {
@@ -56,7 +60,7 @@ const terminators: readonly Broken[] = [
     terminate: (upload, options) => sound.terminate(upload, careless(options)),
   })),
   removing(
-    'terminate asks for the lock before every change, and can be done again',
+    'terminate checks the lock before every change, and can be repeated',
     'does not complete what was begun',
     (sound) => {
       const begun = new Set<string>()

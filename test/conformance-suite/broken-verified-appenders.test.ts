@@ -70,7 +70,7 @@ const verifiedAppenders: readonly Broken[] = [
     },
   })),
   verified(
-    'a chunk that ended early is refused, and nothing of it counts',
+    'a chunk that ends early is refused, and none of its bytes count',
     'throws on an early end',
     (sound) => ({
       async appendVerified(upload, from, body, accept, options) {
@@ -81,20 +81,20 @@ const verifiedAppenders: readonly Broken[] = [
     }),
   ),
   verified(
-    'what accept throws is passed on, and nothing counts',
+    'an error of accept is passed on, and no byte counts',
     'takes a failure for a no',
     (sound) => ({
       appendVerified: (upload, from, body, accept, options) =>
         sound.appendVerified(upload, from, body, () => accept().catch(() => false), options),
     }),
   ),
-  verified('chunks may be verified and plain in turn', 'takes verified chunks only', (sound) => ({
+  verified('verified and plain chunks can alternate', 'takes verified chunks only', (sound) => ({
     append: () => Promise.reject(new Error('Not verified')),
     appendVerified: (upload, from, body, accept, options) =>
       sound.appendVerified(upload, from, body, accept, options),
   })),
   verified(
-    'a chunk may come with the creation, of an upload without a length',
+    'a chunk can come with the creation of an upload without a length',
     'asks for a length',
     (sound) => ({
       async appendVerified(upload, from, body, accept, options) {
@@ -114,8 +114,8 @@ const verifiedAppenders: readonly Broken[] = [
   })),
   ...(
     [
-      'stat beside a chunk never tells of unverified bytes',
-      'nothing counts of a chunk whose writer died before it was accepted',
+      'stat during a chunk never reports unverified bytes',
+      'no byte counts of a chunk whose writer died before it was accepted',
     ] as const
   ).map((caught) =>
     verified(caught, `writes in place without a marker: ${caught}`, (sound) => {
@@ -142,19 +142,23 @@ const verifiedAppenders: readonly Broken[] = [
     }),
   ),
   verified(
-    'nothing counts when the signal aborts before the chunk is accepted',
+    'no byte counts when the signal aborts before the chunk is accepted',
     'ignores signals',
     (sound) => ({
       appendVerified: (upload, from, body, accept, options) =>
         sound.appendVerified(upload, from, body, accept, deaf(options)),
     }),
   ),
-  verified('the lock is asked for before every change', 'asks nobody for the lock', (sound) => ({
-    appendVerified: (upload, from, body, accept, options) =>
-      sound.appendVerified(upload, from, body, accept, careless(options)),
-  })),
   verified(
-    'a refused chunk asks for the lock as well, and leaves nothing',
+    'appendVerified checks the lock before every change',
+    'asks nobody for the lock',
+    (sound) => ({
+      appendVerified: (upload, from, body, accept, options) =>
+        sound.appendVerified(upload, from, body, accept, careless(options)),
+    }),
+  ),
+  verified(
+    'a refused chunk checks the lock too, and leaves nothing behind',
     'does not discard without the lock',
     (sound) => ({
       async appendVerified(upload, from, body, accept, options) {
@@ -174,7 +178,7 @@ const verifiedAppenders: readonly Broken[] = [
     }),
   ),
   verified(
-    'a chunk takes no more memory than is claimed',
+    'a chunk uses no more memory than declared',
     'gathers what it claims not to',
     () => ({}),
     {
@@ -182,7 +186,7 @@ const verifiedAppenders: readonly Broken[] = [
     },
   ),
   verified(
-    'a holder that never let go is shut out',
+    'a holder that never released the lock is shut out',
     'lets a zombie write',
     (sound) => ({
       appendVerified: (upload, _, body, accept, options) =>

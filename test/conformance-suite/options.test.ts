@@ -15,7 +15,7 @@ function namesOf(options: Partial<ConformanceOptions>): string[] {
 const capabilities = (names: readonly string[]) =>
   new Set(names.slice(1).map((name) => name.split(':')[0]))
 
-test('a claim switches on the cases of its capability, and no others', () => {
+test('a declared slot enables the cases of its capability, and no others', () => {
   const data = ['dataStore', 'verifiedAppender', 'finisher', 'terminator', 'concatenator'] as const
   const slots = [
     ...data,
@@ -86,12 +86,12 @@ test('each case gets a subject of its own, which is disposed of also when the ca
     },
   })
   await runs[0]!()
-  await expect(runs[1]!()).rejects.toThrow('The slots that are claimed')
+  await expect(runs[1]!()).rejects.toThrow('The declared slots')
   await runs[2]!()
   expect(events).toEqual(['disposed of 0', 'disposed of 1', 'disposed of 2'])
 })
 
-test('a case fails when more is filled than is claimed', async () => {
+test('a case fails when the factory fills more slots than declared', async () => {
   const runs: (() => Promise<void>)[] = []
   conformanceSuite({
     test: (_, run) => runs.push(run),
@@ -100,5 +100,5 @@ test('a case fails when more is filled than is claimed', async () => {
       return { composer: new StoreComposer().use(new MemoryStore()) }
     },
   })
-  for (const run of runs) await expect(run()).rejects.toThrow('The slots that are claimed')
+  for (const run of runs) await expect(run()).rejects.toThrow('The declared slots')
 })

@@ -13,7 +13,7 @@ test('the suite runs under node:test', { timeout: 60_000 }, async () => {
     'test/programs/suite-with-node-test.mjs',
   )
   expect(code, output).toBe(0)
-  expect(output).toMatch(/^ok \d+ - DataStore: append keeps what came when the body ends early$/m)
+  expect(output).toMatch(/^ok \d+ - DataStore: append keeps the bytes of a body that ends early$/m)
   expect(counted(output, /^# pass (\d+)$/m)).toBeGreaterThan(60)
   expect(counted(output, /^# skipped (\d+)$/m)).toBe(0)
 })

@@ -7,9 +7,9 @@ import { largeBody } from '../fixture/large-body.js'
 import { dripping, sample, TestBody } from '../fixture/test-body.js'
 import { watchStat } from '../fixture/watch-stat.js'
 
-/** What becomes of bodies, whatever their shape. */
+/** Appending bodies of every shape. */
 export const appendCases = cases('dataStore', {
-  async 'append goes on where the last one ended'(fixture) {
+  async 'append continues where the last one ended'(fixture) {
     const data = sample(1000)
     const upload = await fixture.created({ length: data.length })
     for (const [start, end] of [
@@ -32,7 +32,7 @@ export const appendCases = cases('dataStore', {
     await upload.resume(Buffer.from('hello world'), { low: 6, high: 6 })
   },
 
-  async 'append keeps what came when the body ends early'(fixture) {
+  async 'append keeps the bytes of a body that ends early'(fixture) {
     const data = sample(5000)
     const upload = await fixture.created({ length: data.length })
     await upload.append(new TestBody([[data.subarray(0, 700)]], 5000))
@@ -42,7 +42,7 @@ export const appendCases = cases('dataStore', {
     await upload.resume(data, { low: 1401, high: 1401 })
   },
 
-  async 'append keeps what came of a creation that ended early'(fixture) {
+  async 'append keeps the bytes of a creation that ended early'(fixture) {
     const data = sample(3000)
     for (const incoming of ['some', 'everything'] as const) {
       for (const end of [0, 1000]) {
@@ -54,7 +54,7 @@ export const appendCases = cases('dataStore', {
     }
   },
 
-  async 'append takes bodies whose size is not known'(fixture) {
+  async 'append accepts bodies of unknown size'(fixture) {
     const data = sample(2000)
     const upload = await fixture.created()
     await upload.append(new TestBody([[data.subarray(0, 900)], [data.subarray(900)]]))
@@ -78,7 +78,7 @@ export const appendCases = cases('dataStore', {
     await upload.expectContent(data)
   },
 
-  async 'append keeps what came of a body that stalls, and readers do not wait for it'(fixture) {
+  async 'append keeps the bytes of a body that stalls, and readers do not wait for it'(fixture) {
     const data = sample(4000)
     const [stalled, release] = [new Gate(), new Gate()]
     fixture.onCleanup(release.open)
@@ -91,24 +91,27 @@ export const appendCases = cases('dataStore', {
     const upload = await fixture.created({ length: data.length })
     const announced: number[] = []
     const appending = started(upload.append(body, { onProgress: (at) => announced.push(at) }))
-    await fixture.soon(Promise.race([stalled.opened, appending]), 'the store to take what came')
+    await fixture.soon(
+      Promise.race([stalled.opened, appending]),
+      'the store to take the first bytes',
+    )
     await turns()
     const low = announced.at(-1) ?? 0
-    const { offset } = await fixture.soon(upload.stat(), 'stat beside a body that stalls')
+    const { offset } = await fixture.soon(upload.stat(), 'stat during a body that stalls')
     assert.ok(low <= offset && offset <= body.given)
     release.open()
     assert.equal((await appending).offset, 1000)
     await upload.resume(data, { low: 1000, high: 1000 })
   },
 
-  async 'progress tells only of what stat confirms'(fixture) {
+  async 'progress reports only bytes that stat confirms'(fixture) {
     const data = sample(20_000)
     const upload = await fixture.created({ length: data.length })
     const confirmed: Promise<void>[] = []
     const onProgress = (announced: number) => {
       const confirm = async () => {
         const { offset } = await upload.stat()
-        assert.ok(offset >= announced, `${announced} was announced, ${offset} are stored`)
+        assert.ok(offset >= announced, `${announced} bytes were reported, ${offset} are stored`)
       }
       confirmed.push(started(confirm()))
     }
@@ -116,7 +119,7 @@ export const appendCases = cases('dataStore', {
     await Promise.all(confirmed)
   },
 
-  async 'stat beside an append lies between what was announced and what came'(fixture) {
+  async 'stat during an append is between the reported and the received offset'(fixture) {
     const data = sample(40_000)
     const upload = await fixture.created({ length: data.length })
     const watch = watchStat(upload)
@@ -132,13 +135,13 @@ export const appendCases = cases('dataStore', {
     await upload.expectContent(data)
   },
 
-  async 'append holds no more memory than is claimed'(fixture) {
+  async 'append uses no more memory than declared'(fixture) {
     const { body, size, digest, memory } = await largeBody(fixture)
     const upload = await fixture.created({ length: size })
     await upload.append(body)
     memory.assertWithin(fixture.memory)
     await upload.whole(size)
     const read = (await upload.content()).pipe(createHash('sha1').setEncoding('hex'))
-    assert.equal(await text(read), digest(), 'What is read is what was sent')
+    assert.equal(await text(read), digest(), 'The bytes that are read are those that were sent')
   },
 })

@@ -8,11 +8,9 @@ import type { TestUpload } from '../fixture/test-upload.js'
 
 const [one, two, none] = [sample(1000), Buffer.from('the second part'), Buffer.alloc(0)] as const
 
-/** Final uploads that are made of others. */
+/** Final uploads, made of partial ones. */
 export const concatenatorCases = cases('concatenator', {
-  async 'concatenate joins partials in order, also one that comes twice and one without bytes'(
-    fixture,
-  ) {
+  async 'concatenate joins partials in order, including a repeated and an empty one'(fixture) {
     const [a, b, empty] = await partials(fixture, one, two, none)
     const final = await finalOf(fixture)
     await final.concatenate([b!, a!, empty!, b!])
@@ -34,7 +32,7 @@ export const concatenatorCases = cases('concatenator', {
     await final.expectContent(Buffer.concat([one, two]))
   },
 
-  async 'concatenate leaves the partials as they are'(fixture) {
+  async 'concatenate leaves the partials unchanged'(fixture) {
     const [a, b] = await partials(fixture, one, two)
     const final = await finalOf(fixture)
     await final.concatenate([a!, b!])
@@ -44,7 +42,7 @@ export const concatenatorCases = cases('concatenator', {
     await final.expectContent(Buffer.concat([one, two]))
   },
 
-  async 'concatenate starts from zero when it is repeated'(fixture) {
+  async 'concatenate starts from zero when repeated'(fixture) {
     const [a, b] = await partials(fixture, one, two)
     const final = await finalOf(fixture)
     await final.concatenate([a!, b!])
@@ -55,7 +53,7 @@ export const concatenatorCases = cases('concatenator', {
     await final.expectContent(two)
   },
 
-  async 'concatenate rejects with ERR_DATA_MISSING when a partial is not there'(fixture) {
+  async 'concatenate rejects with ERR_DATA_MISSING when a partial is missing'(fixture) {
     const [a] = await partials(fixture, one)
     const final = await finalOf(fixture)
     await rejects(() => final.concatenate([a!, fixture.upload({ length: 5 })]), 'ERR_DATA_MISSING')
@@ -66,13 +64,13 @@ export const concatenatorCases = cases('concatenator', {
   async 'concatenate changes nothing when its signal has aborted'(fixture) {
     const [a] = await partials(fixture, one)
     const final = await finalOf(fixture)
-    const reason = new Error('The storage belongs to somebody else')
+    const reason = new Error('Another holder has the lock')
     const options = { signal: AbortSignal.abort(reason) }
     await rejects(() => final.concatenate([a!], options), reason, 'concatenate')
     assert.equal((await final.stat()).offset, 0)
   },
 
-  async 'concatenate asks for the lock before every change, and can be done again'(fixture) {
+  async 'concatenate checks the lock before every change, and can be repeated'(fixture) {
     const parts = await partials(fixture, one, two)
     await interruptEverywhere(async (turn) => {
       const final = await finalOf(fixture)

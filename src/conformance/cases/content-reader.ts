@@ -15,19 +15,19 @@ const data = sample(5000)
 
 /** Downloads. */
 export const contentReaderCases = cases('contentReader', {
-  async 'read gives all bytes without a range'(fixture) {
+  async 'read without a range returns all bytes'(fixture) {
     const upload = await finished(fixture)
     assertSame(await buffer(await upload.content()), data)
     assertSame(await buffer(await upload.content()), data)
   },
 
-  async 'read gives nothing of an upload of 0 bytes'(fixture) {
+  async 'read of an empty upload returns no bytes'(fixture) {
     const upload = await fixture.created({ length: 0 })
     await upload.whole(0)
     assertSame(await buffer(await upload.content()), Buffer.alloc(0))
   },
 
-  async 'read gives ranges, the last byte included'(fixture) {
+  async 'read returns ranges, including their last byte'(fixture) {
     const upload = await finished(fixture)
     for (const [start, end] of [
       [0, 0],
@@ -41,15 +41,15 @@ export const contentReaderCases = cases('contentReader', {
     }
   },
 
-  async 'read rejects with ERR_DATA_MISSING when nothing is there'(fixture) {
+  async 'read rejects with ERR_DATA_MISSING when the data is missing'(fixture) {
     const upload = fixture.upload({ length: 5 })
     await rejects(() => upload.content(), 'ERR_DATA_MISSING', 'read')
     await rejects(() => upload.content({ start: 1, end: 2 }), 'ERR_DATA_MISSING', 'read')
   },
 
-  async 'read rejects when its signal has aborted, or gives the bytes as ever'(fixture) {
+  async 'read with an aborted signal rejects, or returns the bytes as usual'(fixture) {
     const upload = await finished(fixture)
-    const reason = new Error('Nobody wants it any more')
+    const reason = new Error('The download was cancelled')
     const reading = readContent(
       fixture.others.contentReader,
       upload.record,
@@ -59,12 +59,12 @@ export const contentReaderCases = cases('contentReader', {
     const content = await reading.catch((error: unknown) => {
       assert.equal(error, reason, 'read rejects with the reason of its signal')
     })
-    // A stream that fails before anybody listens would end the process.
+    // A stream that fails before it has a listener would end the process.
     if (content) assertSame(await buffer(content), data)
     assertSame(await buffer(await upload.content()), data)
   },
 
-  async 'several may read at once, and one may stop early'(fixture) {
+  async 'several readers can read at once, and one can stop early'(fixture) {
     const upload = await finished(fixture)
     const streams = await Promise.all([0, 1, 2].map(() => upload.content()))
     streams[0]!.destroy()
@@ -74,7 +74,7 @@ export const contentReaderCases = cases('contentReader', {
     assertSame(await buffer(await upload.content()), data)
   },
 
-  async 'read takes no more memory than is claimed'(fixture) {
+  async 'read uses no more memory than declared'(fixture) {
     const { body, size, digest } = await largeBody(fixture)
     const upload = await fixture.created({ length: size })
     await upload.append(body)
@@ -89,11 +89,11 @@ export const contentReaderCases = cases('contentReader', {
       if (Math.floor(read / (size / 8)) > Math.floor(before / (size / 8))) await memory.look()
     }
     memory.assertWithin(fixture.memory)
-    assert.equal(hash.digest('hex'), digest(), 'What is read is what was sent')
+    assert.equal(hash.digest('hex'), digest(), 'The bytes that are read are those that were sent')
   },
 })
 
-/** Stored in several chunks, whose seams ranges touch. */
+/** Stores an upload in several chunks, with ranges that cross their boundaries. */
 async function finished(fixture: Fixture): Promise<TestUpload> {
   const upload = await fixture.created({ length: data.length })
   for (const end of [1000, 2000, 5000]) {

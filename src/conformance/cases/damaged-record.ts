@@ -9,7 +9,7 @@ import type { Fixture } from '../fixture/fixture.js'
 const now = Date.parse('2026-03-01T00:00:00.000Z')
 const expiresAt = new Date(now - 1).toISOString()
 
-/** What becomes of a record that was damaged, and of those beside it. */
+/** Damaged records, and the records next to them. */
 export const damagedRecordCases = [
   ...cases(
     'infoStore',
@@ -20,7 +20,7 @@ export const damagedRecordCases = [
           await mustReject(infoStore, 'b')
       },
 
-      async 'a damaged record leaves the others alone'(fixture) {
+      async 'a damaged record does not affect the others'(fixture) {
         const [a, , c] = await withDamage(fixture)
         const { infoStore } = fixture.slots
         assert.deepEqual(await infoStore.get('a', calm), a)
@@ -64,7 +64,7 @@ export const damagedRecordCases = [
   ...cases(
     'expiryIndex',
     {
-      async 'expired yields the others beside a damaged record'(fixture) {
+      async 'expired yields the other records despite a damaged one'(fixture) {
         await withDamage(fixture)
         for (const { expiryIndex } of [fixture.slots, fixture.others]) {
           const ids = await collected(expiryIndex.expired(new Date(now), calm))
@@ -90,7 +90,7 @@ export const damagedRecordCases = [
   ),
 ]
 
-/** Three records, of which the second is damaged. */
+/** Creates three records and damages the second. */
 async function withDamage(fixture: Fixture): Promise<readonly [Upload, Upload, Upload]> {
   const records = [
     recordAt('a', { expiresAt }),
@@ -102,7 +102,7 @@ async function withDamage(fixture: Fixture): Promise<readonly [Upload, Upload, U
   return records
 }
 
-/** A record that cannot be read is not a missing one. */
+/** Asserts that a record that cannot be read is not reported as missing. */
 async function mustReject(infoStore: InfoStore, id: string): Promise<void> {
   await assert.rejects(async () => infoStore.get(id, calm), 'get of a damaged record should reject')
 }

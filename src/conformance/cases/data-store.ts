@@ -5,7 +5,7 @@ import { recordOf } from '../fixture/records.js'
 import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
 
-/** Ids that one is the beginning of, or the same as, another one of in a careless medium. */
+/** Ids that a careless storage would mix up: prefixes of each other, or different only in case. */
 export const nearIds = [
   ...['a', 'A', 'aa', 'a.b', 'a-b', 'a_b', 'a~b', 'a.info', 'a.part', 'a1', '-a'],
   // The longest that an id can be.
@@ -14,7 +14,7 @@ export const nearIds = [
 
 const hello = Buffer.from('hello world')
 
-/** Where data lives, and what is there. */
+/** Places of data, and the data there. */
 export const dataStoreCases = [
   ...cases('dataStore', {
     async 'maxSize is a number of bytes, or Infinity'({ slots }) {
@@ -22,7 +22,7 @@ export const dataStoreCases = [
       assert.ok(maxSize === Infinity || (Number.isSafeInteger(maxSize) && maxSize > 0))
     },
 
-    async 'locate gives the same plain data for the same upload, and every upload its own'(
+    async 'locate returns the same plain data for the same upload, and different data for each upload'(
       fixture,
     ) {
       const { dataStore } = fixture.slots
@@ -37,8 +37,8 @@ export const dataStoreCases = [
       assert.equal(new Set(refs.map(({ at }) => JSON.stringify(at))).size, nearIds.length)
     },
 
-    async 'locate refuses a place whose terms it does not know'({ slots }) {
-      const place = { 'no term of any store': '../../etc/passwd' }
+    async 'locate rejects a place that it does not understand'({ slots }) {
+      const place = { 'unknown to every store': '../../etc/passwd' }
       const work = async () => slots.dataStore.locate({ ...recordOf('a'), place })
       await rejects(work, 'ERR_INVALID_PLACE', 'locate')
     },
@@ -56,32 +56,34 @@ export const dataStoreCases = [
       assert.equal((await upload.stat()).offset, 0)
     },
 
-    async 'create rejects with ERR_DATA_EXISTS where something is, and leaves it alone'(fixture) {
+    async 'create rejects with ERR_DATA_EXISTS where data exists, and leaves it unchanged'(
+      fixture,
+    ) {
       const upload = await fixture.created({ length: 11 })
       await upload.append('hello ')
       await rejects(() => upload.create(), 'ERR_DATA_EXISTS', 'create')
       await upload.resume(hello, { low: 6, high: 6 })
     },
 
-    async 'create of an upload without bytes rejects with ERR_DATA_EXISTS as well'(fixture) {
+    async 'create rejects with ERR_DATA_EXISTS where an empty upload exists'(fixture) {
       const upload = await fixture.created()
       await rejects(() => upload.create(), 'ERR_DATA_EXISTS', 'create')
       await upload.resume(hello)
     },
 
-    async 'all bytes may come with the creation'(fixture) {
+    async 'all bytes can come with the creation'(fixture) {
       const upload = fixture.upload({ length: 11 })
       await upload.createWith(hello, { incoming: 'everything' })
       await upload.expectContent(hello)
     },
 
-    async 'some bytes may come with the creation'(fixture) {
+    async 'some bytes can come with the creation'(fixture) {
       const upload = fixture.upload({ length: 11 })
       await upload.createWith(hello.subarray(0, 4), { incoming: 'some' })
       await upload.resume(hello, { low: 4, high: 4 })
     },
 
-    async 'a length may be declared after the first bytes'(fixture) {
+    async 'the length can be declared after the first bytes'(fixture) {
       const upload = await fixture.created()
       await upload.append('hello ')
       upload.record = { ...upload.record, revision: upload.record.revision + 1, length: 11 }
@@ -89,14 +91,14 @@ export const dataStoreCases = [
       await upload.expectContent(hello)
     },
 
-    async 'a length may be declared after the last byte'(fixture) {
+    async 'the length can be declared after the last byte'(fixture) {
       const upload = fixture.upload()
       await upload.createWith('hello ', { incoming: 'some' })
       await upload.append('world')
       await upload.expectContent(hello)
     },
 
-    async 'uploads with near ids keep apart'(fixture) {
+    async 'uploads with similar ids stay separate'(fixture) {
       const uploads = nearIds.map((id, i) => fixture.upload({ id, length: i + 1 }))
       for (const upload of uploads) await upload.create()
       await Promise.all(uploads.map((upload, i) => upload.append(sample(i + 1))))
@@ -107,7 +109,7 @@ export const dataStoreCases = [
   ...cases(
     'dataStore',
     {
-      async 'another instance goes on where the first one ended'(fixture) {
+      async 'another instance continues where the first one ended'(fixture) {
         const upload = await fixture.created({ length: 11 })
         await upload.append('hello ')
         upload.slots = fixture.others
@@ -120,7 +122,7 @@ export const dataStoreCases = [
   ...cases(
     'dataStore',
     {
-      async 'stat that cannot tell does not say that the data is missing'(fixture) {
+      async 'stat does not report missing data when it cannot reach the storage'(fixture) {
         const upload = await fixture.created()
         await fixture.unplug()
         for (const { dataStore } of [fixture.slots, fixture.others]) {

@@ -7,13 +7,13 @@ import { nextOf, recordAt } from '../fixture/records.js'
 const now = Date.parse('2026-03-01T00:00:00.000Z')
 const after = (milliseconds: number) => ({ expiresAt: new Date(now + milliseconds).toISOString() })
 
-/** Records whose time is over. */
+/** Expired records. */
 export const expiryIndexCases = cases('expiryIndex', {
-  async 'expired yields nothing where there is nothing'({ slots }) {
+  async 'expired yields nothing when there are no records'({ slots }) {
     assert.deepEqual(await expiredIn(slots.expiryIndex, now), [])
   },
 
-  async 'expired yields an id from the millisecond of its expiresAt on, and no earlier'(fixture) {
+  async 'expired yields an id from the millisecond of its expiresAt, and not earlier'(fixture) {
     const { infoStore } = fixture.slots
     await infoStore.create(recordAt('past', after(-86_400_000)), calm)
     await infoStore.create(recordAt('before', after(-1)), calm)
@@ -29,7 +29,7 @@ export const expiryIndexCases = cases('expiryIndex', {
     }
   },
 
-  async 'expired yields whatever the state and the protocol are'({ slots }) {
+  async 'expired yields ids of every state and protocol'({ slots }) {
     const at = '2026-01-02T03:04:05.678Z'
     const response = { status: 400, headers: {}, body: '' }
     const states = [
@@ -44,7 +44,10 @@ export const expiryIndexCases = cases('expiryIndex', {
     assert.deepEqual(await expiredIn(slots.expiryIndex, now), ['gone', 'ietf', 'open', 'rejected'])
   },
 
-  async 'expired follows updates and deletions, also those of others'({ slots, others }) {
+  async 'expired follows updates and deletions, including those of another instance'({
+    slots,
+    others,
+  }) {
     const records = ['later', 'sooner', 'cleared', 'deleted'].map((id) => {
       return recordAt(id, id === 'sooner' ? after(100) : after(0))
     })
@@ -62,7 +65,7 @@ export const expiryIndexCases = cases('expiryIndex', {
     }
   },
 
-  async 'expired goes on when records are removed meanwhile'({ slots }) {
+  async 'expired continues when records are removed meanwhile'({ slots }) {
     const ids = Array.from({ length: 30 }, (_, i) => `u${i}`)
     for (const id of ids) await slots.infoStore.create(recordAt(id, after(0)), calm)
     const yielded: string[] = []

@@ -8,22 +8,22 @@ import type { TestUpload } from '../fixture/test-upload.js'
 
 const data = sample(3000)
 
-/** The act that turns the bytes into the finished object. */
+/** The step that turns the bytes into the finished object. */
 export const finisherCases = cases('finisher', {
-  async 'finish gives the bytes that were stored'(fixture) {
+  async 'finish preserves the stored bytes'(fixture) {
     const upload = await full(fixture)
     await upload.finish()
     await upload.expectContent(data)
   },
 
-  async 'finish takes what append returned in the same turn'(fixture) {
+  async 'finish accepts the result of append under the same lock'(fixture) {
     const upload = fixture.upload({ length: data.length })
     const stored = await upload.createWith(data, { incoming: 'everything' })
     await upload.slots.finisher.finish(upload.record, stored, upload.turn())
     await upload.expectContent(data)
   },
 
-  async 'finish may be repeated, also by another instance'(fixture) {
+  async 'finish can be repeated, even by another instance'(fixture) {
     const upload = await full(fixture)
     for (let round = 0; round < 3; round++) {
       await upload.finish()
@@ -33,7 +33,7 @@ export const finisherCases = cases('finisher', {
     await upload.expectContent(data)
   },
 
-  async 'finish takes an upload of 0 bytes'(fixture) {
+  async 'finish accepts an empty upload'(fixture) {
     const upload = await fixture.created({ length: 0 })
     await upload.finish()
     await upload.expectContent('')
@@ -41,13 +41,13 @@ export const finisherCases = cases('finisher', {
 
   async 'finish changes nothing when its signal has aborted'(fixture) {
     const upload = await full(fixture)
-    const reason = new Error('The storage belongs to somebody else')
+    const reason = new Error('Another holder has the lock')
     await rejects(() => upload.finish({ signal: AbortSignal.abort(reason) }), reason, 'finish')
     assert.equal((await upload.stat()).offset, data.length, 'stat after a finish that failed')
     await upload.expectContent(data)
   },
 
-  async 'finish asks for the lock before every change, and can be done again'(fixture) {
+  async 'finish checks the lock before every change, and can be repeated'(fixture) {
     await interruptEverywhere(async (turn) => {
       const upload = await full(fixture)
       const outcome = await turn((held) => upload.finish({ held }))

@@ -8,20 +8,20 @@ import { nextOf, recordAt } from '../fixture/records.js'
 
 /** The list of all records. */
 export const infoListerCases = cases('infoLister', {
-  async 'ids yields nothing where there is nothing'({ slots }) {
+  async 'ids yields nothing when there are no records'({ slots }) {
     assert.deepEqual(await idsIn(slots.infoLister), [])
     assert.deepEqual(await idsIn(slots.infoLister, 'a'), [])
   },
 
-  async 'ids yields all ids in the order of their code units'({ slots, others }) {
+  async 'ids yields all ids in the order of their UTF-16 code units'({ slots, others }) {
     const ids = ['b', '9', '10', 'B', '_x', '~', '-', 'ab', ...nearIds]
     for (const id of ids) await slots.infoStore.create(recordAt(id), calm)
-    // The default order of sort is that of UTF-16 code units.
+    // `sort` orders by UTF-16 code units.
     assert.deepEqual(await idsIn(slots.infoLister), ids.toSorted())
     assert.deepEqual(await idsIn(others.infoLister), ids.toSorted())
   },
 
-  async 'ids yields only what comes after the given id, whether that exists or not'({ slots }) {
+  async 'ids yields only the ids after the given one, whether that exists or not'({ slots }) {
     for (const id of ['B', 'a', 'a.b', 'ab', 'c']) await slots.infoStore.create(recordAt(id), calm)
     assert.deepEqual(await idsIn(slots.infoLister, 'a'), ['a.b', 'ab', 'c'])
     assert.deepEqual(await idsIn(slots.infoLister, 'aa'), ['ab', 'c'])
@@ -38,7 +38,7 @@ export const infoListerCases = cases('infoLister', {
     assert.deepEqual(await idsIn(others.infoLister), ['a', 'c'])
   },
 
-  async 'ids yields more than a page of any service'({ slots, others }) {
+  async 'ids yields more ids than one page of any service'({ slots, others }) {
     const ids = Array.from({ length: 1100 }, (_, i) => `u${i}`)
     for (let start = 0; start < ids.length; start += 50) {
       const records = ids.slice(start, start + 50).map((id) => recordAt(id))

@@ -12,13 +12,13 @@ import { rejects } from '../fixture/rejects.js'
 /** Records. */
 export const infoStoreCases = [
   ...cases('infoStore', {
-    async 'get gives undefined when there is no record'({ slots, others }) {
+    async 'get returns undefined when there is no record'({ slots, others }) {
       assert.equal(await slots.infoStore.get('a', calm), undefined)
       await slots.infoStore.create(recordAt('b'), calm)
       assert.equal(await others.infoStore.get('a', calm), undefined)
     },
 
-    async 'get gives what was created, every member of it'({ slots, others }) {
+    async 'get returns every member of a created record'({ slots, others }) {
       for (const record of whole) {
         await slots.infoStore.create(record, calm)
         for (const { infoStore } of [slots, others]) {
@@ -30,7 +30,7 @@ export const infoStoreCases = [
       }
     },
 
-    async 'create rejects with ERR_ID_TAKEN and leaves the record alone'({ slots, others }) {
+    async 'create rejects with ERR_ID_TAKEN, and leaves the record unchanged'({ slots, others }) {
       const record = recordAt('a', { length: 1 })
       await slots.infoStore.create(record, calm)
       for (const { infoStore } of [slots, others]) {
@@ -40,14 +40,14 @@ export const infoStoreCases = [
       }
     },
 
-    async 'create succeeds for one of many at the same time'(fixture) {
+    async 'create succeeds for one of many concurrent calls'(fixture) {
       const records = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => recordAt('a', { length }))
       const work = records.map((record, i) => storeOf(fixture, i).create(record, calm))
       const winner = await onlyWinner(work, 'ERR_ID_TAKEN')
       assert.deepEqual(await fixture.others.infoStore.get('a', calm), records[winner])
     },
 
-    async 'update replaces the record by the next revision'({ slots, others }) {
+    async 'update replaces the record with the next revision'({ slots, others }) {
       let record = recordAt('a', { length: 1 })
       await slots.infoStore.create(record, calm)
       for (const infoStore of [slots.infoStore, others.infoStore, slots.infoStore]) {
@@ -83,7 +83,7 @@ export const infoStoreCases = [
       assert.equal(await slots.infoStore.get('a', calm), undefined)
     },
 
-    async 'update succeeds for one of many at the same time'(fixture) {
+    async 'update succeeds for one of many concurrent calls'(fixture) {
       let record = recordAt('a')
       await fixture.slots.infoStore.create(record, calm)
       for (let round = 0; round < 5; round++) {
@@ -95,7 +95,7 @@ export const infoStoreCases = [
       }
     },
 
-    async 'get beside updates gives one whole record after the other'({ slots, others }) {
+    async 'get during updates returns one complete record after another'({ slots, others }) {
       const recordOf = (revision: number): Upload => {
         const raw = 'name '.padEnd(revision * 1000, 'A')
         return recordAt('a', { revision, metadata: { raw, values: recordAt('').metadata.values } })
@@ -122,7 +122,7 @@ export const infoStoreCases = [
       await updating
     },
 
-    async 'delete removes the record, and absence is success'({ slots, others }) {
+    async 'delete removes the record, and succeeds without one'({ slots, others }) {
       await slots.infoStore.delete('a', calm)
       const record = nextOf(recordAt('a'))
       await slots.infoStore.create(recordAt('a'), calm)
@@ -156,7 +156,9 @@ export const infoStoreCases = [
       await infoStore.create(recordAt('b'), calm)
     },
 
-    async 'create, get, update and delete settle when their signal aborts meanwhile'(fixture) {
+    async 'create, get, update and delete settle when their signal aborts during the call'(
+      fixture,
+    ) {
       const { infoStore } = fixture.slots
       const reason = new Error('Too late')
       const abandoned = async (call: (options: ChangeOptions) => Promise<unknown>) => {
@@ -165,9 +167,9 @@ export const infoStoreCases = [
         controller.abort(reason)
         const outcome = await fixture.soon(
           work.catch((error: unknown) => error),
-          'a call that is not wanted any more',
+          'a call whose signal has aborted',
         )
-        // It was done by then, or it was not.
+        // The change had happened by then, or not.
         return outcome === reason
       }
       const record = recordAt('a')
@@ -185,7 +187,7 @@ export const infoStoreCases = [
       assert.equal(await infoStore.get('a', calm), undefined)
     },
 
-    async 'records with near ids keep apart'({ slots, others }) {
+    async 'records with similar ids stay separate'({ slots, others }) {
       for (const [length, id] of nearIds.entries()) {
         await slots.infoStore.create(recordAt(id, { length }), calm)
       }
@@ -200,7 +202,7 @@ export const infoStoreCases = [
   ...cases(
     'infoStore',
     {
-      async 'get that cannot tell rejects'(fixture) {
+      async 'get rejects when it cannot reach the storage'(fixture) {
         const { infoStore } = fixture.slots
         await infoStore.create(recordAt('a'), calm)
         await fixture.unplug()
@@ -217,7 +219,7 @@ export const infoStoreCases = [
         }
       },
 
-      async 'create and update that did not store reject'(fixture) {
+      async 'create and update reject when they cannot store the record'(fixture) {
         const { infoStore } = fixture.slots
         await infoStore.create(recordAt('a'), calm)
         await fixture.unplug()
@@ -229,12 +231,12 @@ export const infoStoreCases = [
   ),
 ]
 
-/** One instance after the other. */
+/** Alternates between the two instances. */
 function storeOf({ slots, others }: Fixture, index: number): InfoStore {
   return index % 2 === 0 ? slots.infoStore : others.infoStore
 }
 
-/** Asserts that one call succeeds and all others are refused; returns which one. */
+/** Asserts that one call succeeds and all others are refused. Returns the index of that call. */
 async function onlyWinner(
   work: readonly Promise<void>[],
   refusal: 'ERR_ID_TAKEN' | 'ERR_INFO_CONFLICT',

@@ -6,9 +6,9 @@ import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
 import { sample, TestBody } from '../fixture/test-body.js'
 
 const data = sample(6000)
-const reason = new Error('The storage belongs to somebody else')
+const reason = new Error('Another holder has the lock')
 
-/** What stores do when the storage is taken away from them. */
+/** Writes that are interrupted because the lock is lost. */
 export const interruptionCases = [
   ...cases('dataStore', {
     async 'create changes nothing when its signal has aborted'(fixture) {
@@ -40,7 +40,7 @@ export const interruptionCases = [
       await upload.resume(data, { low: 1000, high: 1000, forced: true })
     },
 
-    async 'append makes no change after its signal aborted, though more bytes come'(fixture) {
+    async 'append changes nothing after its signal aborts, even when more bytes arrive'(fixture) {
       const upload = await fixture.created({ length: data.length })
       const controller = new AbortController()
       const announced: number[] = []
@@ -57,12 +57,12 @@ export const interruptionCases = [
       }
       await rejects(() => upload.append(body, options), reason, 'append')
       await turns()
-      assert.ok((announced.at(-1) ?? 0) <= 1000, 'What came after it is not announced')
+      assert.ok((announced.at(-1) ?? 0) <= 1000, 'Later bytes are not reported')
       const low = announced.at(-1) ?? 0
       await upload.resume(data, { low, high: 1000, forced: true })
     },
 
-    async 'append rejects when its signal aborts before a body that ends early ends'(fixture) {
+    async 'append rejects when its signal aborts before the body ends early'(fixture) {
       const upload = await fixture.created({ length: data.length })
       const controller = new AbortController()
       async function* batches() {
@@ -75,7 +75,7 @@ export const interruptionCases = [
       await upload.resume(data, { high: 1000, forced: true })
     },
 
-    async 'append makes no change after the lock is lost, though more bytes come'(fixture) {
+    async 'append changes nothing after the lock is lost, even when more bytes arrive'(fixture) {
       const upload = await fixture.created({ length: data.length })
       let held = true
       async function* batches() {
@@ -90,7 +90,7 @@ export const interruptionCases = [
       await upload.resume(data, { high: 1000, forced: true })
     },
 
-    async 'append asks for the lock before every change, and loses nothing announced'(fixture) {
+    async 'append checks the lock before every change, and loses no reported byte'(fixture) {
       await interruptEverywhere(async (turn) => {
         const upload = await fixture.created({ length: data.length })
         const third = [0, 2000, 4000].map((start) => [data.subarray(start, start + 2000)])
@@ -104,7 +104,7 @@ export const interruptionCases = [
       })
     },
 
-    async 'append goes on after a holder that never let go'(fixture) {
+    async 'append continues after a holder that never released the lock'(fixture) {
       const upload = await fixture.created({ length: data.length })
       await upload.append(data.subarray(0, 1000))
       await upload.append(data.subarray(1000, 2000), { forced: true })
@@ -115,7 +115,7 @@ export const interruptionCases = [
   ...cases(
     'dataStore',
     {
-      async 'append shuts out a holder that never let go'(fixture) {
+      async 'append shuts out a holder that never released the lock'(fixture) {
         const upload = await fixture.created({ length: data.length })
         const [reached, wake] = [new Gate(), new Gate()]
         fixture.onCleanup(wake.open)
@@ -125,7 +125,7 @@ export const interruptionCases = [
           await wake.opened
           yield [Buffer.alloc(7000, 'Z')]
         }
-        // Its fence says yes although it should not: the moment between the question and the change.
+        // Its fence wrongly says yes, as in the moment between the check and the change.
         const zombie = started(upload.append(new TestBody(batches())))
         await Promise.race([reached.opened, zombie])
         upload.slots = fixture.others

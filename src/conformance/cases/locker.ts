@@ -5,7 +5,7 @@ import { Gate, started, turns } from '../fixture/gate.js'
 import { rejects } from '../fixture/rejects.js'
 import type { Lock, LockRequester } from '../../capabilities/locker.js'
 
-/** One writer at a time. */
+/** Locks: one writer at a time. */
 export const lockerCases = [
   ...cases('locker', {
     async 'a lock is held until it is released'(fixture) {
@@ -20,7 +20,7 @@ export const lockerCases = [
       assert.equal(lock.lost.aborted, false)
     },
 
-    async 'one holds the lock at a time, and tokens grow from holder to holder'(fixture) {
+    async 'the lock has one holder at a time, and tokens grow from holder to holder'(fixture) {
       const tokens: number[] = []
       let holders = 0
       const contend = async (contender: number) => {
@@ -30,7 +30,7 @@ export const lockerCases = [
           holders++
           tokens.push(lock.token)
           await turns(2)
-          assert.equal(holders, 1, 'One holds the lock at a time')
+          assert.equal(holders, 1, 'The lock has one holder at a time')
           assert.ok(lock.held())
           holders--
           await lock.release()
@@ -41,7 +41,7 @@ export const lockerCases = [
       assert.ok(growing, `Tokens grow: ${tokens.join()}`)
     },
 
-    async 'those who wait get the lock in the order in which they asked'(fixture) {
+    async 'waiting callers get the lock in the order of their requests'(fixture) {
       const first = await fixture.acquire('a')
       const order: number[] = []
       const waiting = [1, 2, 3, 4, 5].map(async (number) => {
@@ -51,18 +51,18 @@ export const lockerCases = [
         await lock.release()
       })
       await turns()
-      assert.deepEqual(order, [], 'Nobody gets the lock while it is held')
+      assert.deepEqual(order, [], 'No caller gets the lock while it is held')
       await first.release()
       await fixture.soon(Promise.all(waiting), 'all to get their turn')
       assert.deepEqual(order, [1, 2, 3, 4, 5])
     },
 
-    async 'locks of near ids are locks of their own'(fixture) {
+    async 'locks of similar ids are separate'(fixture) {
       const all = Promise.all(nearIds.map((id) => fixture.acquire(id)))
-      for (const lock of await fixture.soon(all, 'locks that nobody holds')) assert.ok(lock.held())
+      for (const lock of await fixture.soon(all, 'locks without a holder')) assert.ok(lock.held())
     },
 
-    async 'the holder is asked to let go when somebody waits'(fixture) {
+    async 'the holder is asked to release the lock when another caller waits'(fixture) {
       const [asked, requesters] = [new Gate(), [] as LockRequester[]]
       const requestRelease = (requester: LockRequester) => {
         requesters.push(requester)
@@ -70,16 +70,16 @@ export const lockerCases = [
         return true
       }
       const first = await fixture.acquire('a', { requestRelease })
-      assert.deepEqual(requesters, [], 'Nobody has asked yet')
+      assert.deepEqual(requesters, [], 'No caller has asked yet')
       const second = started(fixture.acquire('a'))
-      await fixture.soon(asked.opened, 'the holder to be asked to let go')
+      await fixture.soon(asked.opened, 'the holder to be asked to release the lock')
       assert.deepEqual(new Set(requesters), new Set(['writer']))
-      assert.ok(first.held(), 'To be asked is not to have let go')
+      assert.ok(first.held(), 'Being asked does not release the lock')
       await first.release()
       assert.ok((await fixture.soon(second, 'the lock that was released')).held())
     },
 
-    async 'the next holder is asked as well while others wait'(fixture) {
+    async 'the next holder is asked too while others wait'(fixture) {
       const asked = new Gate()
       const first = await fixture.acquire('a')
       const requestRelease = () => (asked.open(), true)
@@ -87,22 +87,22 @@ export const lockerCases = [
       const third = started(fixture.acquire('a'))
       await first.release()
       const lock = await fixture.soon(second, 'the lock that was released')
-      await fixture.soon(asked.opened, 'the next holder to be asked to let go')
+      await fixture.soon(asked.opened, 'the next holder to be asked to release the lock')
       await lock.release()
       await fixture.soon(third, 'the lock that was released')
     },
 
-    async 'the holder may let go while it is asked'(fixture) {
+    async 'the holder can release the lock while it is being asked'(fixture) {
       let lock: Lock | undefined
       const requestRelease = () => (void lock!.release(), true)
       lock = await fixture.acquire('a', { requestRelease })
       const next = await fixture.soon(fixture.acquire('a'), 'the lock that was released')
       assert.ok(next.held() && !lock.held())
       assert.ok(next.token > lock.token)
-      assert.equal(next.forced, false, 'The holder before has let go')
+      assert.equal(next.forced, false, 'The previous holder has released the lock')
     },
 
-    async 'release gives back its own acquisition only, and only once'(fixture) {
+    async 'release ends only its own acquisition, and only once'(fixture) {
       const first = await fixture.acquire('a')
       await first.release()
       const second = await fixture.acquire('a')
@@ -110,7 +110,7 @@ export const lockerCases = [
       const waiting = started(fixture.acquire('a')).then((lock) => ((third = true), lock))
       await first.release()
       await turns()
-      assert.ok(second.held() && !third, 'A second release does nothing to those who come after')
+      assert.ok(second.held() && !third, 'A second release does not affect later holders')
       await second.release()
       const lock = await fixture.soon(waiting, 'the lock that was released')
       await Promise.all([first.release(), second.release()])
@@ -130,7 +130,7 @@ export const lockerCases = [
       await turns()
       controller.abort(reason)
       await rejects(() => fixture.soon(second, 'the wait to end'), reason, 'acquire')
-      assert.ok(first.held(), 'The holder is not concerned')
+      assert.ok(first.held(), 'The holder is not affected')
       await first.release()
       assert.ok((await fixture.soon(third, 'the lock that was released')).held())
     },
@@ -139,7 +139,7 @@ export const lockerCases = [
       const reason = new Error('Enough')
       const signal = AbortSignal.abort(reason)
       await rejects(() => fixture.acquire('a', { signal }), reason, 'acquire')
-      const lock = await fixture.soon(fixture.acquire('a'), 'a lock that nobody holds')
+      const lock = await fixture.soon(fixture.acquire('a'), 'a lock without a holder')
       assert.equal(lock.forced, false)
     },
   }),
@@ -147,14 +147,14 @@ export const lockerCases = [
   ...cases(
     'locker',
     {
-      async 'another instance asks the holder, and waits for it'(fixture) {
+      async 'another instance asks the holder for the lock, and waits for it'(fixture) {
         const asked = new Gate()
         const requestRelease = () => (asked.open(), true)
         const first = await fixture.acquire('a', { requestRelease })
         let taken = false
         const second = started(fixture.acquire('a', {}, fixture.others.locker))
         void second.then(() => (taken = true))
-        await fixture.soon(asked.opened, 'the holder to be asked to let go')
+        await fixture.soon(asked.opened, 'the holder to be asked to release the lock')
         await turns()
         assert.ok(first.held() && !taken)
         await first.release()

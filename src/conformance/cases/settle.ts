@@ -4,10 +4,10 @@ import { cases } from '../case.js'
 import { Gate, calm, started, turns } from '../fixture/gate.js'
 import { rejects } from '../fixture/rejects.js'
 
-/** What a locker tells readers. */
+/** Readers that ask whether the lock is held. */
 export const settleCases = [
   ...cases('locker', {
-    async 'settle says free when nobody holds the lock'(fixture) {
+    async 'settle returns free when the lock has no holder'(fixture) {
       assert.equal(await settle(fixture.slots.locker), 'free')
       const lock = await fixture.acquire('a')
       assert.equal(await settle(fixture.slots.locker, 'b'), 'free')
@@ -16,7 +16,7 @@ export const settleCases = [
       assert.equal(await settle(fixture.others.locker), 'free')
     },
 
-    async 'settle says held when the holder declines, who was asked as by a reader'(fixture) {
+    async 'settle asks the holder as a reader, and returns held when it declines'(fixture) {
       const requesters: LockRequester[] = []
       const requestRelease = (requester: LockRequester) => (
         requesters.push(requester),
@@ -24,41 +24,45 @@ export const settleCases = [
       )
       const lock = await fixture.acquire('a', { requestRelease })
       for (let round = 1; round <= 3; round++) {
-        const answer = await fixture.soon(settle(fixture.slots.locker), 'the answer of a holder')
-        assert.equal(answer, 'held')
-        assert.deepEqual(requesters, Array(round).fill('reader'), 'What the holder was asked')
+        const result = await fixture.soon(settle(fixture.slots.locker), 'the response of a holder')
+        assert.equal(result, 'held')
+        assert.deepEqual(
+          requesters,
+          Array(round).fill('reader'),
+          'The requests that the holder got',
+        )
       }
-      assert.ok(lock.held(), 'A reader takes nothing away')
+      assert.ok(lock.held(), 'A reader does not take the lock away')
     },
 
     async 'settle waits for a holder that cannot decline at once'(fixture) {
       const [asked, known] = [new Gate(), new Gate()]
       const requestRelease = () => (asked.open(), known.opened.then(() => false))
       const lock = await fixture.acquire('a', { requestRelease })
-      let answer: string | undefined
-      const settling = settle(fixture.slots.locker).then((said) => (answer = said))
+      let result: string | undefined
+      const settling = settle(fixture.slots.locker).then((said) => (result = said))
       await fixture.soon(asked.opened, 'the holder to be asked')
       await turns()
-      assert.equal(answer, undefined, 'There is no answer before the holder has given one')
+      assert.equal(result, undefined, 'There is no result before the holder has responded')
       known.open()
-      assert.equal(await fixture.soon(settling, 'the answer of a holder'), 'held')
-      assert.ok(lock.held(), 'A reader takes nothing away')
+      assert.equal(await fixture.soon(settling, 'the response of a holder'), 'held')
+      assert.ok(lock.held(), 'A reader does not take the lock away')
     },
 
-    async 'settle waits for a holder that agrees, and says free then'(fixture) {
+    async 'settle waits for a holder that agrees, and then returns free'(fixture) {
       const asked = new Gate()
       const requestRelease = () => (asked.open(), true)
       const lock = await fixture.acquire('a', { requestRelease })
-      let answer: string | undefined
-      const settling = settle(fixture.slots.locker).then((said) => (answer = said))
+      let result: string | undefined
+      const settling = settle(fixture.slots.locker).then((said) => (result = said))
       await fixture.soon(asked.opened, 'the holder to be asked')
       await turns()
-      assert.equal(answer, undefined, 'There is no answer before the holder has let go')
+      assert.equal(result, undefined, 'There is no result before the holder has released the lock')
       await lock.release()
-      assert.equal(await fixture.soon(settling, 'the answer after the release'), 'free')
+      assert.equal(await fixture.soon(settling, 'the result after the release'), 'free')
     },
 
-    async 'settle says free when the holder lets go while it is asked'(fixture) {
+    async 'settle returns free when the holder releases the lock while being asked'(fixture) {
       const lock = fixture.acquire('a', {
         requestRelease: () => {
           void lock.then((held) => held.release())
@@ -66,7 +70,7 @@ export const settleCases = [
         },
       })
       await lock
-      assert.equal(await fixture.soon(settle(fixture.slots.locker), 'the answer'), 'free')
+      assert.equal(await fixture.soon(settle(fixture.slots.locker), 'the result'), 'free')
     },
 
     async 'settle ends with the reason of its signal'(fixture) {
@@ -81,10 +85,10 @@ export const settleCases = [
       assert.ok(lock.held())
     },
 
-    async 'settle takes nothing: the lock stays free'(fixture) {
+    async 'settle does not take the lock'(fixture) {
       const settling = Promise.all([1, 2, 3].map(() => settle(fixture.slots.locker)))
-      assert.deepEqual(await fixture.soon(settling, 'answers'), ['free', 'free', 'free'])
-      const lock = await fixture.soon(fixture.acquire('a'), 'a lock that nobody holds')
+      assert.deepEqual(await fixture.soon(settling, 'the results'), ['free', 'free', 'free'])
+      const lock = await fixture.soon(fixture.acquire('a'), 'a lock without a holder')
       assert.equal(lock.forced, false)
     },
   }),
@@ -92,22 +96,22 @@ export const settleCases = [
   ...cases(
     'locker',
     {
-      async 'settle of another instance never says free while the lock is held'(fixture) {
+      async 'settle of another instance never returns free while the lock is held'(fixture) {
         let agrees = false
         const asked = new Gate()
         const requestRelease = () => (asked.open(), agrees)
         const lock = await fixture.acquire('a', { requestRelease })
-        assert.equal(await fixture.soon(settle(fixture.others.locker), 'an answer'), 'held')
+        assert.equal(await fixture.soon(settle(fixture.others.locker), 'a result'), 'held')
         agrees = true
         let released = false
-        const settling = settle(fixture.others.locker).then((answer) => {
-          // One that cannot ask says held.
-          assert.ok(answer === 'held' || released)
+        const settling = settle(fixture.others.locker).then((result) => {
+          // A locker that cannot ask returns held.
+          assert.ok(result === 'held' || released)
         })
         await turns()
         released = true
         await lock.release()
-        await fixture.soon(settling, 'the answer after the release')
+        await fixture.soon(settling, 'the result after the release')
       },
     },
     'another',

@@ -25,7 +25,7 @@ export const terminatorCases = cases('terminator', {
     await expectMissing(upload, fixture)
   },
 
-  async 'terminate of what is not there succeeds'(fixture) {
+  async 'terminate succeeds when there is no data'(fixture) {
     const upload = fixture.upload()
     await upload.terminate()
     await upload.create()
@@ -35,7 +35,7 @@ export const terminatorCases = cases('terminator', {
     await expectMissing(upload, fixture)
   },
 
-  async 'terminate leaves nothing behind for an upload at the same place'(fixture) {
+  async 'terminate leaves nothing behind for the next upload at the same place'(fixture) {
     const upload = await unfinished(fixture, 2000)
     if (fixture.has('verifiedAppender')) {
       await upload.appendVerified(Buffer.alloc(500, 'W'), async () => false)
@@ -46,7 +46,7 @@ export const terminatorCases = cases('terminator', {
     await next.resume(Buffer.from('hello world'), { low: 0, high: 0 })
   },
 
-  async 'terminate leaves uploads with near ids alone'(fixture) {
+  async 'terminate does not affect uploads with similar ids'(fixture) {
     const uploads = nearIds.map((id) => fixture.upload({ id, length: data.length }))
     for (const upload of uploads) {
       await upload.create()
@@ -59,7 +59,7 @@ export const terminatorCases = cases('terminator', {
 
   async 'terminate changes nothing when its signal has aborted'(fixture) {
     const upload = await unfinished(fixture, 1000)
-    const reason = new Error('The storage belongs to somebody else')
+    const reason = new Error('Another holder has the lock')
     await rejects(
       () => upload.terminate({ signal: AbortSignal.abort(reason) }),
       reason,
@@ -75,7 +75,7 @@ export const terminatorCases = cases('terminator', {
     await upload.resume(data, { low: 1000, high: 1000, forced: true })
   },
 
-  async 'terminate asks for the lock before every change, and can be done again'(fixture) {
+  async 'terminate checks the lock before every change, and can be repeated'(fixture) {
     await interruptEverywhere(async (turn) => {
       const upload = await unfinished(fixture, 1000)
       const outcome = await turn((held) => upload.terminate({ held }))

@@ -21,7 +21,7 @@ export const verifiedAppenderCases = [
       const announced: number[] = []
       const accept = async () => {
         assert.equal((await upload.stat()).offset, 1000, 'stat before the chunk is accepted')
-        assert.deepEqual(announced, [], 'announced before the chunk is accepted')
+        assert.deepEqual(announced, [], 'reported before the chunk is accepted')
         return true
       }
       const onProgress = (offset: number) => void announced.push(offset)
@@ -46,7 +46,7 @@ export const verifiedAppenderCases = [
       await upload.resume(data, { low: 0, high: 0 })
     },
 
-    async 'a chunk that ended early is refused, and nothing of it counts'(fixture) {
+    async 'a chunk that ends early is refused, and none of its bytes count'(fixture) {
       const upload = await withFirst(fixture)
       for (const batches of [[], [[wrong]], [[wrong], [wrong]]]) {
         await upload.appendVerified(new TestBody(batches, 5000), refuse)
@@ -55,7 +55,7 @@ export const verifiedAppenderCases = [
       await upload.resume(data, { low: 1000, high: 1000 })
     },
 
-    async 'what accept throws is passed on, and nothing counts'(fixture) {
+    async 'an error of accept is passed on, and no byte counts'(fixture) {
       const upload = await withFirst(fixture)
       const failure = new Error('No digest')
       const work = () => upload.appendVerified(wrong, () => Promise.reject(failure))
@@ -63,7 +63,7 @@ export const verifiedAppenderCases = [
       await upload.resume(data, { low: 1000, high: 1000 })
     },
 
-    async 'chunks may be verified and plain in turn'(fixture) {
+    async 'verified and plain chunks can alternate'(fixture) {
       const upload = await fixture.created({ length: data.length })
       for (let start = 0; start < data.length; start += 1000) {
         const chunk = data.subarray(start, start + 1000)
@@ -74,7 +74,7 @@ export const verifiedAppenderCases = [
       await upload.expectContent(data)
     },
 
-    async 'a chunk may come with the creation, of an upload without a length'(fixture) {
+    async 'a chunk can come with the creation of an upload without a length'(fixture) {
       const upload = await fixture.created()
       await upload.appendVerified(data)
       await upload.expectContent(data)
@@ -86,7 +86,7 @@ export const verifiedAppenderCases = [
       await upload.expectContent(data.subarray(0, 300))
     },
 
-    async 'stat beside a chunk never tells of unverified bytes'(fixture) {
+    async 'stat during a chunk never reports unverified bytes'(fixture) {
       const upload = await withFirst(fixture)
       const watch = watchStat(upload)
       async function* batches() {
@@ -107,7 +107,7 @@ export const verifiedAppenderCases = [
       await upload.expectContent(data)
     },
 
-    async 'nothing counts of a chunk whose writer died before it was accepted'(fixture) {
+    async 'no byte counts of a chunk whose writer died before it was accepted'(fixture) {
       for (const place of ['body', 'accept'] as const) {
         const upload = await withFirst(fixture)
         const [reached, never] = [new Gate(), new Gate()]
@@ -129,9 +129,9 @@ export const verifiedAppenderCases = [
       }
     },
 
-    async 'nothing counts when the signal aborts before the chunk is accepted'(fixture) {
+    async 'no byte counts when the signal aborts before the chunk is accepted'(fixture) {
       const upload = await withFirst(fixture)
-      const reason = new Error('The storage belongs to somebody else')
+      const reason = new Error('Another holder has the lock')
       const controller = new AbortController()
       const accept = async () => {
         controller.abort(reason)
@@ -148,7 +148,7 @@ export const verifiedAppenderCases = [
       await upload.resume(data, { low: 1000, high: 1000, forced: true })
     },
 
-    async 'the lock is asked for before every change'(fixture) {
+    async 'appendVerified checks the lock before every change'(fixture) {
       await interruptEverywhere(async (turn) => {
         const upload = await withFirst(fixture)
         const outcome = await turn((held) =>
@@ -159,7 +159,7 @@ export const verifiedAppenderCases = [
       })
     },
 
-    async 'a refused chunk asks for the lock as well, and leaves nothing'(fixture) {
+    async 'a refused chunk checks the lock too, and leaves nothing behind'(fixture) {
       for (let questions = 0; questions < 20; questions++) {
         const upload = await withFirst(fixture)
         let left = questions
@@ -169,7 +169,7 @@ export const verifiedAppenderCases = [
       }
     },
 
-    async 'a chunk takes no more memory than is claimed'(fixture) {
+    async 'a chunk uses no more memory than declared'(fixture) {
       const { body, size, memory } = await largeBody(fixture)
       const upload = await fixture.created({ length: size })
       await upload.appendVerified(body)
@@ -181,7 +181,7 @@ export const verifiedAppenderCases = [
   ...cases(
     'verifiedAppender',
     {
-      async 'a holder that never let go is shut out'(fixture) {
+      async 'a holder that never released the lock is shut out'(fixture) {
         const upload = await withFirst(fixture)
         const [reached, wake] = [new Gate(), new Gate()]
         fixture.onCleanup(wake.open)
@@ -191,7 +191,7 @@ export const verifiedAppenderCases = [
           await wake.opened
           yield [wrong]
         }
-        // Its fence says yes although it should not: the moment between the question and the change.
+        // Its fence wrongly says yes, as in the moment between the check and the change.
         const zombie = started(upload.appendVerified(new TestBody(batches())))
         await Promise.race([reached.opened, zombie])
         upload.slots = fixture.others
@@ -205,7 +205,7 @@ export const verifiedAppenderCases = [
   ),
 ]
 
-/** An upload whose first 1,000 bytes are stored and verified. */
+/** Creates an upload whose first 1,000 bytes are stored and verified. */
 async function withFirst(fixture: Fixture): Promise<TestUpload> {
   const upload = await fixture.created({ length: data.length })
   await upload.appendVerified(data.subarray(0, 1000))
