@@ -10,20 +10,20 @@ import { send, tus } from '../support/serve.js'
 
 const program = fileURLToPath(new URL('../programs/abused-server.mjs', import.meta.url))
 
-/** What a server process uses. */
+/** The resources that a server process uses. */
 export interface Usage {
   readonly descriptors: number
-  /** How many descriptors it may have. */
+  /** The maximum number of descriptors. */
   readonly limit: number
   readonly locks: number
-  /** Bytes, after a collection. */
+  /** Bytes of the heap, after a collection. */
   readonly rss: number
 }
 
-/** A server in a process of its own that should bear everything. */
+/** A server in a process of its own, which should survive everything. */
 export class AbusedServer {
   port = 0
-  /** What it logged as an error. */
+  /** The lines that it logged as errors. */
   readonly errors: string[] = []
   measure: () => Promise<Usage> = () => Promise.reject(new Error('The server has not started'))
 
@@ -32,7 +32,10 @@ export class AbusedServer {
   }
 }
 
-/** A server for all tests of a file, which must have outlived them, without an error, when they are over. */
+/**
+ * Starts a server for all tests of a file. At the end it must still run, and must have logged no
+ * error.
+ */
 export function abusedServer(): AbusedServer {
   const server = new AbusedServer()
   let stop: () => Promise<void>
@@ -59,7 +62,7 @@ export function abusedServer(): AbusedServer {
       return measured
     }
     stop = async () => {
-      expect(child.exitCode, 'the server process is still there').toBe(null)
+      expect(child.exitCode, 'the server process still runs').toBe(null)
       child.kill('SIGKILL')
       await exited
       await rm(directory, { recursive: true, force: true })
@@ -70,7 +73,7 @@ export function abusedServer(): AbusedServer {
   return server
 }
 
-/** An upload of the given length, as a path. */
+/** Creates an upload of the given length, and returns its path. */
 export async function newUpload({ origin }: AbusedServer, length: number): Promise<string> {
   const headers = { ...tus, 'upload-length': String(length) }
   const { headers: answer, status } = await send({
@@ -82,7 +85,7 @@ export async function newUpload({ origin }: AbusedServer, length: number): Promi
   return answer.location!
 }
 
-/** The text of a request. `body` only goes with a Content-Length of its own among the `lines`. */
+/** Returns the text of a request. A `body` needs a `Content-Length` among the `lines`. */
 export function requestText(method: string, path: string, lines: readonly string[] = []): string {
   return [`${method} ${path} HTTP/1.1`, 'Host: a', ...lines, '', ''].join('\r\n')
 }
@@ -93,22 +96,25 @@ export const chunkLines = [
   'Upload-Offset: 0',
 ]
 
-export interface RawAnswer {
+export interface RawResponse {
   readonly status: number
   readonly head: string
   readonly body: string
 }
 
-/** The answers in what came over a connection, interim ones included. */
-export function answersIn(text: string): RawAnswer[] {
+/** Returns the responses in the text of a connection, including interim ones. */
+export function responsesIn(text: string): RawResponse[] {
   return text.split(/(?=HTTP\/1\.1 \d{3} )/).map((answer) => {
     const [head = '', body = ''] = answer.split(/\r\n\r\n([^]*)/)
     return { status: Number(head.slice(9, 12)), head, body }
   })
 }
 
-/** A refusal says why: by a code and a sentence, or by its status alone when Node has refused before tuskit was asked. */
-export function expectReason({ body, head, status }: RawAnswer): void {
+/**
+ * Expects a refusal to give its reason: a code and a sentence, or only a status if Node refused
+ * before tuskit ran.
+ */
+export function expectReason({ body, head, status }: RawResponse): void {
   if (/^tus-resumable: /im.test(head)) expect(body).toMatch(/^ERR_[A-Z_]+: [^\n]+\n$/)
   else if (/^content-type: application\/problem\+json/im.test(head)) {
     expect(JSON.parse(body)).toMatchObject({ status, code: expect.stringMatching(/^ERR_/) })
@@ -122,17 +128,18 @@ export async function openSocket({ port }: AbusedServer): Promise<Socket> {
   return socket
 }
 
-/** Writes, and resolves when it has left this process. */
+/** Writes, and resolves when the bytes have left this process. */
 export function write(socket: Socket, bytes: string | Buffer): Promise<void> {
   return new Promise((resolve) => socket.write(bytes as string, 'latin1', () => resolve()))
 }
 
-/** Resolves when the descriptors and locks of a server are what they were. */
+/** Resolves when a server has as many descriptors and locks as before. */
 export async function expectBack(server: AbusedServer, before: Usage): Promise<void> {
   const { descriptors } = before
   const measure = async () => {
     const now = await server.measure()
-    // Fewer than before is no leak: a connection of a test before may have been about to close.
+    // Fewer than before is not a leak: a connection of an earlier test may have been about to
+    // close.
     return { descriptors: Math.max(now.descriptors, descriptors), locks: now.locks }
   }
   await expect.poll(measure, { timeout: 15_000 }).toEqual({ descriptors, locks: 0 })

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { head, patch, send, sendRaw, tus } from '../support/serve.js'
 import {
   abusedServer,
-  answersIn,
+  responsesIn,
   chunkLines,
   expectBack,
   expectReason,
@@ -18,7 +18,7 @@ const last = 'Connection: close'
 
 const url = (path: string) => `${server.origin}${path}`
 const offset = async (path: string) => (await head(url(path))).headers['upload-offset']
-const statuses = (text: string) => answersIn(text).map(({ status }) => status)
+const statuses = (text: string) => responsesIn(text).map(({ status }) => status)
 
 function patchText(path: string, body: string, lines: readonly string[] = []): string {
   return (
@@ -27,7 +27,7 @@ function patchText(path: string, body: string, lines: readonly string[] = []): s
 }
 
 describe('bodies', () => {
-  test('100,000 chunks of one byte are an ordinary body', { timeout: 60_000 }, async () => {
+  test('of 100,000 chunks of one byte are ordinary', { timeout: 60_000 }, async () => {
     const path = await newUpload(server, 100_000)
     const before = await server.measure()
     const lines = [...chunkLines, 'Transfer-Encoding: chunked', last]
@@ -39,24 +39,24 @@ describe('bodies', () => {
     await expectBack(server, before)
   })
 
-  // Node answers what cannot be read as soon as it sees it, and then the connection is gone.
-  const answeredOr400 = [[400], [204, 400]]
+  // Node responds to an unreadable request as soon as it sees it, and closes the connection.
+  const doneOr400 = [[400], [204, 400]]
 
-  test('a body longer than announced is another request, which makes no sense', async () => {
+  test('longer than announced leave an unreadable second request', async () => {
     const path = await newUpload(server, 100)
     const text = await sendRaw(server.port, `${patchText(path, 'hello')}world\r\n\r\n`)
-    expect(answeredOr400).toContainEqual(statuses(text))
+    expect(doneOr400).toContainEqual(statuses(text))
     await expect.poll(() => offset(path)).toBe('5')
   })
 
-  test('garbage after a body does not harm it', async () => {
+  test('followed by garbage are unharmed', async () => {
     const path = await newUpload(server, 5)
     const text = await sendRaw(server.port, `${patchText(path, 'hello')}\0\x01\x02garbage\r\n\r\n`)
-    expect(answeredOr400).toContainEqual(statuses(text))
+    expect(doneOr400).toContainEqual(statuses(text))
     await expect.poll(() => offset(path)).toBe('5')
   })
 
-  test('contradictory and impossible lengths of a body are refused', async () => {
+  test('with contradictory or impossible lengths are refused', async () => {
     const path = await newUpload(server, 100)
     for (const lines of [
       ['Content-Length: 5', 'Content-Length: 6'],
@@ -67,14 +67,14 @@ describe('bodies', () => {
       ['Transfer-Encoding: chunked, identity'],
     ]) {
       const request = requestText('PATCH', path, [...chunkLines, ...lines, last])
-      const [answer] = answersIn(await sendRaw(server.port, `${request}hello`))
-      expect([lines, answer!.status]).toEqual([lines, 400])
-      expectReason(answer!)
+      const [response] = responsesIn(await sendRaw(server.port, `${request}hello`))
+      expect([lines, response!.status]).toEqual([lines, 400])
+      expectReason(response!)
     }
     expect(await offset(path)).toBe('0')
   })
 
-  test('chunks that break off or are none end the body where it was', async () => {
+  test('of broken or invalid chunks end at the last valid byte', async () => {
     for (const broken of ['zz\r\n', 'ffffffffffffffffffff\r\n', '5\r\nhelloworld', '\0\0\0\0']) {
       const path = await newUpload(server, 100)
       const request = requestText('PATCH', path, [...chunkLines, 'Transfer-Encoding: chunked'])
@@ -86,7 +86,7 @@ describe('bodies', () => {
 })
 
 describe('requests', () => {
-  test('that are sent without waiting are answered in order', async () => {
+  test('sent without waiting get their responses in order', async () => {
     const path = await newUpload(server, 500)
     const heads = requestText('HEAD', path).repeat(200)
     const refused = requestText('GET', '/files/..').repeat(50)
@@ -95,7 +95,7 @@ describe('requests', () => {
     expect(statuses(text)).toEqual(expected)
   })
 
-  test('without waiting, and a connection that is cut in the middle of them, leave nothing', async () => {
+  test('sent without waiting on a connection that is cut leave nothing behind', async () => {
     const before = await server.measure()
     const path = await newUpload(server, 500)
     const socket = await openSocket(server)
@@ -106,7 +106,7 @@ describe('requests', () => {
     await expectBack(server, before)
   })
 
-  test('of HTTP/1.0 are served, and get no interim response', async () => {
+  test('of HTTP/1.0 work, and get no interim response', async () => {
     const path = await newUpload(server, 5)
     const expectation = ['Expect: 100-continue']
     const text = await sendRaw(
@@ -115,10 +115,10 @@ describe('requests', () => {
     )
     expect(statuses(text)).toEqual([204])
     const got = await sendRaw(server.port, `GET ${path} HTTP/1.0\r\n\r\n`)
-    expect(answersIn(got)).toMatchObject([{ status: 200, body: 'hello' }])
+    expect(responsesIn(got)).toMatchObject([{ status: 200, body: 'hello' }])
   })
 
-  test('that are none are refused', async () => {
+  test('that are not HTTP are refused', async () => {
     for (const garbage of [
       ...['\0\0\0\0\r\n\r\n', 'hello\r\n\r\n', 'GET\r\n\r\n', '\x16\x03\x01\x02\x00\x01\x00\r\n'],
       ...[
@@ -132,14 +132,14 @@ describe('requests', () => {
       ],
       'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
     ]) {
-      const [answer] = answersIn(await sendRaw(server.port, Buffer.from(garbage, 'latin1')))
-      expect([garbage, answer!.status]).toEqual([garbage, 400])
+      const [response] = responsesIn(await sendRaw(server.port, Buffer.from(garbage, 'latin1')))
+      expect([garbage, response!.status]).toEqual([garbage, 400])
     }
   })
 })
 
 describe('expectations', () => {
-  test('100 Continue comes when the request is going to be accepted, and not before a refusal', async () => {
+  test('get 100 Continue once the request will be accepted, and not before a refusal', async () => {
     const path = await newUpload(server, 5)
     const expectation = ['Expect: 100-continue', last]
     const wrong = patchText(path, 'x', expectation).replace('Upload-Offset: 0', 'Upload-Offset: 3')
@@ -151,7 +151,7 @@ describe('expectations', () => {
     expect(statuses(await sendRaw(server.port, among))).toEqual([100, 204])
   })
 
-  test('unknown ones fail', async () => {
+  test('of unknown kinds fail', async () => {
     const path = await newUpload(server, 5)
     for (const expected of ['200-ok', 'x', '\xe9']) {
       const text = await sendRaw(
@@ -165,7 +165,7 @@ describe('expectations', () => {
 })
 
 describe('connections', () => {
-  test('that are reset at any byte of a request leave nothing', { timeout: 60_000 }, async () => {
+  test('reset at any byte of a request leave nothing behind', { timeout: 60_000 }, async () => {
     const before = await server.measure()
     const path = await newUpload(server, 1_000_000)
     for (const lines of [[], ['Upload-Checksum: sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00=']]) {
@@ -178,12 +178,12 @@ describe('connections', () => {
       }
     }
     await expectBack(server, before)
-    // It goes on where the last of them has left it.
+    // The next one continues where the last one stopped.
     const at = Number(await offset(path))
     expect((await patch(url(path), at, 'hello')).status).toBe(204)
   })
 
-  test('that are reset at any stage of a response leave nothing', { timeout: 60_000 }, async () => {
+  test('reset at any stage of a response leave nothing behind', { timeout: 60_000 }, async () => {
     const path = await newUpload(server, 4_000_000)
     expect((await patch(url(path), 0, Buffer.alloc(4_000_000))).status).toBe(204)
     const before = await server.measure()
@@ -197,7 +197,7 @@ describe('connections', () => {
   })
 
   test(
-    'whose clients never read cost little, and nothing when they are gone',
+    'whose clients never read use little memory, and none afterwards',
     { timeout: 60_000 },
     async () => {
       const path = await newUpload(server, 8_000_000)
@@ -208,7 +208,7 @@ describe('connections', () => {
         await write(socket, requestText('GET', path))
         await once(socket, 'readable')
       }
-      // Each may have what a stream and a socket keep in their buffers, of its 8 MB.
+      // Of the 8 MB, each may use as much memory as a stream and a socket buffer.
       const { rss } = await server.measure()
       expect(rss - before.rss).toBeLessThan(64_000_000)
       expect((await head(url(path), tus)).status).toBe(200)
@@ -217,7 +217,7 @@ describe('connections', () => {
     },
   )
 
-  test('of which the client has closed its half end', async () => {
+  test('half closed by the client end', async () => {
     const before = await server.measure()
     const path = await newUpload(server, 100)
     for (const text of [

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { head, send, sendRaw, tus } from '../support/serve.js'
 import {
   abusedServer,
-  answersIn,
+  responsesIn,
   chunkLines,
   expectReason,
   newUpload,
@@ -13,12 +13,12 @@ import {
 const server = abusedServer()
 const last = 'Connection: close'
 
-/** The one answer to a request. */
+/** Sends a request, and returns its only response. */
 async function ask(method: string, path: string, lines: readonly string[]) {
   const text = await sendRaw(server.port, Buffer.from(requestText(method, path, lines), 'latin1'))
-  const answers = answersIn(text)
-  expect(answers, text).toHaveLength(1)
-  return answers[0]!
+  const responses = responsesIn(text)
+  expect(responses, text).toHaveLength(1)
+  return responses[0]!
 }
 
 describe('ids', () => {
@@ -38,19 +38,19 @@ describe('ids', () => {
     ...['__proto__', 'constructor', 'toString', '\\..\\', '*', 'a;b', 'a:b', 'nul', '-', '~'],
   ]
 
-  test.each(['HEAD', 'GET', 'PATCH', 'DELETE'])('%s finds none of them', async (method) => {
+  test.each(['HEAD', 'GET', 'PATCH', 'DELETE'])('%s gets 404 for each of them', async (method) => {
     for (const id of ids) {
-      const answer = await ask(method, `/files/${id}`, [...chunkLines, 'Content-Length: 0', last])
-      expect([id, answer.status]).toEqual([id, 404])
-      if (method !== 'HEAD') expectReason(answer)
+      const response = await ask(method, `/files/${id}`, [...chunkLines, 'Content-Length: 0', last])
+      expect([id, response.status]).toEqual([id, 404])
+      if (method !== 'HEAD') expectReason(response)
     }
   })
 
-  test('bytes that no URL has are refused', async () => {
+  test('with bytes that no URL may contain are refused', async () => {
     for (const id of ['é', 'ÿþ', 'a\x00b', 'a\x7fb', 'a\tb']) {
-      const answer = await ask('GET', `/files/${id}`, [last])
-      expect([400, 404]).toContain(answer.status)
-      expectReason(answer)
+      const response = await ask('GET', `/files/${id}`, [last])
+      expect([400, 404]).toContain(response.status)
+      expectReason(response)
     }
   })
 })
@@ -62,7 +62,7 @@ describe('headers', () => {
     fc.constantFrom('partial', 'final;', 'final;/files/..', 'final;http://[', 'sha1 AAAA', 'k !'),
     fc.constantFrom('PATCH', 'TRACE', 'bytes=-', 'bytes=9-1', 'bytes=0-0,1-1', '1.0.0'),
   )
-  // Without the delete character, which the grammar of HTTP has no room for: Node itself refuses the others.
+  // Without DEL, which HTTP does not allow: Node itself refuses the others.
   const value = text.map((raw) => raw.replaceAll('\x7f', ''))
   const name = fc.constantFrom(
     ...['Upload-Length', 'Upload-Offset', 'Upload-Metadata', 'Upload-Concat', 'Upload-Checksum'],
@@ -76,23 +76,24 @@ describe('headers', () => {
     headers: fc.array(fc.tuple(name, value), { maxLength: 6 }),
   })
 
-  test('of any content are taken, or refused with a reason', { timeout: 60_000 }, async () => {
+  test('with any content are accepted, or refused with a reason', { timeout: 60_000 }, async () => {
     const upload = await newUpload(server, 10)
     const property = fc.asyncProperty(request, async ({ headers, method, versioned }) => {
       const lines = headers.map(([key, content]) => `${key}: ${content}`)
       const path = method === 'POST' ? '/files' : upload
       const version = versioned ? ['Tus-Resumable: 1.0.0'] : []
-      const answer = await ask(method, path, [...version, ...lines, last])
-      expect(answer.status).toBeLessThan(500)
+      const response = await ask(method, path, [...version, ...lines, last])
+      expect(response.status).toBeLessThan(500)
       const overridden = headers.some(([key]) => key === 'X-HTTP-Method-Override')
-      const silent = method === 'HEAD' || (overridden && answer.body === '')
-      // 412 to a download is about its conditions, and 404 and 410 may follow a DELETE.
-      if (answer.status >= 400 && !silent && !/^etag: /im.test(answer.head)) expectReason(answer)
+      const silent = method === 'HEAD' || (overridden && response.body === '')
+      // A download gets 412 for its conditions, and a DELETE may cause 404 and 410.
+      if (response.status >= 400 && !silent && !/^etag: /im.test(response.head))
+        expectReason(response)
     })
     await fc.assert(property, { numRuns: 400 })
   })
 
-  test('metadata of any size is taken whole, or refused', async () => {
+  test('with metadata of any size are stored completely, or refused', async () => {
     const bombs = [
       { metadata: `k ${Buffer.alloc(40_000, 'é').toString('base64')}`, statuses: [201, 431] },
       { metadata: Array.from({ length: 5_000 }, (_, i) => `k${i}`).join(), statuses: [201] },
@@ -111,44 +112,44 @@ describe('headers', () => {
         `Upload-Metadata: ${metadata}`,
         last,
       ]
-      const answer = await ask('POST', '/files', headers)
-      expect(statuses, metadata.slice(0, 40)).toContain(answer.status)
-      if (answer.status !== 201) {
-        expectReason(answer)
+      const response = await ask('POST', '/files', headers)
+      expect(statuses, metadata.slice(0, 40)).toContain(response.status)
+      if (response.status !== 201) {
+        expectReason(response)
         continue
       }
-      const [, path] = /^location: (.+)\r$/im.exec(answer.head)!
-      const told = await head(`${server.origin}${path}`)
-      expect(told.headers['upload-metadata'] === metadata.trimEnd() || metadata.endsWith(' ')).toBe(
-        true,
-      )
+      const [, path] = /^location: (.+)\r$/im.exec(response.head)!
+      const reply = await head(`${server.origin}${path}`)
+      expect(
+        reply.headers['upload-metadata'] === metadata.trimEnd() || metadata.endsWith(' '),
+      ).toBe(true)
     }
   })
 
-  test('in floods are refused with 431', async () => {
+  test('in floods get 431', async () => {
     const floods = [
       Array.from({ length: 5_000 }, (_, index) => `X-${index}: ${'y'.repeat(20)}`),
       [`X: ${'y'.repeat(1_000_000)}`],
       [`${'X'.repeat(100_000)}: y`],
     ]
     for (const lines of floods) {
-      const answer = await ask('POST', '/files', [...lines, last])
-      expect(answer.status).toBe(431)
+      const response = await ask('POST', '/files', [...lines, last])
+      expect(response.status).toBe(431)
     }
-    // More lines than Node keeps (2,000) in fewer bytes than it takes: those that come first count.
+    // More lines than Node keeps (2,000) in fewer bytes than it accepts: the first ones count.
     const many = Array.from({ length: 2_500 }, (_, index) => `X-${index}: y`)
-    const answer = await ask('POST', '/files', [
+    const response = await ask('POST', '/files', [
       'Tus-Resumable: 1.0.0',
       'Upload-Length: 1',
       last,
       ...many,
     ])
-    expect([201, 431]).toContain(answer.status)
+    expect([201, 431]).toContain(response.status)
   })
 })
 
 describe('lengths', () => {
-  test('huge ones cost nothing, impossible ones are refused', async () => {
+  test('that are huge cost nothing, and impossible ones are refused', async () => {
     const lengths = {
       '1125899906842624': 201,
       '1125899906842625': 413,
@@ -158,27 +159,27 @@ describe('lengths', () => {
       '1e3': 400,
     }
     for (const [length, status] of Object.entries(lengths)) {
-      const answer = await ask('POST', '/files', [
+      const response = await ask('POST', '/files', [
         'Tus-Resumable: 1.0.0',
         `Upload-Length: ${length}`,
         last,
       ])
-      expect(answer.status).toBe(status)
-      if (status !== 201) expectReason(answer)
+      expect(response.status).toBe(status)
+      if (status !== 201) expectReason(response)
     }
     const path = await newUpload(server, 2 ** 50)
     expect((await send({ method: 'GET', url: `${server.origin}${path}` })).status).toBe(409)
   })
 
-  test('a Content-Length beyond what is left is refused before the body comes', async () => {
+  test('of bodies beyond the rest of an upload are refused before the body comes', async () => {
     const path = await newUpload(server, 10)
-    const answer = await ask('PATCH', path, [
+    const response = await ask('PATCH', path, [
       ...chunkLines,
       'Content-Length: 9007199254740991',
       last,
     ])
-    expect(answer.status).toBe(413)
-    expectReason(answer)
+    expect(response.status).toBe(413)
+    expectReason(response)
     const url = `${server.origin}${path}`
     expect((await head(url, tus)).headers['upload-offset']).toBe('0')
   })

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { head, patch, tus } from '../support/serve.js'
 import {
   abusedServer,
-  answersIn,
+  responsesIn,
   chunkLines,
   expectBack,
   newUpload,
@@ -17,64 +17,68 @@ import {
 const server = abusedServer()
 
 /**
- * What the process may keep between rounds: heap that V8 does not give back at once, code that it has compiled, arenas
- * of the allocator. A leak of one upload's buffers a request would be many times that.
+ * The memory that the process may keep between rounds: heap that V8 does not return at once,
+ * compiled code, and arenas of the allocator. A leak of one upload's buffers per request would be
+ * many times larger.
  */
 const slack = 64_000_000
 
-/** Uploads for as many slow bodies as there are descriptors for: each has a connection and a file. */
+/**
+ * Creates uploads for as many slow bodies as there are descriptors. Each uses a connection and a
+ * file.
+ */
 function slowUploads({ limit }: Usage): Promise<string[]> {
   const count = Math.min(1_000, Math.floor((limit - 100) / 3))
   expect(count, `of ${limit} descriptors`).toBeGreaterThanOrEqual(100)
   return Promise.all(Array.from({ length: count }, () => newUpload(server, 1_000)))
 }
 
-/** Many bodies that come byte by byte, all at once. */
+/** Sends many bodies byte by byte, all at once. */
 async function slowBodies(paths: readonly string[], offset: number): Promise<void> {
   const lines = [...chunkLines.slice(0, -1), `Upload-Offset: ${offset}`, 'Content-Length: 5']
   const clients = await Promise.all(
     paths.map(async (path) => {
       const socket = await openSocket(server)
-      const answered = once(socket, 'data')
+      const reply = once(socket, 'data')
       await write(socket, requestText('PATCH', path, lines))
-      return { socket, answered }
+      return { socket, reply }
     }),
   )
   const other = await newUpload(server, 1_000)
   for (const byte of 'hell') {
     await Promise.all(clients.map(({ socket }) => write(socket, byte)))
-    // Between the bytes the server does its other work.
+    // The server does other work between the bytes.
     expect((await head(`${server.origin}${other}`)).status).toBe(200)
   }
   await Promise.all(clients.map(({ socket }) => write(socket, 'o')))
-  for (const { answered, socket } of clients) {
-    const [answer] = answersIn(String((await answered)[0]))
-    expect(answer!.status).toBe(204)
+  for (const { reply, socket } of clients) {
+    const [response] = responsesIn(String((await reply)[0]))
+    expect(response!.status).toBe(204)
     socket.destroy()
   }
 }
 
-/** Thousands of questions about one upload, while it grows. */
+/** Sends thousands of HEAD requests for one upload while it grows. */
 async function manyHeads(): Promise<void> {
   const path = await newUpload(server, 100)
   const agent = new Agent({ keepAlive: true, maxSockets: 20 })
   const ask = async () => {
-    const asked = request(`${server.origin}${path}`, { method: 'HEAD', headers: tus, agent })
-    asked.end()
-    const [response] = await once(asked, 'response')
+    const sent = request(`${server.origin}${path}`, { method: 'HEAD', headers: tus, agent })
+    sent.end()
+    const [response] = await once(sent, 'response')
     response.resume()
     await once(response, 'end')
     return response.statusCode as number
   }
   for (let round = 0; round < 10; round++) {
-    const asked = Array.from({ length: 200 }, ask)
+    const sent = Array.from({ length: 200 }, ask)
     expect((await patch(`${server.origin}${path}`, round, 'x')).status).toBe(204)
-    expect(new Set(await Promise.all(asked))).toEqual(new Set([200]))
+    expect(new Set(await Promise.all(sent))).toEqual(new Set([200]))
   }
   agent.destroy()
 }
 
-/** Clients of which each one vanishes in the middle of a large body. */
+/** Opens many connections that vanish in the middle of a large body. */
 async function vanishing(): Promise<void> {
   for (let round = 0; round < 40; round++) {
     const path = await newUpload(server, 10_000_000)
@@ -87,7 +91,7 @@ async function vanishing(): Promise<void> {
 }
 
 test(
-  'after rounds of abuse the server uses what it used before',
+  'after rounds of abuse the server uses no more than before',
   { timeout: 180_000 },
   async () => {
     const atStart = await server.measure()
@@ -97,7 +101,7 @@ test(
       await manyHeads()
       await vanishing()
     }
-    // The first round makes what is made once.
+    // The first round allocates everything that is allocated once.
     await round(0)
     await expectBack(server, atStart)
     const before = await server.measure()
@@ -107,7 +111,7 @@ test(
       await expectBack(server, before)
       after.push((await server.measure()).rss)
     }
-    // A leak adds to every round; what V8 keeps for a while comes and goes.
+    // A leak grows with every round, while V8 keeps some memory only for a while.
     expect(Math.min(...after.slice(1)) - before.rss).toBeLessThan(slack)
   },
 )

@@ -19,7 +19,7 @@ describe('a TusError is printed as the errors of Node are', () => {
     expect(place).toContain('errors.test.ts')
   })
 
-  test('without what is not set', () => {
+  test('without members that are not set', () => {
     const error = new TusError('ERR_UPLOAD_GONE', { offset: undefined, cause: undefined })
     expect(inspect(error)).toMatch(/\{\n  code: 'ERR_UPLOAD_GONE',\n  status: 410\n\}$/)
     expect(Object.keys(error)).toEqual(['code', 'status'])
@@ -27,7 +27,7 @@ describe('a TusError is printed as the errors of Node are', () => {
     expect([error.offset, error.headers, error.final]).toEqual([undefined, {}, false])
   })
 
-  test('with what is set', () => {
+  test('with the members that are set', () => {
     const headers = { 'retry-after': '1' }
     const error = new TusError('ERR_BODY_STALLED', { offset: 0, headers, maxSize: 0 })
     expect({ ...error }).toEqual({
@@ -45,7 +45,7 @@ describe('a TusError is printed as the errors of Node are', () => {
     expect(text).not.toContain('undefined')
   })
 
-  test('when nobody catches it', () => {
+  test('when it is not caught', () => {
     const module = JSON.stringify(new URL('../.dist/index.js', import.meta.url).href)
     const program = `import { TusError } from ${module}; throw new TusError('ERR_UPLOAD_GONE')`
     const run = ['--input-type=module', '-e', program]
@@ -55,7 +55,7 @@ describe('a TusError is printed as the errors of Node are', () => {
   })
 })
 
-test('a TusError without stack, where the application wants none', () => {
+test('a TusError has no stack when the application disables stacks', () => {
   const { stackTraceLimit } = Error
   try {
     Error.stackTraceLimit = 0

@@ -91,7 +91,7 @@ describe('T-091 rejects', () => {
   })
 })
 
-describe('T-091 names the pair that is wrong', () => {
+describe('T-091 errors name the wrong pair', () => {
   test.each([
     ['a YQ==,b !!!', 'Pair 2 of Upload-Metadata ("b") has a value that is not standard Base64'],
     ['a.b-C_1 YQ', 'Pair 1 of Upload-Metadata ("a.b-C_1") has a value that is not standard Base64'],
@@ -138,7 +138,7 @@ test('T-093 reads a header of 16 KiB', () => {
   expect(parseMetadata(`a ${value}`).values['a']).toHaveLength(12_000)
 })
 
-test('T-094 tells filename from fileName', () => {
+test('T-094 distinguishes filename from fileName', () => {
   expect(entries('filename YQ==,fileName Yg==')).toEqual([
     ['filename', 'a'],
     ['fileName', 'b'],

@@ -9,7 +9,7 @@ const at = '2026-01-02T03:04:05.678Z'
 const digests = { 'sha-256': 'AA==' }
 const response = { status: 400, headers: { 'x-a': 'b' }, body: '', code: 'ERR_REJECTED', digests }
 
-/** A record that has among them every member. */
+/** Records that together have every member. */
 const full = {
   ...uploadOf('a', { length: 1, maxSize: 2, expiresAt: at, completes: true }),
   representation: { method: 'POST', target: '/', headers: {}, digests, wantedDigest: 'sha-256' },
@@ -23,7 +23,7 @@ const gone = { ...full, state: { kind: 'gone', at, cause: 'overrun' } }
 
 type Path = readonly (string | number)[]
 
-/** The paths of all members, except what only stores know the form of. */
+/** The paths of all members, except those whose form only stores know. */
 function pathsOf(value: unknown, path: Path = []): Path[] {
   if (typeof value !== 'object' || value === null || path.at(-1) === 'secret') return []
   return Object.entries(value).flatMap(([name, member]) => [
@@ -42,7 +42,7 @@ function changed(record: object, path: Path, value: unknown): string {
 
 describe('parseUpload', () => {
   test.each(whole.map((record) => [record.id, record] as const))(
-    'gives back what serializeUpload wrote: %s',
+    'returns the record that serializeUpload wrote: %s',
     (_, record) => {
       const found = parseUpload(serializeUpload(record))
       expect(found).toEqual(record)
@@ -62,7 +62,7 @@ describe('parseUpload', () => {
     const paths = pathsOf(record).filter((path) => path.at(-1) !== 'secret')
     expect(paths.length).toBeGreaterThan(25)
     for (const path of paths) {
-      // Wrong wherever it stands; that there is something is checked with them.
+      // Wrong for every member. The test includes members that must exist.
       for (const wrong of [-1.5, null, [[]]]) {
         const error = errorOf(() => parseUpload(changed(record, path, wrong)))
         expect(error, `${path.join('.')}: ${wrong}`).toMatchObject(corrupt)
@@ -71,7 +71,7 @@ describe('parseUpload', () => {
     }
   })
 
-  test('requires what every record has', () => {
+  test('requires the members that every record has', () => {
     const required = [
       'id',
       'revision',
@@ -110,7 +110,7 @@ describe('parseUpload', () => {
     expect(() => parseUpload(text)).toThrow(expect.objectContaining(corrupt))
   })
 
-  test('refuses what a newer version wrote, and says so', () => {
+  test('refuses a record of a newer format, and says so', () => {
     const error = errorOf(() => parseUpload(JSON.stringify({ format: 2, id: ['another'] })))
     expect(error).toMatchObject({ code: 'ERR_INFO_FORMAT' })
     expect(String(error.cause)).toBe(
@@ -118,7 +118,7 @@ describe('parseUpload', () => {
     )
   })
 
-  test('reads what was written before there was a format, and keeps members that it does not know', () => {
+  test('reads records from before there was a format, and keeps unknown members', () => {
     const text = JSON.stringify({ ...full, added: [1] })
     const found = parseUpload(text)
     expect(found).toEqual({ ...full, added: [1] })
@@ -126,7 +126,7 @@ describe('parseUpload', () => {
   })
 })
 
-test('serializeUpload refuses what could not be read again', () => {
+test('serializeUpload refuses records that it could not read again', () => {
   const wrong = { ...full, storage: { kind: 'file', at: { part: 5 } } } as unknown as Upload
   expect(() => serializeUpload(wrong)).toThrow(
     new TypeError('The member storage.at.part of the record is wrong'),

@@ -60,11 +60,11 @@ describe('a name that is too long', () => {
     expect(safeFileName(`nul.${'a'.repeat(300)}`)).toBe(`_nul.${'a'.repeat(235)}`)
   })
 
-  test('may be shorter still', () => {
+  test('may become even shorter', () => {
     expect(safeFileName(`${'a'.repeat(100)}.txt`, { maxLength: 64 })).toBe(`${'a'.repeat(60)}.txt`)
   })
 
-  test('is cut where there is no extension', () => {
+  test('is cut even without an extension', () => {
     expect(safeFileName(`a.${'b'.repeat(300)}`)).toBe(`a.${'b'.repeat(238)}`)
   })
 })
@@ -84,7 +84,7 @@ const names = fc.oneof(
     .map((parts) => parts.join('')),
 )
 
-test('whatever it is called, the name is safe, and safe already', () => {
+test('every name becomes safe, and a safe name stays the same', () => {
   fc.assert(
     fc.property(names, fc.integer({ min: 64, max: 255 }), (given, maxLength) => {
       const name = safeFileName(given, { maxLength })
@@ -98,7 +98,7 @@ test('whatever it is called, the name is safe, and safe already', () => {
   )
 })
 
-test('a file store and the file system take it', async () => {
+test('a file store and the file system accept it', async () => {
   const directory = await temporaryDirectory()
   const store = new FileStore({ directory })
   for (const given of fc.sample(names, 50)) {

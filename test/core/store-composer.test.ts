@@ -26,11 +26,11 @@ const slots = [
 describe.each(slots)('slot %s', (slot, method, members) => {
   const fill = (value: unknown) => () => new StoreComposer()[method](value as never)
 
-  test('takes what is complete', () => {
+  test('accepts complete parts', () => {
     expect(fill(complete[slot])().slots()[slot]).toBe(complete[slot])
   })
 
-  test.each(members)('refuses what has no %s, by name', (missing) => {
+  test.each(members)('refuses a part without %s, and names the member', (missing) => {
     for (const value of [undefined, 7]) {
       const lacking = new Proxy(complete[slot], {
         get: (target, name) => (name === missing ? value : Reflect.get(target, name)),

@@ -4,21 +4,21 @@ import { expect, test } from 'vitest'
 import { FileLocker } from 'tuskit/file-store'
 import { temporaryDirectory } from '../support/serve.js'
 
-test('a dead holder is noticed although everybody waits for less than a lease', async () => {
+test('a dead holder is noticed even if every request waits for less than a lease', async () => {
   const directory = await temporaryDirectory()
-  // What a process leaves that was killed when it had just taken the lock.
+  // The state after a process was killed that had just acquired the lock.
   await mkdir(join(directory, '.locks/a'), { recursive: true })
   await writeFile(join(directory, '.locks/a/1'), '')
   const locker = new FileLocker({ directory, lease: 500 })
   const settle = () =>
-    locker.settle('a', { signal: AbortSignal.timeout(50) }).catch(() => 'not known yet')
+    locker.settle('a', { signal: AbortSignal.timeout(50) }).catch(() => 'still unknown')
 
   const outcomes = [await settle()]
   while (!outcomes.includes('free')) outcomes.push(await settle())
-  expect(outcomes[0]).toBe('not known yet')
+  expect(outcomes[0]).toBe('still unknown')
 })
 
-test('a request that cannot be left to the holder leaves nothing open', async () => {
+test('a request that stops waiting for the holder leaves nothing open', async () => {
   const directory = await temporaryDirectory()
   await mkdir(join(directory, '.locks/a/1.writer'), { recursive: true })
   await writeFile(join(directory, '.locks/a/1'), '')
@@ -33,6 +33,6 @@ test('a request that cannot be left to the holder leaves nothing open', async ()
     code: 'ERR_STORAGE_UNAVAILABLE',
     cause: { code: 'EISDIR' },
   })
-  // A watcher that is closed goes in one of the next turns of the loop.
+  // A closed watcher disappears in one of the next turns of the event loop.
   await expect.poll(() => open().length).toBe(before)
 })

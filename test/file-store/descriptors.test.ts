@@ -10,7 +10,7 @@ async function stage() {
   const store = new FileStore({ directory })
   const upload = uploadOf('a', { length: 2 })
   await store.create(upload, writing())
-  /** The files below the directory that are open, by the word of Linux. */
+  /** Returns the open files below the directory, as Linux reports them. */
   const open = () => readdirSync('/proc/self/fd').map(target).filter(isBelow(directory))
   expect(open()).toEqual([])
   return { store, upload, open }
@@ -20,21 +20,21 @@ function target(descriptor: string): string {
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`)
   } catch {
-    // That of the listing itself.
+    // The descriptor of the listing itself.
     return ''
   }
 }
 
 const isBelow = (directory: string) => (path: string) => path.startsWith(directory)
 
-/** The fence of a holder that loses the lock after being asked so often. */
+/** The fence of a holder that loses the lock after that many checks. */
 const heldFor = (times: number) => {
   let left = times
   return { token: 1, forced: false, held: () => left-- > 0, shutOut: () => {} }
 }
 
 describe('a chunk leaves no file open', () => {
-  it('when it is stored', async () => {
+  it('once it is stored', async () => {
     const { store, upload, open } = await stage()
     await store.append(upload, { offset: 0 }, text('a'), writing())
     await store.appendVerified(upload, { offset: 1 }, text('b'), async () => true, writing())
@@ -61,9 +61,9 @@ describe('a chunk leaves no file open', () => {
     },
   )
 
-  it('when the verdict on it fails', async () => {
+  it('when its verification fails', async () => {
     const { store, upload, open } = await stage()
-    const failure = new Error('no verdict')
+    const failure = new Error('no result')
     const accept = () => Promise.reject(failure)
     const appending = store.appendVerified(upload, { offset: 0 }, text('ab'), accept, writing())
     await expect(appending).rejects.toBe(failure)
@@ -81,7 +81,7 @@ describe('a download leaves no file open', () => {
     return { stream, open }
   }
 
-  it('that is read', async () => {
+  it('when it has been read', async () => {
     const { stream, open } = await reading()
     expect(open()).toHaveLength(1)
     stream.resume()
@@ -90,7 +90,7 @@ describe('a download leaves no file open', () => {
   })
 
   it.each([undefined, new Error('gone')])(
-    'that is destroyed before its first byte: %s',
+    'when it is destroyed before its first byte: %s',
     async (error) => {
       const { stream, open } = await reading()
       stream.on('error', () => {}).destroy(error)
@@ -99,7 +99,7 @@ describe('a download leaves no file open', () => {
     },
   )
 
-  it('that is destroyed while it is read', async () => {
+  it('when it is destroyed during the read', async () => {
     const { stream, open } = await reading()
     stream.read()
     stream.destroy()
@@ -107,7 +107,7 @@ describe('a download leaves no file open', () => {
     expect(open()).toEqual([])
   })
 
-  it('of a range that there cannot be', async () => {
+  it('when its range cannot be satisfied', async () => {
     const { store, upload, open } = await stage()
     await store.append(upload, { offset: 0 }, text('ab'), writing())
     const range = { start: -1, end: 1 }

@@ -4,13 +4,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Disk } from '../../src/file-store/disk/disk.js'
 import { newDirectory } from './stage.js'
 
-// Slowness cannot be had of a real disk: steps that are slow move this clock instead, which stands still otherwise.
+// A real disk cannot be made slow on purpose. Slow steps move this clock instead, which otherwise
+// stays the same.
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
 
 const wait = (milliseconds: number) => vi.advanceTimersByTime(milliseconds)
 
-/** A step that holds the loop for so long, and notes where it was taken. */
+/** Returns a step that blocks the event loop for that long, and records where it ran. */
 function slowStep(milliseconds: number) {
   const taken: ('now' | 'later')[] = []
   return {
@@ -25,7 +26,7 @@ function slowStep(milliseconds: number) {
   }
 }
 
-/** Takes a step so often, and says where. */
+/** Runs a step that many times, and returns where. */
 async function take(disk: Disk, times: number, milliseconds = 0) {
   const step = slowStep(milliseconds)
   for (let i = 0; i < times; i++) await disk.take(step)
@@ -48,24 +49,24 @@ const everywhere = [
 ] as const
 
 describe('a step', () => {
-  it('is taken before the call returns', () => {
+  it('runs before the call returns', () => {
     const step = slowStep(0)
     void new Disk().take(step)
     expect(step.taken).toEqual(['now'])
   })
 
-  it('gets the arguments, and its result is that of the call, in both places', async () => {
+  it('gets the arguments, and the call has its result, in both places', async () => {
     const double = { now: (n: number) => n * 2, later: async (n: number) => n * 2 }
     for (const { diskOf } of everywhere) expect(await (await diskOf()).take(double, 21)).toBe(42)
   })
 
-  it('goes to the thread pool when slow ones have held the loop for more than 50 ms', async () => {
+  it('moves to the thread pool once slow steps have blocked the loop for more than 50 ms', async () => {
     const disk = new Disk()
     expect(await take(disk, 5, 20)).toEqual(['now', 'now', 'now', 'later', 'later'])
     expect(await take(disk, 1)).toEqual(['later'])
   })
 
-  it('is taken in the loop again in a later period', async () => {
+  it('runs in the loop again in a later period', async () => {
     const disk = await slowDisk()
     wait(500)
     expect(await take(disk, 1)).toEqual(['later'])
@@ -73,11 +74,11 @@ describe('a step', () => {
     expect(await take(disk, 5, 20)).toEqual(['now', 'now', 'now', 'later', 'later'])
   })
 
-  it('does not count as long as it is fast, however often it is taken', async () => {
+  it('does not count while it is fast, however often it runs', async () => {
     expect(await take(new Disk(), 400, 0.5)).not.toContain('later')
   })
 
-  it('that fails slowly counts as well', async () => {
+  it('counts, too, if it is slow and fails', async () => {
     const disk = new Disk()
     const failure = new Error('EIO')
     const now = () => {
@@ -88,7 +89,7 @@ describe('a step', () => {
     expect(await take(disk, 1)).toEqual(['later'])
   })
 
-  it('goes to the thread pool also when one alone holds the loop for longer than a period', async () => {
+  it('moves to the thread pool, too, after a single step that is longer than a period', async () => {
     const disk = new Disk()
     expect(await take(disk, 1, 3_000)).toEqual(['now'])
     expect(await take(disk, 1)).toEqual(['later'])
@@ -102,7 +103,7 @@ describe.each(everywhere)('$where', ({ place, diskOf }) => {
     return { disk, directory: await newDirectory() }
   }
 
-  it('looks at what is there, and at a link itself when asked to', async () => {
+  it('inspects files, and a link itself on request', async () => {
     const { disk, directory } = await stage()
     const path = join(directory, 'a')
     const link = join(directory, 'link')
@@ -114,7 +115,7 @@ describe.each(everywhere)('$where', ({ place, diskOf }) => {
     expect((await disk.lstat(link))?.isSymbolicLink()).toBe(true)
   })
 
-  it('sees that nothing is there', async () => {
+  it('reports that a file does not exist', async () => {
     const { disk, directory } = await stage()
     await symlink(join(directory, 'nowhere'), join(directory, 'link'))
     for (const path of ['none', 'none/a']) {
@@ -124,7 +125,7 @@ describe.each(everywhere)('$where', ({ place, diskOf }) => {
     expect(await disk.stat(join(directory, 'link'))).toBeUndefined()
   })
 
-  it('tells what it cannot look at from what is not there', async () => {
+  it('distinguishes a file that it cannot inspect from a missing one', async () => {
     const { disk, directory } = await stage()
     await writeFile(join(directory, 'file'), '')
     const below = join(directory, 'file', 'a')
@@ -132,7 +133,7 @@ describe.each(everywhere)('$where', ({ place, diskOf }) => {
     await expect(disk.lstat(below)).rejects.toMatchObject({ code: 'ENOTDIR' })
   })
 
-  it('rejects with what the file system says', async () => {
+  it('rejects with the error of the file system', async () => {
     const { disk, directory } = await stage()
     const opening = disk.open(join(directory, 'none'), 'r')
     await expect(opening).rejects.toMatchObject({ code: 'ENOENT' })
@@ -166,7 +167,7 @@ describe.each(everywhere)('$where', ({ place, diskOf }) => {
     await file.close()
   })
 
-  it('appends where the file ends, whoever made it longer', async () => {
+  it('appends at the end of the file, even after another process appended', async () => {
     const { disk, directory } = await stage()
     const path = join(directory, 'a')
     const one = await disk.open(path, 'a+')

@@ -28,7 +28,7 @@ const next = (upload: Upload, fields: Partial<Upload> = {}): Upload => ({
 const conflict = { code: 'ERR_INFO_CONFLICT' }
 const corrupt = { code: 'ERR_INFO_CORRUPT' }
 
-/** The length in the record that a log says, or the code of the error. */
+/** Returns the length in the record of a log, or the code of the error. */
 function outcomeOf(log: Buffer): unknown {
   try {
     return followLog(log)?.upload.length
@@ -45,7 +45,7 @@ describe('FileInfoStore', () => {
     expect(() => new FileInfoStore({ direktory: '' } as never)).toThrow("did you mean 'directory'")
   })
 
-  it('keeps a record of any revision, as a migration brings it', async () => {
+  it('stores a record of any revision, for migrations', async () => {
     const { store } = await newStore()
     const upload = uploadOf('a', { revision: 7 })
     await store.create(upload, calm)
@@ -54,7 +54,7 @@ describe('FileInfoStore', () => {
     expect((await store.get('a'))?.revision).toBe(8)
   })
 
-  it('takes only the next revision, and writes nothing otherwise', async () => {
+  it('accepts only the next revision, and writes nothing otherwise', async () => {
     const { store, directory } = await newStore()
     const upload = uploadOf('a')
     await expect(store.update(next(upload), calm)).rejects.toMatchObject(conflict)
@@ -102,7 +102,7 @@ describe('FileInfoStore', () => {
     }
   })
 
-  it('reads on after a line without its end and one that was cut off after it', async () => {
+  it('continues after a line without an end and one that was cut off after it', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     const upload = uploadOf('a', { length: 1 })
@@ -129,7 +129,7 @@ describe('FileInfoStore', () => {
     expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 4000 })
   })
 
-  it('ends a line that was cut off in the middle of a write, also one that it did not see', async () => {
+  it('ends a line that was cut off during a write, even one that it did not see', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     const upload = uploadOf('a', { length: 1 })
@@ -149,7 +149,7 @@ describe('FileInfoStore', () => {
     expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 2 })
   })
 
-  it('keeps what JSON leaves as it is, such as the line separators of Unicode', async () => {
+  it('keeps characters that JSON does not escape, such as the line separators of Unicode', async () => {
     const { store, directory } = await newStore()
     const upload = uploadOf('a', { metadata: { raw: '', values: { name: 'a\u2028b\u2029c' } } })
     await store.create(upload, calm)
@@ -158,7 +158,7 @@ describe('FileInfoStore', () => {
     )
   })
 
-  it('finds each bit that has changed, unless it is in a line that does not count', async () => {
+  it('detects each flipped bit, unless it is in a line that does not count', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     const upload = uploadOf('a', { length: 1 })
@@ -167,7 +167,7 @@ describe('FileInfoStore', () => {
     const cutOff = (await readFile(path)).subarray(0, 150)
     await appendFile(path, cutOff)
     await store.update(next(next(upload), { length: 3 }), calm)
-    // And the mark that ends whatever stands before the last line.
+    // And the mark that ends everything before the last line.
     const lasting = (await stat(path)).size
     await appendFile(path, cutOff)
     const whole = await readFile(path)
@@ -183,13 +183,13 @@ describe('FileInfoStore', () => {
   })
 
   const damages: readonly [string, (line: string) => string][] = [
-    ['a byte that has changed', (line) => line.replace('"length":2', '"length":3')],
-    ['zeros in its place', (line) => '\0'.repeat(line.length)],
-    ['something else behind it', (line) => `${line}garbage\n`],
-    ['an empty line behind it', (line) => `${line}\n`],
+    ['a changed byte', (line) => line.replace('"length":2', '"length":3')],
+    ['zeros instead', (line) => '\0'.repeat(line.length)],
+    ['more data after it', (line) => `${line}garbage\n`],
+    ['an empty line after it', (line) => `${line}\n`],
   ]
 
-  it.each(damages)('never takes a line with %s for an absent one', async (_, damage) => {
+  it.each(damages)('never ignores a line with %s', async (_, damage) => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     const upload = uploadOf('a', { length: 1 })
@@ -211,7 +211,7 @@ describe('FileInfoStore', () => {
     expect(await readFile(path, 'utf8')).toBe(damaged)
   })
 
-  it('cannot tell what a record without a whole line was; its id may be taken', async () => {
+  it('cannot read a record without a complete line, whose id is free', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     await store.create(uploadOf('a', { length: 1 }), calm)
@@ -232,7 +232,7 @@ describe('FileInfoStore', () => {
     }
   })
 
-  it('reads the logs of earlier versions, each line of which had the whole record', async () => {
+  it('reads the logs of earlier versions, which have the whole record in each line', async () => {
     const { store, directory } = await newStore()
     const path = join(directory, '.a.info')
     const lines: string[] = []
@@ -247,7 +247,7 @@ describe('FileInfoStore', () => {
     expect(await new FileInfoStore({ directory }).get('a')).toMatchObject({ length: 3 })
   })
 
-  it('writes what never changes once, however often the rest does', async () => {
+  it('writes the constant part once, however often the rest changes', async () => {
     const { store, directory } = await newStore()
     const raw = 'x'.repeat(50_000)
     const metadata = { raw, values: { name: raw } }
@@ -268,11 +268,11 @@ describe('FileInfoStore', () => {
     }
   })
 
-  it('tells a record that cannot be read from one that does not exist', async () => {
+  it('distinguishes an unreadable record from a missing one', async () => {
     const { store, directory } = await newStore()
     await store.create(uploadOf('a'), calm)
     await rename(join(directory, '.a.info'), join(directory, '.A.info'))
-    // As where names of files ignore case.
+    // As on a file system that ignores the case of names.
     expect(await store.get('A')).toBeUndefined()
     await rename(join(directory, '.A.info'), join(directory, '.b.info'))
     await expect(store.get('b')).rejects.toMatchObject(corrupt)
@@ -283,7 +283,7 @@ describe('FileInfoStore', () => {
     })
   })
 
-  it('finds what has expired beside records that cannot be read', async () => {
+  it('finds expired uploads next to unreadable records', async () => {
     const { store, directory } = await newStore()
     const { expiresAt } = { expiresAt: '2026-03-04T05:06:07.000Z' }
     for (const id of ['a', 'z']) await store.create(uploadOf(id, { expiresAt }), calm)
@@ -306,7 +306,7 @@ describe('FileInfoStore', () => {
   })
 
   describe('keeps records in memory, and', () => {
-    it('reads anew what another instance has changed', async () => {
+    it('reads a record again after another instance has changed it', async () => {
       const { store, directory } = await newStore()
       const other = new FileInfoStore({ directory })
       const upload = uploadOf('a', { length: 1 })
@@ -320,7 +320,7 @@ describe('FileInfoStore', () => {
       }
     })
 
-    it('sees what another instance has removed, created again, or put in its place', async () => {
+    it('notices that another instance has removed, recreated or replaced a record', async () => {
       const { store, directory } = await newStore()
       const other = new FileInfoStore({ directory })
       await store.create(uploadOf('a', { length: 1 }), calm)
@@ -334,7 +334,7 @@ describe('FileInfoStore', () => {
       expect(await store.get('a')).toMatchObject({ revision: 1, length: 22 })
     })
 
-    it('is not misled by a refused change', async () => {
+    it('keeps the stored record after a refused change', async () => {
       const { store } = await newStore()
       await store.create(uploadOf('a', { length: 1 }), calm)
       const again = store.create(uploadOf('a', { length: 2 }), calm)
@@ -359,7 +359,7 @@ describe('FileInfoStore', () => {
     )
 
     it.each(['create', 'update'] as const)(
-      'answers after %s as an instance that reads it',
+      'returns the same after %s as an instance that reads the file',
       async (method) => {
         const { store, directory } = await newStore()
         if (method === 'update') await store.create(uploadOf('a'), calm)
@@ -374,7 +374,7 @@ describe('FileInfoStore', () => {
     )
   })
 
-  it('lies beside data without a collision, whatever the ids', async () => {
+  it('has no name in common with data, for any id', async () => {
     const directory = await newDirectory()
     const data = new FileStore({ directory })
     const infos = new FileInfoStore({ directory })
@@ -396,14 +396,14 @@ describe('FileInfoStore', () => {
     expect(await namesIn(directory)).toEqual([])
   })
 
-  it('refuses an id that is none', async () => {
+  it('refuses an invalid id', async () => {
     const { store } = await newStore()
     for (const id of ['../a', '', 'a/b', '.a']) {
       await expect(store.get(id)).rejects.toMatchObject({ code: 'ERR_INVALID_UPLOAD_ID' })
     }
   })
 
-  it('lists ids in order, after a given one, and stops when asked', async () => {
+  it('lists ids in order, after a given one, and stops on request', async () => {
     const { store, directory } = await newStore()
     expect(await collect(store.ids({ signal }))).toEqual([])
     for (const id of ['b', 'B', 'a', 'a.b', '10', '9', '~', '_'])

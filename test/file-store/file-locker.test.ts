@@ -13,9 +13,9 @@ import { namesIn } from '../support/serve.js'
 const program = fileURLToPath(new URL('../programs/locking-process.mjs', import.meta.url))
 const never = new AbortController().signal
 const ignore = { signal: never, requestRelease: () => true }
-// Whoever looks only now and then would look after 30 seconds: too late for any test.
+// A process that only polls would notice after 30 seconds, too late for any test.
 const longLease = 100_000
-// Long enough that a living process on a busy machine keeps it.
+// Long enough for a living process on a busy machine to keep the lock.
 const shortLease = 2000
 
 interface Message {
@@ -62,7 +62,7 @@ class OtherProcess {
     return other
   }
 
-  /** The first message of this event, removed. */
+  /** Waits for the next message of this event, and removes it. */
   async receive(event: string): Promise<Message> {
     for (;;) {
       const index = this.messages.findIndex((message) => message.event === event)
@@ -94,7 +94,7 @@ describe('FileLocker', () => {
     expect(() => new FileLocker({ directory, leases: 1 } as never)).toThrow(/leases.*lease/)
   })
 
-  it('serves one process in order, with growing tokens', async () => {
+  it('serves one process in order, with increasing tokens', async () => {
     const locker = new FileLocker({ directory })
     const first = await locker.acquire('a', ignore)
     expect(first).toMatchObject({ token: 1, forced: false })
@@ -114,7 +114,7 @@ describe('FileLocker', () => {
     await other.release()
   })
 
-  it('refuses ids that are none', async () => {
+  it('refuses invalid ids', async () => {
     const locker = new FileLocker({ directory })
     const invalid = { code: 'ERR_INVALID_UPLOAD_ID' }
     await expect(locker.acquire('../a', ignore)).rejects.toMatchObject(invalid)
@@ -135,7 +135,7 @@ describe('FileLocker', () => {
     expect(ofEachId.flat()).toHaveLength(400)
   })
 
-  it('hands over to another process on request, without waiting for a next look', async () => {
+  it('hands over to another process on request, without waiting for the next poll', async () => {
     const other = await OtherProcess.start(longLease)
     const locker = new FileLocker({ directory, lease: longLease })
     const { token } = await other.acquire('a', 'writer')
@@ -144,14 +144,14 @@ describe('FileLocker', () => {
     expect(lock.forced).toBe(false)
     expect(await other.receive('asked')).toEqual({ event: 'asked', requester: 'writer' })
     expect(await other.do('held')).toBe(false)
-    // And back, asked while this process already has a waiter of its own.
+    // And back, requested while this process already has a waiter of its own.
     const back = other.acquire('a', 'writer')
     await lock.release()
     expect((await back).token).toBeGreaterThan(lock.token)
     expect(other.messages).toEqual([])
   })
 
-  it('asks the holder that got the lock while others wait already', async () => {
+  it('asks the new holder to release while others wait already', async () => {
     const other = await OtherProcess.start(longLease)
     const locker = new FileLocker({ directory, lease: longLease })
     const asked: string[] = []
@@ -175,7 +175,7 @@ describe('FileLocker', () => {
     await second.release()
   })
 
-  it('replaces a holder that was killed after its lease', async () => {
+  it('replaces a killed holder after its lease', async () => {
     const other = await OtherProcess.start(shortLease)
     const locker = new FileLocker({ directory, lease: shortLease })
     const { token } = await other.acquire('a')
@@ -185,7 +185,7 @@ describe('FileLocker', () => {
     const lock = await locker.acquire('a', ignore)
     expect(lock).toMatchObject({ token: token + 1, forced: true })
     await lock.release()
-    // Nobody has shut the killed one out yet.
+    // No holder has shut out the killed one yet.
     const next = await locker.acquire('a', ignore)
     expect(next.forced).toBe(true)
     next.shutOut()
@@ -195,7 +195,7 @@ describe('FileLocker', () => {
     await last.release()
   })
 
-  it('tells a holder that was suspended, and keeps its release from others', async () => {
+  it('notifies a holder that was suspended, and keeps its release from affecting others', async () => {
     const other = await OtherProcess.start(shortLease)
     const locker = new FileLocker({ directory, lease: shortLease })
     const { token } = await other.acquire('a')
@@ -219,7 +219,7 @@ describe('FileLocker', () => {
     expect(await waiting).toEqual({ token: token + 2, forced: false })
   })
 
-  it('keeps the lock of a holder that lives, however long', async () => {
+  it('keeps the lock of a living holder, however long', async () => {
     const other = await OtherProcess.start(shortLease)
     const locker = new FileLocker({ directory, lease: shortLease })
     const { token } = await other.acquire('a')
@@ -231,7 +231,7 @@ describe('FileLocker', () => {
     expect(await other.do('held')).toBe(true)
   })
 
-  it('loses the lock when a later number appears', async () => {
+  it('loses the lock when a higher number appears', async () => {
     const locker = new FileLocker({ directory, lease: shortLease })
     const lock = await locker.acquire('a', ignore)
     await writeFile(join(directory, '.locks', 'a', String(lock.token + 1)), '')
@@ -299,7 +299,7 @@ describe('FileLocker', () => {
     expect(await locker.settle('a', { signal: never })).toBe('held')
   })
 
-  it('removes what nobody uses, and goes on counting', async () => {
+  it('removes unused locks, and continues counting', async () => {
     const locker = new FileLocker({ directory })
     const tokens: number[] = []
     for (const id of ['a', 'a', 'a', 'b']) {
@@ -309,7 +309,7 @@ describe('FileLocker', () => {
     }
     const held = await locker.acquire('c', ignore)
     await locker.prune()
-    // One that is unused stays, for its room.
+    // One unused lock remains, with its number.
     const left = (await readdir(join(directory, '.locks'))).sort()
     expect(left).toEqual(['.floor', expect.stringMatching(/^[ab]$/), 'c'])
     expect(held.held()).toBe(true)

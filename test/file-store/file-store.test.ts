@@ -40,7 +40,7 @@ describe('FileStore', () => {
   })
 
   describe('locate', () => {
-    it('takes the id, a template, a function, or what the place asks for', async () => {
+    it('uses the id, a template, a function, or the requested place', async () => {
       const { store, directory } = await newStore()
       const { storage, ...unplaced } = uploadOf('a.b')
       expect(store.locate(unplaced)).toEqual({ kind: 'file', at: { path: 'a.b' } })
@@ -89,7 +89,7 @@ describe('FileStore', () => {
   })
 
   describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {
-    it('creates an empty file, with the folders that are missing', async () => {
+    it('creates an empty file, with the missing folders', async () => {
       const root = await newDirectory()
       const directory = join(root, 'new', 'uploads')
       const store = new FileStore({ directory, durability })
@@ -125,7 +125,7 @@ describe('FileStore', () => {
     expect((await stat(join(directory, 'x/a'))).mode & 0o777).toBe(0o600)
   })
 
-  it('finds everything when the directory has moved and the process is another one', async () => {
+  it('finds all data after the directory has moved, in another process', async () => {
     const { directory, upload } = await created('a', 'ab')
     const moved = join(await newDirectory(), 'moved')
     await rename(directory, moved)
@@ -133,7 +133,7 @@ describe('FileStore', () => {
     expect(await store.stat(upload, { signal })).toMatchObject({ offset: 2 })
   })
 
-  it('tells missing data from an offset that it cannot tell', async () => {
+  it('distinguishes missing data from an offset that it cannot determine', async () => {
     const { store, directory } = await newStore()
     const missing = { code: 'ERR_DATA_MISSING' }
     const upload = uploadOf('a')
@@ -165,14 +165,14 @@ describe('FileStore', () => {
     expect(await readFile(outside, 'utf8')).toBe('secret')
   })
 
-  it('refuses an offset that is not the stored one', async () => {
+  it('refuses an offset other than the stored one', async () => {
     const { store, upload } = await created('a', 'abc')
     const appending = store.append(upload, { offset: 1 }, text('x'), writing())
     await expect(appending).rejects.toMatchObject({ code: 'ERR_OFFSET_MISMATCH' })
     expect(await content(store, upload)).toBe('abc')
   })
 
-  it('never writes over what another instance appended since the creation', async () => {
+  it('never overwrites bytes that another instance has appended since the creation', async () => {
     const { store, directory } = await newStore()
     const upload = uploadOf('a', { length: 11 })
     await store.create(upload, writing())
@@ -231,7 +231,7 @@ describe('FileStore', () => {
     expect(await content(store, upload)).toBe('abc')
   })
 
-  it('announces nothing when it lost the lock during the write', async () => {
+  it('reports no offset when it lost the lock during the write', async () => {
     const { store, upload, directory } = await created('a')
     const held = () => statSync(join(directory, 'a')).size === 0
     const options = writing({ fence: { token: 1, forced: false, held, shutOut: () => {} } })
@@ -240,7 +240,7 @@ describe('FileStore', () => {
     expect(options.announced).toEqual([])
   })
 
-  it('leaves the final as it was when a part is missing or too short', async () => {
+  it('leaves the final upload unchanged when a part is missing or too short', async () => {
     const { store, upload, directory } = await created('a', 'abc')
     const final = uploadOf('f')
     await store.create(final, writing())
@@ -253,7 +253,7 @@ describe('FileStore', () => {
     expect(await namesIn(directory)).toEqual(['a', 'f'])
   })
 
-  it('stops joining in the middle, and joins from zero after that', async () => {
+  it('stops a concatenation in the middle, and starts from zero after that', async () => {
     const { store, directory } = await newStore()
     const part = uploadOf('p', { length: 3_000_000 })
     await store.create(part, writing())

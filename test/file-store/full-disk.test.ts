@@ -22,7 +22,7 @@ const run = promisify(execFile)
 const half = Buffer.alloc(50_000, 'x')
 const gone: string[] = []
 
-/** A server whose files are on a file system of its own, with room for a few uploads. */
+/** A server with a file system of its own that can hold a few uploads. */
 async function onSmallDisk(after = 3_600_000, size = 'size=512k') {
   const directory = await temporaryDirectory()
   await run('mount', ['-t', 'tmpfs', '-o', size, 'tmpfs', directory])
@@ -31,7 +31,7 @@ async function onSmallDisk(after = 3_600_000, size = 'size=512k') {
     new FileStore({ directory }),
     new FileInfoStore({ directory }),
   )
-  // Nobody waits for the end of such a lease.
+  // No test waits for the end of such a lease.
   const locker = new FileLocker({ directory, lease: 1_000_000 })
   locker.useIn(composer)
   const log = keptLog()
@@ -46,7 +46,7 @@ async function onSmallDisk(after = 3_600_000, size = 'size=512k') {
   return { ...site, site, composer, directory, log, locker }
 }
 
-/** Takes all the room that is left. */
+/** Uses all the space that is left. */
 async function fill(directory: string): Promise<void> {
   const file = await open(join(directory, 'filler'), 'a')
   try {
@@ -67,7 +67,7 @@ async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
   }
 }
 
-test('DELETE makes room on a disk that is full, and another upload goes on in it', async () => {
+test('DELETE frees space on a full disk, and another upload continues', async () => {
   const { site, directory } = await onSmallDisk()
   const length = { 'upload-length': String(2 * half.length) }
   const [url, other] = [
@@ -86,7 +86,7 @@ test('DELETE makes room on a disk that is full, and another upload goes on in it
   )
   expect((await head(url)).status).toBe(404)
   expect(gone).toEqual([`${idOf(url)} gone`])
-  // Its lock was free at once as well: the lease has not run out.
+  // Its lock was free at once, since the lease has not expired.
   const from = Number((await head(other)).headers['upload-offset'])
   expect(from).toBeGreaterThanOrEqual(half.length)
   const rest = half.subarray(0, 2 * half.length - from)
@@ -94,14 +94,14 @@ test('DELETE makes room on a disk that is full, and another upload goes on in it
   expect(await readdir(directory)).toContain('filler')
 })
 
-test('the sweep makes room on a disk that is full, and another upload goes on in it', async () => {
+test('the sweep frees space on a full disk, and another upload continues', async () => {
   const { composer, log, site, directory, handler } = await onSmallDisk(1)
   const ids: string[] = []
   for (let n = 0; n < 3; n++) {
     const reply = await post(site, { 'upload-length': String(2 * half.length) }, half)
     ids.push(idOf(reply.headers.location!))
   }
-  // Served beside it, and without a time.
+  // A second server on the same directory, without expiration.
   const other = await createUpload(await serve({ composer, logger: log }), {
     'upload-length': String(2 * half.length),
   })
@@ -118,7 +118,7 @@ test('the sweep makes room on a disk that is full, and another upload goes on in
   expect(left).toContain('filler')
 })
 
-test('a lock is free as soon as it is released on a disk that is full', async () => {
+test('a released lock is free at once on a full disk', async () => {
   const { directory, locker } = await onSmallDisk()
   const options = { signal: new AbortController().signal, requestRelease: () => true }
   const first = await locker.acquire('a', options)
@@ -139,7 +139,7 @@ test('a lock is free as soon as it is released on a disk that is full', async ()
   await fourth.release()
 })
 
-/** Takes all the room that is left for files and folders. */
+/** Uses all the space that is left for files and folders. */
 async function fillWithNames(directory: string): Promise<void> {
   for (let number = 0; ; number++) {
     try {
@@ -151,7 +151,7 @@ async function fillWithNames(directory: string): Promise<void> {
   }
 }
 
-test('DELETE and the sweep take locks on a disk that has no room for their folders', async () => {
+test('DELETE and the sweep acquire locks on a disk that has no space for their folders', async () => {
   const { site, directory, handler, locker } = await onSmallDisk(1_000_000, 'nr_inodes=100')
   const length = { 'upload-length': String(2 * half.length) }
   const urls: string[] = []

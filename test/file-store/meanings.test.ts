@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { FileStore } from 'tuskit/file-store'
 import { forced, newDirectory, signal, text, uploadOf, writing } from './stage.js'
 
-test('what makes a place a bad choice for a creation says nothing about data that is recorded', async () => {
+test('an error that makes a place unusable for a creation does not mean that recorded data is gone', async () => {
   const store = new FileStore({ directory: await newDirectory() })
-  // Each name is short enough, and all of them are too long for the system (ENAMETOOLONG).
+  // Each name is short enough, but the whole path is too long for the system (ENAMETOOLONG).
   const path = Array<string>(3_000).fill('a').join('/')
   const upload = uploadOf('a', { storage: { kind: 'file', at: { path } } })
   await expect(store.create(upload, writing())).rejects.toMatchObject({ code: 'ERR_INVALID_PLACE' })

@@ -41,7 +41,7 @@ describe.each(['os', 'disk'] as const)('mtimeMetadata with durability %s', (dura
     const headers = { 'upload-length': '6', ...metadata(String(taken)) }
     const url = await createUpload(files, headers)
     await patch(url, 0, 'abc')
-    // File systems may keep less than milliseconds.
+    // File systems may store less than milliseconds.
     expect(await mtimeOf(files, url)).toBeGreaterThan(began - 5_000)
     await patch(url, 3, 'def')
     expect(await mtimeOf(files, url)).toBe(taken)
@@ -55,7 +55,7 @@ test.each([
   ['2019-05-06', Date.parse('2019-05-06')],
   ['0', 0],
   ['-86400000', -86_400_000],
-])('the time %s', async (value, expected) => {
+])('sets the time %s', async (value, expected) => {
   const files = await site()
   const url = await createUpload(files, { 'upload-length': '0', ...metadata(value) })
   expect(await mtimeOf(files, url)).toBe(expected)
@@ -64,7 +64,7 @@ test.each([
 test.each([
   ...['', 'yesterday', '2019-13-45', '2019-05-06T07:08:09', '1e12', ' 1', 'NaN', '1'.repeat(400)],
   '+275761-01-01T00:00:00Z',
-])('the value %j is ignored', async (value) => {
+])('ignores the value %j', async (value) => {
   const files = await site()
   const began = Date.now()
   const url = await createUpload(files, { 'upload-length': '3', ...metadata(value) })
@@ -72,7 +72,7 @@ test.each([
   expect(await mtimeOf(files, url)).toBeGreaterThan(began - 5_000)
 })
 
-test('a time that no file system keeps fails no upload', async () => {
+test('a time that no file system can store fails no upload', async () => {
   const files = await site()
   const headers = { 'upload-length': '3', ...metadata('999999999999999') }
   const url = await createUpload(files, headers)
@@ -80,7 +80,7 @@ test('a time that no file system keeps fails no upload', async () => {
   expect((await send({ method: 'GET', url })).text).toBe('abc')
 })
 
-test('an upload with a verified chunk, and one whose length comes after its bytes', async () => {
+test('an upload with a verified chunk, and one with a late length, are dated', async () => {
   const files = await site()
   const headers = { 'upload-defer-length': '1', ...metadata(String(taken)) }
   const url = await createUpload(files, headers)
@@ -105,7 +105,7 @@ test('a final upload gets the time of its own metadata', async () => {
   expect((await send({ method: 'GET', url })).text).toBe('abcdef')
 })
 
-test('what a crash left full but not dated is dated later', async () => {
+test('an upload that a crash left full but undated is dated later', async () => {
   const files = await site()
   const url = await createUpload(files, { 'upload-length': '3', ...metadata(String(taken)) })
   writeFileSync(join(files.directory, idOf(url)), 'abc')
@@ -114,7 +114,7 @@ test('what a crash left full but not dated is dated later', async () => {
   expect(readFileSync(join(files.directory, idOf(url)), 'utf8')).toBe('abc')
 })
 
-test('in a LimitedStore', async () => {
+test('a LimitedStore dates files, too', async () => {
   const directory = await temporaryDirectory()
   const composer = new StoreComposer()
   const limited = new LimitedStore({
@@ -129,7 +129,7 @@ test('in a LimitedStore', async () => {
   expect(await mtimeOf(files, url)).toBe(taken)
 })
 
-test('the name of the key is checked, and no Finisher is there without one', () => {
+test('the name of the key is checked, and without one there is no Finisher', () => {
   expect(() => new FileStore({ directory: 'x', mtimeMetadata: '' })).toThrow(
     "option 'mtimeMetadata' must be a non-empty string, not ''",
   )

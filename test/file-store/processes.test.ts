@@ -59,7 +59,8 @@ describe('kill -9', () => {
       let lines = 0
       for await (const line of createInterface(child.stdout)) {
         if (line !== 'busy') announced = Number(line)
-        // Each round ends in another phase of the first chunks, plain and with checksums, good and bad.
+        // Each round ends in another phase of the first chunks: plain ones and ones with right or
+        // wrong checksums.
         if (++lines === round + 1) child.kill('SIGKILL')
       }
       expect(await exited).toEqual([null, 'SIGKILL'])
@@ -104,10 +105,10 @@ describe('processes that race for the same record', () => {
   }, 60_000)
 })
 
-describe('a medium that is full', () => {
-  it('rejects, counts what was stored and keeps the record from before', async () => {
+describe('a full disk', () => {
+  it('rejects, counts the stored bytes and keeps the previous record', async () => {
     const directory = await newDirectory()
-    // A limit on the size of files: 16 blocks, of 512 or 1,024 bytes as the shell has it.
+    // A limit on the size of files: 16 blocks of 512 or 1,024 bytes, depending on the shell.
     const command = 'ulimit -f 16 && exec "$@"'
     const args = ['-c', command, 'sh', process.execPath, program('fill-file-store'), directory]
     const child = spawn('sh', args, { stdio: ['ignore', 'pipe', 'inherit'] })

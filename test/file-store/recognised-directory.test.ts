@@ -31,7 +31,7 @@ function serveFrom(directory: string, options: Partial<FileStoreOptions> = {}) {
   return serve({ composer, logger: keptLog(), expiration: { after: 3_600_000 } })
 }
 
-/** An empty directory whose content can be taken away, as `mount` and `unmount` do; all as root. */
+/** An empty directory that can be unmounted and mounted again; needs root. */
 async function newMountPoint() {
   const home = await temporaryDirectory()
   const [disk, point] = [join(home, 'disk'), join(home, 'point')]
@@ -54,7 +54,7 @@ async function newMountPoint() {
 const codes = (replies: readonly Reply[]) =>
   replies.map(({ status, text }) => `${status} ${text.split(':')[0]}`.trim())
 
-/** What becomes of every kind of request for the upload at `url`. */
+/** Sends every kind of request for the upload at `url`, and returns the outcomes. */
 async function askAll(site: { origin: string }, url: string): Promise<string[]> {
   return codes([
     await head(url),
@@ -68,7 +68,7 @@ async function askAll(site: { origin: string }, url: string): Promise<string[]> 
 
 const refused = ['423', ...Array<string>(4).fill('503 ERR_STORAGE_UNAVAILABLE'), '423']
 
-test('a disk that is unmounted under a server is unavailable, and nothing is made where it was', async () => {
+test('a disk that is unmounted under a server is unavailable, and the server creates nothing at its mount point', async () => {
   const disk = await newMountPoint()
   await disk.mount()
   const site = await serveFrom(disk.path)
@@ -85,7 +85,7 @@ test('a disk that is unmounted under a server is unavailable, and nothing is mad
   expect((await head(`${site.origin}/files/other`)).status).toBe(404)
 })
 
-test('a server that starts before the disk is mounted waits for it when the directory must exist', async () => {
+test('a server that starts before its disk is mounted waits for it if the directory must exist', async () => {
   const disk = await newMountPoint()
   await disk.mount()
   const url = await createUpload(await serveFrom(disk.path), { 'upload-length': '5' })
@@ -99,7 +99,7 @@ test('a server that starts before the disk is mounted waits for it when the dire
   expect((await patch(again, 2, 'llo')).status).toBe(204)
 })
 
-test('a directory that is renamed under a server is not made again, and works when it is back', async () => {
+test('a directory that is renamed under a server is not created again, and works once it is back', async () => {
   const directory = join(await temporaryDirectory(), 'uploads')
   const site = await serveFrom(directory)
   const url = await createUpload(site, { 'upload-length': '5' })
@@ -130,7 +130,7 @@ test('a disk that is unmounted while a record is read is unavailable, not empty'
   await expect(other.get('a')).rejects.toMatchObject(unavailable)
 })
 
-test('data that cannot be reached is not forgotten', async () => {
+test('data that cannot be reached is not given up', async () => {
   const directory = join(await temporaryDirectory(), 'data')
   const composer = new StoreComposer()
   const records = await temporaryDirectory()
@@ -147,7 +147,7 @@ test('data that cannot be reached is not forgotten', async () => {
   expect(await readdir(directory)).toEqual(['.tuskit'])
 })
 
-test('a directory from before there were marks is adopted, also where it cannot be written', async () => {
+test('a directory from before there were marks is adopted, even if it is not writable', async () => {
   const disk = await newMountPoint()
   await disk.mount()
   const store = new FileStore({ directory: disk.path })
@@ -166,7 +166,7 @@ test('a directory from before there were marks is adopted, also where it cannot 
   expect(await strict.stat(upload, { signal })).toMatchObject({ offset: 3 })
 })
 
-test('a directory that must exist is recognised by its file alone', async () => {
+test('a directory that must exist is recognised by its mark alone', async () => {
   const directory = await temporaryDirectory()
   const store = new FileStore({ directory, mustExist: true })
   await expect(store.create(uploadOf('a'), writing())).rejects.toMatchObject(unavailable)
@@ -175,7 +175,7 @@ test('a directory that must exist is recognised by its file alone', async () => 
   expect(() => new FileLocker({ directory, mustExist: 1 as never })).toThrow("'mustExist' must be")
 })
 
-test('store, info store and locker make the directory with the same permissions, whoever is first', async () => {
+test('store, info store and locker create the directory with the same permissions, in any order', async () => {
   for (const first of [FileStore, FileInfoStore, FileLocker]) {
     const directory = join(await temporaryDirectory(), 'uploads')
     const permissions = { directoryPermissions: 0o700, filePermissions: 0o600 }

@@ -22,7 +22,7 @@ test.each<[string, (path: string) => Promise<void>]>([
       await rename(`${path}-other`, path)
     },
   ],
-])('bytes for data that was %s in the middle of a PATCH are not acknowledged', async (_, harm) => {
+])('bytes for data that was %s during a PATCH are not acknowledged', async (_, harm) => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory), logger: keptLog() })
   const url = await createUpload(site, { 'upload-length': '11' })
@@ -37,7 +37,7 @@ test.each<[string, (path: string) => Promise<void>]>([
   if (_ === 'removed') expect((await head(url)).status).toBe(410)
 })
 
-test('bytes for data that was moved in the middle of a PATCH are in the file that was moved', async () => {
+test('bytes for data that was moved during a PATCH are in the moved file', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory), logger: keptLog() })
   const url = await createUpload(site, { 'upload-length': '11' })

@@ -37,7 +37,7 @@ export function uploadOf(id: string, fields: Partial<Upload> = {}): Upload {
   }
 }
 
-/** Options of an operation under a lock, and the offsets that it announced. */
+/** Options of an operation under a lock, and the offsets that it reported. */
 export function writing(fields: Partial<AppendOptions> = {}) {
   const announced: number[] = []
   return {
@@ -51,7 +51,7 @@ export function writing(fields: Partial<AppendOptions> = {}) {
   }
 }
 
-/** The fence of a holder whose predecessor never let go. */
+/** The fence of a holder whose predecessor never released the lock. */
 export const forced = { token: 2, forced: true, held: () => true, shutOut: () => {} }
 
 export function bodyOf(batches: Iterable<Buffer[]> | AsyncIterable<Buffer[]>): UploadBody {

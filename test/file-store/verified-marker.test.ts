@@ -8,7 +8,7 @@ import { uploadOf, writing } from './stage.js'
 const accepted = async () => true
 const refused = async () => false
 
-/** An upload with `abc` that a checksum covers, and so with a marker at 3. */
+/** An upload of `abc` that a checksum covers, with a marker at 3. */
 async function verified() {
   const directory = await newDirectory()
   const upload = uploadOf('a', { length: 10 })
@@ -24,7 +24,7 @@ async function verified() {
   }
 }
 
-describe('what a crash leaves of a chunk with a checksum', () => {
+describe('a chunk with a checksum that a crash interrupted', () => {
   it('does not count, and a plain chunk replaces it', async () => {
     const { store, upload, data } = await verified()
     await appendFile(data, 'XXXXXXXXXXXX')
@@ -54,7 +54,7 @@ describe('what a crash leaves of a chunk with a checksum', () => {
     expect(await store.stat(upload, { signal })).toMatchObject({ offset: 4 })
   })
 
-  it('is cut off by a chunk without bytes', async () => {
+  it('is cut off by an empty chunk', async () => {
     const { store, upload, data } = await verified()
     await appendFile(data, 'XXXXXXXXXXXX')
     const from = await store.stat(upload, { signal })
@@ -62,7 +62,7 @@ describe('what a crash leaves of a chunk with a checksum', () => {
     expect(await readFile(data, 'utf8')).toBe('abc')
   })
 
-  it('is neither read nor joined', async () => {
+  it('is neither read nor concatenated', async () => {
     const { store, upload, data } = await verified()
     await appendFile(data, 'XXX')
     const finished = { ...upload, length: 3 }
@@ -75,7 +75,7 @@ describe('what a crash leaves of a chunk with a checksum', () => {
 })
 
 describe('the marker', () => {
-  it('is there before the first unverified byte and until the upload is full', async () => {
+  it('exists from before the first unverified byte until the upload is full', async () => {
     const { store, upload, directory, marker } = await verified()
     expect(await namesIn(directory)).toEqual(['.a.verified', 'a'])
     let from = await store.append(upload, { offset: 3 }, text('defg'), writing())
@@ -89,7 +89,7 @@ describe('the marker', () => {
     expect(await content(store, upload)).toBe('abcdefghij')
   })
 
-  it('moves with plain chunks, and goes with the one that makes the upload full', async () => {
+  it('moves with plain chunks, and disappears with the one that fills the upload', async () => {
     const { store, upload, directory } = await verified()
     const batches = [[Buffer.from('d')], [Buffer.from('ef')], [Buffer.from('ghi')]]
     const options = writing()
@@ -100,7 +100,7 @@ describe('the marker', () => {
     expect(await namesIn(directory)).toEqual(['a'])
   })
 
-  it('stays while the length is not known', async () => {
+  it('remains while the length is unknown', async () => {
     const { store, upload, directory } = await verified()
     const { length, ...deferred } = upload
     await store.appendVerified(deferred, { offset: 3 }, text('defghij'), accepted, writing())
@@ -110,7 +110,7 @@ describe('the marker', () => {
     expect(await namesIn(directory)).toEqual(['a'])
   })
 
-  it('counts as absent when a crash came while it was made', async () => {
+  it('counts as absent when a crash came during its creation', async () => {
     const { store, upload, marker } = await verified()
     const whole = await readFile(marker)
     for (const end of [0, 1, 31]) {
@@ -123,7 +123,7 @@ describe('the marker', () => {
     expect(await store.stat(upload, { signal })).toMatchObject({ offset: 5, marked: true })
   })
 
-  it('keeps its number when the next one is cut off, at whichever byte', async () => {
+  it('keeps its number when the next one is cut off, at any byte', async () => {
     const { store, upload, data, marker } = await verified()
     const before = await readFile(marker)
     await store.append(upload, { offset: 3 }, text('def'), writing())
@@ -142,7 +142,7 @@ describe('the marker', () => {
     expect(await readFile(data, 'utf8')).toBe('abcdef')
   })
 
-  it('moves back before an unverified byte, when a power failure took data that it counted', async () => {
+  it('moves back before an unverified byte when a power failure took data that it covered', async () => {
     const { store, upload, data } = await verified()
     let from = await store.append(upload, { offset: 3 }, text('def'), writing())
     await truncate(data, 4)
@@ -157,8 +157,8 @@ describe('the marker', () => {
   })
 })
 
-describe('a holder that never let go', () => {
-  /** A body that waits after its first batch, as that of a suspended process does. */
+describe('a holder that never released the lock', () => {
+  /** A body that waits after its first batch, like that of a suspended process. */
   function suspended(first: string, second: string) {
     let resume!: () => void
     const resumed = new Promise<void>((resolve) => (resume = resolve))
@@ -174,11 +174,11 @@ describe('a holder that never let go', () => {
   }
 
   it.each(['append', 'appendVerified'] as const)(
-    'writes to a file that is no longer there (%s)',
+    'writes to a file that no longer exists (%s)',
     async (method) => {
       const { store, upload, data, directory } = await verified()
       const zombie = suspended('ZZ', 'ZZZZ')
-      // Its fence says yes although it should not: the moment between the question and the system call.
+      // Its fence wrongly agrees: the moment between the check and the system call.
       const writes =
         method === 'append'
           ? store.append(upload, { offset: 3 }, zombie.body, writing())
@@ -189,7 +189,7 @@ describe('a holder that never let go', () => {
       const options = writing({ fence: forced })
       const stored = await store.append(upload, from, text('de'), options)
       zombie.resume()
-      // What went to the file that is not there any more is not acknowledged.
+      // Bytes written to the removed file are not acknowledged.
       await expect(writes).rejects.toMatchObject({ code: 'ERR_DATA_MISSING' })
       const expected = method === 'append' ? 'abcZZde' : 'abcde'
       expect(stored.offset).toBe(expected.length)
@@ -200,13 +200,13 @@ describe('a holder that never let go', () => {
     },
   )
 
-  it('cannot bring back a marker, when the upload had none', async () => {
+  it('cannot restore a marker for an upload without one', async () => {
     const directory = await newDirectory()
     const store = new FileStore({ directory })
     const upload = uploadOf('a')
     await store.create(upload, writing())
     const from = await store.append(upload, { offset: 0 }, text('abc'), writing())
-    // Open when the new holder comes, written after that.
+    // Opened before the new holder comes, written after that.
     const marker = await open(join(directory, '.a.verified'), 'w')
     const taken = await store.append(upload, from, text('de'), writing({ fence: forced }))
     await marker.close()
@@ -214,7 +214,7 @@ describe('a holder that never let go', () => {
     expect(await namesIn(directory)).toEqual(['a'])
   })
 
-  it('loses what it wrote after the next holder had looked', async () => {
+  it('loses the bytes that it wrote after the next holder had looked', async () => {
     const { store, upload, data } = await verified()
     const from = await store.stat(upload, { signal })
     await appendFile(data, 'ZZZZZ')
@@ -235,7 +235,7 @@ describe('a holder that never let go', () => {
     expect(calls).toEqual(['shut out', 'announced 4', 'announced 5'])
   })
 
-  it('finds its half-made replacement gone', async () => {
+  it('does not find its half-made replacement', async () => {
     const { store, upload, directory } = await verified()
     await mkdir(join(directory, '.a.tmp'))
     await writeFile(join(directory, '.a.tmp', 'old'), 'ZZZ')

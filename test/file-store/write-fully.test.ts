@@ -5,7 +5,9 @@ import { expect, it } from 'vitest'
 import { writeFully } from '../../src/file-store/disk/write-fully.js'
 import { newDirectory } from './stage.js'
 
-/** A fault that a real file shows only when its disk fills up: each write takes but a few bytes. */
+/**
+ * A fault that a real file shows only when its disk fills up: each write accepts only a few bytes.
+ */
 class ShortWriter {
   readonly #file: FileHandle
   readonly #most: number
@@ -21,7 +23,7 @@ class ShortWriter {
   }
 }
 
-it.each([1, 2, 3, 5, 100])('goes on after writes of %i bytes', async (most) => {
+it.each([1, 2, 3, 5, 100])('continues after writes of %i bytes', async (most) => {
   const path = join(await newDirectory(), 'a')
   const file = await open(path, 'w')
   const parts = ['a', '', 'bcd', 'efghi', 'j'].map((part) => Buffer.from(part))

@@ -8,7 +8,10 @@ import { head, listen, memoryComposer, patch, post, send } from '../support/serv
 const text = 'compressible '.repeat(5_000)
 const accepts = { 'accept-encoding': 'gzip' }
 
-/** The handler behind `compression()` that would compress everything, with a text that is uploaded through it. */
+/**
+ * The handler behind `compression()` that compresses everything, with a text that is uploaded
+ * through it.
+ */
 async function site() {
   const handler = createHandler({ basePath: '/files', composer: memoryComposer() })
   const app = express().use(compression({ threshold: 0 }))
@@ -24,7 +27,7 @@ async function site() {
   return { origin, url, get: (more = {}) => send({ method: 'GET', url, headers: more }) }
 }
 
-test('compression() in Express leaves downloads and ranges of them as they are', async () => {
+test('compression() in Express does not change downloads and their ranges', async () => {
   const { origin, url, get } = await site()
   await patch(url, 0, text)
   const page = await send({ method: 'GET', url: `${origin}/page`, headers: accepts })
@@ -43,7 +46,7 @@ test('compression() in Express leaves downloads and ranges of them as they are',
   expect(part.text).toBe(text.slice(13, 1300))
 })
 
-test('compression() in Express leaves what the protocol needs', async () => {
+test('compression() in Express does not change responses of the protocol', async () => {
   const { url } = await site()
   const first = await patch(url, 0, text.slice(0, 1_000), accepts)
   expect([first.status, first.headers['upload-offset']]).toEqual([204, '1000'])

@@ -18,7 +18,7 @@ for (const basePath of ['/files', '/api/v1/files']) {
 
 function uploadRoutes(handler: Handler) {
   return async (app: FastifyInstance) => {
-    // The bytes belong to the upload: no parser may touch them. Holds in this plugin only.
+    // The bytes belong to the upload, so no parser may read them. Applies to this plugin only.
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', (_request, _payload, done) => done(null))
     for (const path of ['/', '/*']) {

@@ -14,8 +14,8 @@ for (const basePath of ['/files', '/api/v1/files']) {
         await handler(env.incoming, env.outgoing)
         return RESPONSE_ALREADY_SENT
       })
-      // Hono answers HEAD with a copy of the response that GET got; a copy made by the server's own Response class
-      // loses the mark of RESPONSE_ALREADY_SENT.
+      // Hono responds to HEAD with a copy of the response to GET. A copy made by the server's own
+      // Response class loses the mark of RESPONSE_ALREADY_SENT.
       return createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server
     },
     notFound: /^404 Not Found$/,
@@ -23,7 +23,7 @@ for (const basePath of ['/files', '/api/v1/files']) {
 }
 
 testUploads({
-  framework: 'Hono beside the handler',
+  framework: 'Hono next to the handler',
   basePath: '/files',
   mount(handler) {
     const listener = getRequestListener(new Hono().fetch)

@@ -46,7 +46,7 @@ testUploads({
   notFound,
 })
 
-test('Koa: middleware sees the status, and gets the errors of what follows', async () => {
+test('Koa: middleware sees the status, and catches the errors of later middleware', async () => {
   const seen: unknown[] = []
   const client = await clientOf({
     framework: 'Koa',
@@ -70,7 +70,7 @@ test('Koa: middleware sees the status, and gets the errors of what follows', asy
   expect(seen).toEqual([201, new Error('of the application'), 404])
 })
 
-/** Koa tells the console of every connection that breaks. */
+/** Koa logs every broken connection to the console. */
 function quietKoa(): Koa {
   return Object.assign(new Koa(), { silent: true })
 }

@@ -14,7 +14,7 @@ const mountings: Readonly<Record<string, (handler: Handler) => http.RequestListe
 }
 
 describe.each(Object.entries(mountings))('%s', (_, mount) => {
-  test('the absolute form means the path in it, and its host is not told again', async () => {
+  test('the absolute form stands for its path, and its host does not appear in Location', async () => {
     const send = await start(mount)
     const created = await send('POST', 'http://elsewhere.example/files')
     expect(created).toMatch(/^HTTP\/1.1 201 /)
@@ -34,7 +34,7 @@ describe.each(Object.entries(mountings))('%s', (_, mount) => {
   )
 
   test.each(['*', '//elsewhere.example/files', 'http://elsewhere.example', '/files/../../etc'])(
-    'OPTIONS %s is answered',
+    'OPTIONS %s gets a response',
     async (target) => {
       const send = await start(mount)
       expect(await send('OPTIONS', target)).toMatch(/^HTTP\/1.1 [24]\d\d /)

@@ -15,38 +15,38 @@ import { chunk, listen, memoryComposer, tus, until } from '../support/serve.js'
 
 /** A framework with the handler mounted in it. */
 export interface Mounting {
-  /** What the titles of the tests begin with. */
+  /** The beginning of the titles of the tests. */
   readonly framework: string
-  /** The handler's `basePath`, where the mounted handler must be reachable. */
+  /** The handler's `basePath`, at which the mounted handler must be reachable. */
   readonly basePath: string
-  /** Makes the server, not listening yet. */
+  /** Creates the server, which does not listen yet. */
   mount(handler: Handler): Server | Promise<Server>
   /** The certificate of an HTTPS server. */
   readonly ca?: string
-  /** The body of the answer 404 beside the handler's path. */
+  /** The body of the 404 next to the handler's path. */
   readonly notFound: RegExp
   readonly options?: Partial<HandlerOptions>
 }
 
 /** A framework that serves uploads, in this process or another. */
 export interface Site extends Pick<Mounting, 'framework' | 'basePath' | 'notFound'> {
-  /** Returns a client of it, for one test. */
+  /** Returns a client for one test. */
   connect(): Client | Promise<Client>
 }
 
-/** More than frameworks let their body parsers take. */
+/** More than the body parsers of frameworks accept. */
 const data = randomBytes(3_000_000)
 const firstPiece = 1_300_000
 
-/** What must work of uploads, in whatever framework the handler is mounted. */
+/** Tests uploads with the handler mounted in a framework. */
 export function testUploads(mounting: Mounting): void {
   testSite({ ...mounting, connect: () => clientOf(mounting) })
 }
 
-/** The same of a framework that is served already. */
+/** Tests uploads with a framework that runs already. */
 export function testSite({ framework, basePath, notFound, connect }: Site): void {
   describe(`${framework}, ${basePath}`, () => {
-    test('an upload in two pieces arrives whole, is read and removed', async () => {
+    test('an upload in two pieces arrives complete, is read and removed', async () => {
       const client = await connect()
       const url = await client.create(basePath, { 'upload-length': data.length })
       const first = await client.patch(url, 0, data.subarray(0, firstPiece))
@@ -62,7 +62,7 @@ export function testSite({ framework, basePath, notFound, connect }: Site): void
       expect((await client.send('HEAD', url)).status).toBeOneOf([404, 410])
     })
 
-    test('a creation brings data of any declared type', async () => {
+    test('a creation accepts data of any declared type', async () => {
       const client = await connect()
       const created = await client.send(
         'POST',
@@ -91,7 +91,7 @@ export function testSite({ framework, basePath, notFound, connect }: Site): void
       expect([reply.status, reply.headers['upload-offset']]).toEqual([204, '5'])
     })
 
-    test('a slash at the end and a query change nothing', async () => {
+    test('a trailing slash and a query change nothing', async () => {
       const client = await connect()
       const url = await client.create(`${basePath}/?token=a/b`, { 'upload-length': 5 })
       expect(new URL(url, client.origin).pathname).toMatch(new RegExp(`^${basePath}/[^/]+$`))
@@ -100,14 +100,14 @@ export function testSite({ framework, basePath, notFound, connect }: Site): void
       expect([head.status, head.headers['upload-offset']]).toEqual([200, '5'])
     })
 
-    test('OPTIONS says what is offered', async () => {
+    test('OPTIONS lists the features', async () => {
       const client = await connect()
       const reply = await client.send('OPTIONS', basePath, {})
       expect(reply.status).toBe(200)
       expect(reply.headers['tus-extension']).toContain('creation-with-upload')
     })
 
-    test('what tuskit does not know is 404, and beside its path the framework answers', async () => {
+    test('paths that tuskit does not know get 404, and the framework responds next to its path', async () => {
       const client = await connect()
       const unknown = await client.send('HEAD', `${basePath}/unknown`)
       expect([unknown.status, unknown.headers['tus-resumable']]).toEqual([404, '1.0.0'])
