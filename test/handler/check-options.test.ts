@@ -9,7 +9,7 @@ import { newGate, keptLog, offsetOf } from '../support/stages.js'
 const make = (options: object) =>
   createHandler({ basePath: '/files', composer: memoryComposer(), ...options } as HandlerOptions)
 
-/** The message with which an option is refused. */
+/** Returns the message that refuses an option. */
 function refusalOf(options: object): string {
   try {
     make(options)
@@ -118,13 +118,13 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     [{ hooks: { 'pre-create': () => {} } }, "'hooks.pre-create'", "'hooks.preCreate'"],
     [{ hooks: { POST_FINISH() {} } }, "'hooks.POST_FINISH'", "'hooks.postFinish'"],
     [{ preFinish() {} }, "'preFinish'", "'hooks.preFinish'"],
-  ])('%j has a name from elsewhere, %s, and %s is offered', (options, name, ours) => {
+  ])('%j has a name of other software, %s, and %s is offered', (options, name, ours) => {
     expect(refusalOf(options)).toBe(
       `createHandler: there is no option ${name}; did you mean ${ours}?`,
     )
   })
 
-  test('each name from elsewhere leads to an option that exists', () => {
+  test('each name of other software leads to an option that exists', () => {
     const known = read('docs/options.md')
     for (const path of Object.values(namesElsewhere).flat()) {
       const [name, inner = name] = path.split('.')
@@ -175,7 +175,7 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     expect(() => createHandler(options as unknown as HandlerOptions)).toThrow(TypeError)
   })
 
-  test('required ones that are missing', () => {
+  test('missing required options', () => {
     expect(refusalOf({ basePath: undefined })).toContain("'basePath' must be")
     expect(refusalOf({ composer: undefined })).toContain("'composer' must be a StoreComposer")
   })
@@ -194,7 +194,7 @@ test.each<[unknown[], string]>([
 })
 
 describe('options that contradict each other or the stores', () => {
-  test('no stores', () => {
+  test('missing stores', () => {
     expect(refusalOf({ composer: new StoreComposer() })).toMatch(
       /'composer' must be .+ DataStore .+, not \{\}$/,
     )
@@ -211,7 +211,7 @@ describe('options that contradict each other or the stores', () => {
     expect(refusalOf({ expiration: { after: 1 }, disable: ['expiration'] })).toContain('disable')
   })
 
-  test('a maxSize that the store cannot hold', () => {
+  test('a maxSize beyond the limit of the store', () => {
     const composer = memoryComposer()
     new MemoryStore({ maxSize: 10 }).useIn(composer)
     expect(refusalOf({ composer, maxSize: 11 })).toMatch(/maxSize.+10.+, not 11$/)
@@ -221,9 +221,9 @@ describe('options that contradict each other or the stores', () => {
   test.each([
     [{ minSize: 11, maxSize: 10 }, /minSize.+10.+maxSize.+, not 11$/],
     [{ minAppendSize: 11, maxAppendSize: 10 }, /minAppendSize.+10.+maxAppendSize.+, not 11$/],
-    // What is smaller has to come in one request, which may not bring as much.
+    // A smaller upload must come in one request, whose body is limited.
     [{ minSize: 12, maxAppendSize: 10 }, /minSize.+10.+maxAppendSize.+, not 12$/],
-  ])('a least that is more than the most: %j', (options, message) => {
+  ])('a minimum above the maximum: %j', (options, message) => {
     expect(refusalOf(options)).toMatch(message)
   })
 
@@ -239,7 +239,7 @@ describe('options that contradict each other or the stores', () => {
     expect(refusalOf(options)).toBe('accepted')
   })
 
-  test('a minSize that the store cannot hold', () => {
+  test('a minSize beyond the limit of the store', () => {
     const composer = memoryComposer()
     new MemoryStore({ maxSize: 10 }).useIn(composer)
     expect(refusalOf({ composer, minSize: 11 })).toMatch(/minSize.+10.+, not 11$/)
@@ -274,7 +274,7 @@ test('a logger may be anything like console; by default errors go there', async 
   expect(log.lines.length).toBe(1)
 })
 
-test('a stalled client is ended after idleTimeout, with what it sent', async () => {
+test('a stalled client is cut after idleTimeout, and its bytes are kept', async () => {
   const site = await serve({ idleTimeout: 50 })
   const url = await createUpload(site, { 'upload-length': '10' })
   const { request, reply } = openPatch(url, 0, { 'content-length': '10' })

@@ -13,7 +13,7 @@ describe('cors', () => {
     )
   })
 
-  test('covers every answer, errors included', async () => {
+  test('covers every response, including errors', async () => {
     const site = await serve({ cors: { origins: [origin] }, logger: keptLog() })
     const url = await createUpload(site)
     const replies = await Promise.all([
@@ -33,7 +33,7 @@ describe('cors', () => {
     }
   })
 
-  test('says nothing to others, but that the answer varies', async () => {
+  test('adds only Vary for other origins', async () => {
     const site = await serve({ cors: { origins: [origin] } })
     for (const other of [undefined, 'https://evil.example']) {
       const reply = await head(await createUpload(site), {
@@ -45,9 +45,9 @@ describe('cors', () => {
     }
   })
 
-  test('answers a preflight without anybody being asked', async () => {
-    const asked = vi.fn()
-    const site = await serve({ cors: true, hooks: { access: asked } })
+  test('responds to a preflight without calling a hook', async () => {
+    const access = vi.fn()
+    const site = await serve({ cors: true, hooks: { access: access } })
     const reply = await send({
       method: 'OPTIONS',
       url: `${site.origin}/files/a`,
@@ -61,6 +61,6 @@ describe('cors', () => {
     expect(reply.headers['access-control-allow-origin']).toBe('*')
     expect(reply.headers['access-control-allow-methods']).toContain('PATCH')
     expect(reply.headers['access-control-allow-headers']).toContain('upload-future')
-    expect(asked).not.toHaveBeenCalled()
+    expect(access).not.toHaveBeenCalled()
   })
 })

@@ -19,7 +19,7 @@ const make = (options: object) =>
   createHandler({ basePath: '/files', composer: memoryComposer(), ...options } as HandlerOptions)
 
 describe('requestTimeout', () => {
-  test('of a server that would cut uploads is warned of, once a server', async () => {
+  test('of a server that would cut uploads causes a warning, once per server', async () => {
     const warnings: Error[] = []
     const onWarning = (warning: Error) => warnings.push(warning)
     process.on('warning', onWarning)
@@ -42,7 +42,7 @@ describe('requestTimeout', () => {
 })
 
 describe('createUploadServer', () => {
-  test('has the settings that long uploads need, and takes those of Node', () => {
+  test('has the settings that long uploads need, and accepts those of Node', () => {
     const server = createUploadServer(make({}))
     expect([server.requestTimeout, server.headersTimeout]).toEqual([0, 60_000])
     expect(server.keepAliveTimeout).toBe(65_000)
@@ -51,7 +51,7 @@ describe('createUploadServer', () => {
     expect(other.headersTimeout).toBe(7_000)
   })
 
-  test('takes the long headers of concatenations', async () => {
+  test('accepts the long headers of concatenations', async () => {
     const site = await serve({ maxPartials: 1_500 })
     const partial = await post(site, { 'upload-length': '1', 'upload-concat': 'partial' }, 'a')
     const urls = Array.from({ length: 1_500 }, () => partial.headers.location)
@@ -66,7 +66,7 @@ describe('createUploadServer', () => {
 describe('Expect: 100-continue', () => {
   const expectant = { expect: '100-continue', 'content-length': '5' }
 
-  test('an accepted request gets a 100 before its body, and the answer after it', async () => {
+  test('sends a 100 before the body of an accepted request, and the response after it', async () => {
     const site = await serve()
     const url = await createUpload(site, { 'upload-length': '5' })
     const { request, reply } = openPatch(url, 0, expectant)
@@ -75,17 +75,17 @@ describe('Expect: 100-continue', () => {
     expect((await reply).status).toBe(204)
   })
 
-  test('a refused request gets none: its body never travels', async () => {
+  test('sends no 100 for a refused request, so its body never travels', async () => {
     const site = await serve({ maxSize: 10 })
     const url = await createUpload(site, { 'upload-length': '5' })
     const continued = vi.fn()
-    const answers = [
+    const responses = [
       [openPatch(url, 7, expectant), 409],
       [openPatch(`${url}x`, 0, expectant), 404],
       [openPatch(url, 0, { ...expectant, 'content-length': '6' }), 413],
       [openPatch(url, 0, { ...expectant, 'tus-resumable': '0.2.0' }), 412],
     ] as const
-    for (const [{ request, reply }, status] of answers) {
+    for (const [{ request, reply }, status] of responses) {
       request.on('continue', continued)
       expect((await reply).status).toBe(status)
       request.destroy()
@@ -93,7 +93,7 @@ describe('Expect: 100-continue', () => {
     expect(continued).not.toHaveBeenCalled()
   })
 
-  test('is sent once', async () => {
+  test('sends one 100', async () => {
     const site = await serve()
     const url = new URL(await createUpload(site, { 'upload-length': '5' }))
     const socket = net.connect(site.port, '127.0.0.1')

@@ -10,7 +10,7 @@ import {
   until,
 } from '../support/serve.js'
 
-test('two handlers over one store share the default locker: an upload has one writer', async () => {
+test('two handlers with one store share the default locker, so an upload has one writer', async () => {
   const composer = memoryComposer()
   const [one, other] = [await serve({ composer }), await serve({ composer })]
   const url = await createUpload(one, { 'upload-length': '10' })

@@ -25,12 +25,12 @@ async function finished(site: { origin: string }, headers = {}): Promise<string>
   return site.origin + created.location
 }
 
-/** What a directory has of an upload. */
+/** Returns the files of an upload in a directory. */
 async function namesOf(directory: string, url: string): Promise<string[]> {
   return (await readdir(directory)).filter((name) => name.includes(idOf(url)))
 }
 
-test('a file that postFinish moves and detaches is the application’s', async () => {
+test('a file that postFinish moves and detaches belongs to the application', async () => {
   const directory = await temporaryDirectory()
   const library = join(directory, '.library')
   await mkdir(library)
@@ -63,7 +63,7 @@ test('a file that postFinish moves and detaches is the application’s', async (
   expect(called).toEqual([])
 })
 
-test.each(stores)('the data stays where the record says, $store store', async ({ compose }) => {
+test.each(stores)('the data remains at the recorded place, $store store', async ({ compose }) => {
   const composer = await compose()
   const { handler, ...site } = await serve({ composer })
   const url = await finished(site)
@@ -94,7 +94,7 @@ test('an upload whose file was moved before a crash is detached after it', async
   expect(await readFile(join(directory, '.moved'), 'utf8')).toBe('hello')
 })
 
-test('what is not finished, or still needed, is not detached', async () => {
+test('an upload that is unfinished, or still needed, is not detached', async () => {
   const { handler, ...site } = await serve()
   const codeOf = (url: string) =>
     handler.uploads.detach(idOf(url)).then(
@@ -121,23 +121,23 @@ test('what is not finished, or still needed, is not detached', async () => {
   expect((await patch(unfinished, 0, 'hello world')).status).toBe(204)
 })
 
-test('a hook that detaches what is being terminated is not waited for', async () => {
-  const asked = newGate()
+test('a termination does not wait for a hook that detaches its upload', async () => {
+  const requested = newGate()
   const outcome: { detaching?: Promise<unknown> } = {}
   const site: { handler: Handler; origin: string } = await serve({
     lockTimeout: 2_000_000_000,
     hooks: {
       async postFinish({ upload }) {
-        await asked.pass()
+        await requested.pass()
         outcome.detaching = site.handler.uploads.detach(upload.id)
         await outcome.detaching.catch(() => {})
       },
     },
   })
   const url = await finished(site)
-  await asked.reached
+  await requested.reached
   expect((await remove(url)).status).toBe(204)
-  asked.open()
+  requested.open()
   await until(
     () => head(url),
     ({ status }) => status === 404,
@@ -145,7 +145,7 @@ test('a hook that detaches what is being terminated is not waited for', async ()
   await expect(outcome.detaching).rejects.toMatchObject({ code: 'ERR_UPLOAD_GONE' })
 })
 
-test.each(inners)('LimitedStore counts it no longer, $medium', async ({ open }) => {
+test.each(inners)('LimitedStore no longer counts it, $medium', async ({ open }) => {
   const { handler, ...site } = await serveLimited(await open())
   const url = await finished(site)
   expect((await tryToCreate(site, 7)).status).toBe(507)

@@ -37,7 +37,7 @@ function expectNothingOfTheDraft({ headers }: Reply) {
 describe("disable: ['ietf-draft']", () => {
   const disable: Feature[] = ['ietf-draft']
 
-  test.each(versions)('a creation of the draft is refused by tus, version %s', async (version) => {
+  test.each(versions)('refuses a draft creation as tus does, version %s', async (version) => {
     let created = 0
     const hooks = { postCreate: () => void created++ }
     const site = await serve({ disable, hooks, interimResponses: true })
@@ -61,7 +61,7 @@ describe("disable: ['ietf-draft']", () => {
     expect(created).toBe(0)
   })
 
-  test.each(versions)('so is all else that the draft asks, version %s', async (version) => {
+  test.each(versions)('refuses every other draft request as well, version %s', async (version) => {
     const composer = memoryComposer()
     const full = await serve({ composer })
     const site = await serve({ composer, disable })
@@ -79,27 +79,30 @@ describe("disable: ['ietf-draft']", () => {
     expect([content.status, content.text]).toEqual([200, 'hello'])
     for (const reply of [appended, state, removed, content]) expectNothingOfTheDraft(reply)
 
-    // The upload is as it was, and goes on where the draft is spoken.
+    // The upload is unchanged, and continues where the draft is enabled.
     expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
     const last = await append(url, version, 5, ' world', end(version))
     expect(last.headers).toMatchObject(end(version))
   })
 
-  test('OPTIONS tells nothing of it, and of tus all that it told before', async () => {
+  test('removes the draft from the response to OPTIONS, and keeps everything about tus', async () => {
     const options = { maxSize: 1000, minSize: 10, maxAppendSize: 500, interimResponses: true }
     const before = await serve(options)
     const site = await serve({ ...options, disable })
-    const asked = { method: 'OPTIONS', headers: { 'upload-draft-interop-version': '9', ...end(9) } }
-    const reply = await send({ ...asked, url: `${site.origin}/files` })
+    const query = {
+      method: 'OPTIONS',
+      headers: { 'upload-draft-interop-version': '9', ...end(9) },
+    }
+    const reply = await send({ ...query, url: `${site.origin}/files` })
     expect(reply.status).toBe(200)
     expectNothingOfTheDraft(reply)
-    const told = (await send({ ...asked, url: `${before.origin}/files` })).headers
-    const { 'upload-limit': _, 'accept-patch': __, date: ___, ...rest } = told
+    const headers = (await send({ ...query, url: `${before.origin}/files` })).headers
+    const { 'upload-limit': _, 'accept-patch': __, date: ___, ...rest } = headers
     expect(reply.headers).toMatchObject(rest)
     expect(reply.headers['tus-max-size']).toBe('1000')
   })
 
-  test('tus works, also for a client whose system adds headers of the draft', async () => {
+  test('does not affect tus, even for a client whose system adds draft headers', async () => {
     const site = await serve({ disable })
     const system = { 'upload-draft-interop-version': '8', ...end(8) }
     const url = await createUpload(site, { 'upload-length': '11', ...system })
@@ -110,12 +113,12 @@ describe("disable: ['ietf-draft']", () => {
     expect(await download(url)).toBe('hello world')
     expect((await remove(url)).status).toBe(204)
     expect((await post(site, { 'upload-length': '5' }, 'hello')).status).toBe(201)
-    // HEAD needs no mark of tus.
+    // HEAD does not need Tus-Resumable.
     const other = await createUpload(site)
     expect((await ask('HEAD', other, 9)).headers).toMatchObject({ 'upload-offset': '0' })
   })
 
-  test('an upload of the draft can still be removed and downloaded', async () => {
+  test('still allows removal and download of a draft upload', async () => {
     const composer = memoryComposer()
     const full = await serve({ composer })
     const site = await serve({ composer, disable })
@@ -127,7 +130,7 @@ describe("disable: ['ietf-draft']", () => {
   })
 })
 
-describe.each(versions)('extensions of tus that count for the draft, version %s', (version) => {
+describe.each(versions)('tus extensions that count for the draft, version %s', (version) => {
   test('creation', async () => {
     const site = await serve({ disable: ['creation'] })
     const reply = await create(site, version, 'hello', end(version))
@@ -154,7 +157,7 @@ describe.each(versions)('extensions of tus that count for the draft, version %s'
     expect((await create(site, version, 'hello', end(version))).status).toBe(201)
   })
 
-  test('others do not', async () => {
+  test('other extensions do not', async () => {
     const disable: Feature[] = [
       ...(['creation-with-upload', 'creation-defer-length', 'concatenation'] as const),
       'checksum-trailer',
@@ -167,7 +170,7 @@ describe.each(versions)('extensions of tus that count for the draft, version %s'
     expect(await download(url)).toBe('hello world')
   })
 
-  test('without download GET tells the state, of a complete upload too', async () => {
+  test('GET without download returns the state, even of a complete upload', async () => {
     const site = await serve({ disable: ['download'] })
     const url = urlIn(await create(site, version, 'hello', end(version)), site)
     for (const named of [version, undefined]) {

@@ -15,7 +15,7 @@ describe('disable', () => {
     return String(reply.headers['tus-extension'] ?? '')
   }
 
-  test('nothing by default: what the stores can do is offered', async () => {
+  test('disables nothing by default, so all features of the stores are offered', async () => {
     expect(await extensionsOf({ expiration: { after: 1000 } })).toBe(all)
     expect(await extensionsOf({})).toBe(all.replace('expiration,', ''))
     const composer = new StoreComposer()
@@ -58,7 +58,7 @@ describe('disable', () => {
     expect(reply.headers['tus-version']).toBe('1.0.0')
   })
 
-  test('requests that use what is disabled are refused', async () => {
+  test('refuses requests for disabled features', async () => {
     const composer = memoryComposer()
     const full = await serve({ composer })
     const finished =

@@ -46,7 +46,7 @@ test('the application chooses disposition, name, type and headers per upload and
   expect([state.status, state.headers['cache-control']]).toEqual([412, 'no-store'])
 })
 
-test('Vary of the application comes to that of CORS', async () => {
+test('Vary of the application is added to that of CORS', async () => {
   const { get } = await serveUpload({
     cors: { origins: ['https://example.org'] },
     download: () => ({ headers: { vary: 'Accept', 'cache-control': 'public' } }),
@@ -56,7 +56,7 @@ test('Vary of the application comes to that of CORS', async () => {
   }
 })
 
-test('what the application leaves out is as without the option', async () => {
+test('members that the application omits keep their defaults', async () => {
   const { get: plain } = await serveUpload({})
   const { get: chosen } = await serveUpload({ download: () => {} })
   const { get: named } = await serveUpload({ download: () => ({ contentType: 'text/plain' }) })
@@ -68,7 +68,7 @@ test('what the application leaves out is as without the option', async () => {
   const { headers } = await chosen()
   expect(pick(headers)).toEqual([...expected, caching])
   expect(headers['content-security-policy']).toBe('sandbox')
-  // The list of types that may be shown in place holds for a type that was chosen, too.
+  // A chosen type must be on the list of types for inline display, too.
   expect(pick((await named()).headers)).toEqual(['text/plain', 'inline; filename="a.pdf"', caching])
 })
 
@@ -90,7 +90,7 @@ const wrong: readonly unknown[] = [
   'inline',
 ]
 
-test('what cannot be sent is 500 and logged, and sends nothing of the content', async () => {
+test('an invalid choice is 500 and logged, and sends none of the content', async () => {
   for (const result of [...wrong, new Error('broken')]) {
     const logger = keptLog()
     const { get } = await serveUpload({
@@ -110,7 +110,7 @@ test('what cannot be sent is 500 and logged, and sends nothing of the content', 
   }
 })
 
-test('who may not read is not asked about, and a secret of the store is not shown', async () => {
+test('the option is not called for a client that may not read, and secrets of the store stay hidden', async () => {
   const seen: unknown[] = []
   const { get } = await serveUpload({
     hooks: {
@@ -127,7 +127,7 @@ test('who may not read is not asked about, and a secret of the store is not show
   expect(seen).toEqual([expect.not.objectContaining({ secret: expect.anything() })])
 })
 
-test('an option that is no function is refused', async () => {
+test('an option that is not a function is refused', async () => {
   await expect(serve({ download: 'inline' as never })).rejects.toThrow(
     "createHandler: option 'download' must be a function, not 'inline'",
   )

@@ -8,15 +8,19 @@ import { calm } from '../support/stages.js'
 
 const records = 500
 
-/** The milliseconds of the slow store's `get`, of which a few dozen fill a turn of the event loop. */
+/**
+ * Milliseconds of each `get` of the slow store. A few dozen of them fill a turn of the event loop.
+ */
 const slow = 0.2
 
-/** A fake: reads each record in the event loop, in a time that does not depend on the machine. */
+/**
+ * A fake that reads each record in the event loop, in a time that does not depend on the machine.
+ */
 class SlowInfoStore extends MemoryInfoStore {
   #turns = 0
   #lastTurn = -1
   #reads = 0
-  /** The most records that were read in one turn of the event loop. */
+  /** The maximum number of records that were read in one turn of the event loop. */
   most = 0
 
   override async get(...args: Parameters<MemoryInfoStore['get']>) {
@@ -44,7 +48,7 @@ async function filled() {
   return { store, infoStore }
 }
 
-describe('requests get their turn during', () => {
+describe('other requests are served during', () => {
   test.each(['removeExpired', 'finishPending'] as const)('uploads.%s', async (method) => {
     const { store, infoStore } = await filled()
     const composer = new StoreComposer().use(store, infoStore)
@@ -61,7 +65,7 @@ describe('requests get their turn during', () => {
     expect(infoStore.most).toBeLessThan(records / 4)
   })
 
-  test('the search of a store for what has expired', async () => {
+  test('the search of a store for expired uploads', async () => {
     const { infoStore } = await filled()
     const expired = infoStore.expired(new Date(0), { signal: new AbortController().signal })
     for await (const id of expired) expect(id).toBeUndefined()

@@ -7,7 +7,7 @@ import { listen, memoryComposer, sendRaw, serve, until, type Site } from '../sup
 
 const long = `Upload-Metadata: a ${'A'.repeat(200_000)}\r\n`
 
-/** Sends the parts one after the other, each when the server has read the one before. */
+/** Sends the parts one after the other, each after the server has read the previous one. */
 async function sendParts(
   { port, server }: Pick<Site, 'port' | 'server'>,
   parts: readonly string[],
@@ -38,7 +38,7 @@ async function overflow(options: Partial<HandlerOptions>, before = '', after = '
 }
 
 describe('headers that are too large', () => {
-  test('are answered 431 with a code and a sentence', async () => {
+  test('get 431 with a code and a sentence', async () => {
     const reply = await overflow({})
     expect(reply).toMatch(/^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/)
     expect(reply).toMatch(/\r\nconnection: close\r\n/i)
@@ -46,16 +46,16 @@ describe('headers that are too large', () => {
     expect(reply).not.toMatch(/access-control/i)
   })
 
-  test('can be read by pages of all origins when these are allowed', async () => {
+  test('are readable for pages of all origins when these are allowed', async () => {
     const reply = await overflow({ cors: true })
     expect(reply).toMatch(/\r\naccess-control-allow-origin: \*\r\n/)
   })
 
-  test('can be read by an allowed origin that is in the part of the head that was read last', async () => {
+  test('are readable for an allowed origin in the part of the head that was read last', async () => {
     const cors = { origins: 'https://example.org', credentials: true }
     const site = await serve({ cors })
     const first = `POST /files HTTP/1.1\r\nHost: a\r\nUpload-Metadata: a ${'A'.repeat(50_000)}\r\n`
-    // Node hands over what it read last.
+    // Node passes on the part that it read last.
     const second = `X: y\r\nOrigin: https://example.org\r\nX: ${'A'.repeat(20_000)}\r\n\r\n`
     const reply = await sendParts(site, [first, second])
     expect(reply).toMatch(/^HTTP\/1\.1 431 [^]*allow-origin: https:\/\/example\.org\r\n/)
@@ -63,7 +63,7 @@ describe('headers that are too large', () => {
     expect(foreign).not.toMatch(/access-control/i)
   })
 
-  test('are answered although the function that allows origins fails, and the server lives on', async () => {
+  test('get a response even if the function that allows origins fails, and the server continues', async () => {
     const cors = { origins: (origin: string) => new URL(origin).hostname === 'example.org' }
     const reply = await overflow({ cors }, '', 'Origin: nonsense\r\n')
     const site = await serve({ cors })
@@ -75,7 +75,7 @@ describe('headers that are too large', () => {
     }
   })
 
-  test('do not stop the event loop, whatever their Origin', async () => {
+  test('do not block the event loop, with any Origin', async () => {
     const site = await serve({ cors: { origins: 'https://example.org' } })
     const first = `POST /files HTTP/1.1\r\nHost: a\r\nX: ${'A'.repeat(50_000)}\r\n`
     const second = `X: y\r\nOrigin:${' '.repeat(30_000)}${'a '.repeat(15_000)}`
@@ -85,7 +85,7 @@ describe('headers that are too large', () => {
   test.each([
     ['', `GET /next HTTP/1.1\r\nHost: a\r\n\r\n`],
     ['Expect: 100-continue\r\n', ''],
-  ])('are never answered in the middle of another response (%j, %j)', async (headers, next) => {
+  ])('never get a response in the middle of another one (%j, %j)', async (headers, next) => {
     const application: RequestListener = (request, response) => {
       if (request.url === '/next') return
       response.writeHead(200, { 'content-length': '1000' }).write('begun')
@@ -98,7 +98,7 @@ describe('headers that are too large', () => {
     expect(reply).not.toMatch(/431|ERR_/)
   })
 
-  test('are answered likewise by an application that the handler is mounted in', async () => {
+  test('get the same response from an application that the handler is mounted in', async () => {
     const handler = createHandler({ basePath: '/files', composer: memoryComposer(), cors: true })
     const application: RequestListener = (request, response) => void handler(request, response)
     const server = createUploadServer(application, { handler })
@@ -108,7 +108,7 @@ describe('headers that are too large', () => {
   })
 })
 
-test('a request that is malformed is answered as Node does', async () => {
+test('a malformed request gets the response of Node', async () => {
   const { port } = await serve()
   const own = http.createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void own.close())
@@ -120,7 +120,7 @@ test('a request that is malformed is answered as Node does', async () => {
   }
 })
 
-test('a clientError listener of the application replaces this', async () => {
+test('a clientError listener of the application replaces this one', async () => {
   const { port, server } = await serve()
   server.on('clientError', (_, socket) => socket.end('HTTP/1.1 418 Own\r\n\r\n'))
   expect(await sendRaw(port, 'nonsense\r\n\r\n')).toBe('HTTP/1.1 418 Own\r\n\r\n')

@@ -18,12 +18,12 @@ const idsOf = (found: readonly ListedUpload[]) => found.map(({ id }) => id)
 const at = '2026-03-04T05:06:07.000Z'
 
 describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
-  test('lists nothing where there is nothing', async () => {
+  test('lists nothing when there is no upload', async () => {
     const { handler } = await serve({ composer: await compose() })
     expect(await collected(handler.uploads.list())).toEqual([])
   })
 
-  test('lists 1,500 uploads once, all of them or in pages', async () => {
+  test('lists 1,500 uploads once, all at once or in pages', async () => {
     const composer = await compose()
     const { infoStore } = composer.slots()
     const ids = Array.from({ length: 1500 }, (_, i) => `u${i}`).sort()
@@ -42,7 +42,7 @@ describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
     expect(pages.flat()).toEqual(ids)
   })
 
-  test('says where each stands, and filters by that', async () => {
+  test('returns the state and offset of each upload, and filters by state', async () => {
     const site = await serve({ composer: await compose() })
     const { uploads } = site.handler
     const create = () => createUpload(site, { 'upload-length': '5' })
@@ -89,7 +89,7 @@ describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
     expect(JSON.stringify(found)).not.toContain('hidden')
   })
 
-  test('goes on while uploads are created and removed', async () => {
+  test('continues while uploads are created and removed', async () => {
     const composer = await compose()
     const infoStore = composer.slots().infoStore!
     const ids = Array.from({ length: 100 }, (_, i) => `u${100 + i}`)
@@ -118,7 +118,7 @@ describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
   })
 })
 
-test('uploads.list shows what cannot be read, and the others', async () => {
+test('uploads.list includes unreadable uploads, and the others', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory) })
   const ids = [idOf(await createUpload(site)), idOf(await createUpload(site))]

@@ -28,7 +28,7 @@ describe('location', () => {
     'x-forwarded-prefix': '/api',
   }
 
-  test('is a path by default, and proxies are not believed', async () => {
+  test('is a path by default, and ignores proxies', async () => {
     expect(await locationOf({})).toBe('/files/a')
     expect(await locationOf({}, forwarded)).toBe('/files/a')
     expect(await locationOf({ location: 'absolute' }, forwarded)).toBe(
@@ -36,7 +36,7 @@ describe('location', () => {
     )
   })
 
-  test('follows the Host, and proxies that are trusted', async () => {
+  test('follows the Host and trusted proxies', async () => {
     const absolute = { location: 'absolute', trustProxy: true } as const
     expect(await locationOf({ location: 'absolute' }, { host: 'up.example:8080' })).toBe(
       'http://up.example:8080/files/a',
@@ -47,7 +47,7 @@ describe('location', () => {
     expect(await locationOf(absolute, standard)).toBe('https://a.example/files/a')
   })
 
-  test('believes so many proxies, and no client before them', async () => {
+  test('trusts that many proxies, and no client in front of them', async () => {
     const chain = {
       'x-forwarded-host': 'evil.example, example.org',
       'x-forwarded-proto': 'http, https',
@@ -75,14 +75,14 @@ describe('generateId', () => {
   })
 
   test.each(['', '../a', '.a', 'a/b', 'a b', 'x'.repeat(129), undefined, 7])(
-    'that returns %o is refused',
+    'refuses the result %o',
     async (id) => {
       const site = await serve({ logger: keptLog(), generateId: () => id as string })
       expect((await post(site, { 'upload-length': '0' })).status).toBe(422)
     },
   )
 
-  test('by default makes ids that nobody can guess', async () => {
+  test('makes ids by default that no client can guess', async () => {
     const site = await serve()
     const ids = new Set<string>()
     for (let count = 0; count < 20; count++) ids.add(await createUpload(site))
@@ -92,7 +92,7 @@ describe('generateId', () => {
 })
 
 describe('the rest of the URLs', () => {
-  test('is passed on, or answered 404', async () => {
+  test('is passed on, or gets 404', async () => {
     const handler = make({})
     const passed: string[] = []
     const server = http.createServer((request, response) => {

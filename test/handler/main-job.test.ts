@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { chunk as bytes, serve, tus } from '../support/serve.js'
 
-test('an upload in pieces arrives whole, can be read and removed', async () => {
+test('an upload in pieces arrives complete, can be read and removed', async () => {
   const { origin } = await serve()
   const data = randomBytes(300_000)
   const created = await fetch(`${origin}/files`, {
@@ -62,7 +62,7 @@ test('a checksum that does not match discards the chunk', async () => {
   expect([right.status, right.headers.get('upload-offset')]).toEqual([204, '5'])
 })
 
-test('partial uploads are joined', async () => {
+test('partial uploads are concatenated', async () => {
   const { origin } = await serve()
   const urls: string[] = []
   for (const text of ['hello ', 'world']) {

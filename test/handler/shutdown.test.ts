@@ -6,7 +6,7 @@ import { createUpload, listen, memoryComposer, openPatch, serve, until } from '.
 import { newGate, media, offsetOf, slowStore, storeWith } from '../support/stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
-  test('a running PATCH ends, keeps what came, and is told how much that is', async () => {
+  test('a running PATCH ends, keeps what arrived, and reports its offset', async () => {
     const composer = await compose()
     const site = await serve({ composer, idleTimeout: 60_000 })
     const url = await createUpload(site, { 'upload-length': '10' })
@@ -27,7 +27,7 @@ describe.each(media)('with %s', (_, compose) => {
   })
 })
 
-test('a PATCH that has not come to its body yet ends, too', async () => {
+test('a PATCH that has not reached its body yet ends, too', async () => {
   const composer = memoryComposer()
   const store = composer.slots().dataStore!
   const slow = newGate()
@@ -83,7 +83,7 @@ test('a request on an open connection is refused with 503 while the server stops
   await shutdown
 })
 
-test('a server whose store hangs is closed all the same, in bounded time', async () => {
+test('a server whose store hangs closes in limited time', async () => {
   const composer = memoryComposer()
   const slow = newGate()
   composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
@@ -110,7 +110,7 @@ test('idle connections and silent clients do not keep the server open', async ()
   agent.destroy()
 })
 
-test('an application that the handler is mounted in names the handler', async () => {
+test('an application that the handler is mounted in passes the handler', async () => {
   const site = await serve()
   const app: http.RequestListener = (request, response) => void site.handler(request, response)
   const server = createUploadServer(app, { handler: site.handler })

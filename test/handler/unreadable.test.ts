@@ -11,7 +11,7 @@ import {
 } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 
-/** Ways in which a record cannot be read. */
+/** Ways to make a record unreadable. */
 const damages: readonly ((path: string) => Promise<unknown>)[] = [
   async (path) => writeFile(path, (await readFile(path, 'utf8')).replace(':5', ':6')),
   (path) => writeFile(path, ''),
@@ -20,7 +20,7 @@ const damages: readonly ((path: string) => Promise<unknown>)[] = [
   async (path) => [await rm(path), await symlink(path, path)],
 ]
 
-test('uploads whose records cannot be read do not keep others from being removed or finished', async () => {
+test('uploads with unreadable records do not prevent others from being removed or finished', async () => {
   const directory = await temporaryDirectory()
   const logger = keptLog()
   let scans = false

@@ -49,7 +49,7 @@ describe('handler.uploads', () => {
     await expect(uploads.read('none')).rejects.toMatchObject({ code: 'ERR_UPLOAD_NOT_FOUND' })
   })
 
-  test('read rejects when its signal aborts before or while the store opens, and no stream fails unheard', async () => {
+  test('read rejects when its signal aborts before or while the store opens, without an unhandled error of a stream', async () => {
     const composer = memoryComposer()
     const reason = new Error('enough')
     const controller = new AbortController()
@@ -70,7 +70,7 @@ describe('handler.uploads', () => {
     expect(opened).toBe(1)
   })
 
-  test('terminate, also when clients may not, and ends who writes', async () => {
+  test('terminate works even if clients may not, and ends an active request', async () => {
     const directory = await temporaryDirectory()
     const site = await serve({
       composer: fileComposer(directory),
@@ -100,7 +100,7 @@ describe('handler.uploads', () => {
     expect(await offsetOf(url)).toBe(0)
   })
 
-  test('removeExpired removes what has expired, and neither what is finished nor what is written', async () => {
+  test('removeExpired removes expired uploads, but none that is finished or being written', async () => {
     const site = await serve({ expiration: { after: 3_600_000 }, takeoverAfter: 60_000 })
     const idle = await createUpload(site, { 'upload-length': '5' })
     const full = await createUpload(site, { 'upload-length': '5' })
@@ -122,7 +122,7 @@ describe('handler.uploads', () => {
     expect(await offsetOf(busy)).toBe(10)
   })
 
-  test('removeExpired ends when it is told to', async () => {
+  test('removeExpired stops when its signal aborts', async () => {
     const site = await serve({ expiration: { after: 1 } })
     await createUpload(site)
     const abort = new AbortController()
@@ -132,7 +132,7 @@ describe('handler.uploads', () => {
     )
   })
 
-  test('an upload that still receives data is given more time', async () => {
+  test('an upload that still receives data gets more time', async () => {
     const site = await serve({ expiration: { after: 3_600_000 }, takeoverAfter: 60_000 })
     const url = await createUpload(site, { 'upload-length': '20' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '20' })
@@ -153,7 +153,7 @@ describe('handler.uploads', () => {
     expect(await site.handler.uploads.removeExpired()).toBe(0)
   })
 
-  test('sweepEvery removes by itself', async () => {
+  test('sweepEvery removes expired uploads without a call', async () => {
     const site = await serve({ expiration: { after: 1, sweepEvery: 5 } })
     const url = await createUpload(site)
     await until(

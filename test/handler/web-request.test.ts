@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createHandler, type Handler } from 'tuskit'
 import { memoryComposer } from '../support/serve.js'
 
-/** The handler as a program without types calls it. */
+/** The handler without its types, as a JavaScript program calls it. */
 type Misused = (...parameters: unknown[]) => Promise<void>
 
 const handler: Handler = createHandler({ basePath: '/files', composer: memoryComposer() })
@@ -10,7 +10,7 @@ const misused = handler as unknown as Misused
 const web = () => new Request('http://localhost/files', { method: 'POST' })
 
 describe('a handler that is not called with the request and response of Node', () => {
-  test('throws one error that says what it takes, for a web Request', () => {
+  test('throws one error that says what it accepts, for a web Request', () => {
     const sentence = /web Request; it takes the request and response of node:http/
     for (const rest of [[], [{ params: {} }], [undefined]]) {
       expect(() => misused(web(), ...rest)).toThrow(TypeError)
@@ -18,7 +18,7 @@ describe('a handler that is not called with the request and response of Node', (
     }
   })
 
-  test('says what it got otherwise', () => {
+  test('names the argument otherwise', () => {
     class Context {}
     expect(() => misused(new Context(), () => {})).toThrow(/called with Context and function;/)
     expect(() => misused()).toThrow(/called with undefined and undefined;/)

@@ -20,7 +20,7 @@ describe('access', () => {
   /** A site whose hook refuses one action. */
   const refusing = (action: AccessAction) =>
     serve({
-      hooks: { access: (asked) => (asked.action === action ? { reject: true } : undefined) },
+      hooks: { access: (call) => (call.action === action ? { reject: true } : undefined) },
     })
 
   test.each<[AccessAction, (url: string, origin: string) => Promise<Reply>]>([
@@ -44,34 +44,34 @@ describe('access', () => {
     }
   })
 
-  test('is asked for a final upload and for each of its parts, once', async () => {
-    const asked: [AccessAction, string | undefined][] = []
+  test('runs once for a final upload and once for each of its parts', async () => {
+    const calls: [AccessAction, string | undefined][] = []
     const site = await serve({
-      hooks: { access: ({ action, upload }) => void asked.push([action, upload?.id]) },
+      hooks: { access: ({ action, upload }) => void calls.push([action, upload?.id]) },
     })
     const urls: string[] = []
     for (const text of ['a', 'b']) {
       const headers = { 'upload-length': '1', 'upload-concat': 'partial' }
       urls.push((await post(site, headers, text)).headers.location!)
     }
-    asked.length = 0
+    calls.length = 0
     const [a, b] = urls
     const reply = await post(site, { 'upload-concat': `final;${a} ${b} ${a}` })
     expect(reply.status).toBe(201)
-    expect(asked).toEqual([
+    expect(calls).toEqual([
       ['create', undefined],
       ['concatenate', idOf(a!)],
       ['concatenate', idOf(b!)],
     ])
   })
 
-  test('is not asked for OPTIONS', async () => {
+  test('does not run for OPTIONS', async () => {
     const site = await serve({ hooks: { access: () => ({ reject: true }) } })
     const { status } = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
     expect(status).toBe(200)
   })
 
-  test('decides the answer', async () => {
+  test('determines the response', async () => {
     const site = await serve({
       hooks: {
         access: () => ({
@@ -83,7 +83,7 @@ describe('access', () => {
     expect([status, headers['www-authenticate'], text]).toEqual([401, 'Basic', 'who?'])
   })
 
-  test('comes before verdicts and traces, which are not for everybody', async () => {
+  test('runs before rejections and tombstones are revealed, since not every client may see them', async () => {
     const composer = memoryComposer()
     const first = await serve({ composer, hooks: { preFinish: () => ({ reject: true }) } })
     const url = await createUpload(first, { 'upload-length': '5' })
@@ -100,7 +100,7 @@ describe('access', () => {
     }
   })
 
-  test('refuses before the body is looked at, and before a running request is touched', async () => {
+  test('refuses before the body is read, and before a running request is ended', async () => {
     let allowed = true
     const site = await serve({
       idleTimeout: 60_000,

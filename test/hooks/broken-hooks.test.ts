@@ -3,7 +3,7 @@ import type { Hooks } from 'tuskit'
 import { createUpload, head, patch, post, remove, serve, type Reply } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 
-describe('an answer that is none', () => {
+describe('an invalid result of a hook', () => {
   /** Sends what makes the hook run, and returns the reply to that. */
   const drive: Record<string, (hooks: Hooks) => Promise<[Reply, number]>> = {
     async access(hooks) {
@@ -28,7 +28,7 @@ describe('an answer that is none', () => {
       return [await remove(await createUpload(site)), log.lines.length]
     },
   }
-  const answers: [string, unknown][] = [
+  const results: [string, unknown][] = [
     ['a misspelt member', { rejected: true }],
     ['another misspelt member', { Reject: true }],
     ['false', false],
@@ -39,19 +39,19 @@ describe('an answer that is none', () => {
     ['a web response', new Response('no', { status: 403 })],
     ['a map', new Map([['reject', true]])],
     ['a list', []],
-    ['a status that is none', { reject: { status: 42 } }],
+    ['an invalid status', { reject: { status: 42 } }],
     ['a header that cannot be sent', { reject: { headers: { 'x-a': 'b\r\nc: d' } } }],
     ['a reason that is a web response', { reject: new Response('no', { status: 401 }) }],
     ['a reason that is an error', { reject: new Error('no') }],
     ['headers of the Fetch API', { reject: { headers: new Headers({ 'x-a': 'b' }) } }],
-    ['a body that is no text', { reject: { body: { error: 1 } } }],
-    ['a misspelt member of the answer', { reject: { statusCode: 403 } }],
+    ['a body that is not text', { reject: { body: { error: 1 } } }],
+    ['a misspelt member of the response', { reject: { statusCode: 403 } }],
   ]
   const cases = Object.keys(drive).flatMap((hook) =>
-    answers.map(([what, answer]) => [what, hook, answer] as const),
+    results.map(([what, result]) => [what, hook, result] as const),
   )
-  test.each(cases)('%s, from %s, is an error, not consent', async (_, hook, answer) => {
-    const [reply, lines] = await drive[hook]!({ [hook]: () => answer })
+  test.each(cases)('%s, from %s, is an error, not consent', async (_, hook, result) => {
+    const [reply, lines] = await drive[hook]!({ [hook]: () => result })
     expect(reply.status).toBe(500)
     expect(reply.text).toContain('ERR_HOOK_FAILED')
     expect(lines).toBe(1)
@@ -68,11 +68,11 @@ describe('an answer that is none', () => {
     expect([reply.status, reply.text.split(':')[0]]).toEqual([500, 'ERR_HOOK_FAILED'])
   })
 
-  test('from pre-finish, is asked again and records nothing', async () => {
-    const answers = [{ response: { status: 404 } }, { response: { status: 200, body: 'fine' } }]
+  test('makes preFinish run again, and records nothing', async () => {
+    const results = [{ response: { status: 404 } }, { response: { status: 200, body: 'fine' } }]
     const site = await serve({
       logger: keptLog(),
-      hooks: { preFinish: () => answers.shift()! },
+      hooks: { preFinish: () => results.shift()! },
     })
     const url = await createUpload(site, { 'upload-length': '1' })
     expect((await patch(url, 0, 'a')).status).toBe(500)
@@ -88,14 +88,14 @@ describe('instances of classes', () => {
     }
   }
 
-  test('refuse by what they inherit', async () => {
-    for (const answer of [new Refusal(), Object.create({ reject: true }) as Refusal]) {
-      const site = await serve({ hooks: { access: () => answer } })
+  test('may reject with inherited members', async () => {
+    for (const result of [new Refusal(), Object.create({ reject: true }) as Refusal]) {
+      const site = await serve({ hooks: { access: () => result } })
       expect((await post(site, { 'upload-length': '5' })).status).toBe(403)
     }
   })
 
-  test('answer by what they inherit', async () => {
+  test('may respond with inherited members', async () => {
     class Unauthorized {
       get status(): number {
         return 401
@@ -105,11 +105,11 @@ describe('instances of classes', () => {
     expect((await post(site, { 'upload-length': '5' })).status).toBe(401)
   })
 
-  test('serve as hooks, with methods that use their fields', async () => {
+  test('may be hooks, with methods that use their fields', async () => {
     class Service {
-      readonly #answer = { reject: true } as const
+      readonly #result = { reject: true } as const
       access() {
-        return this.#answer
+        return this.#result
       }
     }
     const site = await serve({ hooks: new Service() })

@@ -24,7 +24,7 @@ interface Call {
   readonly extra: Readonly<Record<string, unknown>>
 }
 
-/** Hooks that agree with everything and note their calls. */
+/** Hooks that agree to everything and record their calls. */
 function noting(calls: Call[]): Hooks {
   const note =
     (hook: string) =>
@@ -57,7 +57,7 @@ function noting(calls: Call[]): Hooks {
   }
 }
 
-test('the whole life of an upload, in order, with payloads and derived event ids', async () => {
+test('the hooks run in order during the life of an upload, with payloads and derived event ids', async () => {
   const calls: Call[] = []
   const site = await serve({ hooks: noting(calls), progressInterval: 1 })
   const url = await createUpload(site, { 'upload-length': '10' })
@@ -97,7 +97,7 @@ test('the whole life of an upload, in order, with payloads and derived event ids
   ])
 })
 
-/** The names of the hooks that ran, without access. */
+/** Returns the names of the hooks that ran, without access. */
 async function namesAfter(work: (site: Site) => Promise<unknown>): Promise<string[]> {
   const calls: Call[] = []
   const site = await serve({ hooks: noting(calls) })
@@ -125,7 +125,7 @@ test('a creation with some bytes is created', async () => {
   expect(await namesAfter((site) => post(site, { 'upload-length': '6' }, 'hello'))).toEqual(created)
 })
 
-test('partial uploads are not finished for hooks, the final one is', async () => {
+test('finish hooks run for the final upload, not for partial ones', async () => {
   const names = await namesAfter(async (site) => {
     const headers = { 'upload-length': '5', 'upload-concat': 'partial' }
     const { location } = (await post(site, headers, 'hello')).headers
@@ -135,7 +135,7 @@ test('partial uploads are not finished for hooks, the final one is', async () =>
   expect(names).toEqual([...created, ...finished])
 })
 
-test('a final upload that waits for its parts is finished when they are', async () => {
+test('a final upload that waits for its parts is finished once they are', async () => {
   const calls: Call[] = []
   const site = await serve({ hooks: noting(calls) })
   const partial = await post(site, { 'upload-length': '5', 'upload-concat': 'partial' })
@@ -150,7 +150,7 @@ test('a final upload that waits for its parts is finished when they are', async 
   expect(calls.filter(({ hook }) => hook === 'preFinish').map((call) => call.id)).toEqual([id])
 })
 
-test("the application's own calls ask neither access nor the pre-create hook, and have no request", async () => {
+test("the application's own calls run neither access nor preCreate, and have no request", async () => {
   const calls: Call[] = []
   const site = await serve({ hooks: noting(calls) })
   const url = await createUpload(site)
@@ -165,7 +165,7 @@ test("the application's own calls ask neither access nor the pre-create hook, an
 })
 
 describe('post-finish', () => {
-  test('runs after the answer, once, and nothing comes after it', async () => {
+  test('runs once, after the response, as the last hook', async () => {
     const calls: string[] = []
     const slow = newGate()
     const site = await serve({
@@ -179,7 +179,7 @@ describe('post-finish', () => {
       },
     })
     const url = await createUpload(site, { 'upload-length': '5' })
-    // The hook does not end, and the answer is here.
+    // The hook still runs, and the response has arrived.
     expect((await patch(url, 0, 'hello')).status).toBe(204)
     await slow.reached
     expect((await patch(url, 5, '')).status).toBe(204)
@@ -190,9 +190,11 @@ describe('post-finish', () => {
     expect(calls.at(-1)).toBe('post-finish')
   })
 
-  test('runs also when the client does not wait for its answer', async () => {
-    const site = await serve({ hooks: { postFinish: ({ upload }) => void told.push(upload.id) } })
-    const told: string[] = []
+  test('runs even if the client does not wait for its response', async () => {
+    const site = await serve({
+      hooks: { postFinish: ({ upload }) => void finished.push(upload.id) },
+    })
+    const finished: string[] = []
     const url = await createUpload(site, { 'upload-length': '5' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '5' })
     request.end('hello', () => request.destroy())
@@ -202,25 +204,25 @@ describe('post-finish', () => {
       (offset) => offset === 5,
     )
     await site.server.stop()
-    expect(told).toEqual([idOf(url)])
+    expect(finished).toEqual([idOf(url)])
   })
 
-  test('is not told of a rejected upload', async () => {
-    const told: string[] = []
+  test('does not run for a rejected upload', async () => {
+    const finished: string[] = []
     const site = await serve({
       hooks: {
         preFinish: () => ({ reject: true }),
-        postFinish: ({ upload }) => void told.push(upload.id),
+        postFinish: ({ upload }) => void finished.push(upload.id),
       },
     })
     const url = await createUpload(site, { 'upload-length': '5' })
     expect((await patch(url, 0, 'hello')).status).toBe(400)
     await site.server.stop()
-    expect(told).toEqual([])
+    expect(finished).toEqual([])
   })
 })
 
-test('events of one upload wait for each other; other uploads do not', async () => {
+test('events of one upload wait for each other, but not for those of other uploads', async () => {
   const order: string[] = []
   const slow = newGate()
   let first: string | undefined
@@ -250,7 +252,7 @@ test('events of one upload wait for each other; other uploads do not', async () 
   expect(order.slice(2)).toEqual([`post-create ${ids[0]}`, `post-finish ${ids[0]}`])
 })
 
-test('the record outlives the post-terminate hook', async () => {
+test('the record exists until postTerminate has run', async () => {
   const composer = memoryComposer()
   const { infoStore } = composer.slots()
   const slow = newGate()
@@ -264,7 +266,7 @@ test('the record outlives the post-terminate hook', async () => {
   expect(await infoStore!.get(idOf(url), calm)).toBeUndefined()
 })
 
-test('what post hooks throw is logged, and changes nothing', async () => {
+test('errors of post hooks are logged, and change nothing', async () => {
   const log = keptLog()
   const fail = () => {
     throw new Error('hook')

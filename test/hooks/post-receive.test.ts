@@ -10,7 +10,7 @@ import {
 } from '../support/serve.js'
 
 describe('post-receive', () => {
-  test('stops an upload for good', async () => {
+  test('stops an upload permanently', async () => {
     const site = await serve({
       progressInterval: 1,
       idleTimeout: 60_000,
@@ -28,7 +28,7 @@ describe('post-receive', () => {
     expect((await patch(url, 5, 'more')).status).toBe(422)
   })
 
-  test('is told offsets that are stored, never falling, one at a time', async () => {
+  test('gets stored offsets, in ascending order, one at a time', async () => {
     const offsets: number[] = []
     let running = 0
     const { signal } = new AbortController()
@@ -52,7 +52,7 @@ describe('post-receive', () => {
       request.write('0123456789')
       await until(
         async () => offsets,
-        (told) => (told.at(-1) ?? 0) >= sent + 10 || sent === 90,
+        (offsets) => (offsets.at(-1) ?? 0) >= sent + 10 || sent === 90,
       )
     }
     request.end()

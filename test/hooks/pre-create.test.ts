@@ -17,7 +17,7 @@ import {
 import { keptLog, offsetOf } from '../support/stages.js'
 
 describe('pre-create', () => {
-  test('refuses, and nothing exists', async () => {
+  test('refuses, and no upload exists', async () => {
     const composer = memoryComposer()
     const site = await serve({
       composer,
@@ -80,7 +80,7 @@ describe('pre-create', () => {
     }
   })
 
-  test('gets 422 for an id that is taken, and the upload that has it goes on', async () => {
+  test('gets 422 for an id that is taken, whose upload continues', async () => {
     const site = await serve({ idleTimeout: 60_000, hooks: { preCreate: () => ({ id: 'one' }) } })
     const url = await createUpload(site, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
@@ -95,13 +95,13 @@ describe('pre-create', () => {
   })
 
   test.each<[string, object, string]>([
-    ['an id that is none', { id: '../x' }, 'ERR_INVALID_UPLOAD_ID'],
+    ['an invalid id', { id: '../x' }, 'ERR_INVALID_UPLOAD_ID'],
     ['a place that the store does not know', { place: { bucket: 'x' } }, 'ERR_INVALID_PLACE'],
     ['a place outside the store', { place: { path: '../secret' } }, 'ERR_INVALID_PLACE'],
-  ])('gets 422 for %s, which is logged', async (_, verdict, code) => {
+  ])('gets 422 for %s, and the log has it', async (_, result, code) => {
     const log = keptLog()
     const composer = fileComposer(await temporaryDirectory())
-    const site = await serve({ composer, logger: log, hooks: { preCreate: () => verdict } })
+    const site = await serve({ composer, logger: log, hooks: { preCreate: () => result } })
     const reply = await post(site, { 'upload-length': '1' })
     expect([reply.status, reply.text.split(':')[0]]).toEqual([422, code])
     expect(reply.text).not.toContain('secret')
@@ -109,13 +109,13 @@ describe('pre-create', () => {
   })
 
   test.each<[string, object]>([
-    ['an id that is no text', { id: 7 }],
+    ['an id that is not a string', { id: 7 }],
     ['a metadata key that cannot be sent', { metadata: { 'a b': 'c' } }],
-    ['a metadata value that is no text', { metadata: { a: 7 } }],
-  ])('fails with %s', async (_, verdict) => {
+    ['a metadata value that is not a string', { metadata: { a: 7 } }],
+  ])('fails with %s', async (_, result) => {
     const log = keptLog()
     const composer = fileComposer(await temporaryDirectory())
-    const site = await serve({ composer, logger: log, hooks: { preCreate: () => verdict } })
+    const site = await serve({ composer, logger: log, hooks: { preCreate: () => result } })
     expect((await post(site, { 'upload-length': '1' })).status).toBe(500)
     expect(log.lines.length).toBe(1)
   })

@@ -3,7 +3,7 @@ import { createUpload, remove, serve, until, idOf } from '../support/serve.js'
 import { offsetOf } from '../support/stages.js'
 
 describe('pre-terminate', () => {
-  test('refuses, and the upload stays', async () => {
+  test('refuses, and the upload remains', async () => {
     const site = await serve({ hooks: { preTerminate: () => ({ reject: true }) } })
     const url = await createUpload(site)
     expect((await remove(url)).status).toBe(400)
@@ -13,7 +13,7 @@ describe('pre-terminate', () => {
     })
   })
 
-  test('is not asked before expiry', async () => {
+  test('does not run before expiry', async () => {
     const site = await serve({
       expiration: { after: 1 },
       hooks: { preTerminate: () => ({ reject: true }) },

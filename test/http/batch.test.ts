@@ -7,7 +7,7 @@ function fill(...chunks: Buffer[]): { batch: Batch; whole: Buffer } {
   return { batch, whole: Buffer.concat(chunks) }
 }
 
-test('a batch gives back what was added, in order', () => {
+test('a batch returns the chunks that were added, in order', () => {
   const sizes = [1, 4096, 5, 6, 70_000, 4095, 4095, 1, 0, 9000]
   const { batch, whole } = fill(...sizes.map((size, index) => Buffer.alloc(size, index + 65)))
   expect(batch.bytes).toBe(whole.length)
@@ -31,7 +31,7 @@ test('a million one-byte chunks become few buffers', () => {
   expect(whole.every((byte, index) => byte === (index & 255))).toBe(true)
 })
 
-test('no mixture of small and large chunks of a mebibyte makes more than 1,024 buffers', () => {
+test('no mix of small and large chunks of one mebibyte makes more than 1,024 buffers', () => {
   const batch = new Batch()
   for (let bytes = 0; bytes < 1_048_576; bytes += 4097) {
     batch.add(Buffer.alloc(1))

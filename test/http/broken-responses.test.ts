@@ -17,9 +17,9 @@ import {
 } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 
-test('content that is shorter than it should be is cut, not waited for', async () => {
+test('content that is shorter than announced is cut, without a wait for the rest', async () => {
   const directory = await temporaryDirectory()
-  // Recorded as finished, so that nobody measures.
+  // The record says that it is finished, so no code asks the store for its offset.
   const logger = keptLog()
   const composer = fileComposer(directory)
   const site = await serve({ composer, hooks: { postFinish() {} }, logger })
@@ -31,7 +31,7 @@ test('content that is shorter than it should be is cut, not waited for', async (
   expect(logger.lines).toMatchObject([{ level: 'error', message: 'A download failed' }])
 })
 
-test('a store that fails in the middle of a download is logged, a client that leaves is not', async () => {
+test('a store that fails during a download is logged, and a client that leaves is not', async () => {
   const logger = keptLog()
   const composer = memoryComposer()
   let content = () => Readable.from([Buffer.alloc(5)])
@@ -59,7 +59,7 @@ test('a store that fails in the middle of a download is logged, a client that le
   expect(logger.lines).toHaveLength(1)
 })
 
-test('an error of the application that cannot be sent becomes 500, which no cache keeps', async () => {
+test('an error of the application with an invalid response becomes 500, which no cache stores', async () => {
   const access = () => {
     const response = { status: 403, headers: { 'x-bad': 'a\r\nb: c' }, body: 'no' }
     throw new TusError('ERR_ACCESS_DENIED', { response })
@@ -72,7 +72,7 @@ test('an error of the application that cannot be sent becomes 500, which no cach
 test.each<[string, Partial<HandlerOptions>]>([
   ['plain', {}],
   ['with CORS', { cors: true }],
-])('a response that the application has begun already is left alone: %s', async (_, options) => {
+])('a response that the application has started is left alone: %s', async (_, options) => {
   const handler = createHandler({
     basePath: '/files',
     composer: memoryComposer(),

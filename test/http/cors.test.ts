@@ -82,12 +82,12 @@ describe('T-011 some origins', () => {
     expect(headers(undefined)).toEqual({ vary: 'Origin' })
   })
 
-  test('a promise is no consent', () => {
+  test('a promise is not consent', () => {
     const origins = (async () => true) as unknown as () => boolean
     expect(cors({ origins }).headers(page)).toEqual({ vary: 'Origin' })
   })
 
-  test('later changes of the list change nothing', () => {
+  test('later changes to the list have no effect', () => {
     const origins = [page]
     const { headers } = cors({ origins })
     origins.push('https://evil.example')
@@ -95,7 +95,7 @@ describe('T-011 some origins', () => {
   })
 })
 
-test('T-011 exposes what clients read, and what the application adds', () => {
+test('T-011 exposes the headers that clients read, and those that the application adds', () => {
   const { headers } = cors({ exposeHeaders: ['X-Trace'] })
   expect(list(headers(page)['access-control-expose-headers'])).toEqual(
     expect.arrayContaining([
@@ -109,16 +109,16 @@ test('T-011 exposes what clients read, and what the application adds', () => {
 })
 
 describe('T-011 T-025 preflight', () => {
-  test('answers with everything that the protocols need', () => {
-    const answer = cors({ allowHeaders: ['X-Csrf'] }).preflight(page, undefined)
-    expect(answer).toMatchObject({
+  test('allows everything that the protocols need', () => {
+    const headers = cors({ allowHeaders: ['X-Csrf'] }).preflight(page, undefined)
+    expect(headers).toMatchObject({
       'access-control-allow-origin': '*',
       'access-control-max-age': '86400',
     })
-    expect(list(answer['access-control-allow-methods'])).toEqual([
+    expect(list(headers['access-control-allow-methods'])).toEqual([
       ...['POST', 'PUT', 'HEAD', 'PATCH', 'OPTIONS', 'GET', 'DELETE'],
     ])
-    expect(list(answer['access-control-allow-headers'])).toEqual(
+    expect(list(headers['access-control-allow-headers'])).toEqual(
       expect.arrayContaining([
         ...['Tus-Resumable', 'Upload-Length', 'Upload-Offset', 'Upload-Metadata', 'Content-Type'],
         ...['Upload-Defer-Length', 'Upload-Concat', 'Upload-Checksum', 'Upload-Complete'],
@@ -128,25 +128,25 @@ describe('T-011 T-025 preflight', () => {
     )
   })
 
-  test('allows whatever begins with Upload-, and nothing else that is asked for', () => {
+  test('allows every header that begins with Upload-, and no others that are requested', () => {
     const requested =
       'upload-future, Upload-Other,upload-, x-evil, upload-a b, upload-é,,upload-c\r\nd'
-    const answer = cors(true).preflight(page, requested)
-    const names = list(answer['access-control-allow-headers'])
+    const headers = cors(true).preflight(page, requested)
+    const names = list(headers['access-control-allow-headers'])
     expect(names).toEqual(expect.arrayContaining(['upload-future', 'upload-other']))
     expect(names.filter((name) => /evil|^upload-$|upload-a|upload-é|upload-c/.test(name))).toEqual(
       [],
     )
   })
 
-  test('tells how long it may be remembered', () => {
-    const answer = cors({ maxAge: 0 }).preflight(page, undefined)
-    expect(answer['access-control-max-age']).toBe('0')
+  test('returns how long it may be cached', () => {
+    const headers = cors({ maxAge: 0 }).preflight(page, undefined)
+    expect(headers['access-control-max-age']).toBe('0')
   })
 
   test('carries credentials and Vary for one origin', () => {
-    const answer = cors({ origins: [page], credentials: true }).preflight(page, undefined)
-    expect(answer).toMatchObject({
+    const headers = cors({ origins: [page], credentials: true }).preflight(page, undefined)
+    expect(headers).toMatchObject({
       'access-control-allow-origin': page,
       'access-control-allow-credentials': 'true',
       vary: 'Origin',

@@ -20,12 +20,12 @@ const progress = (offset: number) => ({ 'Upload-Offset': String(offset) })
 const final = (text: string) =>
   `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\nConnection: close\r\n\r\n${text}`
 
-function answer({ response }: HttpExchange, text: string): void {
+function respond({ response }: HttpExchange, text: string): void {
   response.sendDate = false
   response.writeHead(200, { 'Content-Length': text.length }).end(text)
 }
 
-/** A server without any settings, which answers `Expect: 100-continue` by itself. */
+/** A server without any settings, which responds to `Expect: 100-continue` itself. */
 async function serve(listener: Listener, make = http.createServer): Promise<number> {
   const server = make((request: IncomingMessage, response: ServerResponse) => {
     void listener(new HttpExchange(request, response, bodyOptions))
@@ -38,32 +38,32 @@ async function serve(listener: Listener, make = http.createServer): Promise<numb
   return port
 }
 
-test('a client is told each interim response before the final one', async () => {
+test('a client gets each interim response before the final one', async () => {
   const port = await serve((exchange) => {
     expect(sendInterim(exchange, 104, { Location: '/files/a' })).toBe(true)
     expect(sendInterim(exchange, 104, progress(5))).toBe(true)
-    answer(exchange, 'done')
+    respond(exchange, 'done')
   })
-  const told: unknown[] = []
+  const interims: unknown[] = []
   const request = http.get({ port, agent: false })
   request.on('information', ({ statusCode, statusMessage, headers }) =>
-    told.push([statusCode, statusMessage, headers]),
+    interims.push([statusCode, statusMessage, headers]),
   )
   const response = await new Promise<IncomingMessage>((resolve) => request.on('response', resolve))
   expect(response.statusCode).toBe(200)
   response.resume()
   const phrase = 'Upload Resumption Supported'
-  expect(told).toEqual([
+  expect(interims).toEqual([
     [104, phrase, { location: '/files/a' }],
     [104, phrase, { 'upload-offset': '5' }],
   ])
 })
 
-test('an interim response is a status line, its headers and nothing else', async () => {
+test('an interim response is a status line and its headers, and nothing else', async () => {
   const port = await serve((exchange) => {
     sendInterim(exchange, 104, { Location: '/files/\xe9', ...progress(5) })
     sendInterim(exchange, 199, {})
-    answer(exchange, 'done')
+    respond(exchange, 'done')
   })
   const interim =
     'HTTP/1.1 104 Upload Resumption Supported\r\nLocation: /files/\xe9\r\nUpload-Offset: 5\r\n\r\n' +
@@ -72,17 +72,17 @@ test('an interim response is a status line, its headers and nothing else', async
   expect(received).toBe(interim + final('done'))
 })
 
-test('a client that speaks HTTP/1.0 gets none', async () => {
+test('an HTTP/1.0 client gets no interim response', async () => {
   const sent: boolean[] = []
   const port = await serve((exchange) => {
     sent.push(sendInterim(exchange, 104, progress(5)))
-    answer(exchange, 'done')
+    respond(exchange, 'done')
   })
   expect(await sendRaw(port, 'GET / HTTP/1.0\r\n\r\n')).toBe(final('done'))
   expect(sent).toEqual([false])
 })
 
-test('a request that waits behind another one gets none until its turn', async () => {
+test('a request that waits behind another one gets no interim response until its turn', async () => {
   const sent: boolean[] = []
   const waiting: HttpExchange[] = []
   const port = await serve(async (exchange) => {
@@ -90,10 +90,10 @@ test('a request that waits behind another one gets none until its turn', async (
     if (waiting.length < 2) return
     const [first, second] = waiting as [HttpExchange, HttpExchange]
     sent.push(sendInterim(second, 104, progress(2)), sendInterim(first, 104, progress(1)))
-    answer(first, 'first')
+    respond(first, 'first')
     await second.turn
     sent.push(sendInterim(second, 104, progress(2)))
-    answer(second, 'second')
+    respond(second, 'second')
   })
   const get = 'GET / HTTP/1.1\r\nHost: a\r\n'
   const received = await sendRaw(port, `${get}\r\n${get}Connection: close\r\n\r\n`)
@@ -105,7 +105,7 @@ test('a request that waits behind another one gets none until its turn', async (
   )
 })
 
-test('there is none after the final head, and none when the response is over', async () => {
+test('no interim response is sent after the final head, or after the end of the response', async () => {
   const sent: boolean[] = []
   const port = await serve(async (exchange) => {
     exchange.response.sendDate = false
@@ -122,7 +122,7 @@ test('there is none after the final head, and none when the response is over', a
   expect(sent).toEqual([false, false, false])
 })
 
-test('there is none when the client is gone', async () => {
+test('no interim response is sent once the client is gone', async () => {
   const gone = new Promise<boolean>((resolve) => {
     void serve(async (exchange) => {
       exchange.request.on('error', () => {})
@@ -138,7 +138,7 @@ test('there is none when the client is gone', async () => {
   expect(await gone).toBe(false)
 })
 
-test('a client that does not read is sent no more', async () => {
+test('a client that does not read gets no more', async () => {
   const arrived = new Promise<HttpExchange>((resolve) => {
     void serve(resolve).then((port) => {
       const client = connect(port, '127.0.0.1').pause()
@@ -154,7 +154,7 @@ test('a client that does not read is sent no more', async () => {
   expect(sent).toBeGreaterThan(0)
 })
 
-test('a header that would begin another one is refused, and the response goes on', async () => {
+test('a header that would inject another one is refused, and the response continues', async () => {
   const sent: boolean[] = []
   const port = await serve((exchange) => {
     sent.push(
@@ -162,7 +162,7 @@ test('a header that would begin another one is refused, and the response goes on
       sendInterim(exchange, 104, { 'Location: /a\r\nSet-Cookie': 'b' }),
       sendInterim(exchange, 104, { Location: '/\u010d' }),
     )
-    answer(exchange, 'done')
+    respond(exchange, 'done')
   })
   const received = await sendRaw(port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
   expect(received).toBe(final('done'))
@@ -171,26 +171,26 @@ test('a header that would begin another one is refused, and the response goes on
 
 const put =
   'PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n'
-const told = 'HTTP/1.1 104 Upload Resumption Supported\r\nUpload-Offset: 0\r\n\r\n'
+const interim104 = 'HTTP/1.1 104 Upload Resumption Supported\r\nUpload-Offset: 0\r\n\r\n'
 const proceed = 'HTTP/1.1 100 Continue\r\n\r\n'
 
 const takeBody: Listener = async (exchange) => {
   sendInterim(exchange, 104, progress(0))
   let text = ''
   for await (const batch of exchange.body) text += Buffer.concat(batch).toString()
-  answer(exchange, text)
+  respond(exchange, text)
 }
 
 test.each([
-  ['after it, when Node has answered by itself', proceed + told, http.createServer],
-  ['before it, when the body is asked for later', told + proceed, createUploadServer],
-] as const)('Expect: 100-continue is answered beside a 104: %s', async (_, first, make) => {
+  ['after it, when Node responds by itself', proceed + interim104, http.createServer],
+  ['before it, when the body is requested later', interim104 + proceed, createUploadServer],
+] as const)('Expect: 100-continue gets a 100 in addition to a 104: %s', async (_, first, make) => {
   const port = await serve(takeBody, make as typeof http.createServer)
   const client = connect(port, '127.0.0.1')
   let received = ''
   client.on('data', (piece) => {
     received += piece.toString('latin1')
-    // The body comes only when the client is told to go on.
+    // The client sends its body only after the 100.
     if (received === first) client.write('hello')
   })
   client.write(put)
@@ -202,7 +202,7 @@ test('writeInformation is used where Node has it', async () => {
   const calls: unknown[] = []
   const sent: boolean[] = []
   const port = await serve((exchange) => {
-    // Newer Nodes have it: the fake stands for theirs.
+    // Newer versions of Node have it; the fake replaces theirs.
     const fake = { writeInformation: (...given: unknown[]) => void calls.push(given) }
     Object.assign(exchange.response, fake)
     sent.push(sendInterim(exchange, 104, progress(5)))
@@ -212,7 +212,7 @@ test('writeInformation is used where Node has it', async () => {
     }
     Object.assign(exchange.response, { writeInformation: failing })
     sent.push(sendInterim(exchange, 104, progress(6)))
-    answer(exchange, 'done')
+    respond(exchange, 'done')
   })
   const received = await sendRaw(port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
   expect(received).toBe(final('done'))
@@ -227,31 +227,31 @@ test.each(transports)('over HTTP/2, $transport', async ({ secure }) => {
     sent.push(sendInterim(exchange, 104, { Location: '/files/a' }))
     sent.push(sendInterim(exchange, 104, { Location: 'a\r\nb' }))
     sent.push(sendInterim(exchange, 104, progress(5)))
-    answer(exchange, 'done')
+    respond(exchange, 'done')
     sent.push(sendInterim(exchange, 104, progress(6)))
     await exchange.responded
     sent.push(sendInterim(exchange, 104, progress(7)))
   }, secure)
-  const told: unknown[] = []
+  const interims: unknown[] = []
   const { stream, reply } = openStream(connectHttp2(site), { ':path': '/' })
-  stream.on('headers', (headers) => told.push(Object.entries(headers)))
+  stream.on('headers', (headers) => interims.push(Object.entries(headers)))
   stream.end()
   expect(await reply).toMatchObject({ status: 200, text: 'done' })
-  expect(told).toEqual([
+  expect(interims).toEqual([
     Object.entries({ ':status': 104, location: '/files/a' }),
     Object.entries({ ':status': 104, 'upload-offset': '5' }),
   ])
   expect(sent).toEqual([true, false, true, false, false])
 })
 
-test('over HTTP/2 there is none when the stream is reset', async () => {
-  let tell!: (sent: boolean) => void
-  const sent = new Promise<boolean>((resolve) => (tell = resolve))
+test('over HTTP/2 no interim response is sent once the stream is reset', async () => {
+  let report!: (sent: boolean) => void
+  const sent = new Promise<boolean>((resolve) => (report = resolve))
   const site = await serveHttp2(async (request, response) => {
     const exchange = new HttpExchange(request, response, bodyOptions)
     stream.destroy()
     await exchange.responded
-    tell(sendInterim(exchange, 104, progress(1)))
+    report(sendInterim(exchange, 104, progress(1)))
   })
   const { stream } = openStream(connectHttp2(site), { ':path': '/' })
   expect(await sent).toBe(false)

@@ -47,7 +47,7 @@ describe('T-086 without a proxy', () => {
     expect(publicOrigin({ headers, encrypted: true }, false)?.origin).toBe('https://example.org')
   })
 
-  test.each([false, 0])('trustProxy %s ignores all that proxies say', (trustProxy) => {
+  test.each([false, 0])('trustProxy %s ignores every header of proxies', (trustProxy) => {
     const headers = {
       host: 'example.org',
       forwarded: 'host=evil;proto=https',
@@ -84,7 +84,7 @@ describe('T-086 X-Forwarded-*', () => {
     ],
     ['a chain of ports', { 'x-forwarded-port': '8443, 80' }, 'http://inner:8443'],
     [
-      'a port beside one in the host',
+      'a port in addition to one in the host',
       { 'x-forwarded-host': 'a:81', 'x-forwarded-port': '82' },
       'http://a:81',
     ],
@@ -166,7 +166,7 @@ describe('T-086 counted proxies', () => {
     [2, '/b/c'],
     [true, '/a/b/c'],
     [0, ''],
-  ])('trustProxy %s joins the prefixes of those proxies', (trustProxy, expected) => {
+  ])('trustProxy %s combines the prefixes of those proxies', (trustProxy, expected) => {
     expect(prefix('/a, /b, /c', trustProxy)).toBe(expected)
   })
 })

@@ -28,7 +28,7 @@ test('a client that writes 64 MiB before it reads gets the refusal', async () =>
   expect(output).toMatch(/^404 ERR_UPLOAD_NOT_FOUND: /)
 })
 
-test('a client that keeps sending after a refusal holds up no shutdown', async () => {
+test('a client that keeps sending after a refusal does not delay a shutdown', async () => {
   const site = await serve()
   const { port } = site
   const socket = connect(port, '127.0.0.1').on('error', () => {})
@@ -45,10 +45,10 @@ test('a client that keeps sending after a refusal holds up no shutdown', async (
   expect(performance.now() - started).toBeLessThan(minute / 2)
 })
 
-describe('a client that goes on after a refusal', () => {
+describe('a client that continues after a refusal', () => {
   const generous = { bytes: 2 ** 40, milliseconds: 600_000, silence: 600_000 }
 
-  /** The connection of a client that sends as `pieces` says to a server with these limits. */
+  /** The connection of a client that sends `pieces` to a server with these limits. */
   async function refused(limits: Partial<DrainLimits>, send: (socket: Socket) => void) {
     const server = http.createServer(async (request, response) => {
       response.writeHead(400, { connection: 'close', 'content-length': '0' }).flushHeaders()
@@ -87,7 +87,7 @@ describe('a client that goes on after a refusal', () => {
     await closed
   })
 
-  test('is cut soon when too many others do', async () => {
+  test('is cut soon when too many others continue', async () => {
     const site = await serve()
     const received = countReceived(site)
     const refuse = async (length: number) => {
@@ -107,7 +107,7 @@ describe('a client that goes on after a refusal', () => {
     const closed = new Promise((resolve) => last.on('close', resolve))
     forever(last)
     await closed
-    // The limit, and what was on its way.
+    // The limit, and the bytes that were on their way.
     expect((await received()) - before).toBeLessThan(16_000_000)
   })
 })

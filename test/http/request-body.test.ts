@@ -12,7 +12,7 @@ interface Arrived {
   readonly response: ServerResponse
 }
 
-/** A client that writes what it likes, and the body that the server makes of it. */
+/** A client that writes arbitrary bytes, and the body that the server makes of them. */
 async function connect(
   head: string,
   idleTimeout = 60_000,
@@ -42,7 +42,7 @@ async function collect(body: RequestBody): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-test('a whole body ends as complete', async () => {
+test('a complete body ends as complete', async () => {
   const { client, body } = await connect('Content-Length: 5')
   client.write('hello')
   expect(body.size).toBe(5)
@@ -50,7 +50,7 @@ test('a whole body ends as complete', async () => {
   expect(await body.ended).toBe('complete')
 })
 
-test('a request without a body has size 0, one of unknown size none', async () => {
+test('a request without a body has size 0, and one of unknown size has none', async () => {
   const { body } = await connect('X-None: 1')
   expect(body.size).toBe(0)
   expect((await collect(body)).length).toBe(0)
@@ -58,13 +58,13 @@ test('a request without a body has size 0, one of unknown size none', async () =
   expect(chunked.body.size).toBeUndefined()
 })
 
-test('a client that vanishes ends the body; a store that was slow gets every byte that was read', async () => {
+test('a client that vanishes ends the body, and a slow store gets every byte that was read', async () => {
   const { client, body, request } = await connect('Content-Length: 10000000')
   const sent = randomBytes(200_000)
   client.write(sent)
   const iterator = body[Symbol.asyncIterator]()
   const first = await iterator.next()
-  // The store is busy now: what it is given next was gathered meanwhile, or waited in Node's stream.
+  // The store is busy now. The next bytes were gathered meanwhile, or waited in Node's stream.
   await new Promise<void>((resolve) => request.once('pause', resolve))
   client.resetAndDestroy()
   const pieces: Buffer[] = [...(first.value as readonly Buffer[])]
@@ -79,7 +79,7 @@ test('a client that vanishes ends the body; a store that was slow gets every byt
   expect(received.equals(sent.subarray(0, received.length))).toBe(true)
 })
 
-/** What the head of the request was on the wire. */
+/** The head of the request, as sent. */
 function headBytes(request: IncomingMessage): number {
   const lines = request.rawHeaders.length / 2
   const text = request.rawHeaders.reduce((sum, part) => sum + part.length, 0)
@@ -106,7 +106,7 @@ test('the stall clock does not run while the store is busy', async () => {
   expect(await body.ended).toBe('complete')
 })
 
-test('a stopped body delivers what came, takes no more, and does not cut the connection', async () => {
+test('a stopped body delivers what arrived, accepts no more, and does not cut the connection', async () => {
   const { client, body, response } = await connect('Content-Length: 10')
   client.write('hello')
   const iterator = body[Symbol.asyncIterator]()
@@ -114,9 +114,9 @@ test('a stopped body delivers what came, takes no more, and does not cut the con
   body.stop('shutdown')
   expect((await iterator.next()).done).toBe(true)
   expect(await body.ended).toBe('shutdown')
-  response.end('answer')
+  response.end('response')
   const [data] = await new Promise<Buffer[]>((resolve) => client.once('data', (d) => resolve([d])))
-  expect(data!.toString()).toContain('answer')
+  expect(data!.toString()).toContain('response')
 })
 
 test('a released body cuts the connection before it returns', async () => {
@@ -131,7 +131,7 @@ test('a released body cuts the connection before it returns', async () => {
   await closed
 })
 
-test('the same bytes come as a stream', async () => {
+test('the bytes are available as a stream, too', async () => {
   const { client, body } = await connect('Transfer-Encoding: chunked')
   client.write('5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n')
   const pieces: Buffer[] = []
@@ -139,7 +139,7 @@ test('the same bytes come as a stream', async () => {
   expect(Buffer.concat(pieces).toString()).toBe('hello world')
 })
 
-test('a client is paused when its share is used up, and goes on when the store takes it', async () => {
+test('a client is paused when its share is used up, and continues when the store reads', async () => {
   const { client, body, request } = await connect('Content-Length: 20000000')
   const data = Buffer.alloc(20_000_000, 'x')
   client.write(data)
@@ -147,7 +147,7 @@ test('a client is paused when its share is used up, and goes on when the store t
   let received = Buffer.concat((await iterator.next()).value as readonly Buffer[]).length
   await new Promise<void>((resolve) => request.once('pause', resolve))
   const waiting = request.socket.bytesRead
-  // One share, and what Node reads ahead: far less than what the client would like to send.
+  // One share, and the bytes that Node reads ahead: far less than the client would like to send.
   expect(waiting).toBeLessThan(1_000_000)
   for (;;) {
     const next = await iterator.next()
@@ -157,7 +157,7 @@ test('a client is paused when its share is used up, and goes on when the store t
   expect(received).toBe(data.length)
 })
 
-test('an iteration that was ended stays so, and what comes later is not given to it', async () => {
+test('an iteration that was ended stays ended, and later bytes are not passed to it', async () => {
   const { client, body } = await connect('Content-Length: 10')
   client.write('hello')
   const iterator = body[Symbol.asyncIterator]()
@@ -167,26 +167,26 @@ test('an iteration that was ended stays so, and what comes later is not given to
   expect((await iterator.next()).done).toBe(true)
 })
 
-test('batches that are asked for before the first has come are given in order', async () => {
+test('batches that are requested before the first has arrived come in order', async () => {
   const { client, body } = await connect('Content-Length: 5')
   const iterator = body[Symbol.asyncIterator]()
-  const asked = [iterator.next(), iterator.next()]
+  const requested = [iterator.next(), iterator.next()]
   client.write('hello')
   await body.ended
-  // The order of their ends cannot differ: what hangs is seen as still open when the body is read to its end.
+  // The order of their ends cannot differ: a pending one would still be open when the body ends.
   const last = iterator.next()
   expect((await last).done).toBe(true)
   const open = Symbol('open')
-  const outcomes = await Promise.all(asked.map((next) => Promise.race([next, after(open)])))
+  const outcomes = await Promise.all(requested.map((next) => Promise.race([next, after(open)])))
   expect(outcomes.map((outcome) => outcome === open || outcome.done)).toEqual([false, true])
 })
 
-/** Resolves when everything that is due now has happened. */
+/** Resolves after everything that is due now. */
 function after<Value>(value: Value): Promise<Value> {
   return new Promise((resolve) => setImmediate(resolve, value))
 }
 
-test('whoever stops iterating leaves the budget to the others', async () => {
+test('ending an iteration leaves the budget to the others', async () => {
   const budget = new BufferBudget(1_000_000, 400_000)
   const { client, body } = await connect('Content-Length: 10', 60_000, budget)
   const others = [{}, {}]

@@ -68,7 +68,7 @@ describe('T-055 upload', () => {
   })
 })
 
-describe('T-090 inside, but nothing there', () => {
+describe('T-090 within the base path, but without a target', () => {
   test.each([
     ...['/files/a/b', '/files/abc/', '/files//', '/files//abc', '/files/%2e%2e%2fetc', '/files/..'],
     ...['/files/.', '/files/.hidden', '/files/../x', '/files/%2e%2e', '/files/a%2fb', '/files/%'],

@@ -18,19 +18,19 @@ import {
 } from '../support/serve.js'
 import { serveHttp2 } from '../support/serve-http2.js'
 
-/** More than the system takes for a connection whose client does not read. */
+/** More than the system buffers for a connection whose client does not read. */
 const size = 24_000_000
 const mebibyte = 1_048_576
 
 vi.setConfig({ testTimeout: 120_000 })
 
-/** Files of a directory that are open in this process. */
+/** Returns the open files of a directory in this process. */
 function openFiles(directory: string): number {
   const targets = readdirSync('/proc/self/fd').map((descriptor) => {
     try {
       return readlinkSync(`/proc/self/fd/${descriptor}`)
     } catch {
-      // That of the listing itself.
+      // The descriptor of the listing itself.
       return ''
     }
   })
@@ -46,7 +46,7 @@ async function site(idleTimeout: number) {
   return { ...http1, composer, path, open: () => openFiles(directory) }
 }
 
-test('readers that do not read hold 2.25 MiB and a file each, until idleTimeout', async () => {
+test('clients that do not read use 2.25 MiB and a file each, until idleTimeout', async () => {
   const readers = 20
   const { port, path, open, server } = await site(8_000)
   const memory = await MemoryWatch.begin()
@@ -72,7 +72,7 @@ test('readers that do not read hold 2.25 MiB and a file each, until idleTimeout'
   await until(connections, (count) => count === 0)
 })
 
-test('an HTTP/2 connection has 64 downloads open, and those that wait hold nothing', async () => {
+test('an HTTP/2 connection has 64 open downloads, and waiting ones use nothing', async () => {
   const streams = 300
   const { composer, path, open } = await site(60_000)
   const http2Site = await serveHttp2(
@@ -98,7 +98,7 @@ test('an HTTP/2 connection has 64 downloads open, and those that wait hold nothi
     await delay(50)
   }
   memory.assertWithin(32 * mebibyte)
-  // The places of those that were ended are taken by others, and a client that reads is served in its turn.
+  // Others replace the ended ones, and a client that reads is served in its turn.
   await until(
     async () => open(),
     (files) => files > 0,
@@ -114,7 +114,7 @@ test('an HTTP/2 connection has 64 downloads open, and those that wait hold nothi
   )
 })
 
-test('a download that moves is not ended, however long it takes', async () => {
+test('a download that makes progress is not ended, however long it takes', async () => {
   const composer = memoryComposer()
   composer.useContentReader({
     read: async () =>

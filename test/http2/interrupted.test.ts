@@ -21,12 +21,12 @@ const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }
 function untilOffset(session: ClientHttp2Session, path: string, offset: number): Promise<number> {
   return until(
     () => offsetOverHttp2(session, path),
-    (told) => told === offset,
+    (stored) => stored === offset,
   )
 }
 
 describe.each(transports)('$transport', ({ secure }) => {
-  test('a stalled writer is taken over by another stream of its session', async () => {
+  test('a request on another stream of its session takes over a stalled upload', async () => {
     const { session } = await serveUploads(patient, secure)
     const data = randomBytes(200_000)
     const path = await createOverHttp2({ session }, data.length)
@@ -50,7 +50,7 @@ describe.each(transports)('$transport', ({ secure }) => {
   test.each<[string, (session: ClientHttp2Session) => void]>([
     ['a broken session', (session) => session.destroy()],
     ['a session that ends with an error', (session) => session.destroy(undefined, NGHTTP2_CANCEL)],
-  ])('%s in the middle of a PATCH keeps what came', async (_, end) => {
+  ])('%s during a PATCH keeps what arrived', async (_, end) => {
     const logger = keptLog()
     const site = await serveUploads({ ...patient, logger }, secure)
     const path = await createOverHttp2(site, 100_000)
@@ -65,7 +65,7 @@ describe.each(transports)('$transport', ({ secure }) => {
     expect(logger.lines.filter(({ level }) => level !== 'info')).toEqual([])
   })
 
-  test('a PATCH that has begun goes on when the client says goodbye', async () => {
+  test('a PATCH that has begun continues after the GOAWAY of its client', async () => {
     const site = await serveUploads(patient, secure)
     const path = await createOverHttp2(site, 10)
     const leaving = connectHttp2(site)
@@ -78,7 +78,7 @@ describe.each(transports)('$transport', ({ secure }) => {
   })
 })
 
-test('a reset leaves each byte that had come, though the store was busy', async () => {
+test('a reset keeps each byte that had arrived, even if the store was busy', async () => {
   const composer = memoryComposer()
   const slow = newGate()
   composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))

@@ -19,18 +19,18 @@ interface Arrived {
   readonly response: Http2ServerResponse
 }
 
-/** A server that hands over the body of each request. */
+/** A server that returns the body of each request. */
 async function serveBodies(arrive: (arrived: Arrived) => void, idleTimeout = 60_000) {
   const budget = new BufferBudget(65_536, 65_536)
   return serveHttp2((request, response) => {
-    // The compatibility API differs in its types.
+    // The types of the compatibility API differ.
     const message = request as unknown as IncomingMessage
     const body = new RequestBody(message, { budget, idleTimeout }, () => {})
     arrive({ body, request, response })
   })
 }
 
-/** A client in the middle of a body, and the body that the server makes of it. */
+/** A client during a body, and the body that the server makes of it. */
 async function connect(headers: Record<string, string>, idleTimeout?: number) {
   let arrive!: (arrived: Arrived) => void
   const arrived = new Promise<Arrived>((resolve) => (arrive = resolve))
@@ -51,9 +51,9 @@ async function collect(body: RequestBody): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-/** Resolves when the server has read so many bytes of the stream. */
+/** Resolves when the server has read that many bytes of the stream. */
 async function arrival({ request }: Pick<Arrived, 'request'>, bytes: number): Promise<void> {
-  // Nobody is told of bytes that are not asked for. The window tells, which they fill.
+  // No event reports bytes that are not requested. The window shows them, because they fill it.
   const { stream } = request
   while (stream.readableLength < bytes) await new Promise((resolve) => setImmediate(resolve))
 }
@@ -73,14 +73,14 @@ describe.each(sizes)('a body of $size', ({ headers, expected }) => {
   })
 
   test.each(['close', 'destroy', 'error'] as const)(
-    'is never whole when the client resets the stream: %s',
+    'is never complete when the client resets the stream: %s',
     async (way) => {
       const ends = new Set<string>()
       const first = await connect(headers)
       for (let i = 0; i < 50; i++) {
         const { stream, body } = i === 0 ? first : await first.another()
         stream.on('error', () => {})
-        // Less than it said, if it said so.
+        // Less than its size, if it has one.
         stream.write('hell')
         const iterator = body[Symbol.asyncIterator]()
         await iterator.next()
@@ -94,7 +94,7 @@ describe.each(sizes)('a body of $size', ({ headers, expected }) => {
     },
   )
 
-  test('is never whole when the client resets the stream after its goodbye', async () => {
+  test('is never complete when the client resets the stream after its GOAWAY', async () => {
     const { session, stream, body } = await connect(headers)
     stream.write('hell')
     const iterator = body[Symbol.asyncIterator]()
@@ -105,7 +105,7 @@ describe.each(sizes)('a body of $size', ({ headers, expected }) => {
     expect(await body.ended).toBe('disconnected')
   })
 
-  test('is never whole when the session breaks', async () => {
+  test('is never complete when the session breaks', async () => {
     const { session, stream, body } = await connect(headers)
     stream.on('error', () => {})
     stream.write('hell')
@@ -120,7 +120,7 @@ describe.each(sizes)('a body of $size', ({ headers, expected }) => {
 test.each([
   ['a known size', '1000000'],
   ['an unknown size', ''],
-])('a process that cancels a body of %s never gives a whole one', async (_, length) => {
+])('a process that cancels a body of %s never makes it complete', async (_, length) => {
   const ends: Promise<string>[] = []
   const site = await serveBodies(({ body, response }) => {
     ends.push(body.ended)
@@ -131,7 +131,7 @@ test.each([
   expect(await Promise.all(ends)).toEqual(Array<string>(100).fill('disconnected'))
 })
 
-test('a request without a body has size 0 and is whole', async () => {
+test('a request without a body has size 0 and is complete', async () => {
   const site = await serveBodies(async ({ body, response }) => {
     response.end(JSON.stringify([body.size, (await collect(body)).length, await body.ended]))
   })
@@ -143,7 +143,7 @@ test('a request without a body has size 0 and is whole', async () => {
   expect(piece.toString()).toBe('[0,0,"complete"]')
 })
 
-test('a size that the client does not keep to is no whole body', async () => {
+test('a body of another size than announced is not complete', async () => {
   const { stream, body } = await connect({ 'content-length': '10' })
   stream.on('error', () => {})
   stream.end('hello')
@@ -151,22 +151,22 @@ test('a size that the client does not keep to is no whole body', async () => {
   expect(await body.ended).toBe('disconnected')
 })
 
-test.each(['before anybody reads', 'while the store is busy'])(
-  'a reset leaves each byte that had arrived: %s',
+test.each(['before a read', 'while the store is busy'])(
+  'a reset keeps each byte that had arrived: %s',
   async (when) => {
     const { stream, body, request } = await connect({ 'content-length': '1000000' })
     const sent = randomBytes(60_000)
     stream.write(sent)
     const pieces: Buffer[] = []
     const iterator = body[Symbol.asyncIterator].bind(body)
-    if (when === 'before anybody reads') {
+    if (when === 'before a read') {
       await arrival({ request }, sent.length)
       const closed = once(request.stream, 'close')
       stream.close(NGHTTP2_CANCEL)
       await closed
     } else {
       pieces.push(...(await iterator().next()).value!)
-      // What comes later waits in the stream.
+      // Later bytes wait in the stream.
       request.stream.pause()
       await arrival({ request }, sent.length - Buffer.concat(pieces).length)
       stream.close(NGHTTP2_CANCEL)
@@ -179,7 +179,7 @@ test.each(['before anybody reads', 'while the store is busy'])(
   },
 )
 
-test('a released body resets its stream before it returns, and no other one', async () => {
+test('a released body resets its own stream before it returns, and no other one', async () => {
   const first = await connect({ 'content-length': '10' })
   const second = await first.another()
   const reading = first.body[Symbol.asyncIterator]()

@@ -4,7 +4,7 @@ import { roundTrip } from '../../src/http/http2-stream.js'
 
 afterEach(() => void vi.useRealTimers())
 
-/** A fake: Node's session answers so when as many PINGs as it allows are on their way and none comes back. */
+/** A fake: Node's session responds like this when the maximum number of PINGs is pending. */
 function congested() {
   let pings = 0
   const ping = (callback: (error: Error) => void) => {
@@ -15,7 +15,7 @@ function congested() {
   return { stream, count: () => pings }
 }
 
-test('a PING is tried again as long as its stream is there, and no longer', async () => {
+test('a PING is retried as long as its stream exists', async () => {
   vi.useFakeTimers()
   const { stream, count } = congested()
   void roundTrip(stream as unknown as ServerHttp2Stream)

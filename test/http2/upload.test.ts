@@ -19,7 +19,7 @@ import {
 
 const sha1 = (text: string) => `sha1 ${createHash('sha1').update(text).digest('base64')}`
 
-test("the handler is a listener of every server of Node's", () => {
+test('the handler is a listener of every server of Node', () => {
   const handler = createHandler({ basePath: '/files', composer: memoryComposer() })
   const servers = [
     http.createServer(handler),
@@ -45,7 +45,7 @@ test.each(transports)('a body needs no Content-Length, $transport', async ({ sec
   expect(text).toBe('hello world')
 })
 
-test.each(transports)('an upload lives as over HTTP/1.1, $transport', async ({ secure }) => {
+test.each(transports)('an upload works as over HTTP/1.1, $transport', async ({ secure }) => {
   const warnings: Error[] = []
   const warn = (warning: Error) => void warnings.push(warning)
   process.on('warning', warn)
@@ -81,7 +81,7 @@ test.each(transports)('an upload lives as over HTTP/1.1, $transport', async ({ s
   expect(warnings).toEqual([])
 })
 
-test('a server for HTTP/2 takes uploads over HTTP/1.1, too', async () => {
+test('an HTTP/2 server accepts uploads over HTTP/1.1, too', async () => {
   const { port, session } = await serveUploads({}, true)
   const ask = async (method: string, path: string, headers: OutgoingHttpHeaders, body = '') => {
     const request = https.request({ port, method, path, headers, agent: false, ...trust })
@@ -118,7 +118,7 @@ test('a checksum in a trailer is verified', async () => {
   }
 })
 
-test.each(transports)('Expect: 100-continue is answered, $transport', async ({ secure }) => {
+test.each(transports)('Expect: 100-continue gets a 100, $transport', async ({ secure }) => {
   const { session, server } = await serveUploads({}, secure)
   const path = await createOverHttp2({ session }, 5)
   const ask = async (offset: number) => {
@@ -126,16 +126,16 @@ test.each(transports)('Expect: 100-continue is answered, $transport', async ({ s
       session,
       patchHead(path, offset, { expect: '100-continue', 'content-length': 5 }),
     )
-    let told = false
+    let continued = false
     stream.on('continue', () => {
-      told = true
+      continued = true
       stream.end('hello')
     })
     const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders]
-    return [told, headers[':status']]
+    return [continued, headers[':status']]
   }
   expect(await ask(0)).toEqual([true, 204])
-  // With this listener it is asked for only when the request is going to be accepted.
+  // With this listener, the body is requested only once the request will be accepted.
   server.on('checkContinue', server.listeners('request')[0] as () => void)
   expect(await ask(0)).toEqual([false, 409])
   const other = await createOverHttp2({ session }, 5)

@@ -17,7 +17,7 @@ import { keptLog } from '../support/stages.js'
 
 const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }
 
-/** The warnings of the process from now on. */
+/** Returns the warnings of the process from now on. */
 function warnings(): Error[] {
   const seen: Error[] = []
   const see = (warning: Error) => void seen.push(warning)
@@ -26,7 +26,7 @@ function warnings(): Error[] {
   return seen
 }
 
-test('HEAD that stands for GET has no body and is no failure', async () => {
+test('HEAD that is handled as GET has no body and is not a failure', async () => {
   const logger = keptLog()
   const { session } = await serveUploads({ logger })
   const path = await createOverHttp2({ session }, 5)
@@ -37,7 +37,7 @@ test('HEAD that stands for GET has no body and is no failure', async () => {
   expect(logger.lines).toEqual([])
 })
 
-test.each(transports)('a refusal comes while the body does, $transport', async ({ secure }) => {
+test.each(transports)('a refusal arrives during the body, $transport', async ({ secure }) => {
   const { session, server } = await serveUploads({}, secure)
   const path = await createOverHttp2({ session }, 100_000_000)
   const arrived = once(server, 'stream')
@@ -55,13 +55,13 @@ test.each(transports)('a refusal comes while the body does, $transport', async (
   const { status, text } = await reply
   expect([status, text]).toEqual([409, expect.stringContaining('ERR_OFFSET_MISMATCH')])
   await closed
-  // The client is told to stop, and no error: it has its answer.
+  // The client learns that it should stop, but gets no error, since it has its response.
   expect(stream.rstCode).toBe(0)
   expect(sent).toBeLessThan(20_000_000)
   expect(await offsetOverHttp2(session, path)).toBe(0)
 })
 
-test('a request is over when it is answered, though its client never ends the body', async () => {
+test('a request is over after its response, even if its client never ends the body', async () => {
   const cases = [
     [404, patchHead('/files/none', 0)],
     [404, { ':method': 'HEAD', ':path': '/files/none', ...tus }],
@@ -69,7 +69,7 @@ test('a request is over when it is answered, though its client never ends the bo
     [200, { ':method': 'OPTIONS', ':path': '/files' }],
     [204, { ':method': 'DELETE', ':path': '/files/some', ...tus }],
   ] as const
-  const answers = cases.map(async ([, head]) => {
+  const responses = cases.map(async ([, head]) => {
     const { session, server } = await serveUploads({ generateId: () => 'some' })
     await createOverHttp2({ session }, 10)
     const arrived = once(server, 'stream')
@@ -78,7 +78,7 @@ test('a request is over when it is answered, though its client never ends the bo
     await once(served, 'close')
     return [(await reply).status, served.rstCode]
   })
-  expect(await Promise.all(answers)).toEqual(cases.map(([status]) => [status, 0]))
+  expect(await Promise.all(responses)).toEqual(cases.map(([status]) => [status, 0]))
 })
 
 test('a client that sends the rest of a small body is not reset', async () => {
@@ -93,7 +93,7 @@ test('a client that sends the rest of a small body is not reset', async () => {
   expect([stream.rstCode, aborted]).toEqual([0, false])
 })
 
-test('no header about the connection is sent, and Node has nothing to warn of', async () => {
+test('no header about the connection is sent, and Node does not warn', async () => {
   const seen = warnings()
   const connection = { connection: 'close', 'transfer-encoding': 'chunked' }
   const hooks = { preCreate: () => ({ reject: { status: 402, headers: connection, body: 'pay' } }) }
@@ -120,9 +120,9 @@ test.each([
   { headers: { ':path': '/' } },
   { status: 99 },
   { status: 1_000 },
-])('an error of the application that cannot be sent becomes 500: %j', async (answer) => {
+])('an error of the application with an invalid response becomes 500: %j', async (given) => {
   const access = () => {
-    const response = { status: 403, headers: {}, body: 'no', ...answer }
+    const response = { status: 403, headers: {}, body: 'no', ...given }
     throw new TusError('ERR_ACCESS_DENIED', { response })
   }
   const { session } = await serveUploads({ hooks: { access }, logger: keptLog() })
@@ -139,7 +139,7 @@ test('a rejection with a status that allows no content has none', async () => {
   expect(await sendHttp2(session, head)).toMatchObject({ status: 205, text: '' })
 })
 
-/** A finished upload of 5 MB whose content is whatever `content` gives when it is asked for. */
+/** Serves a finished upload of 5 MB with the content that `content` returns. */
 async function serveContent(content: () => Readable, secure = false) {
   const composer = memoryComposer()
   composer.useContentReader({ read: async () => content() })
@@ -151,7 +151,7 @@ async function serveContent(content: () => Readable, secure = false) {
   return { ...site, path, logger }
 }
 
-/** Content that comes as fast as it is read, and how much of it was. */
+/** Content that comes as fast as the client reads, and a count of the bytes read. */
 function endless() {
   let read = 0
   const content = new Readable({
@@ -174,19 +174,19 @@ test.each(transports)('a client that leaves ends its download, $transport', asyn
   expect(logger.lines).toEqual([])
 })
 
-test('a client that reads slowly is not read ahead for', async () => {
+test('the server does not read ahead for a slow client', async () => {
   const { content, read } = endless()
   const { session, path } = await serveContent(() => content)
   const stream = session.request({ ':path': path })
   stream.on('error', () => {})
   await once(stream, 'response')
-  // These come behind the bytes for which the window has room.
+  // These come after the bytes that fit in the window.
   for (let i = 0; i < 10; i++) await offsetOverHttp2(session, path)
   expect(read()).toBeLessThan(1_000_000)
   stream.close()
 })
 
-test('a store that fails in the middle of a download is told by a reset', async () => {
+test('a store that fails during a download causes a reset', async () => {
   const failing = () =>
     new Readable({
       read() {
@@ -201,7 +201,7 @@ test('a store that fails in the middle of a download is told by a reset', async 
   expect(logger.lines).toMatchObject([{ level: 'error', message: 'A download failed' }])
 })
 
-test('shutdown answers open streams, keeps what came and sends clients elsewhere', async () => {
+test('shutdown responds to open streams, keeps what arrived and sends clients elsewhere', async () => {
   const seen = warnings()
   const composer = memoryComposer()
   const site = await serveUploads({ ...patient, composer })
