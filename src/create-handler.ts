@@ -223,7 +223,11 @@ function createEngine(options: HandlerOptions): Engine {
   const log = forgiving(options.logger ?? defaultLogger)
   const holders = new Map<string, Holder>()
   const locker = slots.locker ?? defaultLocker(stores.dataStore)
-  const bounds = { storeTimeout: settings.storeTimeout, log, holders }
+  const bounds = {
+    storeTimeout: settings.storeTimeout,
+    log,
+    onHang: (id: string, work: Promise<unknown>) => holders.get(id)?.hang(work),
+  }
   return {
     stores: boundedStores({ ...stores, locker }, bounds),
     features: featuresOf(slots, options.expiration?.after !== undefined, options.disable ?? []),

@@ -188,9 +188,9 @@ export function engineSettings(
   const { maxSize = Infinity, generateId } = options
   const { dataStore } = stores
   const inTime = <T>(option: string, start: () => T | Promise<T>): Promise<T> => {
-    const late = () =>
+    const timeoutError = () =>
       new TusError('ERR_HOOK_FAILED', { cause: hookLimit.exceeded(`The function ${option}`) })
-    return hookLimit.run<T>({ start, late })
+    return hookLimit.run<T>({ start, timeoutError })
   }
   return {
     async maxSize({ request }, upload) {

@@ -2,50 +2,48 @@ import type { Stat } from '../capabilities/data-store.js'
 import type { IncomingBody } from '../capabilities/incoming-body.js'
 import { TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
-import type { Engine } from './engine.js'
-import { withUploadLock, type Holder } from './lock/holder.js'
-import { load, loadFor, requireProtocol } from './record/load.js'
-import { isComplete, statUpload, refuseExpired, reportableOffset } from './stores/stat-upload.js'
-import { postponeExpiry } from './record/expiry.js'
-import { declaresEnd, receive, type Chunk, type Received } from './body/receive.js'
+import { declaresEnd, type Chunk, type Received } from './body/chunk.js'
+import { receive } from './body/receive.js'
 import { checkBodySize } from './body/size-limit.js'
+import type { Engine } from './engine.js'
+import type { Holder } from './lock/holder.js'
+import { isComplete, reportableOffset } from './record/completion.js'
+import { postponeExpiry, refuseExpired } from './record/expiry.js'
+import { loadFor, requireProtocol } from './record/load.js'
 import { transition } from './record/transition.js'
+import { withUpload } from './record/with-upload.js'
+import { statUpload } from './stores/stat-upload.js'
 
 /** A chunk for an upload that exists. */
 export interface AppendRequest extends Chunk {
   readonly id: string
   readonly protocol: Upload['protocol']
-  /** Where the client believes that the upload stands. */
+  /** The offset that the client expects. */
   readonly offset: number
-  /** The total length, when the request declares it. Called when the offset is found to be right; may throw. */
-  readonly length: (upload: Upload) => number | undefined
   /**
-   * Whether a request that only repeats the end of a complete upload gets its answer again (IETF draft). Default: it is
-   * refused.
+   * Whether a request that only repeats the end of a complete upload gets its response again (IETF draft). Default:
+   * it is refused.
    */
   readonly replays?: boolean
-  /** Called once it is known that the upload is there, with its offset: also a refusal may tell of it. */
-  readonly announce?: (upload: Upload, offset: number) => void
 }
 
 /** Appends a chunk, and finishes the upload when that was the last one. */
 export async function append(engine: Engine, request: AppendRequest): Promise<Received> {
   const found = await loadFor(engine, 'append', request.id, request.exchange)
-  // These never change, so they are answered without the lock, which a concatenation may hold for long.
+  // These never change, so they are checked without the lock, which a concatenation may hold for a long time.
   requireProtocol(found, request.protocol)
   if (found.concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
   await refuseOutdated(engine, found, request)
-  return withUploadLock(engine, request.id, async (holder) => {
-    holder.upload = await load(engine, request.id)
-    const from = await statUpload(engine, holder.upload, holder)
-    await refuseExpired(engine, holder.upload, from.offset)
-    request.announce?.(holder.upload, from.offset)
-    if (request.protocol === 'ietf' && holder.upload.state.kind === 'finished') {
+  return withUpload(engine, request.id, async (holder) => {
+    const { upload } = holder
+    const from = await statUpload(engine, upload, holder)
+    await refuseExpired(engine, upload, from.offset)
+    request.callbacks.onUpload?.(upload, from.offset)
+    if (request.protocol === 'ietf' && upload.state.kind === 'finished') {
       return repeat(holder, from, request)
     }
     if (request.offset !== from.offset) {
-      const offset = reportableOffset(holder.upload, from.offset)
-      throw new TusError('ERR_OFFSET_MISMATCH', { offset })
+      throw new TusError('ERR_OFFSET_MISMATCH', { offset: reportableOffset(upload, from.offset) })
     }
     await declare(engine, holder, from, request)
     // When the size is not known, bytes have to come first: see receive.
@@ -55,39 +53,39 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
 }
 
 /**
- * Refuses a chunk at an offset below what is stored. Offsets never go down, so it can never be right; asking for the lock
- * would end the request that brings data, as often as an outdated client tries again.
+ * Refuses a chunk at an offset below what is stored. Offsets never go down, so it can never be right. Requesting the
+ * lock would end the request that brings data, as often as an outdated client tries again.
  */
 async function refuseOutdated(
   engine: Engine,
   upload: Upload,
-  request: AppendRequest,
+  { offset, callbacks }: AppendRequest,
 ): Promise<void> {
   if (upload.state.kind !== 'open') return
-  const stored = await offsetBesideWriter(engine, upload)
-  if (stored === undefined || request.offset >= stored || isComplete(upload, stored)) return
+  const stored = await offsetDuringWrite(engine, upload)
+  if (stored === undefined || offset >= stored || isComplete(upload, stored)) return
   await refuseExpired(engine, upload, stored)
-  request.announce?.(upload, stored)
+  callbacks.onUpload?.(upload, stored)
   throw new TusError('ERR_OFFSET_MISMATCH', { offset: reportableOffset(upload, stored) })
 }
 
-/** What is stored, if a request may be bringing data now. Looks into the store only when no holder here knows. */
-async function offsetBesideWriter(engine: Engine, upload: Upload): Promise<number | undefined> {
+/** Returns what is stored, if a request may be bringing data now. Asks the store only when no holder here knows. */
+async function offsetDuringWrite(engine: Engine, upload: Upload): Promise<number | undefined> {
   const holder = engine.holders.get(upload.id)
   if (holder?.phase === 'receiving') return holder.durable
   const mayBeWritten = holder === undefined ? engine.sharesLocks : holder.phase === 'preparing'
   if (!mayBeWritten) return undefined
-  return (await statUpload(engine, upload, new AbortController())).offset
+  return (await statUpload(engine, upload)).offset
 }
 
-/** What a complete upload answers: it is never appended to, but whoever missed the answer may ask for it again. */
+/** Responds for a complete upload: nothing can be appended, but a client that missed the response may repeat its request. */
 async function repeat(holder: Holder, from: Stat, request: AppendRequest): Promise<Received> {
   const { upload } = holder
   const { offset } = from
   const isValid = request.replays && request.completes && request.offset === offset
   if (isValid && (await bringsNothing(holder, from, request.body))) {
     const { length = offset } = upload
-    if ((request.length(upload) ?? length) !== length) {
+    if ((request.callbacks.declaredLength?.(upload) ?? length) !== length) {
       throw new TusError('ERR_LENGTH_MISMATCH', { offset })
     }
     return { upload, offset }
@@ -95,7 +93,7 @@ async function repeat(holder: Holder, from: Stat, request: AppendRequest): Promi
   throw new TusError('ERR_UPLOAD_COMPLETE', { offset })
 }
 
-/** Whether a body is empty. When its size is not known, only its end tells. */
+/** Whether a body is empty. When its size is not known, only its end shows that. */
 async function bringsNothing(
   holder: Holder,
   { offset }: Stat,
@@ -108,8 +106,8 @@ async function bringsNothing(
 }
 
 /**
- * Records what a request declares before its body is looked at: the length (Creation With Deferred Length), and whether
- * the body is the end. A request whose size is refused changes nothing.
+ * Records the declarations of a request before its body is read: the length (Creation With Deferred Length), and
+ * whether the body is the end. A request whose size is refused changes nothing.
  */
 async function declare(
   engine: Engine,
@@ -118,7 +116,7 @@ async function declare(
   request: AppendRequest,
 ): Promise<void> {
   const { upload } = holder
-  const length = request.length(upload) ?? upload.length
+  const length = request.callbacks.declaredLength?.(upload) ?? upload.length
   const completes = declaresEnd(request) || undefined
   if (length !== undefined && length !== upload.length) checkLength(upload, from, length)
   const declared = length === undefined ? upload : { ...upload, length }
@@ -128,7 +126,7 @@ async function declare(
   }
 }
 
-/** Refuses a length that an upload cannot come to have. */
+/** Refuses a length that the upload cannot have. */
 function checkLength(upload: Upload, from: Stat, length: number): void {
   const { maxSize = Infinity } = upload
   const offset = reportableOffset(upload, from.offset)

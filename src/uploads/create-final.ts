@@ -1,23 +1,25 @@
 import { setImmediate } from 'node:timers/promises'
 import { TusError } from '../errors.js'
 import type { Concat, Upload } from '../upload.js'
-import { authorize } from './hooks/call-hook.js'
-import { establish, prepare, type CreateRequest } from './create.js'
+import type { CreateRequest } from './creation/create-request.js'
+import { establish } from './creation/establish.js'
+import { planUpload } from './creation/plan-upload.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { withUploadLock } from './lock/holder.js'
-import { isFinishedPartial, concatenateInTime, sumOfLengths } from './finish/concatenate.js'
-import { hasExpired } from './stores/stat-upload.js'
-import { addReference, isLost } from './record/references.js'
+import { concatenateInTime, isFinishedPartial, sumOfLengths } from './finish/concatenate.js'
+import { authorize } from './hooks/authorize.js'
+import { withUploadLock } from './lock/with-upload-lock.js'
+import { hasExpired } from './record/expiry.js'
+import { addFinalReference, isLost } from './record/references.js'
 
-/** A final upload that a client asks for. */
-export interface FinalRequest extends Omit<CreateRequest, 'length' | 'chunk' | 'concat'> {
+/** The creation of a final upload, as a client requests it. */
+export interface FinalRequest extends Omit<CreateRequest, 'length' | 'body' | 'concat'> {
   readonly concat: Extract<Concat, { readonly kind: 'final' }>
 }
 
 /**
- * Creates a final upload and joins its partials if they are all finished. When that takes longer than `finishTimeout`
- * it goes on after the answer.
+ * Creates a final upload, and concatenates its partials if they are all finished. When that takes longer than
+ * `finishTimeout`, it continues after the response.
  */
 export async function createFinal(engine: Engine, request: FinalRequest): Promise<Upload> {
   const { exchange, concat } = request
@@ -28,18 +30,19 @@ export async function createFinal(engine: Engine, request: FinalRequest): Promis
   const partials = await loadPartials(engine, concat.partials, exchange)
   if (!engine.features.has('concatenation-unfinished')) {
     for (const partial of partials.values()) {
-      if (!(await isFinishedPartial(engine, partial)))
+      if (!(await isFinishedPartial(engine, partial))) {
         throw new TusError('ERR_PARTIAL_NOT_FINISHED')
+      }
     }
   }
   const length = sumOfLengths(concat.partials.map((id) => partials.get(id)!))
-  const upload = await prepare(engine, { ...request, length })
+  const upload = await planUpload(engine, { ...request, length })
   return withUploadLock(engine, upload.id, async (holder) => {
     await establish(engine, holder, upload, request, async () => {
       for (const partial of partials.values()) {
         // Stores that respond at once would keep the event loop from everything else.
         await setImmediate()
-        await addReference(engine, partial, upload.id)
+        await addFinalReference(engine, partial, upload.id)
       }
     })
     await concatenateInTime(engine, holder, exchange)
@@ -47,7 +50,7 @@ export async function createFinal(engine: Engine, request: FinalRequest): Promis
   })
 }
 
-/** The partial uploads of a request, each asked for once, with leave to use it. */
+/** Loads and authorizes each distinct partial upload that a request names. */
 async function loadPartials(
   engine: Engine,
   ids: readonly string[],
@@ -57,9 +60,7 @@ async function loadPartials(
   for (const id of new Set(ids)) {
     const upload = await engine.stores.infoStore.get(id)
     const usable =
-      upload?.concat?.kind === 'partial' &&
-      !isLost(upload) &&
-      !(await hasExpired(engine, upload, new AbortController()))
+      upload?.concat?.kind === 'partial' && !isLost(upload) && !(await hasExpired(engine, upload))
     if (!usable) {
       throw new TusError('ERR_INVALID_CONCAT', {
         message: `Upload-Concat names ${id}, which is not a partial upload`,

@@ -5,8 +5,8 @@ import type { UnplacedUpload } from '../upload.js'
 import type { Stores } from './stores/bounded-stores.js'
 import type { EventQueue } from './hooks/event-queue.js'
 import type { Exchange } from './exchange.js'
-import { isRejection } from './hooks/hook-response.js'
 import type { Holder } from './lock/holder.js'
+import { isRejection } from './record/rejection.js'
 import type { TimeLimit } from './stores/time-limit.js'
 
 /** What the operations of this folder share: the stores, the settings, and who writes at this moment. */

@@ -1,32 +1,32 @@
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
-import { finishIfDue } from './finish/finish-if-due.js'
-import { concatenateInTime } from './finish/concatenate.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
-import { withUploadLock, type WaitOptions } from './lock/holder.js'
+import { concatenateInTime } from './finish/concatenate.js'
+import { finishIfDue } from './finish/finish-if-due.js'
+import type { Holder } from './lock/holder.js'
+import { settleLock } from './lock/settle-lock.js'
+import type { WaitOptions } from './lock/with-upload-lock.js'
+import { isComplete, isFinished } from './record/completion.js'
+import { refuseExpired } from './record/expiry.js'
 import { load, loadFor, requireProtocol } from './record/load.js'
-import {
-  isComplete,
-  isFinished,
-  statUpload,
-  readOptions,
-  refuseExpired,
-} from './stores/stat-upload.js'
-import { withTimeout } from './stores/with-timeout.js'
+import { withUpload } from './record/with-upload.js'
 import { withoutSecret } from './record/without-secret.js'
+import { statUpload } from './stores/stat-upload.js'
+import { withTimeout } from './stores/with-timeout.js'
 
-/** What is known about an upload. */
+/** The state of an upload. */
 export interface Inspection {
   readonly upload: Upload
-  /** Bytes stored; absent for a final upload that is not joined yet. */
+  /** Bytes stored. Absent for a final upload that is not concatenated yet. */
   readonly offset: number | undefined
   readonly finished: boolean
 }
 
 /**
- * Tells where an upload stands, by the reading rule: without the lock, and without disturbing a writer that makes
- * progress. An upload that is complete but not finished is finished first. `protocol`: the one that asks, if it is one.
+ * Returns the state of an upload by the reading rule: without the lock, and without disturbing a writer that makes
+ * progress. Finishes an upload that is complete but not finished first. Refuses uploads of another `protocol`, if
+ * one is given.
  */
 export async function inspect(
   engine: Engine,
@@ -39,49 +39,38 @@ export async function inspect(
   if (upload.state.kind === 'finished') return inspectFinished(engine, upload)
   if (upload.concat?.kind === 'final') return inspectFinal(engine, upload, exchange)
 
+  const { finishTimeout } = engine.settings
   if ((await settle(engine, id)) === 'held') {
     const holder = engine.holders.get(id)
     if (holder?.durable !== undefined) {
       const { upload: held, durable } = holder
       if (!isComplete(held, durable) || isFinished(held, durable)) return inspection(held, durable)
-      // It declined, and got its last byte since: clients take a full offset for done.
-      const late = () => new TusError('ERR_UPLOAD_BUSY')
-      await withTimeout(engine.settings.finishTimeout, holder.released, late)
+      // It declined, and got its last byte since: clients take a full offset for the end.
+      await withTimeout(finishTimeout, holder.released, () => new TusError('ERR_UPLOAD_BUSY'))
     }
   }
   const current = await load(engine, id)
-  const { offset } = await statUpload(engine, current, new AbortController())
+  const { offset } = await statUpload(engine, current)
   if (isComplete(current, offset) && !isFinished(current, offset)) {
-    const { finishTimeout } = engine.settings
-    return inspectAlone(engine, id, exchange, {
-      milliseconds: finishTimeout,
-      late: 'ERR_UPLOAD_BUSY',
-    })
+    const wait = { milliseconds: finishTimeout, errorCode: 'ERR_UPLOAD_BUSY' } as const
+    return inspectLocked(engine, id, exchange, wait)
   }
   await refuseExpired(engine, current, offset)
   return inspection(current, offset)
 }
 
-/** Waits for a holder that lets go: one of this process for as long as it may finish, others for a moment. */
+/** Waits for a holder that lets go: one of this process for as long as it may finish, another for a moment. */
 async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
   const { finishTimeout, settleTimeout } = engine.settings
   const local = engine.holders.has(id)
-  const waiting = new AbortController()
-  const timer = setTimeout(() => waiting.abort(), local ? finishTimeout : settleTimeout)
-  try {
-    return await engine.stores.locker.settle(id, readOptions(waiting))
-  } catch (error) {
-    if (!waiting.signal.aborted) throw error
-    if (local) throw new TusError('ERR_UPLOAD_BUSY')
-    return 'held'
-  } finally {
-    clearTimeout(timer)
-  }
+  const settled = await settleLock(engine, id, local ? finishTimeout : settleTimeout)
+  if (settled === undefined && local) throw new TusError('ERR_UPLOAD_BUSY')
+  return settled ?? 'held'
 }
 
 /**
- * Tells where an upload stands after ending whoever writes it: the offset that is told can be resumed from at once (IETF
- * draft, Concurrency). A finished upload is not locked for it.
+ * Returns the state of an upload after ending a request that writes it, so that the client can resume from the offset
+ * at once (IETF draft, Concurrency). Takes no lock for a finished upload.
  */
 export async function takeOver(
   engine: Engine,
@@ -92,52 +81,42 @@ export async function takeOver(
   const upload = await loadFor(engine, 'inspect', id, exchange)
   requireProtocol(upload, protocol)
   if (upload.state.kind === 'finished') return inspectFinished(engine, upload)
-  return inspectAlone(engine, id, exchange)
+  return inspectLocked(engine, id, exchange)
 }
 
-/** Inspects under the lock, and finishes what is complete but not finished. */
-async function inspectAlone(
+/** Inspects under the lock, and finishes an upload that is complete but not finished. */
+async function inspectLocked(
   engine: Engine,
   id: string,
   exchange: Exchange,
   wait?: WaitOptions,
 ): Promise<Inspection> {
-  return withUploadLock(
-    engine,
-    id,
-    async (holder) => {
-      holder.upload = await load(engine, id)
-      const stored = await statUpload(engine, holder.upload, holder)
-      const { offset } = stored
-      if (isComplete(holder.upload, offset)) await finishIfDue(engine, holder, stored, exchange)
-      await refuseExpired(engine, holder.upload, offset)
-      return inspection(holder.upload, offset)
-    },
-    wait,
-  )
+  const inspectHeld = async (holder: Holder) => {
+    const stored = await statUpload(engine, holder.upload, holder)
+    await finishIfDue(engine, holder, stored, exchange)
+    await refuseExpired(engine, holder.upload, stored.offset)
+    return inspection(holder.upload, stored.offset)
+  }
+  return withUpload(engine, id, inspectHeld, wait)
 }
 
-/** A final upload has no offset before it is joined. If nobody works on it, that is tried now. */
+/** A final upload has no offset before it is concatenated. Unless a holder works on it, that is tried now. */
 async function inspectFinal(
   engine: Engine,
   upload: Upload,
   exchange: Exchange,
 ): Promise<Inspection> {
-  const wait: WaitOptions = { milliseconds: engine.settings.settleTimeout, late: 'ERR_UPLOAD_BUSY' }
+  const { settleTimeout } = engine.settings
+  const wait = { milliseconds: settleTimeout, errorCode: 'ERR_UPLOAD_BUSY' } as const
   if (engine.holders.has(upload.id)) return inspection(upload, undefined)
+  const inspectHeld = async (holder: Holder) => {
+    await concatenateInTime(engine, holder, exchange)
+    const { state, length } = holder.upload
+    await refuseExpired(engine, holder.upload, undefined)
+    return inspection(holder.upload, state.kind === 'finished' ? length : undefined)
+  }
   try {
-    return await withUploadLock(
-      engine,
-      upload.id,
-      async (holder) => {
-        holder.upload = await load(engine, upload.id)
-        await concatenateInTime(engine, holder, exchange)
-        const { state, length } = holder.upload
-        await refuseExpired(engine, holder.upload, undefined)
-        return inspection(holder.upload, state.kind === 'finished' ? length : undefined)
-      },
-      wait,
-    )
+    return await withUpload(engine, upload.id, inspectHeld, wait)
   } catch (error) {
     if (isTusError(error, 'ERR_UPLOAD_BUSY')) return inspection(upload, undefined)
     throw error

@@ -1,10 +1,12 @@
 import { cooperative } from '../cooperative.js'
-import { isTusError, TusError } from '../errors.js'
+import { TusError } from '../errors.js'
 import { checkOptions, must } from '../check-options.js'
+import { neverAborts } from '../never-aborts.js'
 import type { Upload } from '../upload.js'
 import type { Engine } from './engine.js'
-import { isFinished, stat } from './stores/stat-upload.js'
+import { isFinished } from './record/completion.js'
 import { withoutSecret } from './record/without-secret.js'
+import { statIfThere } from './stores/stat-upload.js'
 
 /** An upload as {@link Uploads.list} finds it. */
 export type ListedUpload =
@@ -62,7 +64,7 @@ export function list(engine: Engine, given: ListUploadsOptions): AsyncGenerator<
 
 async function* listed(
   engine: Engine,
-  { after, limit = Infinity, state, signal = new AbortController().signal }: ListUploadsOptions,
+  { after, limit = Infinity, state, signal = neverAborts }: ListUploadsOptions,
 ): AsyncGenerator<ListedUpload> {
   const ids = engine.stores.infoLister!.ids({ ...(after !== undefined && { after }), signal })
   let count = 0
@@ -116,10 +118,5 @@ async function offsetOf(
 ): Promise<number | undefined> {
   if (upload.state.kind === 'finished') return upload.length
   if (upload.state.kind === 'gone') return undefined
-  try {
-    return (await stat(engine, upload, { signal })).offset
-  } catch (error) {
-    if (isTusError(error, 'ERR_DATA_MISSING')) return undefined
-    throw error
-  }
+  return (await statIfThere(engine, upload, { signal }))?.offset
 }

@@ -1,18 +1,16 @@
 import type { Engine } from './engine.js'
+import { withTimeout } from './stores/with-timeout.js'
 
-/** Ends what comes in, and waits for all work to come to its end, at most `timeout` milliseconds. */
+/** Ends the bodies that come in, and waits until all work has ended, at most `timeout` milliseconds. */
 export async function shutdown(engine: Engine, timeout: number): Promise<void> {
   engine.stopping = true
   for (const holder of engine.holders.values()) holder.shutdown()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeout)
-  })
-  await Promise.race([quiet(engine), late])
-  clearTimeout(timer)
+  const timeoutError = () => new Error('Work continues after the shutdown')
+  await withTimeout(timeout, idle(engine), timeoutError).catch(() => {})
 }
 
-async function quiet({ holders, background, events }: Engine): Promise<void> {
+/** Resolves when nothing is in progress. Never rejects. */
+async function idle({ holders, background, events }: Engine): Promise<void> {
   while (holders.size > 0 || background.size > 0) {
     await Promise.all([...[...holders.values()].map((holder) => holder.released), ...background])
   }

@@ -5,9 +5,9 @@ import manifest from '../../package.json' with { type: 'json' }
 import { codeFiles, read } from './source-files.js'
 
 const foundation = [
-  ...['base-name', 'check-options', 'connection-headers', 'cooperative', 'errors', 'http-token'],
-  ...['logger', 'metadata', 'names-elsewhere', 'never-aborts', 'parse-base64', 'parse-upload'],
-  ...['safe-file-name', 'upload'],
+  ...['base-name', 'check-options', 'checksum-algorithms', 'connection-headers', 'cooperative'],
+  ...['errors', 'http-token', 'logger', 'metadata', 'names-elsewhere', 'never-aborts'],
+  ...['parse-base64', 'parse-upload', 'safe-file-name', 'upload'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
 const stores = [

@@ -4,7 +4,6 @@ import type { DownloadPresentation } from '../../hooks.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import { checkOptions, must } from '../../check-options.js'
 import type { Upload } from '../../upload.js'
-import { withoutSecret } from '../../uploads/record/without-secret.js'
 import type { ProtocolContext } from '../context.js'
 import { isMediaType } from './content-disposition.js'
 
@@ -30,13 +29,13 @@ export async function presentationOf(
     const presented = await hookLimit.run({
       start: (call) =>
         download({
-          upload: withoutSecret(upload),
+          upload,
           request,
           get signal() {
             return call.signal
           },
         }),
-      late: () => hookLimit.exceeded('The function download'),
+      timeoutError: () => hookLimit.exceeded('The function download'),
     })
     const given = presented ?? {}
     const owner = { name: 'The result of the function download', noun: 'member' }

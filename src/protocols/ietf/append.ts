@@ -36,14 +36,16 @@ export async function handleAppend(
     id,
     protocol: 'ietf',
     offset,
-    length: () => declaredLength(headers, { offset, size: body.size, completes }),
     body,
     completes,
     overrunEnds: dialect.overrunEnds,
     replays: dialect.replays,
-    digest: () => contentDigest(context, exchange),
+    callbacks: {
+      declaredLength: () => declaredLength(headers, { offset, size: body.size, completes }),
+      digest: () => contentDigest(context, exchange),
+      ...progressTeller(context, exchange, dialect, offset),
+    },
     exchange,
-    ...progressTeller(context, exchange, dialect, offset),
   })
   if (upload.state.kind === 'finished') return completedResponse(context, exchange, dialect, upload)
   const status = dialect.appendStatus

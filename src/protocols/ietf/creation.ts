@@ -40,7 +40,7 @@ export async function handleCreation(
   const resumable = !dialect.foreign && !isSmall
   const digest = contentDigest(context, exchange)
 
-  const announce = (upload: Upload) => {
+  const onUpload = (upload: Upload) => {
     if (!resumable) return
     const location = locations.locate(request, upload.id)
     // Kept whatever happens from here on, so that the client can resume.
@@ -52,16 +52,15 @@ export async function handleCreation(
     protocol: 'ietf',
     length,
     ...representationOf(context, exchange),
-    exchange,
-    announce,
-    chunk: {
-      body,
-      completes,
-      overrunEnds: dialect.overrunEnds,
+    body,
+    completes,
+    overrunEnds: dialect.overrunEnds,
+    callbacks: {
+      onUpload,
       digest: () => digest,
-      exchange,
       ...(resumable && progressTeller(context, exchange, dialect, 0)),
     },
+    exchange,
   })
   if (upload.state.kind === 'finished') return completedResponse(context, exchange, dialect, upload)
   return { status: 201, headers: uploadHeaders(context, dialect, upload, offset) }

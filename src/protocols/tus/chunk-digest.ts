@@ -1,6 +1,6 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
-import { checksumAlgorithms } from '../../uploads/digests/hasher.js'
+import { checksumAlgorithms } from '../../checksum-algorithms.js'
 import type { ChunkDigest } from '../../uploads/digests/verifier.js'
 import { announcesTrailer, header, type ProtocolContext } from '../context.js'
 import { requireFeature } from './require-feature.js'

@@ -1,8 +1,7 @@
-import { isTusError } from '../../errors.js'
+import { isTusError, TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { HttpResponse } from '../../http/respond.js'
 import { inspect } from '../../uploads/inspect.js'
-import { requireProtocol } from '../../uploads/record/load.js'
 import type { ProtocolContext } from '../context.js'
 import { handleGet } from '../download/get.js'
 import { stateHeaders } from './head.js'
@@ -30,7 +29,7 @@ export async function handleHeadByGet(
       return { ...content!, headers: { ...content!.headers, ...state } }
     }
   }
-  requireProtocol(upload, 'tus')
+  if (isForeign) throw new TusError('ERR_PROTOCOL_MISMATCH')
   // A cache that keeps 200 whatever it is told does not keep this.
   return { status: 204, headers: state }
 }

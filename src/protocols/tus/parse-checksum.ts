@@ -1,5 +1,5 @@
 import { TusError } from '../../errors.js'
-import { checksumAlgorithms, digestLengths } from '../../uploads/digests/hasher.js'
+import { checksumAlgorithms, digestLengths } from '../../checksum-algorithms.js'
 import type { ExpectedDigest } from '../../uploads/digests/verifier.js'
 import { parseBase64 } from '../../parse-base64.js'
 

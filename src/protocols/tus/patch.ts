@@ -3,6 +3,7 @@ import type { HttpExchange } from '../../http/http-exchange.js'
 import type { HttpResponse } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import { append } from '../../uploads/append.js'
+import type { Callbacks } from '../../uploads/body/chunk.js'
 import { chunkDigest } from './chunk-digest.js'
 import { header, type ProtocolContext } from '../context.js'
 import { expiresHeader } from './expires-header.js'
@@ -21,20 +22,20 @@ export async function handlePatch(
   if (!isOffsetOctetStream(headers['content-type'])) throw new TusError('ERR_INVALID_CONTENT_TYPE')
   const offset = parseInteger(header(headers, 'upload-offset') ?? '')
   if (offset === undefined) throw new TusError('ERR_INVALID_OFFSET')
-  const length = (found: Upload) => declaredLength(context, exchange, found)
-  const digest = () => chunkDigest(context, exchange)
-  const announce = (found: Upload, at: number) => {
-    // Every response tells when an unfinished upload expires (Expiration), also one to an error.
-    for (const [name, value] of Object.entries(expiresHeader(found, at))) {
-      exchange.response.setHeader(name, value)
-    }
+  const callbacks: Callbacks = {
+    onUpload(found, at) {
+      // Every response says when an unfinished upload expires (Expiration), even one to an error.
+      for (const [name, value] of Object.entries(expiresHeader(found, at))) {
+        exchange.response.setHeader(name, value)
+      }
+    },
+    declaredLength: (found) => declaredLength(context, exchange, found),
+    digest: () => chunkDigest(context, exchange),
   }
   const { body } = exchange
-  const protocol = 'tus' as const
-  const request = { id, protocol, offset, length, body, digest, exchange, announce }
-  const result = await append(context.engine, request)
+  const request = { id, protocol: 'tus', offset, body, callbacks, exchange } as const
+  const { upload, offset: stored } = await append(context.engine, request)
   exchange.response.removeHeader('upload-expires')
-  const { upload, offset: stored } = result
   const response = upload.state.kind === 'finished' ? upload.state.response : undefined
   return {
     status: response?.status || (response?.body ? 200 : 204),

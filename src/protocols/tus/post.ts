@@ -4,7 +4,6 @@ import type { HttpResponse } from '../../http/respond.js'
 import type { Upload } from '../../upload.js'
 import { create } from '../../uploads/create.js'
 import { createFinal } from '../../uploads/create-final.js'
-import type { Chunk } from '../../uploads/body/receive.js'
 import { chunkDigest } from './chunk-digest.js'
 import { header, type ProtocolContext } from '../context.js'
 import { requireFeature } from './require-feature.js'
@@ -29,14 +28,15 @@ export async function handlePost(
   const metadata = parseMetadata(header(headers, 'upload-metadata'))
   // What a partial upload says of the whole is about the final one.
   const digests = concat?.kind === 'partial' ? undefined : wholeDigest(context, metadata)
-  const announce = (upload: Upload) => {
-    // Kept whatever happens from here on, so that the client can resume.
+  const onUpload = (upload: Upload) => {
+    // The client can resume, whatever happens from here on.
     exchange.response.setHeader('location', context.locations.locate(exchange.request, upload.id))
   }
-  const request = { protocol: 'tus', metadata, digests, exchange, announce } as const
+  const request = { protocol: 'tus', metadata, digests, exchange } as const
   if (concat?.kind === 'final') {
     const upload = await createFinal(context.engine, {
       ...request,
+      callbacks: { onUpload },
       concat: {
         kind: 'final',
         header: header(headers, 'upload-concat')!,
@@ -47,14 +47,17 @@ export async function handlePost(
     return created(upload, state.kind === 'finished' ? upload.length : undefined)
   }
   const length = lengthOf(context, exchange)
-  const chunk = takesChunk(context, exchange) && takeChunk(context, exchange)
+  const takesBody = takesChunk(context, exchange)
+  // Checked now, so that a request that is refused for it creates nothing.
+  const digest = takesBody ? chunkDigest(context, exchange) : undefined
   const { upload, offset } = await create(context.engine, {
     ...request,
     length,
     ...(concat && { concat: { kind: 'partial', finals: [] } }),
-    ...(chunk && { chunk }),
+    ...(takesBody && { body: exchange.body }),
+    callbacks: { onUpload, digest: () => digest },
   })
-  return created(upload, chunk || upload.length === 0 ? offset : undefined)
+  return created(upload, takesBody || upload.length === 0 ? offset : undefined)
 }
 
 function concatHeader(
@@ -109,12 +112,6 @@ function takesChunk(context: ProtocolContext, { request }: HttpExchange): boolea
   if (!isOffsetOctetStream(request.headers['content-type'])) return false
   requireFeature(context, 'creation-with-upload', 'The body of a creation')
   return true
-}
-
-function takeChunk(context: ProtocolContext, exchange: HttpExchange): Chunk {
-  // Judged now, so that a request that is refused for it creates nothing.
-  const digest = chunkDigest(context, exchange)
-  return { body: exchange.body, digest: () => digest, exchange }
 }
 
 function created(upload: Upload, offset: number | undefined): HttpResponse {

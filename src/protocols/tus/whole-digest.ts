@@ -1,7 +1,7 @@
 import { TusError } from '../../errors.js'
 import { parseBase64 } from '../../parse-base64.js'
 import type { Digests, Metadata } from '../../upload.js'
-import { checksumAlgorithms, digestLengths } from '../../uploads/digests/hasher.js'
+import { checksumAlgorithms, digestLengths } from '../../checksum-algorithms.js'
 import type { ProtocolContext } from '../context.js'
 
 /**

@@ -7,16 +7,16 @@ import type { Verifier } from '../digests/verifier.js'
 /** A body whose bytes are counted, limited and hashed on their way to the store. */
 export class MeteredBody implements UploadBody {
   readonly #source: IncomingBody
-  readonly #room: number
+  readonly #limit: number
   readonly #hashers: readonly Hasher[]
   #overran = false
   #given = 0
   #givenAt: number | undefined = performance.now()
 
-  /** `room` is how many bytes may come. */
-  constructor(source: IncomingBody, room: number, verifier: Verifier | undefined) {
+  /** `limit` is the maximum number of bytes. */
+  constructor(source: IncomingBody, limit: number, verifier: Verifier | undefined) {
     this.#source = source
-    this.#room = room
+    this.#limit = limit
     this.#hashers = verifier?.hashers ?? []
   }
 
@@ -24,19 +24,19 @@ export class MeteredBody implements UploadBody {
     return this.#source.ended
   }
 
-  /** Whether more bytes came than there is room for; also when the body had ended by then. */
+  /** Whether more bytes came than the limit allows, even if the body had ended by then. */
   get overran(): boolean {
     return this.#overran
   }
 
-  /** Bytes that were handed out so far: no store can hold more of them. */
+  /** Bytes that the store has got so far: it cannot hold more of them. */
   get given(): number {
     return this.#given
   }
 
-  /** Whether no byte can be stored: the chunk is empty, or there is no room for one. */
+  /** Whether no byte can be stored: the chunk is empty, or the limit is 0. */
   get expectsNothing(): boolean {
-    return this.#room === 0 || this.size === 0
+    return this.#limit === 0 || this.size === 0
   }
 
   /** How long the store has been busy with what it was given, in milliseconds; 0 while it waits for more. */
@@ -54,12 +54,12 @@ export class MeteredBody implements UploadBody {
   }
 
   /**
-   * When the size is not known, the batch that fills the room exactly is held until the body has ended: only then is
-   * it known not to be the head of an overrun, which is dropped. So nothing ever has to be truncated.
+   * When the size is not known, the batch that reaches the limit exactly is held until the body has ended. Only
+   * then is it known not to be the head of an overrun, which is dropped. So nothing ever has to be truncated.
    */
   [Symbol.asyncIterator](): AsyncIterator<readonly Buffer[], undefined> {
     const source = this.#source[Symbol.asyncIterator]()
-    let room = this.#room
+    let left = this.#limit
     let held: readonly Buffer[] | undefined
     const end = async () => {
       held = undefined
@@ -80,14 +80,14 @@ export class MeteredBody implements UploadBody {
         held = undefined
         return give(value)
       }
-      for (const { length } of batch) room -= length
-      if (room < 0) {
+      for (const { length } of batch) left -= length
+      if (left < 0) {
         this.#overran = true
         this.#source.stop('overrun')
         return end()
       }
       for (const hasher of this.#hashers) for (const buffer of batch) hasher.update(buffer)
-      if (room > 0 || this.size !== undefined) return give(batch)
+      if (left > 0 || this.size !== undefined) return give(batch)
       held = batch
       return next()
     }
@@ -104,7 +104,7 @@ export class MeteredBody implements UploadBody {
     return Readable.from(flatten(this), { objectMode: false })
   }
 
-  /** Runs the bytes through the taps and stores them nowhere. */
+  /** Reads the body and stores nothing. */
   async discard(): Promise<void> {
     for await (const _ of this);
   }

@@ -2,28 +2,28 @@ import type { Stat } from '../../capabilities/data-store.js'
 import { TusError, type ErrorCode } from '../../errors.js'
 import type { Upload } from '../../upload.js'
 import type { EngineSettings } from '../engine.js'
-import { reportableOffset } from '../stores/stat-upload.js'
-import type { Chunk } from './receive.js'
+import { reportableOffset } from '../record/completion.js'
+import type { Chunk } from './chunk.js'
 
-/** How many bytes a request may bring. */
+/** The maximum size of a request's body. */
 export interface SizeLimit {
   readonly bytes: number
-  /** What a request is answered with that brings more. */
-  readonly tooMuch: ErrorCode
+  /** The error for a larger body. */
+  readonly errorCode: ErrorCode
 }
 
-/** How many bytes a request may bring to an upload that stands at `from`. */
+/** Returns the size limit of a request for an upload that holds `from`. */
 export function sizeLimitFor(settings: EngineSettings, upload: Upload, from: Stat): SizeLimit {
   const { length, maxSize } = upload
   const left = (length ?? maxSize ?? Infinity) - from.offset
   if (settings.maxAppendSize < left) {
-    return { bytes: settings.maxAppendSize, tooMuch: 'ERR_APPEND_TOO_LARGE' }
+    return { bytes: settings.maxAppendSize, errorCode: 'ERR_APPEND_TOO_LARGE' }
   }
-  const tooMuch = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_LENGTH_EXCEEDED'
-  return { bytes: left, tooMuch }
+  const errorCode = length === undefined ? 'ERR_MAX_SIZE_EXCEEDED' : 'ERR_LENGTH_EXCEEDED'
+  return { bytes: left, errorCode }
 }
 
-/** Refuses a body of known size that may not be so large, or so small. `from` is absent before the upload exists. */
+/** Refuses a body of known size that is too large or too small. `from` is absent before the upload exists. */
 export function checkBodySize(
   settings: EngineSettings,
   upload: Upload,
@@ -33,16 +33,16 @@ export function checkBodySize(
   const { size } = chunk.body
   if (size === undefined) return
   const at = from ?? { offset: 0 }
-  const { bytes, tooMuch } = sizeLimitFor(settings, upload, at)
-  if (size > bytes) throw refusal(upload, tooMuch, from?.offset)
+  const { bytes, errorCode } = sizeLimitFor(settings, upload, at)
+  if (size > bytes) throw sizeError(upload, errorCode, from?.offset)
   if (isTooSmall(settings, upload, at, chunk, at.offset + size)) {
-    throw refusal(upload, 'ERR_APPEND_TOO_SMALL', from?.offset)
+    throw sizeError(upload, 'ERR_APPEND_TOO_SMALL', from?.offset)
   }
 }
 
 /**
- * Whether a body that brought an upload to `offset` is below `minAppendSize`. The last one is exempt, and so is an empty one,
- * in a creation or an append: it costs the storage nothing, and may declare the length.
+ * Whether a chunk that brought an upload to `offset` is below `minAppendSize`. The last chunk is exempt. So is an
+ * empty one, in a creation or an append: it costs the storage nothing, and may declare the length.
  */
 export function isTooSmall(
   settings: EngineSettings,
@@ -56,9 +56,9 @@ export function isTooSmall(
   return !isLast && size !== 0 && size < settings.minAppendSize
 }
 
-/** The refusal of a request for its size, with what the client may need to go on. */
-export function refusal(upload: Upload, code: ErrorCode, offset: number | undefined): TusError {
+/** Creates the error for a body of the wrong size, with what the client may need to continue. */
+export function sizeError(upload: Upload, code: ErrorCode, offset: number | undefined): TusError {
   const { maxSize = Infinity } = upload
-  const tellable = offset === undefined ? undefined : reportableOffset(upload, offset)
-  return new TusError(code, { offset: tellable, maxSize })
+  const reportable = offset === undefined ? undefined : reportableOffset(upload, offset)
+  return new TusError(code, { offset: reportable, maxSize })
 }

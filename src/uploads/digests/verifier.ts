@@ -1,9 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingBody } from '../../capabilities/incoming-body.js'
+import type { ChecksumAlgorithm } from '../../checksum-algorithms.js'
 import { isTusError, TusError, type ErrorCode } from '../../errors.js'
-import { createHasher, type ChecksumAlgorithm, type Hasher } from './hasher.js'
+import { createHasher, type Hasher } from './hasher.js'
 
-/** What the client says the bytes of a chunk amount to. */
+/** A digest that the client gives for a chunk. */
 export interface ExpectedDigest {
   readonly algorithm: ChecksumAlgorithm
   readonly digest: Buffer
@@ -11,15 +12,15 @@ export interface ExpectedDigest {
 
 /** The digests that a chunk must have. */
 export interface ChunkDigest {
-  /** What {@link ChunkDigest.expected} may turn out to name; each of them is computed. */
+  /** The algorithms that {@link ChunkDigest.expected} may name. Each is computed. */
   readonly algorithms: readonly ChecksumAlgorithm[]
-  /** Called after the end of the body, for digests may come in a trailer. Throws when there is no valid one. */
+  /** Returns the digests that the chunk must have. Called after the end of the body, as they may come in a trailer. Throws when none is valid. */
   expected(): readonly ExpectedDigest[]
-  /** What a digest that differs is answered with. */
+  /** The error when a digest differs. */
   readonly mismatch: ErrorCode
 }
 
-/** Computes the digest of a chunk on its way to the store and judges it at its end. */
+/** Computes the digests of a chunk on its way to the store, and compares them at its end. */
 export class Verifier {
   readonly #digest: ChunkDigest
   readonly #body: IncomingBody
@@ -36,17 +37,17 @@ export class Verifier {
     return [...this.#hashers.values()]
   }
 
-  /** Why the chunk was not accepted; absent also when its body just ended early. */
+  /** Why the chunk was not accepted. Absent, too, when its body just ended early. */
   get failure(): TusError | undefined {
     return this.#failure
   }
 
-  /** What the store asks before the chunk counts. A body that ended early cannot be verified. */
+  /** Whether the chunk counts; the store asks after the last byte. A body that ended early cannot be verified. */
   readonly accept = async (): Promise<boolean> => {
     if ((await this.#body.ended) !== 'complete') return false
     try {
       const expected = this.#digest.expected()
-      // A header and a trailer may claim digests of the same algorithm, and a hasher tells its own once.
+      // `digest()` can be called once per hasher, but a header and a trailer may both name its algorithm.
       const found = new Map([...this.#hashers].map(([name, hasher]) => [name, hasher.digest()]))
       const different = expected.filter(
         ({ algorithm, digest }) => !timingSafeEqual(found.get(algorithm)!, digest),

@@ -1,15 +1,16 @@
 import { TusError } from '../../errors.js'
-import { checksumAlgorithms, createHasher } from './hasher.js'
+import { checksumAlgorithms } from '../../checksum-algorithms.js'
 import type { Digests } from '../../upload.js'
 import type { Engine } from '../engine.js'
 import type { Holder } from '../lock/holder.js'
-import { rejectionFor } from '../hooks/hook-response.js'
+import { rejectionFor } from '../record/rejection.js'
 import { reject } from '../record/transition.js'
+import { createHasher } from './hasher.js'
 
 /**
- * Compares the content of an upload whose bytes are all stored with the digests that its client gave for the whole of it
- * (RFC 9530, Repr-Digest; for tus, in its metadata). When one differs, that is recorded as the verdict on the upload. Returns the digests of
- * the content; `undefined` when there was nothing to compute.
+ * Compares the content of an upload with the digests that its client gave for the whole (RFC 9530,
+ * Repr-Digest; for tus, in its metadata). When one differs, rejects the upload. Returns the digests of the
+ * content; `undefined` when there was nothing to compute.
  */
 export async function verifyContent(engine: Engine, holder: Holder): Promise<Digests | undefined> {
   const { representation, digests } = holder.upload
@@ -26,8 +27,8 @@ export async function verifyContent(engine: Engine, holder: Holder): Promise<Dig
   )
   const different = Object.entries(expected).filter(([name, digest]) => found[name] !== digest)
   if (different.length > 0) {
-    const verdict = rejectionFor('ERR_DIGEST_MISMATCH', Object.fromEntries(different))
-    await reject(engine, holder, verdict)
+    const response = rejectionFor('ERR_DIGEST_MISMATCH', Object.fromEntries(different))
+    await reject(engine, holder, response)
   }
   return found
 }

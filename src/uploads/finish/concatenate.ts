@@ -3,27 +3,31 @@ import { isTusError, TusError } from '../../errors.js'
 import type { Upload } from '../../upload.js'
 import { inBackground, type Engine } from '../engine.js'
 import { noExchange, type Exchange } from '../exchange.js'
-import { withUploadLock, type Holder } from '../lock/holder.js'
-import { isRejection, rejectionFor } from '../hooks/hook-response.js'
-import { finish } from './finish.js'
-import { load } from '../record/load.js'
-import { isFinished, statUpload } from '../stores/stat-upload.js'
+import type { Holder } from '../lock/holder.js'
+import { isFinished } from '../record/completion.js'
 import { finalsOf, isLost, isOpen } from '../record/references.js'
+import { isRejection, rejectionFor } from '../record/rejection.js'
 import { reject, transition, writeOptions } from '../record/transition.js'
+import { withUpload } from '../record/with-upload.js'
+import { statIfThere, statUpload } from '../stores/stat-upload.js'
 import { withTimeout } from '../stores/with-timeout.js'
+import { finish } from './finish.js'
 
-/** Joins, and lets it go on after `finishTimeout`. Says nothing about whether it is done. */
+/**
+ * Concatenates the partials of a final upload when all are finished. Returns after `finishTimeout` at the
+ * latest; a concatenation that takes longer continues.
+ */
 export async function concatenateInTime(
   engine: Engine,
   holder: Holder,
   exchange: Exchange,
 ): Promise<void> {
-  const joining = concatenate(engine, holder, exchange)
-  holder.keep(joining)
+  const concatenating = concatenate(engine, holder, exchange)
+  holder.keep(concatenating)
   const late = new TusError('ERR_UPLOAD_BUSY')
   try {
-    await withTimeout(engine.settings.finishTimeout, joining, () => {
-      inBackground(engine, 'A concatenation', joining)
+    await withTimeout(engine.settings.finishTimeout, concatenating, () => {
+      inBackground(engine, 'A concatenation', concatenating)
       return late
     })
   } catch (error) {
@@ -31,35 +35,30 @@ export async function concatenateInTime(
   }
 }
 
-/** Joins the partials of a final upload when all are finished; otherwise it keeps waiting for them. */
-export async function concatenate(
-  engine: Engine,
-  holder: Holder,
-  exchange: Exchange,
-): Promise<void> {
+async function concatenate(engine: Engine, holder: Holder, exchange: Exchange): Promise<void> {
   const { concat, maxSize } = holder.upload
   if (concat?.kind !== 'final' || holder.upload.state.kind !== 'open') return
   const partials: Upload[] = []
-  let whole = true
+  let allFinished = true
   for (const id of concat.partials) {
     const partial = await engine.stores.infoStore.get(id)
     if (partial === undefined || isLost(partial)) {
       return await reject(engine, holder, rejectionFor('ERR_UPLOAD_GONE'))
     }
     partials.push(partial)
-    whole &&= await isFinishedPartial(engine, partial)
+    allFinished &&= await isFinishedPartial(engine, partial)
   }
   const length = sumOfLengths(partials)
   if ((length ?? 0) > (maxSize ?? Infinity)) {
     return await reject(engine, holder, rejectionFor('ERR_MAX_SIZE_EXCEEDED'))
   }
-  // Told as soon as it can be computed, which may be before the partials are whole (Concatenation).
+  // Reported as soon as it can be computed, which may be before the partials are finished (Concatenation).
   if (length !== holder.upload.length) await transition(engine, holder, { length })
-  if (!whole) return
-  holder.phase = 'concatenating'
-  const options = writeOptions(engine, holder)
-  await engine.stores.concatenator!.concatenate(holder.upload, partials, options)
-  holder.phase = 'working'
+  if (!allFinished) return
+  await holder.concatenate(() => {
+    const options = writeOptions(engine, holder)
+    return engine.stores.concatenator!.concatenate(holder.upload, partials, options)
+  })
   const stored = await statUpload(engine, holder.upload, holder)
   if (stored.offset !== length) {
     throw new TusError('ERR_INTERNAL', { message: 'The concatenation is not as long as its parts' })
@@ -67,7 +66,7 @@ export async function concatenate(
   await finish(engine, holder, stored, exchange)
 }
 
-/** Joins the final uploads that may have waited for this partial only. */
+/** Concatenates the final uploads for which this partial may be the last one. */
 export async function concatenateFinalsOf(engine: Engine, partialId: string): Promise<void> {
   const partial = await engine.stores.infoStore.get(partialId)
   if (partial === undefined) return
@@ -76,12 +75,9 @@ export async function concatenateFinalsOf(engine: Engine, partialId: string): Pr
     await setImmediate()
     if (!(await isOpen(engine, id))) continue
     try {
-      await withUploadLock(engine, id, async (holder) => {
-        holder.upload = await load(engine, id)
-        await concatenateInTime(engine, holder, noExchange)
-      })
+      await withUpload(engine, id, (holder) => concatenateInTime(engine, holder, noExchange))
     } catch (error) {
-      // The other final uploads do not depend on this one. What was rejected or removed is settled.
+      // The other final uploads do not depend on this one. A rejected or removed one is settled.
       const isRemoved =
         isTusError(error, 'ERR_UPLOAD_GONE') || isTusError(error, 'ERR_UPLOAD_NOT_FOUND')
       if (!isRejection(error) && !isRemoved)
@@ -90,19 +86,14 @@ export async function concatenateFinalsOf(engine: Engine, partialId: string): Pr
   }
 }
 
-/** Whether all bytes of a partial upload are there and finishing it succeeded. */
+/** Whether all bytes of a partial upload are stored and finishing it has succeeded. */
 export async function isFinishedPartial(engine: Engine, partial: Upload): Promise<boolean> {
   if (partial.state.kind !== 'open') return partial.state.kind === 'finished'
-  try {
-    const { offset } = await statUpload(engine, partial, new AbortController())
-    return isFinished(partial, offset)
-  } catch (error) {
-    if (isTusError(error, 'ERR_UPLOAD_GONE')) return false
-    throw error
-  }
+  const stored = await statIfThere(engine, partial)
+  return stored !== undefined && isFinished(partial, stored.offset)
 }
 
-/** Absent when one of the lengths is not known. */
+/** Returns the length of a concatenation; `undefined` when one of the lengths is not known. */
 export function sumOfLengths(partials: readonly Upload[]): number | undefined {
   return partials.reduce<number | undefined>(
     (sum, { length }) => (sum === undefined || length === undefined ? undefined : sum + length),

@@ -1,30 +1,32 @@
 import type { Stat } from '../../capabilities/data-store.js'
 import { TusError } from '../../errors.js'
-import { concatenateFinalsOf } from './concatenate.js'
 import { inBackground, type Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
 import type { Holder } from '../lock/holder.js'
-import { finish } from './finish.js'
+import { isComplete } from '../record/completion.js'
 import { withTimeout } from '../stores/with-timeout.js'
+import { concatenateFinalsOf } from './concatenate.js'
+import { finish } from './finish.js'
 
 /**
- * What is due when an upload is full: to finish it, if that is not implied, and if it is a partial upload to join the
- * final uploads that wait for it. When finishing takes longer than `finishTimeout`, throws `ERR_UPLOAD_BUSY`, and it
- * goes on.
+ * Does what is due when an upload is complete, and returns whether it is: finishes it, unless finishing is
+ * implied, and concatenates the final uploads that wait for it. When finishing takes longer than
+ * `finishTimeout`, throws `ERR_UPLOAD_BUSY` and finishing continues.
  */
 export async function finishIfDue(
   engine: Engine,
   holder: Holder,
-  from: Stat,
+  stored: Stat,
   exchange: Exchange,
-): Promise<void> {
+): Promise<boolean> {
   const { upload } = holder
+  if (!isComplete(upload, stored.offset)) return false
   const concatenateFinals = () => {
     if (upload.concat?.kind !== 'partial') return
     inBackground(engine, 'A concatenation', concatenateFinalsOf(engine, upload.id))
   }
   if (upload.finish === 'recorded' && upload.state.kind === 'open') {
-    const finishing = finish(engine, holder, from, exchange)
+    const finishing = finish(engine, holder, stored, exchange)
     holder.keep(finishing)
     await withTimeout(engine.settings.finishTimeout, finishing, () => {
       inBackground(engine, 'Finishing an upload', finishing.then(concatenateFinals))
@@ -32,4 +34,5 @@ export async function finishIfDue(
     })
   }
   concatenateFinals()
+  return true
 }

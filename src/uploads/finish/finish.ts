@@ -1,31 +1,32 @@
 import diagnostics from 'node:diagnostics_channel'
 import type { Stat } from '../../capabilities/data-store.js'
-import { TusError } from '../../errors.js'
 import { must } from '../../check-options.js'
+import { TusError } from '../../errors.js'
 import type { FinalResponse } from '../../upload.js'
-import { callHook, beRejection, refusal } from '../hooks/call-hook.js'
+import { verifyContent } from '../digests/verify-content.js'
 import { isoTime, type Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
+import { beRejection, callHook } from '../hooks/call-hook.js'
+import { hookEvent } from '../hooks/hook-event.js'
+import { finalResponse, hookRejection } from '../hooks/hook-response.js'
 import type { Holder } from '../lock/holder.js'
-import { finalResponse } from '../hooks/hook-response.js'
-import { hookEvent, reject, transition, writeOptions } from '../record/transition.js'
-import { verifyContent } from '../digests/verify-content.js'
+import { reject, transition, writeOptions } from '../record/transition.js'
 import { withoutSecret } from '../record/without-secret.js'
 
 const finishChannel = diagnostics.channel('tuskit:finish')
 
 /**
- * Finishes an upload whose bytes are all stored: finisher, digests, pre-finish, record. After a failure or a crash it is done
- * again from the start, until the record says that it succeeded.
+ * Finishes an upload whose bytes are all stored: finisher, digests, pre-finish, record. After a failure or a
+ * crash, all steps are repeated, until the record says that they succeeded.
  */
 export async function finish(
   engine: Engine,
   holder: Holder,
-  from: Stat,
+  stored: Stat,
   exchange: Exchange,
 ): Promise<void> {
   const started = performance.now()
-  await engine.stores.finisher?.finish(holder.upload, from, writeOptions(engine, holder))
+  await engine.stores.finisher?.finish(holder.upload, stored, writeOptions(engine, holder))
   const digests = await verifyContent(engine, holder)
   const partial = holder.upload.concat?.kind === 'partial'
   const response = partial ? undefined : await askPreFinish(engine, holder, exchange)
@@ -54,7 +55,7 @@ async function askPreFinish(
   if (hooks.preFinish === undefined) return undefined
   const upload = withoutSecret(holder.upload)
   await engine.events.passed(upload.id)
-  // A process that was suspended is not the one that decides any more.
+  // If this process was suspended past its lease, another holder now owns the decision.
   if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
   const event = hookEvent(upload.id, 'pre-finish')
   const verdict = await callHook(
@@ -64,7 +65,7 @@ async function askPreFinish(
     (context) => hooks.preFinish!(context),
   )
   if (verdict.reject) {
-    const { status, headers, message } = refusal('ERR_REJECTED', verdict.reject)
+    const { status, headers, message } = hookRejection('ERR_REJECTED', verdict.reject)
     await reject(engine, holder, { status, headers, body: message })
   }
   return verdict.response && finalResponse(verdict.response, { status: 0 }, 299)

@@ -1,25 +1,19 @@
 import type { ReadOptions } from '../../capabilities/call-options.js'
-import { isTusError, TusError, type ErrorCode } from '../../errors.js'
-import type { AccessAction, HookEvent, HookResponse } from '../../hooks.js'
 import { checkOptions, must, type OptionRule } from '../../check-options.js'
-import type { Upload } from '../../upload.js'
-import { runHook } from './run-hook.js'
-import type { Engine } from '../engine.js'
-import type { Exchange } from '../exchange.js'
-import { finalResponse } from './hook-response.js'
+import { isTusError, TusError } from '../../errors.js'
+import type { HookEvent } from '../../hooks.js'
 import type { TimeLimit } from '../stores/time-limit.js'
-import { hookEvent } from '../record/transition.js'
-import { withoutSecret } from '../record/without-secret.js'
+import { runHook } from './run-hook.js'
 
-/** What the members of verdicts must be that refuse or answer. */
+/** The rule for members of verdicts that reject, stop or respond. */
 export const beRejection: OptionRule = {
   expectation: 'a boolean, or an object with status, headers and body',
   accepts: (v) => typeof v === 'boolean' || must.beObject.accepts(v),
 }
 
 /**
- * The verdict of a hook, after a check by the rules of its members: a misspelt refusal must not pass as consent.
- * Whatever the hook throws becomes `ERR_HOOK_FAILED`, and so does a verdict that does not come in time.
+ * Calls a hook and returns its verdict, checked by the rules of its members: a misspelt rejection must not
+ * pass as consent. Throws `ERR_HOOK_FAILED` when the hook throws, exceeds its time limit or breaks a rule.
  */
 export async function callHook<
   Verdict extends object,
@@ -37,29 +31,4 @@ export async function callHook<
   } catch (cause) {
     throw isTusError(cause) ? cause : new TusError('ERR_HOOK_FAILED', { cause })
   }
-}
-
-/** The error by which a refusal reaches the client. */
-export function refusal(code: ErrorCode, answer: true | HookResponse): TusError {
-  if (answer === true) return new TusError(code)
-  const { status, message } = new TusError(code)
-  return new TusError(code, { response: finalResponse(answer, { status, body: message }) })
-}
-
-/** Asks whether the request may do `action`. Throws when it may not. */
-export async function authorize(
-  engine: Engine,
-  action: AccessAction,
-  subject: Upload | undefined,
-  exchange: Exchange,
-): Promise<void> {
-  const { hooks } = engine
-  if (hooks.access === undefined || exchange.request === undefined) return
-  const event = hookEvent(subject?.id ?? '', 'access')
-  const upload = subject && withoutSecret(subject)
-  const context = { event, action, upload, request: exchange.request }
-  const verdict = await callHook(engine.hookLimit, { reject: beRejection }, context, (asked) =>
-    hooks.access!(asked),
-  )
-  if (verdict.reject) throw refusal('ERR_ACCESS_DENIED', verdict.reject)
 }

@@ -1,11 +1,12 @@
-import type { HookEvent, Hooks, HookType } from '../../hooks.js'
+import type { Hooks, HookType } from '../../hooks.js'
 import type { Upload } from '../../upload.js'
-import { runHook } from './run-hook.js'
 import type { Engine } from '../engine.js'
 import { noExchange, type Exchange } from '../exchange.js'
 import { withoutSecret } from '../record/without-secret.js'
+import { hookEvent } from './hook-event.js'
+import { runHook } from './run-hook.js'
 
-/** The hooks that are told after the fact, by the event they are told of. */
+/** The hooks that run after the fact, by the type of their event. */
 const listeners: { readonly [Type in HookType]?: 'postCreate' | 'postFinish' | 'postTerminate' } = {
   'post-create': 'postCreate',
   'post-finish': 'postFinish',
@@ -15,20 +16,20 @@ const listeners: { readonly [Type in HookType]?: 'postCreate' | 'postFinish' | '
 /** Queues an event for the hook that listens for it, if there is one. */
 export function notify(
   engine: Engine,
-  event: HookEvent,
+  type: HookType,
   upload: Upload,
   exchange: Exchange = noExchange,
 ): void {
-  const name = listeners[event.type]
+  const name = listeners[type]
   if (name === undefined || engine.hooks[name] === undefined) return
-  const { request } = exchange
-  const context = { event, upload: withoutSecret(upload), request }
+  const event = hookEvent(upload.id, type)
+  const context = { event, upload: withoutSecret(upload), request: exchange.request }
   void engine.events.add(upload.id, async () => {
-    if (event.type !== 'post-create') await exchange.responded
+    if (type !== 'post-create') await exchange.responded
     try {
-      await runHook(engine.hookLimit, context, (told) => engine.hooks[name]!(told))
+      await runHook(engine.hookLimit, context, (called) => engine.hooks[name]!(called))
     } catch (error) {
-      engine.log.error(`The hook ${event.type} failed`, { uploadId: upload.id, error })
+      engine.log.error(`The hook ${type} failed`, { uploadId: upload.id, error })
     }
   })
 }

@@ -1,24 +1,24 @@
 import { TusError } from '../../errors.js'
 import type { AccessAction } from '../../hooks.js'
 import type { Upload } from '../../upload.js'
-import { authorize } from '../hooks/call-hook.js'
 import type { Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
-import { rejectionError } from '../hooks/hook-response.js'
+import { authorize } from '../hooks/authorize.js'
+import { rejectionError } from './rejection.js'
 
-/** The record of an upload, whatever its state. Throws `ERR_UPLOAD_NOT_FOUND`. */
+/** Returns the record of an upload in any state. Throws `ERR_UPLOAD_NOT_FOUND`. */
 export async function find(engine: Engine, id: string): Promise<Upload> {
   const upload = await engine.stores.infoStore.get(id)
   if (upload === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
   return upload
 }
 
-/** The record of an upload that exists. Throws `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, or a recorded verdict. */
+/** Returns the record of an upload that is open or finished. Throws `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, or a recorded rejection. */
 export async function load(engine: Engine, id: string): Promise<Upload> {
   return existing(await find(engine, id))
 }
 
-/** As {@link load}, but asks first whether the request may do `action`: also a verdict is not for everybody. */
+/** Returns the record as {@link load} does, if the request may do `action`. A rejection, too, is only for authorized requests. */
 export async function loadFor(
   engine: Engine,
   action: AccessAction,
@@ -36,7 +36,7 @@ function existing(upload: Upload): Upload {
   return upload
 }
 
-/** Refuses to go on with an upload by another protocol than made it: they differ in when an upload is complete. */
+/** Refuses an upload of another protocol: the protocols differ in when an upload is complete. */
 export function requireProtocol(upload: Upload, protocol: Upload['protocol']): void {
   if (upload.protocol !== protocol) throw new TusError('ERR_PROTOCOL_MISMATCH')
 }

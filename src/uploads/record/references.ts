@@ -1,15 +1,16 @@
 import { TusError } from '../../errors.js'
-import { isExpired, type Upload } from '../../upload.js'
+import type { Upload } from '../../upload.js'
 import type { Engine } from '../engine.js'
 import { update } from './transition.js'
 
 /**
- * Notes in a partial upload that a final one, whose record exists, needs it. Final uploads that do not need it any more
- * are dropped from the note. Written without the lock of the partial, so that a request that is filling it is left
- * alone; the revision of the record guards it.
+ * Notes in a partial upload that a final one, whose record exists, needs it. Drops final uploads from the
+ * note that do not need it any more. Takes no lock, so that a request that fills the partial continues; the
+ * revision of the record guards the note.
+ *
  * Throws `ERR_UPLOAD_GONE` when the partial is removed or rejected at this moment, and `ERR_TOO_MANY_FINALS`.
  */
-export async function addReference(
+export async function addFinalReference(
   engine: Engine,
   partial: Upload,
   finalId: string,
@@ -32,12 +33,12 @@ export function finalsOf({ concat }: Upload): readonly string[] {
   return concat?.kind === 'partial' ? concat.finals : []
 }
 
-/** Whether an upload is neither finished nor rejected, nor removed. */
+/** Whether an upload is neither finished nor rejected nor removed. */
 export async function isOpen(engine: Engine, id: string): Promise<boolean> {
   return (await engine.stores.infoStore.get(id))?.state.kind === 'open'
 }
 
-/** Whether a partial upload will never be whole. */
+/** Whether a partial upload can never be finished. */
 export function isLost({ state }: Upload): boolean {
   return state.kind === 'gone' || state.kind === 'rejected'
 }
@@ -46,22 +47,6 @@ export function isLost({ state }: Upload): boolean {
 export async function isReferenced(engine: Engine, upload: Upload): Promise<boolean> {
   for (const id of finalsOf(upload)) {
     if (await isOpen(engine, id)) return true
-  }
-  return false
-}
-
-/**
- * Whether an upload stays although its time is over: a finished one unless finished uploads expire; a partial upload while
- * a final one waits for it, and that one while a partial upload has time to receive data.
- */
-export async function isKept(engine: Engine, upload: Upload): Promise<boolean> {
-  const isFinished = upload.state.kind === 'finished'
-  if (isFinished && engine.settings.finishedAfter === undefined) return true
-  if (isFinished || upload.concat?.kind !== 'final') return isReferenced(engine, upload)
-  for (const id of new Set(upload.concat.partials)) {
-    const partial = await engine.stores.infoStore.get(id)
-    if (partial?.state.kind !== 'open' || partial.expiresAt === undefined) continue
-    if (!isExpired(partial, Date.now())) return true
   }
   return false
 }

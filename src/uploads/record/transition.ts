@@ -1,22 +1,22 @@
 import type { AppendOptions, CreateOptions } from '../../capabilities/call-options.js'
 import { isTusError, TusError } from '../../errors.js'
-import type { HookEvent, HookType } from '../../hooks.js'
+import type { HookType } from '../../hooks.js'
 import type { FinalResponse, Upload } from '../../upload.js'
 import { isoTime, type Engine } from '../engine.js'
-import { rejectionError } from '../hooks/hook-response.js'
 import { noExchange, type Exchange } from '../exchange.js'
-import type { Holder } from '../lock/holder.js'
 import { notify } from '../hooks/notify.js'
+import type { Holder } from '../lock/holder.js'
+import { rejectionError } from './rejection.js'
 
-/** What changes in a record; `undefined` removes a member. */
+/** The changes of a record; `undefined` removes a member. */
 export type Change = {
   readonly [Key in 'length' | 'completes' | 'expiresAt' | 'state' | 'concat' | 'storage']?:
     Upload[Key] | undefined
 }
 
 /**
- * The one way in which a record changes: under the lock of its upload, and together with the events that tell of
- * the change. Events that have to outlive a crash would be stored here, before the record is.
+ * Changes a record, under the lock of its upload, and queues the events that report the change. No record
+ * changes in another way. Events that have to outlive a crash would be stored here, before the record is.
  */
 export async function transition(
   engine: Engine,
@@ -26,26 +26,23 @@ export async function transition(
   exchange: Exchange = noExchange,
 ): Promise<void> {
   const { kind } = holder.upload.state
-  holder.upload = await update(engine, holder.upload, (current) => {
+  const changed = await update(engine, holder.upload, (current) => {
     if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
-    // Without the lock nobody changes the state.
+    // No change of the state is made without the lock.
     if (current.state.kind !== kind) throw new TusError('ERR_INFO_CONFLICT')
     return change
   })
-  notifyAll(engine, holder.upload, events, exchange)
+  holder.remember(changed)
+  for (const type of events) notify(engine, type, changed, exchange)
 }
 
-/** Tells the hooks of what has happened to an upload. */
-export function notifyAll(
-  engine: Engine,
-  upload: Upload,
-  events: readonly HookType[],
-  exchange: Exchange = noExchange,
-): void {
-  for (const type of events) notify(engine, hookEvent(upload.id, type), upload, exchange)
+/** Creates the record of an upload. */
+export async function createRecord(engine: Engine, holder: Holder, upload: Upload): Promise<void> {
+  await engine.stores.infoStore.create(upload)
+  holder.remember(upload)
 }
 
-/** Records a verdict against the upload, for good, and throws it. */
+/** Records a rejection of an upload, permanently, and throws it. */
 export async function reject(
   engine: Engine,
   holder: Holder,
@@ -56,12 +53,7 @@ export async function reject(
   throw rejectionError(response)
 }
 
-/** The event of a moment in the life of an upload. Its id is derived, so that it is the same after a crash. */
-export function hookEvent(uploadId: string, type: HookType): HookEvent {
-  return { type, id: `${uploadId}/${type}` }
-}
-
-/** What stores get to change things under a lock; one object of one shape for every operation. */
+/** Creates the options for calls of stores that change data; one object of one shape for every operation. */
 export function writeOptions(
   engine: Engine,
   holder: Holder,
@@ -78,8 +70,9 @@ export function writeOptions(
 }
 
 /**
- * Writes the changed record. Only one change is made without the lock: a final upload adds itself to its partials.
- * When something happened in between, the change is made again on top of it; `change` throws when that cannot be.
+ * Writes the changed record. Only one change is made without the lock: a final upload adds itself to its
+ * partials. If the record has changed in between, the change is applied again to its new version; `change`
+ * throws when that is impossible.
  */
 export async function update(
   engine: Engine,

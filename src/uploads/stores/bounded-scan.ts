@@ -3,13 +3,13 @@ import type { TimeLimit } from './time-limit.js'
 import { unlessAborted } from './unless-aborted.js'
 
 /**
- * The items that `start` finds. Rejects with what `late` returns when the next one takes longer than the limit, and with
- * the signal's reason as soon as that aborts, whether the store heeds the signal that it gets or not.
+ * Yields the items that `start` finds. Throws what `timeoutError` makes when the next one takes longer than
+ * the limit, and the signal's reason as soon as it aborts, whether the store heeds its own signal or not.
  */
 export async function* boundedScan<T>(
   limit: TimeLimit,
   start: (options: ReadOptions) => AsyncIterable<T>,
-  late: () => Error,
+  timeoutError: () => Error,
   signal: AbortSignal,
 ): AsyncGenerator<T> {
   signal.throwIfAborted()
@@ -19,7 +19,7 @@ export async function* boundedScan<T>(
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     for (;;) {
-      const taking = limit.run({ start: () => items.next(), late })
+      const taking = limit.run({ start: () => items.next(), timeoutError })
       const next = await unlessAborted(signal, taking)
       if (next.done) return
       yield next.value

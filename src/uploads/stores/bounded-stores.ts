@@ -11,16 +11,15 @@ import { isTusError, TusError } from '../../errors.js'
 import type { Logger } from '../../logger.js'
 import type { StoreSlots } from '../../store-composer.js'
 import type { Upload } from '../../upload.js'
-import type { Holder } from '../lock/holder.js'
 import { boundedScan } from './bounded-scan.js'
 import { TimeLimit } from './time-limit.js'
 import { unlessAborted } from './unless-aborted.js'
 
-/** The slots of a composer of which the required ones are known to be filled. */
+/** The slots of a composer whose required ones are known to be filled. */
 export type FilledSlots = Readonly<StoreSlots> &
   Required<Pick<StoreSlots, 'dataStore' | 'infoStore' | 'locker'>>
 
-/** An info store whose calls get their signal from here. */
+/** An info store whose calls end in time; callers pass no signal. */
 export interface BoundedInfoStore {
   create(upload: Upload): Promise<void>
   get(id: string): Promise<Upload | undefined>
@@ -33,7 +32,7 @@ export interface BoundedTerminator {
   terminate(upload: Upload, options: CreateOptions): Promise<void>
 }
 
-/** A locker that also gives locks back in time. */
+/** A locker that also releases locks in time. */
 export interface BoundedLocker extends Locker {
   release(id: string, lock: Lock): Promise<void>
 }
@@ -45,19 +44,21 @@ export interface Stores extends Omit<FilledSlots, 'infoStore' | 'terminator' | '
   readonly locker: BoundedLocker
 }
 
-/** The parts of an engine that bounded calls need. */
+/** The limit of the calls, and who is notified when one exceeds it. */
 export interface Bounds {
   /** How long a call may take, in milliseconds. */
   readonly storeTimeout: number
   readonly log: Logger
-  readonly holders: ReadonlyMap<string, Holder>
+  /** Called when a change of an upload exceeds the limit, with the call that may still settle. */
+  readonly onHang: (id: string, work: Promise<unknown>) => void
 }
 
 /**
- * The stores of a composer, with a limit on the time of each call that is small: all but `append`, which has a limit of its
- * own, and `finish` and `concatenate`, which may take long. At the limit the call's signal aborts and the caller
- * gets `ERR_STORAGE_UNAVAILABLE`, whether the store heeds the signal or not. A change that is still under way then
- * keeps the lock of its upload until it has settled. Scans of all records get more time for each step.
+ * Wraps the stores of a composer so that each small call is limited in time: all but `append`, which has its
+ * own limit, and `finish` and `concatenate`, which may take a long time. At the limit, the call's signal aborts
+ * and the caller gets `ERR_STORAGE_UNAVAILABLE`, whether the store heeds the signal or not. A change that is
+ * still in progress then keeps the lock of its upload until it settles. Scans of all records get more time for
+ * each step.
  */
 export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
   const calls = new StoreCalls(bounds)
@@ -74,15 +75,12 @@ export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
   }
 }
 
-/** Many times as long as other calls may the next id take: all records may have to be read to find none that has expired. */
+/** A scan's next id may take this many times as long as other calls: all records may have to be read until none is found. */
 const scanPatience = 240
-
-/** Milliseconds. Node's timers take no more. */
-const longestTimer = 2_147_483_647
 
 type Start<T> = (options: ReadOptions) => Promise<T>
 
-/** Calls of stores, named for the log. */
+/** Runs the calls of stores, named for the log. */
 class StoreCalls {
   readonly #bounds: Bounds
   readonly #limit: TimeLimit
@@ -91,10 +89,10 @@ class StoreCalls {
   constructor(bounds: Bounds) {
     this.#bounds = bounds
     this.#limit = new TimeLimit(bounds.storeTimeout)
-    this.#scanLimit = new TimeLimit(Math.min(bounds.storeTimeout * scanPatience, longestTimer))
+    this.#scanLimit = new TimeLimit(bounds.storeTimeout * scanPatience)
   }
 
-  /** A call that changes nothing. `undo` gets what comes too late. */
+  /** Runs a call that changes nothing. `undo` gets a late result. */
   read<T>(
     name: string,
     id: string,
@@ -102,30 +100,30 @@ class StoreCalls {
     source?: ReadOptions,
     undo?: (late: T) => unknown,
   ): Promise<T> {
-    const late = (work: Promise<T>) => {
+    const timeoutError = (work: Promise<T>) => {
       if (undo !== undefined) void work.then(undo).catch(() => {})
       return this.#unavailable(name, id)
     }
-    return this.#limit.run({ start, late, source })
+    return this.#limit.run({ start, timeoutError, source })
   }
 
-  /** A call that changes something. */
+  /** Runs a call that changes something. */
   change(name: string, id: string, start: Start<void>, source?: ReadOptions): Promise<void> {
-    const late = (work: Promise<void>) => {
-      this.#bounds.holders.get(id)?.hang(work)
+    const timeoutError = (work: Promise<void>) => {
+      this.#bounds.onHang(id, work)
       return this.#unavailable(name, id)
     }
-    return this.#limit.run({ start, late, source })
+    return this.#limit.run({ start, timeoutError, source })
   }
 
-  /** Ids that a store finds one after the other. */
+  /** Yields the ids that a store finds. */
   scan(
     name: string,
     start: (options: ReadOptions) => AsyncIterable<string>,
     signal: AbortSignal,
   ): AsyncGenerator<string> {
-    const late = () => this.#unavailable(name, undefined, this.#scanLimit)
-    return boundedScan(this.#scanLimit, start, late, signal)
+    const timeoutError = () => this.#unavailable(name, undefined, this.#scanLimit)
+    return boundedScan(this.#scanLimit, start, timeoutError, signal)
   }
 
   #unavailable(call: string, uploadId: string | undefined, limit = this.#limit): TusError {
@@ -177,8 +175,8 @@ function boundedTerminator(terminator: Terminator, calls: StoreCalls): BoundedTe
 }
 
 /**
- * A call about an upload that has a record. What only creations are refused for says nothing about it: the store does
- * not know the recorded place, because it is another store, or has other options, than the one that chose it.
+ * Runs a call about an upload that has a record. An error that refuses creations says nothing about it: the store
+ * does not know the recorded place, because another store, or one with other options, has chosen it.
  */
 async function ofRecorded<T>(call: Promise<T>): Promise<T> {
   try {
@@ -203,7 +201,7 @@ function boundedLister(lister: InfoLister, calls: StoreCalls): InfoLister {
   }
 }
 
-/** The same options, with the signal of a call, which follows theirs. */
+/** Returns the same options with the signal of a call, which follows theirs. */
 function following(
   call: ReadOptions,
   { fence, saveSecret, incoming }: CreateOptions,
@@ -218,7 +216,7 @@ function following(
   }
 }
 
-/** The limit is for opening. What was opened follows the signal of whoever reads for as long as that lasts. */
+/** Limits the time to open the content. Once open, it follows the reader's signal for as long as the download takes. */
 function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader {
   return {
     async read(upload, range, { signal }) {
@@ -228,9 +226,9 @@ function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader 
       const forget = () => signal.removeEventListener('abort', onAbort)
       signal.addEventListener('abort', onAbort, { once: true })
       const open = () => reader.read(upload, range, { signal: controller.signal })
-      const discard = (late: Readable | object) =>
-        // The signal may have failed it already, and no one else listens for that error.
-        late instanceof Readable && late.on('error', () => {}).destroy()
+      const discard = (content: Readable | object) =>
+        // The signal may have failed it already, and nothing else listens for that error.
+        content instanceof Readable && content.on('error', () => {}).destroy()
       try {
         const content = await ofRecorded(
           calls.read('contentReader.read', upload.id, open, undefined, discard),
@@ -251,7 +249,7 @@ function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader 
   }
 }
 
-/** The caller's signal limits the wait for a lock, here also for lockers that ignore it. */
+/** Limits the wait for a lock by the caller's signal, even if the locker ignores it. */
 function boundedLocker(locker: Locker, calls: StoreCalls): BoundedLocker {
   return {
     acquire: (id, options) =>

@@ -1,6 +1,6 @@
 import type { ReadOptions } from '../../capabilities/call-options.js'
 
-/** What Node's timers can wait for, in milliseconds; a longer delay would be none. */
+/** The longest delay of Node's timers, in milliseconds. A longer one would count as none. */
 const longestDelay = 2_147_483_647
 
 /** A pending call. Its signal is created on first access: most calls settle without one. */
@@ -18,7 +18,7 @@ class Call {
     this.expire = expire
   }
 
-  /** Aborts when the limit is reached, and when that of the source does. */
+  /** Aborts when the limit is reached, and when the signal of the source aborts. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = new AbortController()
@@ -50,38 +50,38 @@ class Call {
 
 /** A call that runs under a {@link TimeLimit}. */
 export interface LimitedCall<T> {
-  /** Gets a signal that aborts when the limit is reached, or the one of `source` aborts. */
+  /** Starts the work. Its signal aborts when the limit is reached, or the one of `source` aborts. */
   start(options: ReadOptions): T | Promise<T>
-  /** Called when the limit is reached; `work` may settle later. Returns what the caller gets instead of its result. */
-  late(work: Promise<T>): Error
+  /** Creates the error for the caller when the limit is reached. `work` may settle later. */
+  timeoutError(work: Promise<T>): Error
   readonly source?: ReadOptions | undefined
 }
 
 /**
- * Limits how long calls of one kind are awaited. They share one limit, so they expire in the order in which they began:
- * a set in that order, and one timer for its first call, serve all of them. A timer and an `AbortController` per call
- * would cost more than many of the calls.
+ * Limits how long calls of one kind are awaited. They share one limit, so they expire in the order in which
+ * they began: a set in that order and one timer, for its first call, serve all of them. A timer and an
+ * `AbortController` per call would cost more than many of the calls.
  */
 export class TimeLimit {
   readonly milliseconds: number
   readonly #calls = new Set<Call>()
   #timer: NodeJS.Timeout | undefined
 
-  /** `Infinity`: none. */
+  /** `Infinity` means no limit. */
   constructor(milliseconds: number) {
     this.milliseconds = milliseconds
   }
 
-  /** The error that says what took longer. */
+  /** Creates an error that says what took longer. */
   exceeded(what: string): Error {
     return new Error(`${what} has not settled within ${this.milliseconds} ms`)
   }
 
-  /** The result of a call, or the error that `late` makes when it takes longer. The call itself goes on. */
-  run<T>({ start, late, source }: LimitedCall<T>): Promise<T> {
+  /** Returns the result of a call. When it takes longer, throws its `timeoutError`, and the call itself continues. */
+  run<T>({ start, timeoutError, source }: LimitedCall<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const expire = () => {
-        const error = late(work)
+        const error = timeoutError(work)
         call.abort(error)
         reject(error)
       }
@@ -106,7 +106,7 @@ export class TimeLimit {
     })
   }
 
-  /** Looks one turn later: after the process was suspended, results of calls that seem late may just not be read yet. */
+  /** Looks one turn later: after the process was suspended, the results of calls that seem late may only be unread. */
   #lookIn(milliseconds: number): NodeJS.Timeout {
     const delay = Math.min(milliseconds, longestDelay)
     return setTimeout(() => setImmediate(() => this.#look()), delay).unref()
@@ -126,7 +126,7 @@ export class TimeLimit {
   }
 }
 
-/** An object of its own that a store may copy and extend. */
+/** Creates an object that a store may copy and extend. */
 function optionsOf(call: Call): ReadOptions {
   return {
     get signal() {

@@ -1,4 +1,4 @@
-/** As `work` settles, unless `signal` aborts before: then its reason, and `undo` gets what comes too late. */
+/** Settles as `work` does. If `signal` aborts first, rejects with its reason, and `undo` gets the late result. */
 export function unlessAborted<T>(
   signal: AbortSignal,
   work: Promise<T>,

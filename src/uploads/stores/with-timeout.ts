@@ -1,12 +1,12 @@
-/** The result of `work`, or the error that `late` makes when it takes longer. The work itself goes on. */
+/** Returns the result of `work`. When it takes longer, throws what `timeoutError` makes, and the work continues. */
 export async function withTimeout<T>(
   milliseconds: number,
   work: Promise<T>,
-  late: () => Error,
+  timeoutError: () => Error,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), milliseconds)
+    timer = setTimeout(() => reject(timeoutError()), milliseconds)
   })
   try {
     return await Promise.race([work, deadline])

@@ -6,7 +6,8 @@ import {
   parseWantDigest,
   type DigestAlgorithm,
 } from '../../../src/protocols/ietf/fields/parse-digest.js'
-import { createHasher, digestLengths } from '../../../src/uploads/digests/hasher.js'
+import { digestLengths } from '../../../src/checksum-algorithms.js'
+import { createHasher } from '../../../src/uploads/digests/hasher.js'
 
 const algorithms = Object.keys(digestNames) as DigestAlgorithm[]
 

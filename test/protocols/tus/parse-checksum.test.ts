@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest'
 import { isTusError } from 'tuskit'
 import { parseChecksum } from '../../../src/protocols/tus/parse-checksum.js'
-import {
-  checksumAlgorithms,
-  createHasher,
-  digestLengths,
-} from '../../../src/uploads/digests/hasher.js'
+import { checksumAlgorithms, digestLengths } from '../../../src/checksum-algorithms.js'
+import { createHasher } from '../../../src/uploads/digests/hasher.js'
 
 const sha1 = createHasher('sha1').digest().toString('base64')
 

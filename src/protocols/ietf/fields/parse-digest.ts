@@ -1,4 +1,4 @@
-import { digestLengths, type ChecksumAlgorithm } from '../../../uploads/digests/hasher.js'
+import { digestLengths, type ChecksumAlgorithm } from '../../../checksum-algorithms.js'
 import type { ExpectedDigest } from '../../../uploads/digests/verifier.js'
 import { formatDictionary, parseDictionary } from './structured-field.js'
 

@@ -27,13 +27,13 @@ export function progressTeller(
   exchange: HttpExchange,
   dialect: Dialect,
   from: number,
-): { readonly progress?: (offset: number) => void } {
+): { readonly onProgress?: (offset: number) => void } {
   if (!context.interimResponses || !dialect.tellsProgress) return {}
   const { progressInterval } = context.engine.settings
   let told = from
   let toldAt = performance.now()
   return {
-    progress(offset) {
+    onProgress(offset) {
       const now = performance.now()
       if (offset - told < progressStep || now - toldAt < progressInterval) return
       told = offset

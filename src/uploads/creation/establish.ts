@@ -1,0 +1,55 @@
+import { isTusError } from '../../errors.js'
+import type { Upload } from '../../upload.js'
+import type { Engine } from '../engine.js'
+import { notify } from '../hooks/notify.js'
+import type { Holder } from '../lock/holder.js'
+import { createRecord, writeOptions } from '../record/transition.js'
+import { statIfThere } from '../stores/stat-upload.js'
+import type { CreateRequest } from './create-request.js'
+
+/**
+ * Creates the record, then the data, so that all data on the disk can be found from a record. `refer` notes the
+ * upload in the records of others. When it fails, the upload is withdrawn.
+ */
+export async function establish(
+  engine: Engine,
+  holder: Holder,
+  upload: Upload,
+  { body, callbacks, exchange }: Pick<CreateRequest, 'body' | 'callbacks' | 'exchange'>,
+  refer?: () => Promise<void>,
+): Promise<void> {
+  await createRecord(engine, holder, upload)
+  const size = body === undefined ? 0 : body.size
+  const incoming =
+    size === 0 ? 'nothing' : size !== undefined && size === upload.length ? 'everything' : 'some'
+  try {
+    await engine.stores.dataStore.create(upload, writeOptions(engine, holder, incoming))
+    await refer?.()
+  } catch (error) {
+    await withdraw(engine, holder, error)
+    throw error
+  }
+  callbacks.onUpload?.(holder.upload, 0)
+  notify(engine, 'post-create', holder.upload, exchange)
+}
+
+/** Undoes the record of an upload whose data could not be made. If that fails, the upload is left to expire. */
+async function withdraw(engine: Engine, holder: Holder, error: unknown): Promise<void> {
+  const { terminator, infoStore } = engine.stores
+  // A call that the store is still working on cannot be undone at the same time.
+  if (!holder.lock.held() || holder.keeps) return
+  try {
+    // Data that was there before is not this upload's, whatever error the store has thrown.
+    const taken =
+      isTusError(error, 'ERR_DATA_EXISTS') || (await statIfThere(engine, holder.upload))?.offset
+    if (!taken) {
+      await terminator?.terminate(holder.upload, writeOptions(engine, holder))
+    }
+    await infoStore.delete(holder.upload.id)
+  } catch (cause) {
+    engine.log.warn('A failed creation could not be undone', {
+      uploadId: holder.upload.id,
+      error: cause,
+    })
+  }
+}

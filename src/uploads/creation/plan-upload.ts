@@ -1,0 +1,100 @@
+import { must } from '../../check-options.js'
+import { isTusError, TusError } from '../../errors.js'
+import type { PreCreateVerdict } from '../../hooks.js'
+import { metadataOf } from '../../metadata.js'
+import { isUploadId, type UnplacedUpload, type Upload } from '../../upload.js'
+import { declaresEnd } from '../body/chunk.js'
+import { isoTime, type Engine } from '../engine.js'
+import type { Exchange } from '../exchange.js'
+import { beRejection, callHook } from '../hooks/call-hook.js'
+import { hookEvent } from '../hooks/hook-event.js'
+import { hookRejection } from '../hooks/hook-response.js'
+import { statIfThere } from '../stores/stat-upload.js'
+import { bringsChunk, type CreateRequest } from './create-request.js'
+
+/** Plans the record of a new upload: calls the pre-create hook, checks the limits, and chooses an id and a place. */
+export async function planUpload(engine: Engine, request: CreateRequest): Promise<Upload> {
+  const { settings, stores, hooks } = engine
+  const { exchange, concat, length, representation, digests } = request
+  const generated = await settings.generateId(exchange)
+  const draft: UnplacedUpload = {
+    id: generated.id,
+    revision: 1,
+    protocol: request.protocol,
+    ...(length !== undefined && { length }),
+    metadata: request.metadata,
+    ...(representation && { representation }),
+    ...(digests && { digests }),
+    ...(bringsChunk(request) && declaresEnd(request) && { completes: true }),
+    ...(concat && { concat }),
+    createdAt: isoTime(0),
+    ...(settings.expireAfter !== undefined && { expiresAt: isoTime(settings.expireAfter) }),
+    finish: 'implied',
+    state: { kind: 'open' },
+  }
+  const limit = await settings.maxSize(exchange, draft)
+  const verdict = await askPreCreate(engine, draft, exchange)
+  const id = verdict.id ?? draft.id
+  if (typeof id !== 'string' || !isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
+  // Checked before the lock, which would end a request for the upload that has this id already.
+  const chosen = verdict.id !== undefined || !generated.random
+  if (chosen) await requireFree(engine, id)
+  const maxSize = Math.min(verdict.maxSize ?? limit, stores.dataStore.maxSize)
+  const { metadata, place } = verdict
+  const recorded =
+    concat?.kind === 'final' ||
+    request.protocol === 'ietf' ||
+    stores.finisher !== undefined ||
+    settings.finishedAfter !== undefined ||
+    digests !== undefined ||
+    (concat === undefined && (hooks.preFinish !== undefined || hooks.postFinish !== undefined))
+  const unplaced: UnplacedUpload = {
+    ...draft,
+    id,
+    ...(metadata && { metadata: metadataOf(metadata) }),
+    ...(Number.isFinite(maxSize) && { maxSize }),
+    finish: recorded ? 'recorded' : 'implied',
+  }
+  if ((length ?? 0) > maxSize) throw new TusError('ERR_MAX_SIZE_EXCEEDED', { maxSize })
+  const storage = stores.dataStore.locate(place ? { ...unplaced, place } : unplaced)
+  const upload = { ...unplaced, storage }
+  // Checked before there is a record, which a crash could leave: it would name the data of another upload, or a
+  // file that the application has detached.
+  if ((place || chosen) && (await statIfThere(engine, upload)) !== undefined) {
+    throw new TusError('ERR_DATA_EXISTS')
+  }
+  return upload
+}
+
+/** Throws `ERR_ID_TAKEN` when the id has a record. The info store decides whether an unreadable one counts. */
+async function requireFree({ stores }: Engine, id: string): Promise<void> {
+  try {
+    if ((await stores.infoStore.get(id)) !== undefined) throw new TusError('ERR_ID_TAKEN')
+  } catch (error) {
+    if (!isTusError(error, 'ERR_INFO_CORRUPT')) throw error
+  }
+}
+
+async function askPreCreate(
+  engine: Engine,
+  upload: UnplacedUpload,
+  { request }: Exchange,
+): Promise<Partial<PreCreateVerdict>> {
+  const { hooks } = engine
+  if (hooks.preCreate === undefined) return {}
+  const event = hookEvent(upload.id, 'pre-create')
+  const verdict = await callHook(
+    engine.hookLimit,
+    {
+      reject: beRejection,
+      id: must.beText,
+      metadata: must.beTexts,
+      maxSize: must.beLimit,
+      place: must.beTexts,
+    },
+    { event, upload, request },
+    (context) => hooks.preCreate!(context),
+  )
+  if (verdict.reject) throw hookRejection('ERR_REJECTED', verdict.reject)
+  return verdict
+}

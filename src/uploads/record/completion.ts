@@ -1,0 +1,26 @@
+import type { Upload } from '../../upload.js'
+
+/**
+ * Whether the client has sent everything: every byte and, in the IETF draft, its word that this is the
+ * end (`Upload-Complete: ?1`).
+ */
+export function isComplete(upload: Upload, offset: number | undefined): boolean {
+  if (offset === undefined || offset !== upload.length) return false
+  return upload.protocol === 'tus' || upload.completes === true
+}
+
+/** Whether finishing is done: recorded as such, or implied by full bytes. */
+export function isFinished(upload: Upload, offset: number): boolean {
+  return (
+    upload.state.kind === 'finished' || (upload.finish === 'implied' && offset === upload.length)
+  )
+}
+
+/**
+ * Returns the offset that a response may report. tus clients take an offset that equals the length for
+ * the end of the upload, so it is not reported before finishing has succeeded.
+ */
+export function reportableOffset(upload: Upload, offset: number): number | undefined {
+  const misleads = upload.protocol === 'tus' && offset === upload.length
+  return misleads && !isFinished(upload, offset) ? undefined : offset
+}

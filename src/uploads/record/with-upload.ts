@@ -1,0 +1,36 @@
+import type { Upload } from '../../upload.js'
+import type { Engine } from '../engine.js'
+import type { Holder } from '../lock/holder.js'
+import { withUploadLock, type WaitOptions } from '../lock/with-upload-lock.js'
+import { find, load } from './load.js'
+
+type Operation<T> = (holder: Holder) => Promise<T>
+
+/** Runs `operation` under the lock of an upload, with its record loaded. Throws as {@link load} does. */
+export function withUpload<T>(
+  engine: Engine,
+  id: string,
+  operation: Operation<T>,
+  wait?: WaitOptions,
+): Promise<T> {
+  return withLoaded(engine, id, load, operation, wait)
+}
+
+/** Runs `operation` as {@link withUpload} does, also when the upload is rejected or gone. */
+export function withRecord<T>(engine: Engine, id: string, operation: Operation<T>): Promise<T> {
+  return withLoaded(engine, id, find, operation)
+}
+
+function withLoaded<T>(
+  engine: Engine,
+  id: string,
+  read: (engine: Engine, id: string) => Promise<Upload>,
+  operation: Operation<T>,
+  wait?: WaitOptions,
+): Promise<T> {
+  const run = async (holder: Holder) => {
+    holder.remember(await read(engine, id))
+    return operation(holder)
+  }
+  return withUploadLock(engine, id, run, wait)
+}
