@@ -5,7 +5,7 @@ import { listen, memoryComposer, send, sendRaw, serve } from '../../support/serv
 import { append, create, end, limitIn, more, named, problemIn, urlIn, versions } from './draft.js'
 
 test.each(versions)(
-  'R-010 OPTIONS of the creation URL tells the limits, version %s',
+  'R-010 OPTIONS of the creation URL returns the limits, version %s',
   async (version) => {
     const { origin } = await serve({ maxSize: 1000, expiration: { after: 60_000 } })
     const url = `${origin}/files`
@@ -13,13 +13,13 @@ test.each(versions)(
     expect(status).toBe(200)
     const key = version !== undefined && version <= 6 ? 'expires' : 'max-age'
     expect(headers['upload-limit']).toBe(`max-size=1000, ${key}=60`)
-    // For clients of the other protocol, too.
+    // Clients of the other protocol get the limit too.
     expect(headers['tus-max-size']).toBe('1000')
   },
 )
 
 test.each(versions)(
-  'R-010 without limits OPTIONS tells that min-size is 0, version %s',
+  'R-010 without limits OPTIONS returns min-size=0, version %s',
   async (version) => {
     const { origin } = await serve()
     for (const url of [`${origin}/files`, `${origin}/files/`]) {
@@ -29,14 +29,14 @@ test.each(versions)(
   },
 )
 
-test('R-011 OPTIONS * is left to others', async () => {
+test('R-011 OPTIONS * gets 404 and no limits without a next handler', async () => {
   const { port } = await serve()
   const reply = await sendRaw(port, 'OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
   expect(reply).toMatch(/^HTTP\/1\.1 404 /)
   expect(reply.toLowerCase()).not.toContain('upload-limit')
 })
 
-test('R-011 as middleware, OPTIONS * goes to the next handler', async () => {
+test('R-011 OPTIONS * is passed to the next handler', async () => {
   const handler = createHandler({ basePath: '/files', composer: memoryComposer() })
   const server = http.createServer((request, response) => {
     void handler(request, response, () => response.writeHead(299).end('next'))
@@ -47,7 +47,7 @@ test('R-011 as middleware, OPTIONS * goes to the next handler', async () => {
   expect(reply).toMatch(/^HTTP\/1\.1 299 /)
 })
 
-test('R-012 the limits of an upload are those that OPTIONS tells', async () => {
+test('R-012 the limits of an upload are those that OPTIONS returns', async () => {
   const site = await serve({ maxSize: 1000, maxAppendSize: 500, minAppendSize: 3 })
   const { headers } = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
   const reply = await create(site, 9, '', more(9))
@@ -55,7 +55,7 @@ test('R-012 the limits of an upload are those that OPTIONS tells', async () => {
   const url = urlIn(reply, site)
   const state = await send({ method: 'HEAD', url })
   expect(state.headers['upload-limit']).toBe(headers['upload-limit'])
-  // What they allow is taken, and no more.
+  // Sizes up to the limits are accepted.
   const long = await append(url, 9, 0, 'x'.repeat(501), more(9))
   expect([long.status, problemIn(long).code]).toEqual([413, 'ERR_APPEND_TOO_LARGE'])
   expect((await append(url, 9, 0, 'x'.repeat(500), more(9))).status).toBe(204)
@@ -64,7 +64,7 @@ test('R-012 the limits of an upload are those that OPTIONS tells', async () => {
   expect([large.status, problemIn(large).code]).toEqual([413, 'ERR_MAX_SIZE_EXCEEDED'])
 })
 
-test('R-012 what is known of a creation only may change its limits', async () => {
+test('R-012 the details of a creation may change its limits', async () => {
   const site = await serve({
     maxSize: (_, upload) => (upload?.metadata.values.filetype === 'image/png' ? 10 : 1000),
   })
@@ -75,7 +75,7 @@ test('R-012 what is known of a creation only may change its limits', async () =>
 })
 
 test.each(versions)(
-  'R-013 OPTIONS with Upload-Complete is answered as any other, creates nothing, version %s',
+  'R-013 OPTIONS ignores Upload-Complete and creates nothing, version %s',
   async (version) => {
     let created = 0
     const { origin } = await serve({ hooks: { postCreate: () => void created++ } })
@@ -85,8 +85,8 @@ test.each(versions)(
       const headers = { ...named(version), ...says, 'content-length': '5' }
       const reply = await send({ method: 'OPTIONS', url, headers, body: 'hello' })
       expect(reply.status).toBe(200)
-      const { date: _, connection: __, ...told } = plain.headers
-      expect(reply.headers).toMatchObject(told)
+      const { date: _, connection: __, ...expected } = plain.headers
+      expect(reply.headers).toMatchObject(expected)
       for (const name of ['location', 'upload-offset', 'upload-complete', 'upload-incomplete']) {
         expect(reply.headers).not.toHaveProperty(name)
       }
@@ -95,13 +95,13 @@ test.each(versions)(
   },
 )
 
-test('R-014 OPTIONS of the creation URL tells the media type of appends', async () => {
+test('R-014 OPTIONS of the creation URL returns the media type of appends', async () => {
   const { origin } = await serve()
   const { headers } = await send({ method: 'OPTIONS', url: `${origin}/files` })
   expect(headers['accept-patch']).toBe('application/partial-upload')
 })
 
-test('R-015 OPTIONS of what creates no uploads tells no limits', async () => {
+test('R-015 OPTIONS returns no limits where no draft upload can be created', async () => {
   const site = await serve()
   const url = urlIn(await create(site, 9, '', more(9)), site)
   const uploads = await send({ method: 'OPTIONS', url })

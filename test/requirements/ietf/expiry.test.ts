@@ -41,7 +41,7 @@ const hourly = { expiration: { after: hour } }
 
 afterEach(() => void vi.useRealTimers())
 
-/** Lets time stand still, so many milliseconds from now. */
+/** Stops the clock that many milliseconds from now. */
 function later(milliseconds: number): void {
   vi.setSystemTime(Date.now() + milliseconds)
 }
@@ -63,7 +63,7 @@ async function leave(site: Site, url: string, sent: Parameters<typeof openReques
   )
   request.destroy()
   await expect(reply).rejects.toThrow()
-  // HEAD takes the lock, so the request has ended on the server, too.
+  // HEAD takes the lock, so the request has ended on the server too.
   expect(Number((await stateOf(url, 9))['upload-offset'])).toBe(to)
 }
 
@@ -100,7 +100,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   }
 
   test.each(versions)(
-    'R-055 R-057 all bytes without the word that they are all expire, version %s',
+    'R-055 R-057 an upload with all bytes but no declared end expires, version %s',
     async (version) => {
       const at = await open()
       const url = await started(at.site, version, 'hello', { 'upload-length': '5' })
@@ -111,7 +111,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-057 so does an upload whose end was promised and did not come whole', async () => {
+  test('R-057 an upload whose end was declared and did not arrive expires too', async () => {
     const at = await open()
     const url = await started(at.site, 9, '')
     const sent = appending(url, 9, 0, 'hello', { ...end(9), 'content-length': '11' })
@@ -132,12 +132,12 @@ describe.each(stores)('$store store', ({ compose }) => {
     for (const done of [urlIn(whole, site), url]) {
       const headers = await stateOf(done, version)
       expect(headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
-      for (const told of [{ headers }, whole, last]) expect(limitIn(told, key)).toBeUndefined()
+      for (const reply of [{ headers }, whole, last]) expect(limitIn(reply, key)).toBeUndefined()
       expect(await download(done)).toBe('hello world')
     }
   })
 
-  test('R-065 nor does one whose finishing failed: the sweep finishes it', async () => {
+  test('R-065 an upload whose finish failed does not expire, and the sweep finishes it', async () => {
     const asked: string[] = []
     const failures = ['first', 'second']
     const preFinish: Hooks['preFinish'] = ({ upload }) => {
@@ -156,7 +156,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(asked.length).toBe(3)
   })
 
-  test('R-057 an append that runs at the expiry may come to its end', async () => {
+  test('R-057 an append in progress at the expiry may finish', async () => {
     const { site } = await open()
     const url = await started(site, 9, 'hello')
     const sent = appending(url, 9, 5, '', { ...end(9), 'content-length': '6' })
@@ -172,7 +172,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
-  test('removeExpired removes of both protocols what is over, and nothing else', async () => {
+  test('removeExpired removes the expired uploads of both protocols, and nothing else', async () => {
     const { composer, site } = await open({
       verdictRetention: 4 * hour,
       hooks: { preFinish: ({ upload }) => ({ reject: upload.metadata.values.filetype === 'a/b' }) },
@@ -189,7 +189,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await site.handler.uploads.removeExpired()).toBe(2)
     const ids = [whole, urlIn(rejected, site), overrun, young].map(idOf)
     expect((await idsIn(composer)).sort()).toEqual(ids.sort())
-    // Verdict and trace are told as long as they are kept.
+    // The rejection and the removal are reported as long as their records are kept.
     expect((await ask('HEAD', overrun, 9)).status).toBe(410)
     expect((await ask('HEAD', urlIn(rejected, site), 9)).status).toBe(400)
     later(3 * hour)
@@ -197,7 +197,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await idsIn(composer)).toEqual([idOf(whole)])
   })
 
-  test('R-065 finishPending finishes what is complete, and nothing else', async () => {
+  test('R-065 finishPending finishes complete uploads, and nothing else', async () => {
     const asked: string[] = []
     let down = true
     const preFinish: Hooks['preFinish'] = ({ upload }) => {
@@ -217,7 +217,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     await leave(site, lost, sent, 9)
     const gone = await started(site, 9, 'hello')
     expect((await ask('DELETE', gone, 9)).status).toBe(204)
-    // It is still down: nothing is finished, and nothing is lost.
+    // The application is still down, so nothing is finished, and nothing is lost.
     expect(await site.handler.uploads.finishPending()).toBe(0)
     down = false
     asked.length = 0
@@ -230,10 +230,10 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-describe.each(versions)('the time that is left, version %s', (version) => {
+describe.each(versions)('the remaining time, version %s', (version) => {
   const key = ageKey(version)
 
-  test('R-093 counts down to 0, in every response that tells it', async () => {
+  test('R-093 counts down to 0, in every response that reports it', async () => {
     const start = Date.now()
     vi.setSystemTime(start)
     const site = await serve({ expiration: { after: 100_000 } })
@@ -254,7 +254,7 @@ describe.each(versions)('the time that is left, version %s', (version) => {
     }
   })
 
-  test('R-093 is the whole time again when bytes come and less than half is left', async () => {
+  test('R-093 is the whole time again when bytes arrive and less than half is left', async () => {
     const start = Date.now()
     vi.setSystemTime(start)
     const site = await serve(hourly)
@@ -277,7 +277,7 @@ describe.each(versions)('the time that is left, version %s', (version) => {
     }
   })
 
-  test('R-144 requests for the offset and empty appends do not prolong it', async () => {
+  test('R-144 HEAD and empty appends do not extend it', async () => {
     const start = Date.now()
     vi.setSystemTime(start)
     const site = await serve(hourly)
@@ -295,8 +295,8 @@ describe.each(versions)('the time that is left, version %s', (version) => {
   })
 })
 
-describe('a server that died when all bytes were stored', () => {
-  /** The next server, two hours later. */
+describe('an upload whose server died when all bytes were stored', () => {
+  /** Kills a server, and starts the next one two hours later. */
   async function crash(framing: Fields) {
     const directory = await temporaryDirectory()
     const after = 'after dataStore.append'
@@ -313,14 +313,14 @@ describe('a server that died when all bytes were stored', () => {
     return { site, url: `${site.origin}/files/${id}` }
   }
 
-  test('R-065 that were recorded to be all: the upload does not expire, it is finished', async () => {
+  test('R-065 is finished instead of expiring when its end was recorded', async () => {
     const { site, url } = await crash({})
     expect(await site.handler.uploads.removeExpired()).toBe(0)
     expect((await send({ method: 'GET', url })).text).toBe('hello world')
     expect(await stateOf(url, 9)).toMatchObject(end(9))
   })
 
-  test('R-057 that were not recorded to be all: it expires', async () => {
+  test('R-057 expires when its end was not recorded', async () => {
     const { site, url } = await crash(chunked)
     expect(await site.handler.uploads.finishPending()).toBe(0)
     expect((await ask('HEAD', url, 9)).status).toBe(410)

@@ -7,31 +7,28 @@ const notOffsets = ['-1', '1.0', '"5"', '0, 5', '+5', '1234567890123456', '', 'f
 
 describe('R-001 a field whose value has the wrong type counts as absent', () => {
   test.each(notBooleans)(
-    'R-001 a creation with "Upload-Complete: %s" is no creation of the draft',
+    'R-001 a creation with "Upload-Complete: %s" is not a draft creation',
     async (value) => {
       let created = 0
       const site = await serve({ hooks: { postCreate: () => void created++ } })
       for (const version of versions) {
         const name = version === 3 ? 'upload-incomplete' : 'upload-complete'
         const reply = await create(site, version, 'hello', { [name]: value })
-        // An ordinary POST, and to such the creation URL answers by tus.
+        // It is an ordinary POST, to which the creation URL responds as tus does.
         expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
       }
       expect(created).toBe(0)
     },
   )
 
-  test.each(notBooleans)(
-    'R-001 an append with "Upload-Complete: %s" does not say whether it is the end',
-    async (value) => {
-      const url = await started(await serve(), 9, 'hello')
-      const reply = await append(url, 9, 5, ' world', { 'upload-complete': value })
-      expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_INVALID_COMPLETE'])
-      expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
-    },
-  )
+  test.each(notBooleans)('R-001 an append with "Upload-Complete: %s" gets 400', async (value) => {
+    const url = await started(await serve(), 9, 'hello')
+    const reply = await append(url, 9, 5, ' world', { 'upload-complete': value })
+    expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_INVALID_COMPLETE'])
+    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
+  })
 
-  test.each(notOffsets)('R-001 "Upload-Length: %s" tells no length', async (value) => {
+  test.each(notOffsets)('R-001 "Upload-Length: %s" declares no length', async (value) => {
     const site = await serve()
     const reply = await create(site, 9, 'hello', { ...more(9), 'upload-length': value })
     expect(reply.status).toBe(201)
@@ -43,7 +40,7 @@ describe('R-001 a field whose value has the wrong type counts as absent', () => 
   })
 
   test.each(['abc', '"8"', '8.0', '?1', '8, 8', ''])(
-    'R-001 "Upload-Draft-Interop-Version: %s" names no version: the latest rules hold',
+    'R-001 "Upload-Draft-Interop-Version: %s" names no version, so the latest rules apply',
     async (value) => {
       const site = await serve()
       const headers = { ...more(9), 'upload-draft-interop-version': value }
@@ -55,27 +52,30 @@ describe('R-001 a field whose value has the wrong type counts as absent', () => 
   )
 })
 
-describe('R-002 two lines of a field count as none', () => {
-  test.each(versions)('R-002 Upload-Complete of a creation, version %s', async (version) => {
-    const site = await serve()
-    const name = version === 3 ? 'upload-incomplete' : 'upload-complete'
-    for (const lines of [
-      ['?1', '?0'],
-      ['?1', '?1'],
-    ]) {
-      const reply = await create(site, version, 'hello', { [name]: lines })
-      expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
-    }
-  })
+describe('R-002 two lines of a field count as absent', () => {
+  test.each(versions)(
+    'R-002 two lines of Upload-Complete make no draft creation, version %s',
+    async (version) => {
+      const site = await serve()
+      const name = version === 3 ? 'upload-incomplete' : 'upload-complete'
+      for (const lines of [
+        ['?1', '?0'],
+        ['?1', '?1'],
+      ]) {
+        const reply = await create(site, version, 'hello', { [name]: lines })
+        expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
+      }
+    },
+  )
 
-  test('R-002 Upload-Complete of an append', async () => {
+  test('R-002 an append with two lines of Upload-Complete gets 400', async () => {
     const url = await started(await serve(), 9, 'hello')
     const reply = await append(url, 9, 5, ' world', { 'upload-complete': ['?1', '?1'] })
     expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_INVALID_COMPLETE'])
     expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
   })
 
-  test('R-002 Upload-Offset', async () => {
+  test('R-002 an append with two lines of Upload-Offset gets 400', async () => {
     const url = await started(await serve(), 9, 'hello')
     for (const lines of [
       ['0', '5'],
@@ -87,9 +87,9 @@ describe('R-002 two lines of a field count as none', () => {
     expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
   })
 
-  test('R-002 Upload-Length', async () => {
+  test('R-002 two lines of Upload-Length declare no length', async () => {
     const site = await serve()
-    // A single line of it would be refused, both times.
+    // A single line of it would be refused both times.
     const lines = { 'upload-length': ['12', '12'] }
     const reply = await create(site, 9, 'hello', { ...end(9), ...lines })
     expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
@@ -99,7 +99,7 @@ describe('R-002 two lines of a field count as none', () => {
   })
 })
 
-test('R-003 numbers of up to 15 digits are read, and told in plain decimal', async () => {
+test('R-003 numbers of up to 15 digits are accepted, and written in plain decimal', async () => {
   const site = await serve()
   const length = '999999999999999'
   const reply = await create(site, 9, '', { ...more(9), 'upload-length': length })
@@ -114,7 +114,7 @@ test('R-003 numbers of up to 15 digits are read, and told in plain decimal', asy
   expect([appended.status, appended.headers['upload-offset']]).toEqual([204, '5'])
 })
 
-test('R-003 a number of 16 digits is none', async () => {
+test('R-003 a number of 16 digits counts as absent', async () => {
   const site = await serve()
   const length = '1000000000000000'
   const reply = await create(site, 9, '', { ...more(9), 'upload-length': length })
@@ -122,13 +122,13 @@ test('R-003 a number of 16 digits is none', async () => {
   expect(await stateOf(urlIn(reply, site), 9)).not.toHaveProperty('upload-length')
 })
 
-test('R-003 a limit beyond 15 digits is told as the largest number of 15', async () => {
+test('R-003 a limit beyond 15 digits is written as the largest number of 15', async () => {
   const { origin } = await serve({ maxSize: Number.MAX_SAFE_INTEGER })
   const { headers } = await send({ method: 'OPTIONS', url: `${origin}/files` })
   expect(headers['upload-limit']).toBe('max-size=999999999999999')
 })
 
-test('R-004 parameters behind a value are ignored', async () => {
+test('R-004 parameters after a value are ignored', async () => {
   const site = await serve()
   const headers = {
     'upload-complete': '?0;x=2;y',
@@ -160,7 +160,7 @@ test('R-005 the members of Upload-Limit are separated by a comma and a space', a
 
 describe.each(versions)('version %s', (version) => {
   test.each([undefined, ...notOffsets])(
-    'R-006 an append without a valid Upload-Offset (%s): 400, not complete, nothing is stored',
+    'R-006 an append without a valid Upload-Offset (%s) gets 400, and nothing is stored',
     async (value) => {
       const url = await started(await serve(), version, 'hello')
       for (const says of [end(version), more(version)]) {

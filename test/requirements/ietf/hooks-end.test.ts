@@ -27,17 +27,17 @@ import {
 } from './draft.js'
 
 describe.each(versions)('postReceive, version %s', (version) => {
-  const answer = { status: 422, headers: { 'X-Why': 'virus' }, body: 'no' }
+  const rejection = { status: 422, headers: { 'X-Why': 'virus' }, body: 'no' }
 
-  /** An append of which 5 bytes came before the hook stopped the upload. */
-  async function stopped(stop: true | typeof answer) {
-    const told: [string, number][] = []
+  /** Sends an append of which 5 bytes arrive before the hook stops the upload. */
+  async function stopped(stop: true | typeof rejection) {
+    const called: [string, number][] = []
     const finished: string[] = []
     const site = await serve({
       progressInterval: 1,
       hooks: {
         postReceive({ event, offset }) {
-          told.push([event.id, offset])
+          called.push([event.id, offset])
           return { stop }
         },
         postFinish: ({ upload }) => void finished.push(upload.id),
@@ -48,12 +48,12 @@ describe.each(versions)('postReceive, version %s', (version) => {
     const { request, reply } = openRequest({ ...sent, body: 'hello' })
     const refused = await reply
     request.destroy()
-    expect(told).toEqual([[`${idOf(url)}/post-receive/5`, 5]])
+    expect(called).toEqual([[`${idOf(url)}/post-receive/5`, 5]])
     return { site, url, refused, finished }
   }
 
-  test('R-030 stops the upload for good: its answer is the one of every later request', async () => {
-    const { site, url, refused, finished } = await stopped(answer)
+  test('R-030 stops the upload permanently, and every later request gets its response', async () => {
+    const { site, url, refused, finished } = await stopped(rejection)
     expect([refused.status, refused.text]).toEqual([422, 'no'])
     const later = [
       await append(url, version, 5, ' world', end(version)),
@@ -70,7 +70,7 @@ describe.each(versions)('postReceive, version %s', (version) => {
     expect(finished).toEqual([])
   })
 
-  test('answers 400 when it says no more', async () => {
+  test('responds with 400 by default', async () => {
     const { refused } = await stopped(true)
     expect(refused.status).toBe(400)
     expect(refused.headers).toMatchObject(end(version))
@@ -78,7 +78,7 @@ describe.each(versions)('postReceive, version %s', (version) => {
 })
 
 describe.each(versions)('preFinish, version %s', (version) => {
-  /** The ways in which an upload comes to its end. */
+  /** The ways in which an upload ends. */
   const endings: ((site: Site) => Promise<Reply>)[] = [
     (site) => create(site, version, 'hello world', end(version)),
     async (site) =>
@@ -86,20 +86,20 @@ describe.each(versions)('preFinish, version %s', (version) => {
     async (site) => append(await started(site, version, 'hello'), version, 5, '', end(version)),
   ]
 
-  test('R-065 what it adds to the answer is there, whatever request was the last', async () => {
+  test('R-065 adds to the response, whichever request is the last', async () => {
     const headers = { 'X-File': '7', 'Upload-Complete': '?0', 'Upload-Offset': '999' }
     const response = { status: 202, headers, body: 'done' }
     const site = await serve({ hooks: { preFinish: () => ({ response }) } })
     for (const [at, finish] of endings.entries()) {
       const reply = await finish(site)
       expect([reply.status, reply.text, reply.headers['x-file']]).toEqual([202, 'done', '7'])
-      // What the protocol says is not for hooks to change.
+      // Hooks cannot change the headers of the protocol.
       const offset = at === 2 ? '5' : '11'
       expect(reply.headers).toMatchObject({ 'upload-offset': offset, ...end(version) })
     }
   })
 
-  test('R-030 refuses for good: 400 by default, and again to whoever asks', async () => {
+  test('R-030 rejects permanently, with 400 by default, which every later request gets', async () => {
     const finished: string[] = []
     const site = await serve({
       hooks: {
@@ -122,7 +122,7 @@ describe.each(versions)('preFinish, version %s', (version) => {
     expect(finished).toEqual([])
   })
 
-  test('R-071 is asked once, and postFinish told once, however often the end is told', async () => {
+  test('R-071 is called once, as is postFinish, however often the end is declared', async () => {
     const calls: string[] = []
     const note = ({ event }: HookContext) => void calls.push(event.id)
     const site = await serve({ hooks: { preFinish: note, postFinish: note } })
@@ -138,7 +138,7 @@ describe.each(versions)('preFinish, version %s', (version) => {
   })
 })
 
-test('postFinish is told after the answer, which does not wait for it', async () => {
+test('postFinish is called after the response, which does not wait for it', async () => {
   const { reached, pass, open } = newGate()
   const site = await serve({ hooks: { postFinish: pass } })
   const reply = await create(site, 9, 'hello', end(9))
@@ -149,14 +149,14 @@ test('postFinish is told after the answer, which does not wait for it', async ()
 })
 
 describe.each(versions)('preTerminate and postTerminate, version %s', (version) => {
-  test('a refusal leaves the upload as it is', async () => {
-    const told: string[] = []
+  test('a rejection leaves the upload unchanged', async () => {
+    const called: string[] = []
     const site = await serve({
       hooks: {
         preTerminate: ({ request }) => ({
           reject: request?.headers['x-hold'] === 'ours' ? { status: 423, body: 'held' } : true,
         }),
-        postTerminate: ({ upload }) => void told.push(upload.id),
+        postTerminate: ({ upload }) => void called.push(upload.id),
       },
     })
     const url = await started(site, version, 'hello')
@@ -171,10 +171,10 @@ describe.each(versions)('preTerminate and postTerminate, version %s', (version) 
     expect((await ask('DELETE', url, version)).status).toBe(400)
     expect(await download(url)).toBe('hello world')
     await site.server.stop()
-    expect(told).toEqual([])
+    expect(called).toEqual([])
   })
 
-  test('a refusal keeps what a running append brought', async () => {
+  test('a rejection keeps the bytes of an append in progress', async () => {
     const site = await serve({
       takeoverAfter: 60_000,
       hooks: { preTerminate: () => ({ reject: true }) },
@@ -192,7 +192,7 @@ describe.each(versions)('preTerminate and postTerminate, version %s', (version) 
   })
 })
 
-test('expiry and an overrun neither ask nor tell of a termination', async () => {
+test('expiry and excess bytes call no hook for termination', async () => {
   const calls: string[] = []
   const note = ({ event }: HookContext) => void calls.push(event.type)
   const hooks = { preTerminate: note, postTerminate: note }
@@ -212,7 +212,7 @@ test('expiry and an overrun neither ask nor tell of a termination', async () => 
   expect(calls).toEqual([])
 })
 
-test('finish hooks that are added later hear of uploads of the draft that exist already', async () => {
+test('finish hooks that are added later are called for existing draft uploads', async () => {
   const composer = memoryComposer()
   const first = await serve({ composer })
   const url = await started(first, 9, 'hello')

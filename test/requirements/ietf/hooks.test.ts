@@ -36,7 +36,7 @@ import { silent } from '../../support/silent.js'
 
 type Origin = Pick<Site, 'origin'>
 
-/** The same work as a client of either protocol does it: an upload of 11 bytes in two requests. */
+/** Clients of either protocol, which do the same work: an upload of 11 bytes in two requests. */
 const clients = [
   {
     protocol: 'tus',
@@ -65,7 +65,7 @@ type Context = {
   readonly request: IncomingMessage | undefined
 }
 
-/** Hooks that agree with everything and note event, state and method. */
+/** Hooks that allow everything and record event, state and method. */
 function noting(calls: string[]): Hooks {
   const note = ({ event, upload, request }: Context) => {
     calls.push([event.type, upload?.state.kind, request?.method].join(' '))
@@ -97,7 +97,7 @@ async function idsIn(composer: StoreComposer): Promise<string[]> {
 }
 
 describe.each(clients)('$protocol', ({ start, rest, remove, whole }) => {
-  test('the whole life of an upload is told in order', async () => {
+  test('hooks are called in order during the life of an upload', async () => {
     const calls: string[] = []
     const site = await serve({ hooks: noting(calls), progressInterval: 1 })
     const url = await start(site)
@@ -110,7 +110,7 @@ describe.each(clients)('$protocol', ({ start, rest, remove, whole }) => {
     await untilCalled(calls, 'post-finish')
     expect((await remove(url)).status).toBe(204)
     await site.server.stop()
-    // How often progress is told depends on time.
+    // How often progress is reported depends on timing.
     const seen = calls.filter((call, at) => call !== calls[at - 1])
     expect(seen).toEqual([
       'access  POST',
@@ -126,7 +126,7 @@ describe.each(clients)('$protocol', ({ start, rest, remove, whole }) => {
     ])
   })
 
-  test('an upload that comes whole is created and finished', async () => {
+  test('an upload in one request is created and finished', async () => {
     const calls: string[] = []
     const site = await serve({ hooks: noting(calls) })
     expect((await whole(site)).status).toBe(201)
@@ -173,7 +173,7 @@ describe.each(clients)('$protocol', ({ start, rest, remove, whole }) => {
     expect((await whole(site)).status).toBe(422)
   })
 
-  test('what a post hook throws changes nothing', async () => {
+  test('an exception in a post hook changes nothing', async () => {
     const fail = () => {
       throw new Error('The application is down')
     }
@@ -186,7 +186,7 @@ describe.each(clients)('$protocol', ({ start, rest, remove, whole }) => {
 })
 
 describe.each(versions)('preCreate, version %s', (version) => {
-  test('refuses: 400 by default, and nothing is stored', async () => {
+  test('rejects with 400 by default, and nothing is stored', async () => {
     const composer = memoryComposer()
     const site = await serve({ composer, hooks: { preCreate: () => ({ reject: true }) } })
     const reply = await create(site, version, 'hello', end(version))
@@ -196,7 +196,7 @@ describe.each(versions)('preCreate, version %s', (version) => {
     expect(await idsIn(composer)).toEqual([])
   })
 
-  test('R-032 knows what the creation says', async () => {
+  test('R-032 gets the description that the creation declares', async () => {
     const seen: UnplacedUpload[] = []
     const site = await serve({ hooks: { preCreate: ({ upload }) => void seen.push(upload) } })
     const fields = {
@@ -213,7 +213,7 @@ describe.each(versions)('preCreate, version %s', (version) => {
     })
   })
 
-  test('R-090 lowers the limit, which is told and holds', async () => {
+  test('R-090 lowers the limit, which is reported and enforced', async () => {
     const site = await serve({ maxSize: 100, hooks: { preCreate: () => ({ maxSize: 6 }) } })
     const large = await create(site, version, 'seven b', end(version))
     expect([large.status, large.headers['upload-limit']]).toEqual([413, 'max-size=6'])
@@ -224,7 +224,7 @@ describe.each(versions)('preCreate, version %s', (version) => {
   })
 })
 
-test('D1 hooks see the method that counts, and the interop version in the request', async () => {
+test('D1 hooks see the effective method, and the interop version in the request', async () => {
   const seen: unknown[] = []
   const site = await serve({
     hooks: {

@@ -21,21 +21,21 @@ import { silent } from '../../support/silent.js'
 import { completes, named } from './draft.js'
 
 const versions = [3, 4, 5, 6, 7, 8, 9]
-const telling = [5, 6, 7, 8, 9]
+const reporting = [5, 6, 7, 8, 9]
 const mebibyte = 1_048_576
 
-/** As often as it is allowed. */
+/** Progress is reported as often as the option allows. */
 const often = { interimResponses: true, progressInterval: 0.001 }
 
-interface Told extends OpenRequest {
-  /** The interim responses up to now, those of `100` aside. */
+interface RecordedRequest extends OpenRequest {
+  /** The interim responses so far, except `100`. */
   readonly interims: readonly InformationEvent[]
-  /** Resolves when there are so many interim responses that `holds`. */
+  /** Resolves as soon as the interim responses satisfy `holds`. */
   until(holds: (interims: readonly InformationEvent[]) => boolean): Promise<void>
 }
 
-/** A request whose interim responses are noted. */
-function ask(sent: Sent): Told {
+/** Opens a request, and records its interim responses. */
+function ask(sent: Sent): RecordedRequest {
   const interims: InformationEvent[] = []
   const waiting: (() => void)[] = []
   const { request, reply } = openRequest(sent)
@@ -62,11 +62,11 @@ function ask(sent: Sent): Told {
   }
 }
 
-function creation({ origin }: Pick<Site, 'origin'>, headers: OutgoingHttpHeaders): Told {
+function creation({ origin }: Pick<Site, 'origin'>, headers: OutgoingHttpHeaders): RecordedRequest {
   return ask({ method: 'POST', url: `${origin}/files`, headers })
 }
 
-/** An upload that nothing has been sent to yet. */
+/** Creates an empty upload, and returns its URL. */
 async function created(site: Pick<Site, 'origin'>, length: number): Promise<string> {
   const { status, headers } = await send({
     method: 'POST',
@@ -77,7 +77,12 @@ async function created(site: Pick<Site, 'origin'>, length: number): Promise<stri
   return new URL(headers.location!, site.origin).href
 }
 
-function append(url: string, offset: number, version: number, headers: OutgoingHttpHeaders): Told {
+function append(
+  url: string,
+  offset: number,
+  version: number,
+  headers: OutgoingHttpHeaders,
+): RecordedRequest {
   return ask({
     method: 'PATCH',
     url,
@@ -101,7 +106,7 @@ async function storedOffset(url: string): Promise<number> {
   return Number(headers['upload-offset'])
 }
 
-/** The responses in what came over a connection: the first line and the headers of each. */
+/** Parses the responses on a connection: the first line and the headers of each. */
 function responsesIn(text: string) {
   return text.match(/HTTP\/1\.1 \d{3}.*?\r\n\r\n/gs)!.map((head) => {
     const [line = '', ...lines] = head.trimEnd().split('\r\n')
@@ -138,7 +143,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-040 the upload that a 104 tells of outlives a connection that is lost behind it', async () => {
+  test('R-040 the upload that a 104 announces outlives the connection', async () => {
     const at = await site()
     const { request, interims, until } = creation(at, {
       ...named(8),
@@ -155,32 +160,29 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 })
 
-test.each(versions)(
-  'R-040 the first 104 has the limits that there are, version %i',
-  async (version) => {
-    const site = await serve({
-      ...often,
-      maxSize: 1_000,
-      maxAppendSize: 500,
-      expiration: { after: 3_600_000 },
-    })
-    const { request, reply, interims, until } = creation(site, {
-      ...named(version),
-      ...completes(version, true),
-      'content-length': '5',
-    })
-    await until(({ length }) => length > 0)
-    const limits = String(interims[0]!.headers['upload-limit']).split(', ')
-    const age = version <= 6 ? 'expires' : 'max-age'
-    expect(limits).toEqual(expect.arrayContaining(['max-size=1000', 'max-append-size=500']))
-    expect(limits.join()).toMatch(new RegExp(`\\b${age}=(3600|359\\d)\\b`))
-    expect(limits.length).toBe(3)
-    request.end('hello')
-    expect((await reply).headers).toHaveProperty(...Object.entries(completes(version, true))[0]!)
-  },
-)
+test.each(versions)('R-040 the first 104 has the limits, version %i', async (version) => {
+  const site = await serve({
+    ...often,
+    maxSize: 1_000,
+    maxAppendSize: 500,
+    expiration: { after: 3_600_000 },
+  })
+  const { request, reply, interims, until } = creation(site, {
+    ...named(version),
+    ...completes(version, true),
+    'content-length': '5',
+  })
+  await until(({ length }) => length > 0)
+  const limits = String(interims[0]!.headers['upload-limit']).split(', ')
+  const age = version <= 6 ? 'expires' : 'max-age'
+  expect(limits).toEqual(expect.arrayContaining(['max-size=1000', 'max-append-size=500']))
+  expect(limits.join()).toMatch(new RegExp(`\\b${age}=(3600|359\\d)\\b`))
+  expect(limits.length).toBe(3)
+  request.end('hello')
+  expect((await reply).headers).toHaveProperty(...Object.entries(completes(version, true))[0]!)
+})
 
-test('R-040 a 104 comes for a creation of any method that brings content', async () => {
+test('R-040 a creation gets a 104 with any method that has content', async () => {
   const site = await serve(often)
   for (const method of ['POST', 'PUT', 'PATCH']) {
     const headers = { ...named(9), ...completes(9, true), 'content-length': '5' }
@@ -196,7 +198,7 @@ test('R-040 a 104 comes for a creation of any method that brings content', async
   }
 })
 
-test('R-040 a creation that is refused gets no 104', async () => {
+test('R-040 a refused creation gets no 104', async () => {
   const site = await serve({ ...often, maxSize: 4 })
   const { request, reply, interims } = creation(site, {
     ...named(9),
@@ -251,34 +253,34 @@ test.each(unspoken)('R-042 an append with %s gets no 104 at all', async (_, vers
 })
 
 describe.each(stores)('progress, $store store', ({ compose }) => {
-  test.each(telling)(
-    'R-041 R-043 R-044 an append is told how much is stored, without a Location, version %i',
+  test.each(reporting)(
+    'R-041 R-043 R-044 an append gets the durable offset, without a Location, version %i',
     async (version) => {
       const site = await serve({ composer: await compose(), ...often })
       const url = await created(site, 8 * mebibyte)
       const headers = { 'content-length': String(8 * mebibyte) }
       const { request, reply, interims, until } = append(url, 0, version, headers)
-      // Each time it is told of what was sent, so it is told again and again.
+      // Each part that is sent is reported in turn.
       for (let sent = 1; sent <= 3; sent++) {
         const before = interims.length
         request.write(Buffer.alloc(2 * mebibyte))
         await until(({ length }) => length > before)
       }
-      const told = offsetsOf(interims)
-      expect(told).toEqual([...new Set(told)].toSorted((a, b) => a - b))
-      expect(told.at(-1)).toBeLessThanOrEqual(6 * mebibyte)
+      const reported = offsetsOf(interims)
+      expect(reported).toEqual([...new Set(reported)].toSorted((a, b) => a - b))
+      expect(reported.at(-1)).toBeLessThanOrEqual(6 * mebibyte)
       for (const { statusCode, headers } of interims) {
         expect(statusCode).toBe(104)
         expect(headers['upload-draft-interop-version']).toBe(String(version))
         expect(headers).not.toHaveProperty('location')
       }
-      // HEAD ends the append, and does not tell less.
-      expect(await storedOffset(url)).toBeGreaterThanOrEqual(told.at(-1)!)
+      // HEAD ends the append, and does not report less.
+      expect(await storedOffset(url)).toBeGreaterThanOrEqual(reported.at(-1)!)
       await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
     },
   )
 
-  test('R-043 R-044 a creation is told how much is stored; a Location in it is the one of the first 104', async () => {
+  test('R-043 R-044 a creation gets the durable offset, without another Location', async () => {
     const site = await serve({ composer: await compose(), ...often })
     const { request, reply, interims, until } = creation(site, {
       ...named(9),
@@ -295,14 +297,14 @@ describe.each(stores)('progress, $store store', ({ compose }) => {
       expect(headers.location).toBeOneOf([undefined, first.location])
       expect(headers['upload-draft-interop-version']).toBe('9')
     }
-    const told = offsetsOf(interims.slice(1))
-    expect(told.length).toBeGreaterThan(0)
-    expect(told).toEqual([...new Set(told)].toSorted((a, b) => a - b))
-    expect(told.at(-1)).toBeLessThanOrEqual(4 * mebibyte)
+    const reported = offsetsOf(interims.slice(1))
+    expect(reported.length).toBeGreaterThan(0)
+    expect(reported).toEqual([...new Set(reported)].toSorted((a, b) => a - b))
+    expect(reported.at(-1)).toBeLessThanOrEqual(4 * mebibyte)
   })
 })
 
-test('R-043 progress of an append that resumes is told as the offset in the upload', async () => {
+test('R-043 an append that resumes gets the offset in the upload', async () => {
   const site = await serve(often)
   const url = await created(site, 5 * mebibyte)
   const first = append(url, 0, 9, {
@@ -319,7 +321,7 @@ test('R-043 progress of an append that resumes is told as the offset in the uplo
   expect((await second.reply).headers['upload-complete']).toBe('?1')
 })
 
-test('R-043 what was received and is not stored yet is not told', async () => {
+test('R-043 bytes that are received and not stored yet are not reported', async () => {
   const { reached, pass, open } = newGate()
   const store = new MemoryStore()
   const composer = memoryComposer()
@@ -331,7 +333,7 @@ test('R-043 what was received and is not stored yet is not told', async () => {
   const { request, reply, interims, until } = append(url, 0, 9, headers)
   request.write(Buffer.alloc(2.5 * mebibyte))
   await reached
-  // A round trip, in which it could have come.
+  // The response would arrive during this round trip.
   await created(site, 1)
   expect(interims).toEqual([])
   open()
@@ -340,23 +342,26 @@ test('R-043 what was received and is not stored yet is not told', async () => {
   expect((await reply).headers['upload-complete']).toBe('?1')
 })
 
-test.each([3, 4])('R-043 version %i knows no progress, and is told none', async (version) => {
-  const site = await serve(often)
-  const url = await created(site, 4 * mebibyte)
-  const headers = { 'content-length': String(4 * mebibyte) }
-  const appended = append(url, 0, version, headers)
-  appended.request.end(Buffer.alloc(4 * mebibyte))
-  await appended.reply
-  expect(appended.interims).toEqual([])
-  const whole = creation(site, { ...named(version), ...completes(version, true), ...headers })
-  whole.request.end(Buffer.alloc(4 * mebibyte))
-  await whole.reply
-  expect(whole.interims.map(({ headers }) => headers.location)).toEqual([
-    expect.stringMatching(/^\/files\//),
-  ])
-})
+test.each([3, 4])(
+  'R-043 version %i does not know progress reports, and gets none',
+  async (version) => {
+    const site = await serve(often)
+    const url = await created(site, 4 * mebibyte)
+    const headers = { 'content-length': String(4 * mebibyte) }
+    const appended = append(url, 0, version, headers)
+    appended.request.end(Buffer.alloc(4 * mebibyte))
+    await appended.reply
+    expect(appended.interims).toEqual([])
+    const whole = creation(site, { ...named(version), ...completes(version, true), ...headers })
+    whole.request.end(Buffer.alloc(4 * mebibyte))
+    await whole.reply
+    expect(whole.interims.map(({ headers }) => headers.location)).toEqual([
+      expect.stringMatching(/^\/files\//),
+    ])
+  },
+)
 
-/** A server that leaves `Expect` to Node, as those do that applications make themselves. */
+/** Starts a server that leaves `Expect` to Node, as servers of applications do. */
 async function plainSite(): Promise<Pick<Site, 'origin' | 'port'>> {
   const { handler } = await serve({ interimResponses: true })
   const server = http.createServer((request, response) => void handler(request, response))
@@ -368,7 +373,7 @@ async function plainSite(): Promise<Pick<Site, 'origin' | 'port'>> {
 test.each([
   ['createUploadServer', () => serve({ interimResponses: true })],
   ['a plain http.Server', plainSite],
-])('R-045 Expect: 100-continue is answered with 100 beside a 104, by %s', async (_, start) => {
+])('R-045 Expect: 100-continue gets 100 in addition to 104, from %s', async (_, start) => {
   const site = await start()
   const { request, reply, interims, until } = creation(site, {
     ...named(8),
@@ -384,7 +389,7 @@ test.each([
   expect(interims.filter(({ statusCode }) => statusCode === 104).length).toBe(1)
 })
 
-test('R-046 a request of HTTP/1.0 gets no interim response', async () => {
+test('R-046 an HTTP/1.0 request gets no interim response', async () => {
   const site = await serve(often)
   const lines = 'upload-complete: ?1\r\nupload-draft-interop-version: 8\r\ncontent-length: '
   const send = (protocol: string) => {
@@ -393,11 +398,11 @@ test('R-046 a request of HTTP/1.0 gets no interim response', async () => {
     return sendRaw(site.port, Buffer.concat([Buffer.from(`${head}${body.length}\r\n\r\n`), body]))
   }
   expect(responsesIn(await send('1.0')).map(({ status }) => status)).toEqual([201])
-  // While one of HTTP/1.1 does.
+  // An HTTP/1.1 request does.
   expect(responsesIn(await send('1.1'))[0]!.status).toBe(104)
 })
 
-test('R-047 a 104 has no content, and none comes behind the final response', async () => {
+test('R-047 a 104 has no content, and none follows the final response', async () => {
   const site = await serve({ ...often, maxSize: 3 * mebibyte })
   const head =
     'POST /files HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n' +
@@ -418,13 +423,13 @@ test('R-047 a 104 has no content, and none comes behind the final response', asy
     expect(line).toBe('HTTP/1.1 104 Upload Resumption Supported')
     expect(names.filter((name) => !known.includes(name))).toEqual([])
   }
-  // One head follows the other, and only the last one is followed by something else.
+  // The heads follow each other, and only the last has a body.
   expect(text.split('\r\n\r\n').slice(0, responses.length)).toEqual(
     text.match(/HTTP\/1\.1 \d{3}.*?(?=\r\n\r\n)/gs),
   )
 })
 
-test('R-047 requests sent without waiting each get their own 104, before their own response', async () => {
+test('R-047 pipelined requests each get their own 104 before their own response', async () => {
   const site = await serve(often)
   const head = (connection: string) =>
     `POST /files HTTP/1.1\r\nhost: a\r\nconnection: ${connection}\r\ncontent-length: 5\r\n` +
@@ -437,7 +442,7 @@ test('R-047 requests sent without waiting each get their own 104, before their o
   expect(locations[0]).not.toBe(locations[2])
 })
 
-test('R-048 progress is told at most once in progressInterval', async () => {
+test('R-048 progress is reported at most once per progressInterval', async () => {
   const site = await serve({ interimResponses: true, progressInterval: 3_600_000 })
   const url = await created(site, 8 * mebibyte)
   const headers = { 'content-length': String(8 * mebibyte) }
@@ -447,7 +452,7 @@ test('R-048 progress is told at most once in progressInterval', async () => {
   expect(interims).toEqual([])
 })
 
-test('R-048 progress is told at most once in a mebibyte', async () => {
+test('R-048 progress is reported at most once per mebibyte', async () => {
   const site = await serve(often)
   const url = await created(site, 4 * mebibyte)
   const headers = { 'content-length': String(4 * mebibyte) }
@@ -458,17 +463,17 @@ test('R-048 progress is told at most once in a mebibyte', async () => {
   }
   request.end()
   expect((await reply).headers['upload-complete']).toBe('?1')
-  const told = [0, ...offsetsOf(interims)]
-  for (let index = 1; index < told.length; index++) {
-    expect(told[index]! - told[index - 1]!).toBeGreaterThanOrEqual(mebibyte)
+  const reported = [0, ...offsetsOf(interims)]
+  for (let index = 1; index < reported.length; index++) {
+    expect(reported[index]! - reported[index - 1]!).toBeGreaterThanOrEqual(mebibyte)
   }
   expect(interims.length).toBeGreaterThan(0)
 })
 
 test.each([
   ['by default', {}],
-  ['when it is switched off', { interimResponses: false }],
-])('R-049 there is no 104 %s, and uploads are resumed all the same', async (_, options) => {
+  ['when it is disabled', { interimResponses: false }],
+])('R-049 there is no 104 %s, and uploads can still be resumed', async (_, options) => {
   const site = await serve({ progressInterval: 0.001, ...options })
   const { request, reply, interims } = creation(site, {
     ...named(9),
@@ -493,13 +498,13 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
 
   type Session = Awaited<ReturnType<typeof session>>
 
-  /** A request whose interim responses are noted. */
+  /** Opens a request, and records its interim responses. */
   function askHttp2(from: Session, headers: OutgoingHttpHeaders) {
     const interims: IncomingHttpHeaders[] = []
     const { stream, reply } = openStream(from, headers)
     const waiting: (() => void)[] = []
-    stream.on('headers', (told) => {
-      interims.push(told)
+    stream.on('headers', (reported) => {
+      interims.push(reported)
       for (const look of waiting.splice(0)) look()
     })
     const next = () => new Promise<void>((resolve) => void waiting.push(resolve))
@@ -546,7 +551,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     },
   )
 
-  test('R-043 R-044 R-047 an append is told how much is stored, without a Location', async () => {
+  test('R-043 R-044 R-047 an append gets the durable offset, without a Location', async () => {
     const from = await session()
     const created = askHttp2(from, { ...post, ...completes(9, false) })
     created.stream.end()
@@ -570,9 +575,9 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
       'upload-offset': String(4 * mebibyte),
       'upload-complete': '?1',
     })
-    const told = interims.map((all) => Number(all['upload-offset']))
-    expect(told).toEqual([...new Set(told)].toSorted((a, b) => a - b))
-    expect(told.at(-1)).toBeLessThanOrEqual(4 * mebibyte)
+    const reported = interims.map((all) => Number(all['upload-offset']))
+    expect(reported).toEqual([...new Set(reported)].toSorted((a, b) => a - b))
+    expect(reported.at(-1)).toBeLessThanOrEqual(4 * mebibyte)
     for (const all of interims) {
       expect(Object.keys(all).toSorted()).toEqual([
         ':status',

@@ -76,13 +76,13 @@ function append(
   return send({ ...appending(url, version, offset, { ...framing, ...headers }), body })
 }
 
-/** The request as it goes over the wire, up to the body. */
+/** Returns the request as sent, up to the body. */
 function headOf({ method, url, headers }: Prepared): string {
   const lines = Object.entries({ host: 'a', ...headers }).map((line) => line.join(': '))
   return `${method} ${new URL(url).pathname} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
 }
 
-/** The URL of a new upload of 11 bytes, of which there are 5. */
+/** Creates an upload of 11 bytes with the first 5, and returns its URL. */
 async function started(site: Pick<Site, 'origin'>, version: Version): Promise<string> {
   const headers = { ...more(version), 'upload-length': '11', 'content-length': '5' }
   const reply = await send({ ...creating(site, version, headers), body: 'hello' })
@@ -90,7 +90,7 @@ async function started(site: Pick<Site, 'origin'>, version: Version): Promise<st
   return new URL(reply.headers.location!, site.origin).href
 }
 
-/** The upload is not complete, has these bytes, and goes on. */
+/** Asserts that the upload is not complete, has these bytes, and can continue. */
 async function expectKept(url: string, version: Version, stored: string): Promise<void> {
   const offset = String(stored.length)
   expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': offset, ...more(version) })
@@ -105,12 +105,12 @@ const losses: readonly { readonly by: string; readonly lose: (socket: Socket) =>
   { by: 'RST', lose: (socket) => void socket.resetAndDestroy() },
 ]
 
-/** Resolves when all that was written has been handed to the system. */
+/** Resolves when all written bytes have been passed to the operating system. */
 function written(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.write('', () => resolve()))
 }
 
-/** Resolves when the server has seen the end of the next connection that it gets. */
+/** Resolves when the server has seen the end of its next connection. */
 function closing({ server }: Site): Promise<void> {
   return new Promise((resolve) => {
     server.once('connection', (socket) => socket.once('close', () => resolve()))
@@ -124,7 +124,7 @@ function open(port: number, bytes: string): Socket {
 }
 
 describe.each(stores)('$store store', ({ compose }) => {
-  /** A site, and the URLs of the uploads that were created. */
+  /** Starts a server, and records its events and the ids of its uploads. */
   async function site(options: Partial<HandlerOptions> = {}) {
     const composer = await compose()
     const events: string[] = []
@@ -153,7 +153,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   const lost = losses.flatMap((loss) => versions.map((version) => ({ version, ...loss })))
 
   test.each(lost)(
-    'R-029 a creation that is lost by $by leaves what arrived, and is not complete, version $version',
+    'R-029 a creation lost by $by keeps its bytes, and is not complete, version $version',
     async ({ lose, version }) => {
       for (const [framing, body] of [
         [{ 'content-length': '11' }, 'hello'],
@@ -175,7 +175,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(lost)(
-    'R-067 an append that is lost by $by leaves what arrived, and is not complete, version $version',
+    'R-067 an append lost by $by keeps its bytes, and is not complete, version $version',
     async ({ lose, version }) => {
       const at = await site()
       for (const says of [end(version), more(version)]) {
@@ -197,7 +197,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(lost)(
-    'R-067 all bytes without the end of their body are not the end: lost by $by, version $version',
+    'R-067 all bytes without the end of the body are not the end, lost by $by, version $version',
     async ({ by, lose, version }) => {
       const at = await site()
       for (const length of [{ 'upload-length': '11' }, {}]) {
@@ -207,7 +207,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         const head = headOf(appending(url, version, 5, { ...end(version), ...chunked }))
         const closed = closing(at)
         const socket = open(at.port, `${head}6\r\n world\r\n`)
-        // With a known length the last bytes wait until the body is known to be no longer; a reset may overtake them.
+        // With a known length, the last bytes wait for the body's end. A reset may overtake them.
         const waits = 'upload-length' in length
         if (waits) await written(socket)
         else await untilStored(at, url, 11)
@@ -228,7 +228,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-029 R-067 the word that it is the end falls with its request, version %s',
+    'R-029 R-067 the declared end is lost with its request, version %s',
     async (version) => {
       const at = await site()
       for (const framing of [{}, chunked]) {
@@ -251,7 +251,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(losses)(
-    'R-067 what was sent with $by right behind it is kept',
+    'R-067 bytes that are sent right before a $by are kept',
     async ({ by, lose }) => {
       const at = await site()
       const url = await started(at, 9)
@@ -259,7 +259,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       const socket = connect(at.port, '127.0.0.1').on('error', () => {})
       await new Promise((resolve) => socket.write(`${head} wo`, resolve))
       lose(socket)
-      // A reset may overtake what was sent; a FIN does not.
+      // A reset may overtake the bytes. A FIN does not.
       if (by === 'FIN') await untilStored(at, url, 8)
       const offset = Number((await stateOf(url, 9))['upload-offset'])
       expect(offset).toBeOneOf(by === 'FIN' ? [8] : [5, 8])
@@ -268,7 +268,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(['POST', 'PATCH'])(
-    'R-029 R-067 what arrived is kept when the client of a %s is gone before it is looked at',
+    'R-029 R-067 the bytes of a %s are kept when its client is gone before they are read',
     async (method) => {
       let gone: Promise<void> | undefined
       const access = ({ action, request }: AccessContext) => {
@@ -295,7 +295,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-029 R-067 a shutdown of the server keeps what arrived, and says how much, version %s',
+    'R-029 R-067 a shutdown keeps the bytes that arrived, and reports the offset, version %s',
     async (version) => {
       const at = await site()
       const url = await started(at, version)
@@ -318,7 +318,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         expect(status).toBe(503)
         expect(headers).toMatchObject({ 'upload-offset': offset, ...more(version) })
       }
-      // Who asks is still told.
+      // HEAD still works.
       expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '8', ...more(version) })
       const refused = await append(url, version, 8, 'rld', end(version))
       expect(refused.status).toBe(503)
@@ -331,7 +331,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-029 R-067 a request that stalls is ended with 503, and what arrived is kept, version %s',
+    'R-029 R-067 a stalled request gets 503, and the bytes that arrived are kept, version %s',
     async (version) => {
       const at = await site({ idleTimeout: 20 })
       const url = await started(at, version)
@@ -356,7 +356,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-073 the offset never goes down, whoever takes over from whom', async () => {
+  test('R-073 the offset never goes down, however requests take over from each other', async () => {
     const at = await site()
     const data = Buffer.from(Array.from({ length: 400_000 }, (_, index) => index % 251))
     const headers = { ...more(9), 'upload-length': String(data.length) }
@@ -368,7 +368,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       const framing = round % 2 === 0 ? chunked : { 'content-length': String(rest.length) }
       const { request, reply } = openRequest(appending(url, 9, last, { ...end(9), ...framing }))
       reply.catch(() => {})
-      // How much of it arrives before the others is not known.
+      // How much arrives before the other requests is not known.
       const most = last + round * 1_000
       request.write(data.subarray(last, most))
       if (round % 3 === 0) request.destroy()
@@ -385,7 +385,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect((await send({ method: 'GET', url })).body.equals(data)).toBe(true)
   })
 
-  test('R-073 a chunk that does not have its digest takes nothing back', async () => {
+  test('R-073 a body whose digest differs does not lower the offset', async () => {
     const url = await started(await site(), 9)
     const digest = { 'content-digest': `sha-256=:${Buffer.alloc(32).toString('base64')}:` }
     const reply = await append(url, 9, 5, ' world', { ...end(9), ...digest })
@@ -395,7 +395,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 
   test.each(versions)(
-    'R-073 an upload whose bytes are lost is not there any more, version %s',
+    'R-073 an upload whose bytes are lost is gone, version %s',
     async (version) => {
       const composer = await compose()
       const url = await started(await serve({ composer, logger: silent }), version)
@@ -419,7 +419,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-073 an upload whose record is lost is not there any more', async () => {
+  test('R-073 an upload whose record is lost is gone', async () => {
     const composer = await compose()
     const url = await started(await serve({ composer, logger: silent }), 9)
     await composer.slots().infoStore!.delete(idOf(url), calm)
@@ -430,7 +430,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 
   test.each(versions)(
-    'R-073 a store that cannot tell is no loss: 500 without an offset, version %s',
+    'R-073 a store that fails gets 500 without an offset, and nothing is lost, version %s',
     async (version) => {
       const composer = await compose()
       const { dataStore } = composer.slots()
@@ -460,13 +460,13 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 })
 
-/** The URL of a new upload without a byte. */
+/** Creates an empty upload, and returns its URL. */
 async function blank(site: Site): Promise<string> {
   const { headers } = await send(creating(site, 9, more(9)))
   return new URL(headers.location!, site.origin).href
 }
 
-/** Resolves when the request is over or its client is gone. */
+/** Resolves when the request has ended or its client is gone. */
 function closingOf(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     if (request.closed) resolve()
@@ -474,7 +474,7 @@ function closingOf(request: IncomingMessage): Promise<void> {
   })
 }
 
-/** The URL of the upload that some request is creating, when its first 5 bytes have arrived. */
+/** Waits for the first 5 bytes of a creation, and returns the URL of its upload. */
 async function inCreation({ origin, handler, composer }: Site & { composer: StoreComposer }) {
   const found = await until(
     async () => {
@@ -496,7 +496,7 @@ async function idsOf(composer: StoreComposer): Promise<string[]> {
   return ids
 }
 
-test('R-074 an append is answered when its bytes are stored, and not when they are received', async () => {
+test('R-074 an append gets its response when its bytes are stored, not when they are received', async () => {
   const { reached, pass, open: letGo } = newGate()
   const store = new MemoryStore()
   const composer = memoryComposer()
@@ -506,19 +506,19 @@ test('R-074 an append is answered when its bytes are stored, and not when they a
   composer.useDataStore(slowStore(store, pass))
   const slow = await serve({ composer, flushTimeout: 600_000 })
   const target = url.replace(site.origin, slow.origin)
-  let answered = false
-  const reply = append(target, 9, 5, ' wo', more(9)).finally(() => (answered = true))
+  let responded = false
+  const reply = append(target, 9, 5, ' wo', more(9)).finally(() => (responded = true))
   await reached
-  // Round trips, in which the answer could have come.
+  // The response would arrive during these round trips.
   expect((await send({ method: 'HEAD', url: `${slow.origin}/files/unknown` })).status).toBe(404)
   await started(site, 9)
-  expect(answered).toBe(false)
+  expect(responded).toBe(false)
   letGo()
   const { status, headers } = await reply
   expect([status, headers['upload-offset']]).toEqual([204, '8'])
 })
 
-/** A fake for a medium that fails: stores four bytes of a body, then throws. */
+/** A fake for storage that fails: stores four bytes of a body, then throws. */
 function failing(store: DataStore, error: () => Error): DataStore {
   return storeWith(store, {
     async append(upload, from, body, options) {
@@ -542,7 +542,7 @@ test.each(
     { status: 500, error: () => new Error('secret') },
   ].flatMap((failure) => versions.map((version) => ({ version, ...failure }))),
 )(
-  'R-067 R-074 a body that is stored in part: $status with what is stored, version $version',
+  'R-067 R-074 a body that is stored in part gets $status with the stored offset, version $version',
   async ({ version, status, error }) => {
     const store = new MemoryStore()
     const composer = new StoreComposer().use(store, new MemoryInfoStore())
@@ -559,7 +559,7 @@ test.each(
   },
 )
 
-test('R-073 R-074 what was told, by a 104 or by an answer, is still there after the server was killed', async () => {
+test('R-073 R-074 bytes that a 104 or a response reported are still there after the server is killed', async () => {
   const directory = await temporaryDirectory()
   const options = { directory, interimResponses: true, progressInterval: 0.001 }
   const data = Buffer.alloc(6 * mebibyte, 'hello world')
@@ -576,7 +576,7 @@ test('R-073 R-074 what was told, by a 104 or by an answer, is still there after 
       'content-length': String(data.length - 100_000),
     }),
   )
-  const told = await new Promise<number>((resolve) => {
+  const reported = await new Promise<number>((resolve) => {
     request.on('information', ({ headers }: InformationEvent) => {
       const offset = Number(headers['upload-offset'])
       if (offset > 2 * mebibyte) resolve(offset)
@@ -588,7 +588,7 @@ test('R-073 R-074 what was told, by a 104 or by an answer, is still there after 
   const site = await serve({ composer: fileComposer(directory) })
   const state = await stateOf(site.origin + path, 9)
   const offset = Number(state['upload-offset'])
-  expect(offset).toBeGreaterThanOrEqual(told)
+  expect(offset).toBeGreaterThanOrEqual(reported)
   expect(offset).toBeLessThanOrEqual(4 * mebibyte)
   expect(state).toMatchObject(more(9))
   const rest = await append(site.origin + path, 9, offset, data.subarray(offset), end(9))
@@ -597,7 +597,7 @@ test('R-073 R-074 what was told, by a 104 or by an answer, is still there after 
   expect(content.body.equals(data)).toBe(true)
 })
 
-test('R-073 a file that was removed is an upload that is gone', async () => {
+test('R-073 an upload whose file is removed is gone', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory), logger: silent })
   const url = await started(site, 9)
@@ -631,7 +631,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     {
       by: 'a reset of the stream',
       lose: ({ stream }: ReturnType<typeof openStream>) => stream.close(NGHTTP2_CANCEL),
-      // The client of Node ends the body before it resets the stream: only the size tells.
+      // Node's client ends the body before it resets the stream. Only the size reveals the loss.
       framings: [{ 'content-length': '6' }, { 'upload-length': '11' }],
     },
     {
@@ -644,7 +644,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
   test.each(
     losses2.flatMap(({ framings, ...loss }) => framings.map((framing) => ({ framing, ...loss }))),
   )(
-    'R-067 an append that is lost by $by leaves what arrived, and is not complete: $framing',
+    'R-067 an append lost by $by keeps its bytes, and is not complete: $framing',
     async ({ lose, framing }) => {
       const site = await setUp()
       const url = await unfinished(site)
@@ -684,14 +684,14 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     },
   )
 
-  /** An upload with 5 bytes, whose length is not known. */
+  /** Creates an upload of 5 bytes and unknown length, and returns its URL. */
   async function unfinished(site: Site): Promise<string> {
     const headers = { ...more(9), 'content-length': '5' }
     const created = await send({ ...creating(site, 9, headers), body: 'hello' })
     return site.origin + created.headers.location
   }
 
-  test('R-054 R-067 HEAD on the same connection ends an append, and tells what arrived', async () => {
+  test('R-054 R-067 HEAD on the same connection ends an append, and reports its bytes', async () => {
     const site = await setUp()
     const url = await unfinished(site)
     const path = new URL(url).pathname
@@ -725,7 +725,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     expect((await send({ method: 'GET', url })).text).toBe('hello world')
   })
 
-  test('R-029 a creation that is lost is not complete', async () => {
+  test('R-029 a creation whose connection is lost is not complete', async () => {
     const site = await setUp()
     const closed = site.closing()
     const { stream, reply } = openStream(site.session, {

@@ -23,7 +23,7 @@ function create({ origin }: Site, version: Version, body: string, headers: Sent)
   return send({ method: 'POST', url: `${origin}/files`, headers: defined(all), body })
 }
 
-/** The URL of a new upload that begins with `hello`, and has 11 bytes if `headers` do not say otherwise. */
+/** Creates an upload that begins with `hello` and has 11 bytes, unless `headers` differ. */
 async function started(
   site: Site,
   version: Version,
@@ -34,7 +34,7 @@ async function started(
   return new URL(reply.headers.location!, site.origin).href
 }
 
-/** An append at 5 unless `headers` say otherwise. */
+/** Appends at offset 5, unless `headers` differ. */
 function append(url: string, version: Version, body: string, headers: Sent): Promise<Reply> {
   const all = {
     ...named(version),
@@ -57,13 +57,13 @@ function expectInconsistent({ status, headers, text }: Reply, version: Version):
   })
 }
 
-/** Nothing came of the refused requests: the upload stands at 5, and the rest ends it. */
+/** Asserts that the refused requests changed nothing, and that the rest ends the upload. */
 async function expectUntouched(url: string, version: Version): Promise<void> {
   expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
   await expectFinishable(url, version)
 }
 
-/** The rest ends the upload, and it has the bytes that it should have. */
+/** Asserts that the rest ends the upload, and that its content is right. */
 async function expectFinishable(url: string, version: Version): Promise<void> {
   const offset = String((await stateOf(url, version))['upload-offset'])
   const rest = 'hello world'.slice(Number(offset))
@@ -78,7 +78,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   }
 
   test.each(versions)(
-    'R-068 another Upload-Length than the recorded one: 400, nothing is stored, version %s',
+    'R-068 an Upload-Length other than the recorded one gets 400, version %s',
     async (version) => {
       const url = await started(await site(), version)
       for (const [body, headers] of [
@@ -99,7 +99,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-068 an end that is not where the recorded length says: 400, nothing is stored, version %s',
+    'R-068 an end at another offset than the recorded length gets 400, version %s',
     async (version) => {
       const url = await started(await site(), version)
       for (const body of ['', ' worl', ' world!', ' world and more']) {
@@ -111,21 +111,18 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test.each(versions)(
-    'R-068 the same length may be told again and again, version %s',
-    async (version) => {
-      const url = await started(await site(), version)
-      const length = { 'upload-length': '11' }
-      const first = await append(url, version, ' wo', { ...more(version), ...length })
-      expect(first.headers).toMatchObject({ 'upload-offset': '8', ...more(version) })
-      const rest = { 'upload-offset': '8', ...end(version), ...length }
-      const last = await append(url, version, 'rld', rest)
-      expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
-    },
-  )
+  test.each(versions)('R-068 the same length may be repeated, version %s', async (version) => {
+    const url = await started(await site(), version)
+    const length = { 'upload-length': '11' }
+    const first = await append(url, version, ' wo', { ...more(version), ...length })
+    expect(first.headers).toMatchObject({ 'upload-offset': '8', ...more(version) })
+    const rest = { 'upload-offset': '8', ...end(version), ...length }
+    const last = await append(url, version, 'rld', rest)
+    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+  })
 
   test.each(versions)(
-    'R-068 a length that is told later is recorded, and holds from then on, version %s',
+    'R-068 a length that is declared later is recorded and applies from then on, version %s',
     async (version) => {
       const url = await started(await site(), version, {})
       const first = await append(url, version, ' wo', { ...more(version), 'upload-length': '11' })
@@ -145,7 +142,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-068 an end of known size tells the length, also when it does not come whole, version %s',
+    'R-068 an end of known size declares the length, even if its connection breaks, version %s',
     async (version) => {
       const at = await site({ takeoverAfter: 60_000 })
       const url = await started(at, version, {})
@@ -168,8 +165,8 @@ describe.each(stores)('$store store', ({ compose }) => {
       )
       request.destroy()
       await expect(reply).rejects.toThrow()
-      const told = { 'upload-offset': '8', 'upload-length': '11', ...more(version) }
-      expect(await stateOf(url, version)).toMatchObject(told)
+      const expected = { 'upload-offset': '8', 'upload-length': '11', ...more(version) }
+      expect(await stateOf(url, version)).toMatchObject(expected)
       for (const body of ['', 'r', 'rld!']) {
         const headers = { 'upload-offset': '8', ...end(version) }
         expectInconsistent(await append(url, version, body, headers), version)
@@ -179,7 +176,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-068 a length below what is stored already: 400, and it is not recorded, version %s',
+    'R-068 a length below the stored bytes gets 400, and is not recorded, version %s',
     async (version) => {
       const url = await started(await site(), version, {})
       for (const length of ['4', '0']) {
@@ -192,7 +189,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-026 R-068 a request that contradicts itself: 400, nothing is stored or recorded, version %s',
+    'R-026 R-068 a request with contradictory lengths gets 400 and changes nothing, version %s',
     async (version) => {
       const url = await started(await site(), version, {})
       for (const [body, headers] of [
@@ -211,7 +208,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-026 a creation whose lengths contradict each other: 400, and there is no upload, version %s',
+    'R-026 a creation with contradictory lengths gets 400 and creates nothing, version %s',
     async (version) => {
       let made = 0
       const at = await site({ hooks: { postCreate: () => void made++ } })
@@ -231,7 +228,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-069 an overrun that the headers tell: 400 before the body is read, the upload goes on, version %s',
+    'R-069 excess bytes that the headers show get 400 unread, and the upload continues, version %s',
     async (version) => {
       const url = await started(await site(), version)
       for (const says of [more(version), end(version)]) {
@@ -246,10 +243,10 @@ describe.each(stores)('$store store', ({ compose }) => {
             'content-length': '7',
           },
         })
-        const answered = await reply
+        const refused = await reply
         request.destroy()
-        expectInconsistent(answered, version)
-        expect(answered.headers['upload-offset']).toBe('5')
+        expectInconsistent(refused, version)
+        expect(refused.headers['upload-offset']).toBe('5')
       }
       await expectUntouched(url, version)
     },
@@ -262,7 +259,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   ]
 
   test.each(ending.flatMap((version) => overruns.map((how) => ({ version, ...how }))))(
-    'R-069 an overrun $how ends the upload: 400, then it is gone, version $version',
+    'R-069 excess bytes $how get 400 and remove the upload, version $version',
     async ({ version, pieces }) => {
       const finished: string[] = []
       const preFinish = ({ event }: HookContext) => void finished.push(event.id)
@@ -282,7 +279,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         const again = await append(url, version, ' world', end(version))
         expect(again.status).toBeOneOf([404, 410])
         expect(again.headers).toMatchObject(more(version))
-        // Its bytes are gone, too.
+        // Its bytes are gone too.
         const { signal } = new AbortController()
         await expect(composer.slots().dataStore!.stat(record, { signal })).rejects.toMatchObject({
           code: 'ERR_DATA_MISSING',
@@ -293,7 +290,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(surviving.flatMap((version) => overruns.map((how) => ({ version, ...how }))))(
-    'R-069 an overrun $how: 400, and the upload goes on, version $version',
+    'R-069 excess bytes $how get 400, and the upload continues, version $version',
     async ({ version, pieces }) => {
       const finished: string[] = []
       const preFinish = ({ event }: HookContext) => void finished.push(event.id)
@@ -303,8 +300,8 @@ describe.each(stores)('$store store', ({ compose }) => {
         const reply = await appendPieces(url, version, says, pieces)
         expectInconsistent(reply, version)
         expect(reply.headers['upload-offset']).toMatch(/^([5-9]|1[01])$/)
-        const told = { 'upload-offset': reply.headers['upload-offset'], ...more(version) }
-        expect(await stateOf(url, version)).toMatchObject(told)
+        const expected = { 'upload-offset': reply.headers['upload-offset'], ...more(version) }
+        expect(await stateOf(url, version)).toMatchObject(expected)
         expect(finished).toEqual([])
         await expectFinishable(url, version)
         finished.length = 0
@@ -313,7 +310,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(ending)(
-    'R-069 a byte behind all bytes ends the upload, too, version %s',
+    'R-069 a byte after all bytes removes the upload too, version %s',
     async (version) => {
       const url = await started(await site(), version)
       const all = await append(url, version, ' world', more(version))
@@ -328,7 +325,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(ending)(
-    'R-069 a creation that brings more than its Upload-Length ends its upload, version %s',
+    'R-069 a creation with more bytes than its Upload-Length removes its upload, version %s',
     async (version) => {
       const ids: string[] = []
       const at = await site({ hooks: { postCreate: ({ upload }) => void ids.push(upload.id) } })
@@ -350,7 +347,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-069 where no length is known the limit ends the request and not the upload, version %s',
+    'R-069 while the length is unknown, the limit ends the request but not the upload, version %s',
     async (version) => {
       const url = await started(await site({ maxSize: 11 }), version, {})
       for (const framing of [{}, chunked]) {
@@ -366,7 +363,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-070 an end that comes too early: 400, not complete, what came is kept, version %s',
+    'R-070 an end that comes too early gets 400, and its bytes are kept, version %s',
     async (version) => {
       const finished: string[] = []
       const preFinish = ({ event }: HookContext) => void finished.push(event.id)
@@ -374,11 +371,11 @@ describe.each(stores)('$store store', ({ compose }) => {
       const reply = await append(url, version, ' wo', { ...end(version), ...chunked })
       expectInconsistent(reply, version)
       expect(reply.headers['upload-offset']).toBe('8')
-      const told = { 'upload-offset': '8', 'upload-length': '11', ...more(version) }
-      expect(await stateOf(url, version)).toMatchObject(told)
+      const expected = { 'upload-offset': '8', 'upload-length': '11', ...more(version) }
+      expect(await stateOf(url, version)).toMatchObject(expected)
       const empty = { 'upload-offset': '8', ...end(version), ...chunked }
       expectInconsistent(await append(url, version, '', empty), version)
-      expect(await stateOf(url, version)).toMatchObject(told)
+      expect(await stateOf(url, version)).toMatchObject(expected)
       expect(finished).toEqual([])
       await expectFinishable(url, version)
       expect(finished.length).toBe(1)
@@ -386,7 +383,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-070 a creation that ends too early is not complete, and goes on, version %s',
+    'R-070 a creation that ends too early is not complete, and can continue, version %s',
     async (version) => {
       const ids: string[] = []
       const at = await site({ hooks: { postCreate: ({ upload }) => void ids.push(upload.id) } })
@@ -403,7 +400,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-070 an end where no length is known is the length, version %s',
+    'R-070 an end sets the length while it is unknown, version %s',
     async (version) => {
       const url = await started(await site(), version, {})
       const reply = await append(url, version, ' world', { ...end(version), ...chunked })
@@ -413,7 +410,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 })
 
-/** A chunked append of pieces, of which each is sent when the one before has left. */
+/** Sends a chunked append in pieces, each when the previous one has been sent. */
 async function appendPieces(
   url: string,
   version: Version,

@@ -15,7 +15,7 @@ import {
 } from './draft.js'
 
 test.each(versions)(
-  'R-090 R-095 a length above max-size: 413, nothing is created, version %s',
+  'R-090 R-095 a length above max-size gets 413, and nothing is created, version %s',
   async (version) => {
     let created = 0
     const site = await serve({ maxSize: 10, hooks: { postCreate: () => void created++ } })
@@ -28,7 +28,7 @@ test.each(versions)(
 
 describe.each(versions)('R-090 R-095 bytes beyond max-size, version %s', (version) => {
   test.each([{}, chunked])(
-    'R-090 R-095 413 with Upload-Limit, and the upload stays, %o',
+    'R-090 R-095 they get 413 with Upload-Limit, and the upload stays, %o',
     async (framing) => {
       const url = await started(await serve({ maxSize: 10 }), version, 'hello')
       for (const says of [more(version), end(version)]) {
@@ -46,7 +46,7 @@ describe.each(versions)('R-090 R-095 bytes beyond max-size, version %s', (versio
     },
   )
 
-  test('R-090 R-095 a length that an append declares: 413, and it is not recorded', async () => {
+  test('R-090 R-095 a length that an append declares gets 413, and is not recorded', async () => {
     const url = await started(await serve({ maxSize: 10 }), version, 'hello')
     const fields = { ...more(version), 'upload-length': '11' }
     const reply = await append(url, version, 5, ' wo', fields)
@@ -55,7 +55,7 @@ describe.each(versions)('R-090 R-095 bytes beyond max-size, version %s', (versio
     expect((await append(url, version, 5, '', end(version))).headers).toMatchObject(end(version))
   })
 
-  test('R-090 R-096 a whole representation: 413, and only the chunked one leaves an upload', async () => {
+  test('R-090 R-096 a whole representation gets 413, and only a chunked one leaves an upload', async () => {
     let created = 0
     const site = await serve({ maxSize: 10, hooks: { postCreate: () => void created++ } })
     const known = await create(site, version, 'hello world', end(version))
@@ -70,14 +70,14 @@ describe.each(versions)('R-090 R-095 bytes beyond max-size, version %s', (versio
 })
 
 describe.each(versions)('R-091 min-size, version %s', (version) => {
-  test('R-091 a limit beyond what a field can hold is told as far as that goes', async () => {
+  test('R-091 a limit above the range of a field is written as the largest number', async () => {
     const site = await serve({ minSize: 2 * 10 ** 15, minAppendSize: 2 * 10 ** 15 })
     const reply = await create(site, version, 'hello', end(version))
     expect([reply.status, limitIn(reply, 'min-size')]).toEqual([201, 10 ** 15 - 1])
     expect(limitIn(reply, 'min-append-size')).toBe(10 ** 15 - 1)
   })
 
-  test('R-091 below it the whole is accepted', async () => {
+  test('R-091 a whole below it is accepted', async () => {
     const site = await serve({ minSize: 10 })
     for (const framing of [{}, chunked]) {
       const reply = await create(site, version, 'hello', { ...end(version), ...framing })
@@ -86,7 +86,7 @@ describe.each(versions)('R-091 min-size, version %s', (version) => {
     }
   })
 
-  test('R-091 R-095 below it a part is refused, and nothing is created', async () => {
+  test('R-091 R-095 a part of an upload below it is refused, and nothing is created', async () => {
     let created = 0
     const hooks = { postCreate: () => void created++ }
     const site = await serve({ minSize: 10, maxSize: 20, hooks })
@@ -102,7 +102,7 @@ describe.each(versions)('R-091 min-size, version %s', (version) => {
     expect(created).toBe(0)
   })
 
-  test('R-091 at it, or when the length is not known, an upload comes in parts', async () => {
+  test('R-091 an upload of exactly that size, or of unknown length, may come in parts', async () => {
     const site = await serve({ minSize: 10 })
     await started(site, version, 'hello', { 'upload-length': '10' })
     const url = await started(site, version, 'hello')
@@ -113,23 +113,28 @@ describe.each(versions)('R-091 min-size, version %s', (version) => {
 const limits = { maxAppendSize: 6, minAppendSize: 3 }
 
 describe.each(versions)('R-092 the size of one request, version %s', (version) => {
-  test.each([{}, chunked])('R-092 R-095 R-096 above max-append-size: 413, %o', async (framing) => {
-    const site = await serve(limits)
-    const url = await started(site, version, 'hello')
-    for (const said of [more(version), end(version)]) {
-      const reply = await append(url, version, 5, '1234567', { ...said, ...framing })
-      expect([reply.status, problemIn(reply).code]).toEqual([413, 'ERR_APPEND_TOO_LARGE'])
-      expect(limitIn(reply, 'max-append-size')).toBe(6)
-      expect(reply.headers).toMatchObject({ ...more(version), 'upload-offset': '5' })
-    }
-    const created = await create(site, version, '1234567', { ...end(version), ...framing })
-    expect([created.status, limitIn(created, 'max-append-size')]).toEqual([413, 6])
-    expect(created.headers).toMatchObject(more(version))
-    // The same bytes in two requests.
-    const first = await append(url, version, 5, '123456', more(version))
-    expect(first.headers['upload-offset']).toBe('11')
-    expect((await append(url, version, 11, '7', end(version))).headers).toMatchObject(end(version))
-  })
+  test.each([{}, chunked])(
+    'R-092 R-095 R-096 a body above max-append-size gets 413, %o',
+    async (framing) => {
+      const site = await serve(limits)
+      const url = await started(site, version, 'hello')
+      for (const said of [more(version), end(version)]) {
+        const reply = await append(url, version, 5, '1234567', { ...said, ...framing })
+        expect([reply.status, problemIn(reply).code]).toEqual([413, 'ERR_APPEND_TOO_LARGE'])
+        expect(limitIn(reply, 'max-append-size')).toBe(6)
+        expect(reply.headers).toMatchObject({ ...more(version), 'upload-offset': '5' })
+      }
+      const created = await create(site, version, '1234567', { ...end(version), ...framing })
+      expect([created.status, limitIn(created, 'max-append-size')]).toEqual([413, 6])
+      expect(created.headers).toMatchObject(more(version))
+      // Two requests with the same bytes are accepted.
+      const first = await append(url, version, 5, '123456', more(version))
+      expect(first.headers['upload-offset']).toBe('11')
+      expect((await append(url, version, 11, '7', end(version))).headers).toMatchObject(
+        end(version),
+      )
+    },
+  )
 
   test('R-092 an append that is refused for its size declares no length', async () => {
     const url = await started(await serve(limits), version, 'hello')
@@ -140,7 +145,7 @@ describe.each(versions)('R-092 the size of one request, version %s', (version) =
     expect(reply.headers).toMatchObject(end(version))
   })
 
-  test('R-092 R-095 below min-append-size: 400', async () => {
+  test('R-092 R-095 a body below min-append-size gets 400', async () => {
     const site = await serve(limits)
     const url = await started(site, version, 'hello')
     const reply = await append(url, version, 5, '12', more(version))
@@ -155,7 +160,7 @@ describe.each(versions)('R-092 the size of one request, version %s', (version) =
     expect(least.headers['upload-offset']).toBe('8')
   })
 
-  test('R-092 a chunked body below min-append-size: 400, and its bytes are kept', async () => {
+  test('R-092 a chunked body below min-append-size gets 400, and its bytes are kept', async () => {
     const url = await started(await serve(limits), version, 'hello')
     const reply = await append(url, version, 5, '12', { ...more(version), ...chunked })
     expect([reply.status, reply.headers['upload-offset']]).toEqual([400, '7'])
@@ -163,7 +168,7 @@ describe.each(versions)('R-092 the size of one request, version %s', (version) =
     expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '7', ...more(version) })
   })
 
-  test('R-092 min-append-size does not concern what is empty', async () => {
+  test('R-092 min-append-size does not apply to an empty append', async () => {
     const site = await serve(limits)
     for (const framing of [{}, chunked]) {
       const url = await started(site, version, '')
@@ -175,7 +180,7 @@ describe.each(versions)('R-092 the size of one request, version %s', (version) =
     }
   })
 
-  test('R-092 min-append-size concerns neither an empty creation nor the end', async () => {
+  test('R-092 min-append-size applies neither to an empty creation nor to the end', async () => {
     const site = await serve(limits)
     expect((await create(site, version, '', more(version))).status).toBe(201)
     expect((await create(site, version, '1', end(version))).status).toBe(201)
@@ -191,7 +196,7 @@ describe.each(versions)('R-092 the size of one request, version %s', (version) =
 })
 
 describe('R-092 the size of one request', () => {
-  test('R-092 holds for chunks of tus, too', async () => {
+  test('R-092 applies to tus chunks too', async () => {
     const site = await serve(limits)
     const url = await createUpload(site)
     expect((await patch(url, 0, '1234567')).status).toBe(413)
@@ -204,7 +209,7 @@ describe('R-092 the size of one request', () => {
 })
 
 test.each(versions)(
-  'R-093 R-094 the time that is left is told, and does not shrink, version %s',
+  'R-093 R-094 the remaining time is returned, and bytes do not shorten it, version %s',
   async (version) => {
     const site = await serve({ expiration: { after: 3_600_000 } })
     const key = version !== undefined && version <= 6 ? 'expires' : 'max-age'
@@ -230,7 +235,7 @@ test.each(versions)(
 )
 
 test.each(versions)(
-  'R-097 a length beyond what numbers hold is refused, version %s',
+  'R-097 a length beyond the range of numbers is refused, version %s',
   async (version) => {
     let created = 0
     const site = await serve({ hooks: { postCreate: () => void created++ } })

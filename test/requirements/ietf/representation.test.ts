@@ -8,7 +8,7 @@ function recordOf({ handler }: Site, url: string): Promise<Upload> {
 }
 
 describe.each(stores)('$store store', ({ compose }) => {
-  test('R-032 the creation says what the content is, whatever brings the rest', async () => {
+  test('R-032 the creation describes the content, whatever the appends declare', async () => {
     const seen: Upload[] = []
     const site = await serve({
       composer: await compose(),
@@ -47,32 +47,32 @@ test('R-032 a download has the type, name, coding and language of the creation',
   })
 })
 
-describe('R-032 in the metadata', () => {
+describe('R-032 the metadata of a draft upload', () => {
   const cases = [
     [
-      'a name and a type',
+      'has a name and a type',
       { 'content-disposition': 'inline; filename="a b.txt"', 'content-type': 'text/plain' },
       { filename: 'a b.txt', filetype: 'text/plain' },
     ],
     [
-      'a name in UTF-8 before one in ASCII',
+      'prefers a name in UTF-8 to one in ASCII',
       { 'content-disposition': `inline; filename="_.txt"; filename*=UTF-8''%E2%98%95.txt` },
       { filename: '☕.txt' },
     ],
     [
-      'no directories',
+      'has no directories',
       { 'content-disposition': 'inline; filename="../../etc/passwd"' },
       { filename: 'passwd' },
     ],
-    ['nothing where nothing is said', {}, {}],
-    ['not the type of parts', { 'content-type': 'application/partial-upload' }, {}],
+    ['has nothing that the creation does not declare', {}, {}],
+    ['does not have the type of parts', { 'content-type': 'application/partial-upload' }, {}],
     [
-      'what Upload-Metadata says, first',
+      'prefers Upload-Metadata',
       { 'content-type': 'text/plain', 'upload-metadata': 'filetype aW1hZ2UvcG5n,owner bWU=' },
       { filetype: 'image/png', owner: 'me' },
     ],
     [
-      'nothing of an Upload-Metadata that is malformed',
+      'ignores a malformed Upload-Metadata',
       { 'content-type': 'text/plain', 'upload-metadata': '!!! ???' },
       { filetype: 'text/plain' },
     ],
@@ -84,7 +84,7 @@ describe('R-032 in the metadata', () => {
   })
 })
 
-test('R-032 preCreate gets what the creation says, and may replace the metadata', async () => {
+test('R-032 preCreate gets the description of the creation, and may replace the metadata', async () => {
   const names: unknown[] = []
   const site = await serve({
     hooks: {

@@ -27,7 +27,7 @@ function creation(version: Version, end: boolean, headers: OutgoingHttpHeaders =
   return { ...named(version), ...completes(version, end), ...headers }
 }
 
-/** The URL of a new upload with these bytes. */
+/** Creates an upload with these bytes, and returns its URL. */
 async function created(
   { origin }: Site,
   version: Version,
@@ -49,7 +49,7 @@ function ask(method: string, url: string, version: Version, headers: OutgoingHtt
   return send({ method, url, headers: { ...named(version), ...headers } })
 }
 
-/** Appends what is the end. */
+/** Appends the end. */
 function finish(url: string, version: Version, offset: number, body: string): Promise<Reply> {
   return append(url, version, offset, body, end(version))
 }
@@ -65,7 +65,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   }
 
   test.each(each)(
-    'R-050 R-051 R-052 R-053 $method tells the state of an upload with 204, version $version',
+    'R-050 R-051 R-052 R-053 $method returns the state of an upload with 204, version $version',
     async ({ method, version }) => {
       const at = await site()
       const url = await created(at, version, { 'upload-length': '11' }, 'hello')
@@ -83,7 +83,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)(
-    'R-051 R-053 HEAD says that an upload is complete, with 204, version %s',
+    'R-051 R-053 HEAD reports a complete upload with 204, version %s',
     async (version) => {
       const url = await created(await site(), version, {}, 'hello', true)
       const { status, headers } = await ask('HEAD', url, version)
@@ -98,7 +98,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test.each(methods)('R-051 %s tells no length as long as it is not known', async (method) => {
+  test.each(methods)('R-051 %s reports no length while it is unknown', async (method) => {
     const url = await created(await site(), 9, {}, 'hello')
     const { status, headers } = await ask(method, url, 9)
     expect([status, headers['upload-offset']]).toEqual([204, '5'])
@@ -106,7 +106,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 
   test.each(each)(
-    'R-054 an append goes on at the offset that $method tells, also while a request sends, version $version',
+    'R-054 $method ends a request in progress, and appends continue at its offset, version $version',
     async ({ method, version }) => {
       const at = await site({ takeoverAfter: 60_000 })
       const url = await created(at, version, { 'upload-length': '11' }, 'hel')
@@ -131,7 +131,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(each)(
-    'R-055 all bytes are not the end: $method says that the upload is not complete, version $version',
+    'R-055 $method reports an upload with all bytes but no end as not complete, version $version',
     async ({ method, version }) => {
       const finished: string[] = []
       const preFinish = ({ upload }: { upload: { id: string } }) => void finished.push(upload.id)
@@ -151,14 +151,17 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test.each(versions)('R-056 GET gives no content before the end, version %s', async (version) => {
-    const url = await created(await site(), version, { 'upload-length': '5' }, 'hello')
-    const { status, text } = await ask('GET', url, version)
-    expect([status, text]).toEqual([204, ''])
-  })
+  test.each(versions)(
+    'R-056 GET returns no content before the end, version %s',
+    async (version) => {
+      const url = await created(await site(), version, { 'upload-length': '5' }, 'hello')
+      const { status, text } = await ask('GET', url, version)
+      expect([status, text]).toEqual([204, ''])
+    },
+  )
 
   test.each([3, 4, 5, 6, 7, 8, 9])(
-    'R-056 GET gives no content to who speaks the draft, at the end either, version %i',
+    'R-056 GET returns no content to a draft client after the end either, version %i',
     async (version) => {
       const url = await created(await site(), version, {}, 'hello', true)
       const { status, headers, text } = await ask('GET', url, version)
@@ -167,7 +170,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     },
   )
 
-  test('R-056 GET without a version downloads a finished upload, and tells its state beside', async () => {
+  test('R-056 GET without a version downloads a finished upload together with its state', async () => {
     const url = await created(await site(), 9, {}, 'hello', true)
     const { status, headers, text } = await ask('GET', url, undefined)
     expect([status, text]).toEqual([200, 'hello'])
@@ -179,7 +182,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 
   test.each(each)(
-    'R-057 what is not there, $method, version $version: unknown, cancelled, expired, overrun',
+    'R-057 $method of an unknown, cancelled, expired or overrun upload gets 404 or 410, version $version',
     async ({ method, version }) => {
       const at = await site({ expiration: { after: hour } })
       const unknown = `${at.origin}/files/unknown`
@@ -210,7 +213,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(strict)(
-    'R-058 a request for the offset, or to cancel, with fields of an append: 400, version %i',
+    'R-058 HEAD, GET and DELETE with fields of an append get 400, version %i',
     async (version) => {
       const at = await site()
       const url = await created(at, version, { 'upload-length': '5' }, 'hel')
@@ -226,7 +229,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(lenient)(
-    'R-058 fields of an append are ignored when asking for the offset, or to cancel, version %s',
+    'R-058 HEAD, GET and DELETE ignore fields of an append, version %s',
     async (version) => {
       const at = await site()
       const url = await created(at, version, { 'upload-length': '5' }, 'hel')
@@ -243,7 +246,7 @@ describe.each(stores)('$store store', ({ compose }) => {
 })
 
 test.each(each)(
-  'R-050 $method tells the limits, and the age that is left by then, version $version',
+  'R-050 $method returns the limits and the remaining time, version $version',
   async ({ method, version }) => {
     const site = await serve({
       maxSize: 1_000,
@@ -278,7 +281,7 @@ test.each(methods)('R-053 a 204 has no Content-Length, %s', async (method) => {
   expect(headers).not.toHaveProperty('transfer-encoding')
 })
 
-test.each(methods)('R-052 no redirection, and no-store on errors of %s, too', async (method) => {
+test.each(methods)('R-052 %s is never redirected, and its errors have no-store', async (method) => {
   const site = await serve()
   const url = await created(site, 9, { 'upload-length': '11' }, 'hello')
   expect((await ask(method, `${url}/`, 9)).status).toBe(404)
@@ -287,7 +290,7 @@ test.each(methods)('R-052 no redirection, and no-store on errors of %s, too', as
   expect(headers['cache-control']).toBe('no-store')
 })
 
-test('R-056 GET without a version downloads an upload that is being finished when it comes', async () => {
+test('R-056 GET without a version waits for the finish, and downloads the upload', async () => {
   const gate = newGate()
   const asked = newGate()
   asked.open()
@@ -307,7 +310,7 @@ test('R-056 GET without a version downloads an upload that is being finished whe
   expect([status, text, headers['upload-complete']]).toEqual([200, 'hello', '?1'])
 })
 
-test('R-054 the offset that a request tells while another one creates the upload is usable', async () => {
+test('R-054 the offset that HEAD reports during a creation is good for the next append', async () => {
   const composer = await stores[0]!.compose()
   const site = await serve({ composer, interimResponses: true, takeoverAfter: 60_000 })
   const { request, reply } = openRequest({

@@ -33,8 +33,8 @@ import {
 } from './draft.js'
 import { silent } from '../../support/silent.js'
 
-describe.each(versions)('R-140 access, version %s', (version) => {
-  test('R-140 R-072 is asked for each request, with what it wants', async () => {
+describe.each(versions)('R-140 the access hook, version %s', (version) => {
+  test('R-072 R-140 is called for each request, with its action', async () => {
     const asked: [AccessAction, string | undefined, number | undefined][] = []
     const site = await serve({
       hooks: {
@@ -63,9 +63,12 @@ describe.each(versions)('R-140 access, version %s', (version) => {
     ])
   })
 
-  test('R-140 whoever knows the URL only gets nothing, and changes nothing', async () => {
-    const answers = [true, { status: 401, headers: { 'WWW-Authenticate': 'Basic' }, body: 'who?' }]
-    for (const reject of answers) {
+  test('R-140 stops a client that knows only the URL from getting or changing anything', async () => {
+    const rejections = [
+      true,
+      { status: 401, headers: { 'WWW-Authenticate': 'Basic' }, body: 'who?' },
+    ]
+    for (const reject of rejections) {
       const hooks: Hooks = {
         access: ({ request }) => ({ reject: request!.headers.authorization ? false : reject }),
       }
@@ -89,7 +92,7 @@ describe.each(versions)('R-140 access, version %s', (version) => {
           expect([text, headers['www-authenticate']]).toEqual([at === 1 ? '' : 'who?', 'Basic'])
         }
         expect(status).toBe(reject === true ? 403 : 401)
-        // Neither is it over, nor is the offset told.
+        // The response does not end the upload, and does not reveal the offset.
         expect(headers).toMatchObject(more(version))
         expect(headers).not.toHaveProperty('upload-offset')
         expect(headers).not.toHaveProperty('location')
@@ -107,7 +110,7 @@ describe.each(versions)('R-140 access, version %s', (version) => {
     }
   })
 
-  test('R-140 it is no way to end the request of another', async () => {
+  test('R-140 stops a client from ending the request of another', async () => {
     const site = await serve({
       takeoverAfter: 60_000,
       hooks: { access: ({ request }) => ({ reject: request!.headers.authorization !== '1' }) },
@@ -129,7 +132,7 @@ describe.each(versions)('R-140 access, version %s', (version) => {
     expect((await reply).headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
   })
 
-  test('R-140 verdicts and recorded answers are not for everybody', async () => {
+  test('R-140 protects rejections and recorded responses', async () => {
     const composer = memoryComposer()
     const secret = { status: 200, headers: { 'x-key': '7' }, body: 'secret' }
     for (const verdict of [{ response: secret }, { reject: { ...secret, status: 422 } }]) {
@@ -153,7 +156,7 @@ describe.each(versions)('R-140 access, version %s', (version) => {
     }
   })
 
-  test('R-140 when it fails nobody gets in, and nothing of the reason gets out', async () => {
+  test('R-140 refuses every request when it fails, and does not reveal the reason', async () => {
     const composer = memoryComposer()
     const url = await started(await serve({ composer }), version, 'hello')
     const hooks: Hooks = {
@@ -178,7 +181,7 @@ describe.each(versions)('R-140 access, version %s', (version) => {
   })
 })
 
-test('R-140 an upload that does not exist is told as such, without asking', async () => {
+test('R-140 is not called for an upload that does not exist', async () => {
   const asked: string[] = []
   const site = await serve({ hooks: { access: ({ action }) => void asked.push(action) } })
   for (const method of ['HEAD', 'GET', 'DELETE'] as const) {
@@ -199,7 +202,7 @@ test('R-141 URLs have 122 random bits', async () => {
   expect(urls.size).toBe(versions.length)
 })
 
-describe('R-142 names and types that a client gives', () => {
+describe('R-142 names and types from a client', () => {
   test('R-142 are made harmless in headers', async () => {
     const site = await serve()
     const fields = {
@@ -223,7 +226,7 @@ describe('R-142 names and types that a client gives', () => {
     ['inline; filename="a.js"', 'text/javascript'],
   ] as const
 
-  test.each(hostile)('R-142 write no header and no path: %s, %s', async (disposition, type) => {
+  test.each(hostile)('R-142 never become headers or paths: %s, %s', async (disposition, type) => {
     const directory = await temporaryDirectory()
     const site = await serve({ composer: fileComposer(directory) })
     const fields = { ...end(9), 'content-type': type, 'content-disposition': disposition }
@@ -237,14 +240,14 @@ describe('R-142 names and types that a client gives', () => {
     expect(body).toBe('hello')
     expect(head).not.toMatch(/^set-cookie/im)
     expect(head).not.toMatch(/^content-disposition: .*(?:\.\.|\/|\\|\0)/im)
-    // Only what cannot carry a script is shown in place.
+    // Only types that cannot carry a script are inline.
     if (!/plain|png/.test(type)) expect(head).toMatch(/^content-disposition: attachment/im)
   })
 })
 
 describe.each(stores)('R-143 $store store', ({ compose }) => {
   test.each(versions)(
-    'R-143 content is looked at when it is complete, and not before, version %s',
+    'R-143 pre-finish is called when the content is complete, and not before, version %s',
     async (version) => {
       const seen: (string | number)[] = []
       const site = await serve({
@@ -256,14 +259,14 @@ describe.each(stores)('R-143 $store store', ({ compose }) => {
         },
       })
       const url = await started(site, version, 'hello', { 'upload-length': '11' })
-      // The end was promised, and did not come.
+      // The end was declared, but did not arrive.
       const sent = appending(url, version, 5, '', { ...end(version), 'content-length': '6' })
       const { request, reply } = openRequest({ ...sent, body: ' wor' })
       await untilStored(site, url, 9)
       request.destroy()
       await expect(reply).rejects.toThrow()
       expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '9', ...more(version) })
-      // All bytes are there, and nobody said that they are all.
+      // All bytes are there, but no request declared the end.
       await append(url, version, 9, 'ld', more(version))
       await stateOf(url, version)
       expect(await site.handler.uploads.finishPending()).toBe(0)
@@ -277,9 +280,9 @@ describe.each(stores)('R-143 $store store', ({ compose }) => {
   )
 })
 
-describe('R-144 a client that takes its time', () => {
+describe('R-144 a slow client', () => {
   test.each(versions)(
-    'R-144 is ended after idleTimeout, and may go on later, version %s',
+    'R-144 is disconnected after idleTimeout, and may continue later, version %s',
     async (version) => {
       const site = await serve({ idleTimeout: 20 })
       const url = await started(site, version, 'hello')
@@ -298,7 +301,7 @@ describe('R-144 a client that takes its time', () => {
     },
   )
 
-  test('R-144 can be refused more uploads by the application', async () => {
+  test('R-144 can be refused further uploads by the application', async () => {
     const held = new Set<string>()
     const site = await serve({
       hooks: {
