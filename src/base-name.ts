@@ -1,6 +1,9 @@
-/** The last segment of a path, without what could mislead: control characters, and such as turn text around. */
+/**
+ * Returns the last segment of a path, without misleading characters: control characters, and those
+ * that reverse the direction of text.
+ */
 export function baseName(path = ''): string {
-  // Half of a surrogate pair could not be encoded.
+  // Half of a surrogate pair cannot be encoded.
   const names = path
     .replace(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, '')
     .split(/[/\\]/)
@@ -10,14 +13,17 @@ export function baseName(path = ''): string {
   return /^\.+$/.test(name) ? '' : shortened(name, 255)
 }
 
-/** The name, cut before its extension so that the sizes of its characters add up to `limit` at most. */
+/**
+ * Returns the name, cut before its extension so that the sizes of its characters add up to at most
+ * `limit`.
+ */
 export function shortened(
   name: string,
   limit: number,
   sizeOf: (character: string) => number = () => 1,
 ): string {
   const dot = name.lastIndexOf('.')
-  // What is longer is no extension that anybody would miss.
+  // A longer one is hardly an extension.
   const extension = dot > 0 && name.length - dot <= 16 ? name.slice(dot) : ''
   let left = limit
   for (const character of extension) left -= sizeOf(character)

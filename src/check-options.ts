@@ -6,7 +6,9 @@ export interface OptionRule {
   readonly expectation: string
   readonly accepts: (value: unknown) => boolean
   readonly required?: boolean
-  /** The strings that the value, or each item of its list, may be. Misspelt ones get a suggestion. */
+  /**
+   * The strings that the value, or each item of its list, may be. Misspelt ones get a suggestion.
+   */
   readonly choices?: readonly string[]
 }
 
@@ -22,7 +24,7 @@ export interface OptionOwner {
   readonly otherNames?: Readonly<Record<string, readonly string[]>>
 }
 
-/** The rules that options share. */
+/** Rules that several options share. */
 export const must = {
   beText: { expectation: 'a non-empty string', accepts: (v) => typeof v === 'string' && v !== '' },
   beBoolean: { expectation: 'a boolean', accepts: (v) => typeof v === 'boolean' },
@@ -65,9 +67,9 @@ export const must = {
 } satisfies Record<string, OptionRule | ((...values: never[]) => OptionRule)>
 
 /**
- * Checks an options object against its rules and returns a frozen copy. Throws a `TypeError` that names
- * the owner, the option, the expectation and the value. For an unknown option it names the known one
- * that is meant, or all of them if they are few.
+ * Checks an options object against its rules and returns a frozen copy. Throws a `TypeError` that
+ * names the owner, the option, the expectation and the value. For an unknown option it names the
+ * known one that is meant, or all of them if they are few.
  */
 export function checkOptions<T extends object>(
   owner: string | OptionOwner,
@@ -81,7 +83,7 @@ export function checkOptions<T extends object>(
   }
   const checked: Record<string, unknown> = {}
   for (const [name, rule] of Object.entries<OptionRule>(rules)) {
-    // Once: a getter may return something else the next time. What a class inherits counts, too.
+    // Read once: a getter may return something else next time. Inherited members count too.
     const value = (options as Record<string, unknown>)[name]
     if (value !== undefined) checked[name] = value
     if (value === undefined ? rule.required : !rule.accepts(value)) {
@@ -132,7 +134,7 @@ function pathOf(within: string | undefined, option: string): string {
   return within === undefined ? option : `${within}.${option}`
 }
 
-/** The value on one line, in short. */
+/** Returns the value as short text on one line. */
 function shown(value: unknown): string {
   const limits = { depth: 0, maxArrayLength: 20, maxStringLength: 200 }
   return inspect(value, { ...limits, breakLength: Infinity })
@@ -146,33 +148,36 @@ function suggestion(names: readonly string[]): string {
   return `; did you mean ${names.map((name) => `'${name}'`).join(' or ')}?`
 }
 
-/** The choice that the value, or the first wrong item of the list, comes close to. */
+/** Returns the choice that the value, or the first wrong item of the list, comes close to. */
 function meantChoice(value: unknown, choices: readonly string[]): string | undefined {
   const items: unknown[] = Array.isArray(value) ? value : [value]
   const wrong = items.find((item) => !choices.includes(item as string))
   if (typeof wrong !== 'string') return undefined
-  // Words of one stem, such as "expire" and "expiration".
+  // Words with one stem, such as "expire" and "expiration".
   const stem = wrong.toLowerCase().slice(0, Math.max(4, Math.ceil(wrong.length * 0.75)))
   return nearest(wrong, choices) ?? choices.find((choice) => choice.startsWith(stem))
 }
 
 /**
- * Whether a value may be an options object. An `Error`, a web `Response` or a `Map` in its place holds none of the options,
- * and must not pass for one that leaves out all.
+ * Returns whether a value may be an options object. An `Error`, a web `Response` or a `Map` has no
+ * options, and must not pass for an object that omits all of them.
  */
 function mayHold(options: unknown, known: readonly string[]): boolean {
   if (typeof options !== 'object' || options === null) return false
   return isPlain(options) || known.some((name) => name in options)
 }
 
-/** Whether a value is an object that holds what it shows: a `Map` or web `Headers` would look empty. */
+/**
+ * Returns whether a value is a plain object. A `Map` or web `Headers` is not: its content is not in
+ * its properties.
+ */
 export function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** The known name that a wrong one comes close to. A name that resembles none is no typing error. */
+/** Returns the known name that a wrong one comes close to, if there is one. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const wrong = plain(name)
   const ranked = known.map((other) => ({ other, distance: editDistance(wrong, plain(other)) }))
@@ -180,12 +185,15 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return first !== undefined && first.distance <= wrong.length / 3 ? first.other : undefined
 }
 
-/** A name without case, dashes and underscores: `pre-create` and `PRE_CREATE` mean `preCreate`. */
+/**
+ * Returns a name without case, dashes and underscores: `pre-create` and `PRE_CREATE` mean
+ * `preCreate`.
+ */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[-_]/g, '')
 }
 
-/** Levenshtein distance. */
+/** Returns the Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (const [i, letter] of [...a].entries()) {

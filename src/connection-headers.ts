@@ -4,7 +4,10 @@ const connectionHeaders: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** The headers without those about the connection, which HTTP/2 refuses and HTTP/1 would be confused by. */
+/**
+ * Returns the headers without those about the connection, which HTTP/2 refuses and which would
+ * confuse HTTP/1.
+ */
 export function withoutConnectionHeaders<Value>(
   headers: Readonly<Record<string, Value>>,
 ): Record<string, Value> {

@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Milliseconds of work after which the event loop gets its turn. */
+/** Milliseconds of work after which the event loop may run. */
 const timeSlice = 5
 
 /**
- * The same items, but while you work on them the event loop gets its turn every few milliseconds. For loops over all
- * uploads: where each step is done at once, as in memory and on a local disk, `await` alone never lets a request in.
+ * Yields the same items, but lets the event loop run every few milliseconds. Use it in loops over
+ * all uploads: if each step settles at once, as in memory and on a local disk, `await` alone never
+ * lets a request in.
  */
 export async function* cooperative<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
   let began = performance.now()

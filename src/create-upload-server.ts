@@ -3,29 +3,37 @@ import { corsOfHandlers, type Handler } from './create-handler.js'
 import { optionError } from './check-options.js'
 import { respondToClientErrors } from './http/client-error.js'
 
-/** Options of {@link createUploadServer}: those of Node's `http.createServer`, and these. */
+/** Options of {@link createUploadServer}, in addition to those of Node's `http.createServer`. */
 export interface UploadServerOptions extends ServerOptions {
-  /** The handler to shut down with the server, when the listener is an application that it is mounted in. */
+  /**
+   * The handler to shut down with the server, if the listener is an application that it is mounted
+   * in.
+   * @default the listener, if it is a handler
+   */
   readonly handler?: Handler
 }
 
-/** An HTTP server that can be stopped without losing what it received. */
+/** An HTTP server that can stop without losing received bytes. */
 export interface UploadServer extends Server {
   /**
-   * Stops accepting, ends the requests that bring data, stores and answers what came, and closes. Resolves when the
-   * server is closed; connections that are open after `timeout` milliseconds (default 10,000) are cut.
+   * Stops accepting connections, ends the requests that send data, stores and responds to what
+   * arrived, and closes. Resolves when the server is closed. Connections that are still open after
+   * `timeout` milliseconds (10,000 by default) are closed then.
    */
   stop(options?: { readonly timeout?: number }): Promise<void>
 }
 
 /**
- * An `http.Server` with the settings that long uploads need: no limit on the duration of a request (the handler's
- * `idleTimeout` takes its place), room for the long headers of concatenations (64 KiB), connections kept for 65
- * seconds, and `Expect: 100-continue` answered only when the request is going to be accepted. Options given replace
- * these.
+ * Creates an `http.Server` with the settings that long uploads need. Your options override them:
+ * - no limit on the duration of a request, because the handler's `idleTimeout` does that job
+ * - headers of up to 64 KiB, for concatenations
+ * - idle connections kept for 65 seconds
  *
- * Headers that are too large are answered 431 `ERR_HEADERS_TOO_LARGE`, with the headers of CORS where they can be known,
+ * The server responds to `Expect: 100-continue` only if it is going to accept the request. Headers
+ * that are too large get 431 `ERR_HEADERS_TOO_LARGE`, with CORS headers if the origin is known,
  * unless the application has a `clientError` listener.
+ *
+ * Throws a `TypeError` if the listener or the handler is not one.
  */
 export function createUploadServer(
   listener: Handler | RequestListener,
@@ -38,7 +46,7 @@ export function createUploadServer(
   if (handler !== undefined && typeof handler.shutdown !== 'function') {
     throw optionError('createUploadServer', 'handler', { expectation: 'a handler' }, handler)
   }
-  // Node refuses a time for the headers that is longer than the one for the whole request.
+  // Node refuses a longer time for the headers than for the whole request.
   const headersTimeout = Math.min(60_000, options.requestTimeout || Infinity)
   const server = http.createServer(
     {

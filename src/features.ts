@@ -1,6 +1,9 @@
 import type { StoreSlots } from './store-composer.js'
 
-/** What {@link HandlerOptions.disable} can switch off: the tus extensions, downloads, the IETF draft, and `X-HTTP-Method-Override`. */
+/**
+ * A feature that {@link HandlerOptions.disable} can disable: a tus extension, downloads, the IETF
+ * draft, or `X-HTTP-Method-Override`.
+ */
 export type Feature =
   | 'creation'
   | 'creation-with-upload'
@@ -15,13 +18,16 @@ export type Feature =
   | 'ietf-draft'
   | 'method-override'
 
-/** A feature, the features it is nothing without, and whether the slots and options provide for it. */
+/** A feature, the features that it requires, and whether the slots and options provide it. */
 type Row = readonly [Feature, requires: readonly Feature[], provided: boolean]
 
-/** All there is to switch off, in the order in which clients are told. */
+/** All features, in the order of `Tus-Extension`. */
 export const featureNames: readonly Feature[] = rows({}, false).map(([feature]) => feature)
 
-/** What the handler offers: what the slots allow, less what is disabled and what depends on that. */
+/**
+ * Returns the features that the handler offers: those that the slots provide, without disabled ones
+ * and those that depend on them.
+ */
 export function featuresOf(
   slots: Readonly<StoreSlots>,
   expires: boolean,

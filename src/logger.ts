@@ -1,8 +1,8 @@
 import type { OptionRule } from './check-options.js'
 
 /**
- * Takes the handler's messages: anything like `console`. `fields` holds what goes with the message, such as
- * `uploadId`, `requestId` and `error`.
+ * Receives the handler's messages. Anything like `console` will do. `fields` has details of the
+ * message, such as `uploadId`, `requestId` and `error`.
  */
 export interface Logger {
   error(message: string, fields: Readonly<Record<string, unknown>>): void
@@ -11,7 +11,7 @@ export interface Logger {
   debug(message: string, fields: Readonly<Record<string, unknown>>): void
 }
 
-/** Errors and warnings go to the console, the rest nowhere. */
+/** A logger that writes errors and warnings to the console, and drops the rest. */
 export const defaultLogger: Logger = {
   error: (message, fields) => console.error(message, fields),
   warn: (message, fields) => console.warn(message, fields),
@@ -19,7 +19,7 @@ export const defaultLogger: Logger = {
   debug: () => {},
 }
 
-/** The same logger, except that what it throws harms nobody: a message is not worth a request. */
+/** Wraps a logger so that an exception it throws never fails a request. */
 export function forgiving(logger: Logger): Logger {
   const at =
     (level: keyof Logger): Logger[typeof level] =>
@@ -33,7 +33,7 @@ export function forgiving(logger: Logger): Logger {
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
 }
 
-/** What an option for a logger must be. */
+/** The rule for options that take a logger. */
 export const beLogger: OptionRule = {
   expectation: 'an object with the functions error, warn, info and debug',
   accepts: (v) =>

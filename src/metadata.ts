@@ -5,15 +5,18 @@ import { parseBase64 } from './parse-base64.js'
 /** Printable ASCII without space and comma. */
 const keyPattern = /^[\x21-\x2b\x2d-\x7e]+$/
 
-/** A key that can be shown in an error: no key that people chose is longer, or has other characters. */
+/**
+ * A key that can be shown in an error. Keys that people choose are no longer, and have no others.
+ */
 const showablePattern = /^[\w.-]{1,64}$/
 
 /**
- * Reads an `Upload-Metadata` header: pairs separated by commas, each a key and optionally spaces and a Base64 value. A
- * comma at the end is ignored. An absent or empty header is no metadata. Values that are not UTF-8 show replacement
- * characters in the decoded view; `raw` keeps them.
+ * Parses an `Upload-Metadata` header: pairs separated by commas, each a key and optionally spaces
+ * and a Base64 value. A comma at the end is ignored. An absent or empty header means no metadata.
+ * Values that are not UTF-8 show replacement characters in the decoded view; `raw` keeps them.
  *
- * Throws `ERR_INVALID_METADATA` for anything else, a key that comes twice included; the message names the pair.
+ * Throws `ERR_INVALID_METADATA` for anything else, such as a key that comes twice. The message
+ * names the pair.
  */
 export function parseMetadata(header: string | undefined): Metadata {
   const raw = header ?? ''
@@ -44,12 +47,15 @@ function invalid(position: number, key: string, fault: string): TusError {
   return new TusError('ERR_INVALID_METADATA', { message })
 }
 
-/** Metadata that is not what the client said. Throws as {@link formatMetadata} does. */
+/** Returns metadata that did not come from the client. Throws as {@link formatMetadata} does. */
 export function metadataOf(values: Readonly<Record<string, string>>): Metadata {
   return { raw: formatMetadata(values), values: metadataValues(Object.entries(values)) }
 }
 
-/** The decoded view: frozen and without a prototype, so that `__proto__` and `constructor` are keys like any other. */
+/**
+ * Returns the decoded view: frozen and without a prototype, so that `__proto__` and `constructor`
+ * are keys like any other.
+ */
 export function metadataValues(entries: Iterable<readonly [string, string]>): Metadata['values'] {
   const values: Record<string, string> = Object.create(null)
   for (const [key, value] of entries) values[key] = value
@@ -57,8 +63,8 @@ export function metadataValues(entries: Iterable<readonly [string, string]>): Me
 }
 
 /**
- * Writes an `Upload-Metadata` header from a decoded view, for metadata that a hook replaced. Throws a `TypeError`
- * when a key is empty or holds anything but printable ASCII without space and comma.
+ * Formats a decoded view as an `Upload-Metadata` header, for metadata that a hook replaced. Throws
+ * a `TypeError` if a key is empty or has anything but printable ASCII without space and comma.
  */
 export function formatMetadata(values: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(values).map(([key, value]) => {

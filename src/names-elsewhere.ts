@@ -32,7 +32,7 @@ export const namesElsewhere: Readonly<Record<string, readonly string[]>> = {
   preUploadCreateCallback: ['hooks.preCreate'],
   preFinishResponseCallback: ['hooks.preFinish'],
   preUploadTerminateCallback: ['hooks.preTerminate'],
-  // Hooks that are not in `hooks`, and what one would guess
+  // Hooks outside of `hooks`, and likely guesses
   access: ['hooks.access'],
   preCreate: ['hooks.preCreate'],
   postCreate: ['hooks.postCreate'],

@@ -1,12 +1,15 @@
 import { TusError } from './errors.js'
 import { isUploadId, type FinalResponse, type Upload } from './upload.js'
 
-/** Counts the changes of the format of records that earlier versions of tuskit would misunderstand. */
+/**
+ * The version of the format of records. It grows with each change that earlier versions of tuskit
+ * would misunderstand.
+ */
 const format = 1
 
 /**
- * The record as text, for info stores, with the version of its format. Throws a `TypeError` that names the member when
- * the record is not one that {@link parseUpload} would read.
+ * Returns a record as text, for info stores, with the version of its format. Throws a `TypeError`
+ * that names the wrong member if {@link parseUpload} would not accept the record.
  */
 export function serializeUpload(upload: Upload): string {
   const fault = uploadShape(upload)
@@ -15,9 +18,11 @@ export function serializeUpload(upload: Upload): string {
 }
 
 /**
- * The record that {@link serializeUpload} wrote, in this version of tuskit or an earlier one. Throws
- * `ERR_INFO_CORRUPT` when the text is not a record, and `ERR_INFO_FORMAT` when a later version wrote it. Members that
- * this version does not know are kept.
+ * Parses a record that {@link serializeUpload} wrote, in this version of tuskit or an earlier one.
+ * Members that this version does not know are kept.
+ *
+ * Throws `ERR_INFO_CORRUPT` if the text is not a record, and `ERR_INFO_FORMAT` if a later version
+ * wrote it.
  */
 export function parseUpload(text: string): Upload {
   let value: unknown
@@ -29,9 +34,12 @@ export function parseUpload(text: string): Upload {
   return uploadFrom(value)
 }
 
-/** The record that was parsed as JSON, of which this function takes possession. Throws as {@link parseUpload} does. */
+/**
+ * Returns a record from parsed JSON, which this function changes and keeps. Throws as
+ * {@link parseUpload} does.
+ */
 export function uploadFrom(value: unknown): Upload {
-  // Records had no format before it was counted.
+  // The first records had no version.
   const { format: written = 1, ...record } = isObject(value) ? value : {}
   if (Number.isSafeInteger(written) && (written as number) > format) {
     const cause = new Error(
@@ -54,7 +62,10 @@ function faultMessage(fault: string): string {
     : `The member ${fault} of the record is wrong`
 }
 
-/** Returns the path of the first member that is wrong, which is empty for the value itself; `undefined` when none is. */
+/**
+ * Returns the path of the first wrong member, or `undefined` if the value is right. The path is
+ * empty if the value itself is wrong.
+ */
 type Shape = (value: unknown) => string | undefined
 
 function is(accepts: (value: unknown) => boolean): Shape {
@@ -108,7 +119,7 @@ function every(shape: Shape, isKind: (value: unknown) => boolean): Shape {
 const texts = every(text, isObject)
 const ids = every(text, Array.isArray)
 
-/** An object whose `kind` says what else is in it. */
+/** Returns the shape of an object whose `kind` determines its other members. */
 function variants(kinds: Readonly<Record<string, Shape>>): Shape {
   return (value) => {
     if (!isObject(value)) return ''

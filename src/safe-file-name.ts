@@ -3,7 +3,11 @@ import { checkOptions, type OptionRule } from './check-options.js'
 
 /** Options of {@link safeFileName}. */
 export interface SafeFileNameOptions {
-  /** Longest name in bytes of UTF-8, from 64 to 255. Default 240, which is the most that `FileStore` takes. */
+  /**
+   * Maximum length of the name in bytes of UTF-8, from 64 to 255. The default is the maximum that
+   * `FileStore` accepts.
+   * @default 240
+   */
   readonly maxLength?: number
 }
 
@@ -12,19 +16,21 @@ const beLength: OptionRule = {
   accepts: (v) => Number.isInteger(v) && (v as number) >= 64 && (v as number) <= 255,
 }
 
-/** Names of devices on Windows, with whatever extension. */
+/** Names of devices on Windows, with any extension. */
 const reservedPattern = /^(?:con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]|conin\$|conout\$) *(?:\.|$)/i
 
 /**
- * Makes a name that every file system takes of whatever a client calls its file, such as the metadata `filename`.
+ * Returns a name that every file system accepts, from any name that a client gives its file, such
+ * as the metadata `filename`.
  *
- * The result is the last segment of a path, in Unicode's form NFC and as close to the given name as can be: without
- * control characters, with `_` for the characters that Windows forbids and before the names that it reserves. It does
- * not begin with a dot or a space, or end in one. Too long a name is cut before its extension. What leaves nothing, such
- * as `..` or an absent name, becomes `file`.
+ * The result is the last segment of a path, in Unicode's form NFC and as close to the given name as
+ * possible. It has no control characters. `_` replaces the characters that Windows forbids, and
+ * precedes the names that it reserves. The result does not begin or end with a dot or a space. A
+ * name that is too long is cut before its extension. A name of which nothing remains, such as `..`
+ * or an absent one, becomes `file`.
  *
- * Two clients may choose the same name, and some file systems ignore case: put the upload's id before the name, or in a
- * folder above it. Throws a `TypeError` for wrong options.
+ * Two clients may choose the same name, and some file systems ignore case. So put the upload's id
+ * before the name, or in a folder above it. Throws a `TypeError` for wrong options.
  *
  * @example
  * safeFileName('C:\\photos\\Été: 1.jpg') // 'Été_ 1.jpg'
@@ -42,7 +48,7 @@ export function safeFileName(name: string | undefined, options: SafeFileNameOpti
       .replace(/[<>:"|?*]/g, '_'),
   )
   const cut = (text: string) => trimmed(shortened(text, maxLength, Buffer.byteLength))
-  // Only what is left may turn out to be reserved: `con`, many spaces, and a letter.
+  // Cutting may leave a reserved name: `con`, many spaces, and a letter.
   const short = cut(allowed)
   return (reservedPattern.test(short) ? cut(`_${short}`) : short) || 'file'
 }

@@ -10,7 +10,9 @@ import type { Terminator } from './capabilities/terminator.js'
 import type { VerifiedAppender } from './capabilities/verified-appender.js'
 import { optionError } from './check-options.js'
 
-/** The capabilities that a handler works with. A slot that is absent is a feature that is not offered. */
+/**
+ * The capabilities that a handler works with. An empty slot means that a feature is not offered.
+ */
 export interface StoreSlots {
   dataStore?: DataStore
   finisher?: Finisher
@@ -24,12 +26,16 @@ export interface StoreSlots {
   locker?: Locker
 }
 
-/** A store, locker or other part that fills the slots it can. {@link StoreComposer.use} takes it. */
+/**
+ * A store, locker or other part that fills all slots that it can. Pass it to
+ * {@link StoreComposer.use}.
+ */
 export interface ComposerPart {
+  /** Fills the slots, with the methods of the composer. */
   useIn(composer: StoreComposer): unknown
 }
 
-/** What each capability must have. */
+/** The members that each capability must have. */
 const members: {
   readonly [Slot in keyof StoreSlots]-?: readonly (keyof NonNullable<StoreSlots[Slot]>)[]
 } = {
@@ -45,7 +51,7 @@ const members: {
   locker: ['acquire', 'settle'],
 }
 
-/** Throws a `TypeError` that names the slot and the first member that is missing. */
+/** Throws a `TypeError` that names the slot and its first missing member. */
 function checkMembers(slot: keyof StoreSlots, value: unknown): void {
   const found = value as Readonly<Record<string, unknown>> | null | undefined
   for (const name of members[slot]) {
@@ -67,9 +73,9 @@ function checkPart(part: unknown, index: number): void {
 }
 
 /**
- * Assembles the stores of a handler. Each store fills all the slots it can with `store.useIn(composer)`; the
- * methods here fill one. A later call replaces an earlier one. What lacks a member of its capability is refused with a
- * `TypeError`.
+ * Assembles the stores of a handler. {@link StoreComposer.use} lets each part fill all slots that
+ * it can; the other methods fill one slot. A later call replaces an earlier one. Each method throws
+ * a `TypeError` if a member of the capability is missing.
  *
  * @example
  * const composer = new StoreComposer().use(
@@ -82,8 +88,8 @@ export class StoreComposer {
   readonly #slots: StoreSlots = {}
 
   /**
-   * Calls `useIn` of each part, in order. A later part replaces what an earlier one put into the same
-   * slot. If a part has no `useIn`, throws a `TypeError` and fills nothing.
+   * Calls `useIn` of each part, in order. If two parts fill the same slot, the later one stays. If
+   * a part has no `useIn`, throws a `TypeError` and fills nothing.
    */
   use(...parts: readonly ComposerPart[]): this {
     for (const [index, part] of parts.entries()) checkPart(part, index)
@@ -91,52 +97,55 @@ export class StoreComposer {
     return this
   }
 
-  /** Required. */
+  /** Fills the slot for the bytes of uploads. Required. */
   useDataStore(dataStore: DataStore): this {
     return this.#fill('dataStore', dataStore)
   }
 
-  /** Absent: an upload is finished as soon as its bytes are stored. */
+  /** Fills the slot for the last step of an upload. Empty: complete bytes need no further step. */
   useFinisher(finisher: Finisher): this {
     return this.#fill('finisher', finisher)
   }
 
-  /** Absent: no checksum extension. */
+  /** Fills the slot for verified chunks. Empty: no checksum extension. */
   useVerifiedAppender(verifiedAppender: VerifiedAppender): this {
     return this.#fill('verifiedAppender', verifiedAppender)
   }
 
-  /** Absent: no termination extension, and expired uploads are refused but not removed. */
+  /**
+   * Fills the slot for removals. Empty: no termination extension, and expired uploads are refused
+   * but not removed.
+   */
   useTerminator(terminator: Terminator): this {
     return this.#fill('terminator', terminator)
   }
 
-  /** Absent: no concatenation extension. */
+  /** Fills the slot for concatenation. Empty: no concatenation extension. */
   useConcatenator(concatenator: Concatenator): this {
     return this.#fill('concatenator', concatenator)
   }
 
-  /** Absent: no downloads. */
+  /** Fills the slot for reading. Empty: no downloads. */
   useContentReader(contentReader: ContentReader): this {
     return this.#fill('contentReader', contentReader)
   }
 
-  /** Required. */
+  /** Fills the slot for the records of uploads. Required. */
   useInfoStore(infoStore: InfoStore): this {
     return this.#fill('infoStore', infoStore)
   }
 
-  /** Absent: uploads cannot be given an expiration. */
+  /** Fills the slot for finding expired records. Empty: uploads cannot expire. */
   useExpiryIndex(expiryIndex: ExpiryIndex): this {
     return this.#fill('expiryIndex', expiryIndex)
   }
 
-  /** Absent: records cannot be listed. */
+  /** Fills the slot for listing. Empty: records cannot be listed. */
   useInfoLister(infoLister: InfoLister): this {
     return this.#fill('infoLister', infoLister)
   }
 
-  /** Absent: a `MemoryLocker`, which is right for one process. */
+  /** Fills the slot for locks. Empty: a `MemoryLocker`, which is right for one process. */
   useLocker(locker: Locker): this {
     return this.#fill('locker', locker)
   }
@@ -147,7 +156,7 @@ export class StoreComposer {
     return this
   }
 
-  /** A frozen copy of the slots as they are now. */
+  /** Returns a frozen copy of the slots. */
   slots(): Readonly<StoreSlots> {
     return Object.freeze({ ...this.#slots })
   }

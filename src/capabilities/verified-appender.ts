@@ -13,7 +13,7 @@ export interface VerifiedAppender {
    * to `true`: not for a `stat` meanwhile, not after a crash, not when the body ends early.
    *
    * Call `accept` once, after the body has ended. If it resolves to `false`, discard the chunk and
-   * return the offset from before.
+   * return `from`.
    */
   appendVerified(
     upload: Upload,
