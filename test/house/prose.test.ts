@@ -47,9 +47,7 @@ const unrevised: readonly string[] = [
   'test/recipes',
   'test/regressions',
   'test/requirements',
-  'test/runtimes',
   'test/timeouts',
-  'test/uploads',
 ]
 
 const folders = ['src', 'test', 'examples', 'packages'].filter((name) =>

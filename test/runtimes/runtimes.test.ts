@@ -14,7 +14,7 @@ import { chunk, until } from '../support/serve.js'
 
 const program = fileURLToPath(new URL('../programs/runtime-server.mjs', import.meta.url))
 
-/** What docs/getting-started.md says that Deno has to allow. */
+/** The permissions that Deno needs according to docs/getting-started.md. */
 const permissions = ['net', 'read', 'write']
 
 describe.each([
@@ -104,7 +104,7 @@ describe.each([
     expect([await sent('other'), await offsetOf(url), await sent('hello')]).toEqual([460, '0', 204])
   })
 
-  test('a client of the draft hears in a 104 where to resume', async () => {
+  test('a draft client gets the URL for resuming in a 104', async () => {
     const request = client.open('POST', '/files', {
       'upload-complete': '?1',
       'upload-draft-interop-version': '8',
@@ -122,14 +122,14 @@ describe.each([
     expect(response.statusCode).toBe(201)
   })
 
-  test('what a killed server has stored is resumed', async () => {
+  test('an upload to a killed server continues from the stored bytes', async () => {
     const { url } = await hang()
     await kill('SIGKILL')
     await start()
     await resume(url)
   })
 
-  test('a server that is stopped stores what arrived, and ends', async () => {
+  test('a server that is stopped stores the bytes that arrived, and exits', async () => {
     const { url, request } = await hang()
     const [exited, [response]] = await Promise.all([
       kill('SIGTERM'),

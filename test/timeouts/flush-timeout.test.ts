@@ -11,7 +11,7 @@ import {
 import { keptLog, storeWith } from '../support/stages.js'
 
 describe.each(['at its end', 'before it asks for more'])('a write that hangs %s', (where) => {
-  /** A store whose first write hangs as in a kernel, deaf to its signal: a fake. */
+  /** A fake store whose first write hangs as in the kernel, and ignores its signal. */
   async function hangingSite() {
     const composer = memoryComposer()
     const store = composer.slots().dataStore!
@@ -41,7 +41,7 @@ describe.each(['at its end', 'before it asks for more'])('a write that hangs %s'
     return { site, wake, aborted, log }
   }
 
-  test('is answered in time, and the lock stays until it has settled', async () => {
+  test('gets a response in time, and the lock is held until the write settles', async () => {
     const { site, wake, aborted, log } = await hangingSite()
     const url = await createUpload(site, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
@@ -55,7 +55,7 @@ describe.each(['at its end', 'before it asks for more'])('a write that hangs %s'
       expect.objectContaining({ level: 'error', message: 'A store does not answer' }),
     )
     request.destroy()
-    // Readers are not held up; writers wait.
+    // Readers do not wait for it; writers do.
     expect((await head(url)).status).toBe(200)
     expect((await patch(url, 0, 'helloworld')).status).toBe(423)
     wake()

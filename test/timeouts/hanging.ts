@@ -3,20 +3,20 @@ import { memoryComposer } from '../support/serve.js'
 
 type Slot = keyof StoreSlots
 
-/** A medium that hangs cannot be had in a test, so this is a fake: calls that hang when the test says so. */
+/** A fake, because no storage hangs on demand: its calls hang when the test chooses. */
 export interface HangingStores {
   readonly composer: StoreComposer
-  /** Calls that were under way when their signal aborted, such as `infoStore.get`. */
+  /** Calls that were in progress when their signal aborted, such as `infoStore.get`. */
   readonly aborted: string[]
-  /** From now on these calls hang, such as `infoStore.get`. */
+  /** Makes these calls hang from now on, such as `infoStore.get`. */
   hang(...calls: readonly string[]): void
-  /** The medium is back: calls that hang do what they were asked, others do not hang. */
+  /** Brings the storage back: calls that hang do their work, and later ones do not hang. */
   recover(): void
 }
 
 /**
- * Stores in memory whose calls can hang. `heeds`: a call rejects when its signal aborts; otherwise it stays where it is until
- * the medium is back.
+ * Stores in memory whose calls can hang. With `heeds`, a call rejects when its signal aborts.
+ * Otherwise it hangs until the storage is back.
  */
 export function hangingStores(heeds: boolean, composer = memoryComposer()): HangingStores {
   const hanging = new Set<string>()

@@ -13,14 +13,14 @@ import {
 } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 
-/** What a hook was given that does not settle before the test says so. */
+/** Records the calls of a hook that settles only when the test allows it. */
 interface Hung {
   readonly signals: AbortSignal[]
   /** Settles all calls. */
   settle(verdict?: unknown): void
 }
 
-/** A hook that hangs. The real ones wait for services that have gone silent. */
+/** A hook that hangs. Real hooks wait for services that no longer respond. */
 function hangingHook(heeds = false): Hung & { readonly hook: (context: object) => Promise<never> } {
   const signals: AbortSignal[] = []
   const settles: ((verdict: unknown) => void)[] = []
@@ -52,7 +52,7 @@ describe.each([
   ['heeds its signal', true],
   ['ignores its signal', false],
 ])('a hook that hangs and %s', (_, heeds) => {
-  test('as access has failed in time, and a late verdict is ignored', async () => {
+  test('as access fails in time, and its late result is ignored', async () => {
     const { hook, signals, settle } = hangingHook(heeds)
     const { site, errors } = await siteWith({ access: hook })
     expect(told(await post(site, { 'upload-length': '5' }))).toEqual(failed)
@@ -62,7 +62,7 @@ describe.each([
     expect(errors()).toHaveLength(1)
   })
 
-  test('as preCreate has failed in time, and nothing is made when it consents later', async () => {
+  test('as preCreate fails in time, and its late consent creates nothing', async () => {
     const { hook, settle } = hangingHook(heeds)
     const { site } = await siteWith({ preCreate: hook })
     expect(told(await post(site, { 'upload-length': '5' }))).toEqual(failed)
@@ -70,7 +70,7 @@ describe.each([
     expect((await head(`${site.origin}/files/late`)).status).toBe(404)
   })
 
-  test('as preTerminate has failed in time, and the lock is free', async () => {
+  test('as preTerminate fails in time, and the lock is free', async () => {
     const { hook, settle } = hangingHook(heeds)
     const { site } = await siteWith({ preTerminate: hook })
     const url = await createUpload(site, { 'upload-length': '5' })
@@ -80,7 +80,7 @@ describe.each([
     expect(await download(url)).toBe('hello')
   })
 
-  test('as download has failed in time, and what it says later is ignored', async () => {
+  test('as download fails in time, and its late result is ignored', async () => {
     const { hook, signals, settle } = hangingHook(heeds)
     const { site, errors } = await siteWith({}, { download: hook })
     const { headers } = await post(site, { 'upload-length': '5' }, 'hello')
@@ -94,7 +94,7 @@ describe.each([
     expect(errors()).toHaveLength(1)
   })
 
-  test('as preFinish has failed at its own limit, and is asked again', async () => {
+  test('as preFinish fails at its own limit, and is called again', async () => {
     const { hook, signals } = hangingHook(heeds)
     let hangs = true
     const preFinish = (context: object) => (hangs ? hook(context) : {})
@@ -117,7 +117,7 @@ describe.each([
     expect(errors().map(({ message }) => message)).toEqual(['The hook post-create failed'])
   })
 
-  test('as postReceive does not hold the end of the request, nor the lock', async () => {
+  test('as postReceive delays neither the end of the request nor the lock', async () => {
     const { hook, signals, settle } = hangingHook(heeds)
     const { site, errors } = await siteWith({ postReceive: hook }, { progressInterval: 1 })
     const url = await createUpload(site, { 'upload-length': '10' })
@@ -132,7 +132,7 @@ describe.each([
     expect((await head(url)).headers['upload-offset']).toBe('5')
   })
 
-  test('as postTerminate is logged, and the record goes', async () => {
+  test('as postTerminate is logged, and the record is removed', async () => {
     const { hook } = hangingHook(heeds)
     const { site, errors } = await siteWith({ postTerminate: hook })
     const url = await createUpload(site, { 'upload-length': '5' })
@@ -146,14 +146,14 @@ test('preFinish has no limit unless one is set', async () => {
   const { hook, signals, settle } = hangingHook()
   const { site } = await siteWith({ preFinish: hook }, { finishTimeout: 300 })
   const url = await createUpload(site, { 'upload-length': '5' })
-  // Longer than hookTimeout.
+  // This is longer than hookTimeout.
   expect((await patch(url, 0, 'hello')).status).toBe(503)
   expect(signals.map(({ aborted }) => aborted)).toEqual([false])
   settle({})
   await vi.waitFor(async () => expect(await download(url)).toBe('hello'))
 })
 
-test.each(['maxSize', 'generateId'])('the function %s that hangs has failed', async (name) => {
+test.each(['maxSize', 'generateId'])('a function %s that hangs fails', async (name) => {
   const { site, errors } = await siteWith({}, { [name]: () => new Promise(() => {}) })
   expect(told(await post(site, { 'upload-length': '5' }))).toEqual(failed)
   expect(String(errors()[0]!.fields.error)).toContain(`The function ${name} has not settled`)

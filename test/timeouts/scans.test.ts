@@ -4,7 +4,7 @@ import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import { createUpload, head, idOf, post, serve } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 
-/** Scans that hang behind the first id, as on a medium that went away meanwhile. A fake: no medium hangs on demand. */
+/** A fake, because no storage hangs on demand: its scans hang after the first id. */
 function hangingScans(heeds: boolean) {
   const info = new MemoryInfoStore()
   const signals: AbortSignal[] = []
@@ -38,7 +38,7 @@ describe.each([
     const scans = hangingScans(heeds)
     const log = keptLog()
     const { composer } = scans
-    // Each step of a scan has 240 times as long: 1.2 s.
+    // Each step of a scan may take 240 times as long: 1.2 s.
     const site = await serve({ composer, storeTimeout: 5, logger: log, ...options })
     return { ...scans, site, log, uploads: site.handler.uploads }
   }
@@ -66,7 +66,7 @@ describe.each([
     await vi.waitFor(async () => expect((await head(url)).status).toBe(404), 20_000)
   })
 
-  test('is left at once by whoever gives up', async () => {
+  test('is left at once by a caller that gives up', async () => {
     const warned = vi.spyOn(process, 'emitWarning')
     onTestFinished(() => warned.mockRestore())
     const { site, uploads, signals } = await siteOf({ storeTimeout: 2_147_483_647 })
@@ -86,7 +86,7 @@ describe.each([
     await expect(finishing).rejects.toBe(reason)
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
     expect(listed).not.toContain(id)
-    // Longer than any timer.
+    // This is longer than any timer.
     expect(warned).not.toHaveBeenCalled()
   })
 })

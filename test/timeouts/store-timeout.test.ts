@@ -59,7 +59,7 @@ describe.each([
   )
 
   test.each(['infoStore.get', 'dataStore.stat'])(
-    'that is in %s: requests are answered in time, and logged as errors',
+    'that is in %s: requests get a response in time, and are logged as errors',
     async (call) => {
       const { site, log, hang, recover, aborted } = await hangingSite()
       const url = await createUpload(site, { 'upload-length': '10' })
@@ -75,7 +75,7 @@ describe.each([
       expect(lines.map(({ level, fields }) => [level, fields.call])).toEqual(
         Array(3).fill(['error', call]),
       )
-      // Memory answers without asking for the signal; the fake asks each time.
+      // The store in memory never reads the signal; the fake reads it each time.
       expect(aborted).toEqual(Array(3).fill(call))
       recover()
       expect((await head(url)).headers['upload-offset']).toBe('5')
@@ -84,7 +84,7 @@ describe.each([
     },
   )
 
-  test('that is in infoStore.get: requests of the draft are answered in time', async () => {
+  test('that is in infoStore.get: draft requests get a response in time', async () => {
     const { site, hang, recover } = await hangingSite()
     const created = await send({
       method: 'POST',
@@ -105,7 +105,7 @@ describe.each([
   })
 
   test.each(['infoStore.create', 'dataStore.create'])(
-    'that is in %s: a creation is answered in time',
+    'that is in %s: a creation gets a response in time',
     async (call) => {
       const { site, hang, recover, aborted } = await hangingSite()
       hang(call)
@@ -117,12 +117,12 @@ describe.each([
     },
   )
 
-  test('that is in contentReader.read: what is opened too late is closed', async () => {
+  test('that is in contentReader.read: a stream that is opened too late is closed', async () => {
     const { site, hang, recover } = await hangingSite()
     const url = await createUpload(site, { 'upload-length': '5' })
     await patch(url, 0, 'hello')
     hang('contentReader.read')
-    // One that looks at its signal opens nothing.
+    // A store that checks its signal opens nothing.
     const { read } = MemoryStore.prototype
     const opened = vi.spyOn(MemoryStore.prototype, 'read')
     opened.mockImplementationOnce(function (this: MemoryStore, upload, range) {
@@ -140,13 +140,13 @@ describe.each([
     expect(await download(url)).toBe('hello')
   })
 
-  test('that changes a record: the lock stays until the change has settled', async () => {
+  test('that changes a record: the lock is held until the change settles', async () => {
     const { site, hang, recover } = await hangingSite()
     const url = await createUpload(site, { 'upload-defer-length': '1' })
     hang('infoStore.update')
     const length = { 'upload-length': '5' }
     expectUnavailable(await patch(url, 0, 'hello', length))
-    // Readers are not kept waiting by it.
+    // Readers do not wait for it.
     expect((await head(url)).headers['upload-offset']).toBe('0')
     if (!heeds) expect((await patch(url, 0, 'hello', length)).status).toBe(423)
     recover()
@@ -156,7 +156,7 @@ describe.each([
     expect(await download(url)).toBe('hello')
   })
 
-  test('that saves a secret: readers are not kept waiting by it either', async () => {
+  test('that saves a secret: readers do not wait for it either', async () => {
     const { composer, hang } = hangingStores(heeds)
     const store = composer.slots().dataStore!
     composer.useDataStore(
@@ -193,7 +193,7 @@ describe.each([
     request.destroy()
   })
 
-  test('that removes data: the lock stays, and the removal is completed later', async () => {
+  test('that removes data: the lock is held, and the removal is completed later', async () => {
     const { site, hang, recover, aborted } = await hangingSite()
     const url = await createUpload(site, { 'upload-length': '5' })
     hang('terminator.terminate')
@@ -238,7 +238,7 @@ describe.each([
   })
 
   describe('as a locker', () => {
-    test('in acquire: 423 in time, and a lock that comes too late is given back', async () => {
+    test('in acquire: 423 in time, and a lock that comes too late is released', async () => {
       const { site, hang, recover } = await hangingSite(new MemoryLocker())
       const url = await createUpload(site, { 'upload-length': '5' })
       hang('locker.acquire')
@@ -247,7 +247,7 @@ describe.each([
       await vi.waitFor(async () => expect((await patch(url, 0, 'hello')).status).toBe(204))
     })
 
-    test('in settle: HEAD asks the store beside it', async () => {
+    test('in settle: HEAD asks the store instead', async () => {
       const { site, hang } = await hangingSite(new MemoryLocker())
       const url = await createUpload(site, { 'upload-length': '5' })
       hang('locker.settle')
@@ -256,7 +256,7 @@ describe.each([
   })
 })
 
-test('the longest limit that can be set leaves timers alone', async () => {
+test('the longest possible limit does not overflow timers', async () => {
   const composer = memoryComposer()
   const site = await serve({ composer, storeTimeout: 2_147_483_647 })
   await createUpload(site, { 'upload-length': '5' })
@@ -266,7 +266,7 @@ test('the longest limit that can be set leaves timers alone', async () => {
   expect(warned).not.toHaveBeenCalled()
 })
 
-test('a lock whose release hangs does not hold the request', async () => {
+test('a lock whose release hangs does not delay the request', async () => {
   const inner = new MemoryLocker()
   const log = keptLog()
   const composer = memoryComposer().useLocker({

@@ -15,7 +15,7 @@ import {
 } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 
-/** Servers with the same records, whose data is in a directory or in memory. */
+/** Starts servers with the same records. Their data is in a directory or in memory. */
 async function sites() {
   const directory = await temporaryDirectory()
   const log = keptLog()

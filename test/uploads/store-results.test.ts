@@ -13,7 +13,7 @@ import {
 } from '../support/serve.js'
 import { keptLog, storeWith } from '../support/stages.js'
 
-/** A fake: a store that does its work and returns something else, once `lies` is set. */
+/** A fake store that does its work, but returns something else once `lies` is set. */
 async function lyingSite() {
   const composer = memoryComposer()
   const { dataStore, verifiedAppender } = composer.slots()
@@ -49,7 +49,10 @@ describe.each([
   ['append', {}],
   ['appendVerified', sha1],
 ])('what %s returns', (method, headers) => {
-  /** Two uploads of 10 bytes, at `before`, get 5 bytes more: by PATCH and, from 0, with the creation. */
+  /**
+   * Sends 5 more bytes to two uploads of 10 bytes: one at `before` by PATCH, one from 0 with its
+   * creation.
+   */
   async function refused(result: unknown, before: string): Promise<Reply[]> {
     const { site, lie, log } = await lyingSite()
     const url = await createUpload(site, { 'upload-length': '10' })
@@ -68,7 +71,7 @@ describe.each([
   }
 
   test.each([...results, { offset: 6 }, { offset: 10 }])(
-    '%o is refused, and what is stored is told',
+    '%o is refused, and the response has the stored offset',
     async (result) => {
       for (const reply of await refused(result, ''))
         expect(reply.headers['upload-offset']).toBe('5')
@@ -80,7 +83,7 @@ describe.each([
   })
 })
 
-test('a store that returns no promise, and reads nothing, harms nobody', async () => {
+test('a store that returns no promise, and reads nothing, harms no other request', async () => {
   const composer = memoryComposer()
   const append = (() => ({ offset: 0 })) as unknown as DataStore['append']
   composer.useDataStore(storeWith(composer.slots().dataStore!, { append }))
@@ -88,7 +91,7 @@ test('a store that returns no promise, and reads nothing, harms nobody', async (
   const site = await serve({ composer, logger: log, flushTimeout: 1 })
   const url = await createUpload(site, { 'upload-length': '10' })
   expect((await patch(url, 0, 'hello')).text).toMatch(/^ERR_BODY_INCOMPLETE/)
-  // Its time limit began earlier and is shorter than this.
+  // The time limit of the store began earlier and is shorter than this.
   await setTimeout(2)
   expect(await offsetOf(url)).toBe('0')
   expect(log.lines.filter(({ level }) => level === 'error')).toEqual([])
