@@ -142,5 +142,5 @@ export async function expectBack(server: AbusedServer, before: Usage): Promise<v
     // close.
     return { descriptors: Math.max(now.descriptors, descriptors), locks: now.locks }
   }
-  await expect.poll(measure, { timeout: 15_000 }).toEqual({ descriptors, locks: 0 })
+  await expect.poll(measure, { timeout: 60_000 }).toEqual({ descriptors, locks: 0 })
 }

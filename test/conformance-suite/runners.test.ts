@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const preload = new URL('../programs/use-test-build.mjs', import.meta.url).href
 
-test('the suite runs under node:test', { timeout: 60_000 }, async () => {
+test('the suite runs under node:test', async () => {
   const { code, output } = await run(
     '--test-reporter=tap',
     'test/programs/suite-with-node-test.mjs',
@@ -18,7 +18,7 @@ test('the suite runs under node:test', { timeout: 60_000 }, async () => {
   expect(counted(output, /^# skipped (\d+)$/m)).toBe(0)
 })
 
-test('the suite runs under mocha', { timeout: 60_000 }, async () => {
+test('the suite runs under mocha', async () => {
   // Its own limit of two seconds for a test is for faster machines.
   const options = ['--reporter', 'tap', '--timeout', '20000']
   const program = 'test/programs/suite-with-mocha.mjs'
@@ -29,7 +29,7 @@ test('the suite runs under mocha', { timeout: 60_000 }, async () => {
   expect(output).not.toMatch(/# SKIP/)
 })
 
-test('examples/custom-store passes', { timeout: 60_000 }, async () => {
+test('examples/custom-store passes', async () => {
   const program = 'examples/custom-store/map-store.test.mjs'
   const { code, output } = await run('--import', preload, '--test-reporter=tap', program)
   expect(code, output).toBe(0)

@@ -86,7 +86,7 @@ test('docs/writing-a-store.md: the minimal store takes uploads', async () => {
   const headers = { ...data, 'upload-offset': '6' }
   const last = await fetch(url, { method: 'PATCH', headers, body: 'world' })
   expect([last.status, last.headers.get('upload-offset')]).toEqual([204, '11'])
-}, 60_000)
+})
 
 test('docs/writing-a-store.md: the minimal store passes the suite', async () => {
   const { folder, blocks } = await unpack('docs/writing-a-store.md')
@@ -97,12 +97,12 @@ test('docs/writing-a-store.md: the minimal store passes the suite', async () => 
     .replace('mkdtemp,', 'mkdtemp, readFile,')
   await writeFile(join(folder, 'minimal.test.mjs'), minimal)
   await expectPassed(folder, 'minimal.test.mjs', 30)
-}, 60_000)
+})
 
 test('docs/writing-a-store.md: the complete store passes the suite', async () => {
   const { folder } = await unpackComplete()
   await expectPassed(folder, 'folder-store.test.mjs', 60)
-}, 60_000)
+})
 
 test('docs/writing-a-store.md: the complete store does all that a store can', async () => {
   const { port, start } = await unpackComplete()
@@ -135,7 +135,7 @@ test('docs/writing-a-store.md: the complete store does all that a store can', as
   expect([refused.status, refused.headers.get('upload-offset')]).toEqual([460, '0'])
   expect((await fetch(wrong, { method: 'DELETE', headers: tus })).status).toBe(204)
   expect((await fetch(wrong, { method: 'HEAD', headers: tus })).status).toBe(404)
-}, 60_000)
+})
 
 test('docs/hooks.md: files keep their names, each in a folder of its own', async () => {
   const { folder, port, start } = await unpack('docs/hooks.md')
@@ -161,7 +161,7 @@ test('docs/hooks.md: files keep their names, each in a folder of its own', async
     expect(relative(folder, parentPath)).toMatch(/^uploads.ann.\d{4}-\d\d-\d\d.[0-9a-f]{32}$/)
     expect(await readFile(join(parentPath, name), 'utf8')).toBe('hello')
   }
-}, 60_000)
+})
 
 /** Writes the programs of the page on stores, with all methods in the class. */
 async function unpackComplete() {

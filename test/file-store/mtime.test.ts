@@ -99,7 +99,7 @@ test('a final upload gets the time of its own metadata', async () => {
   const concat = `final;${new URL(first).pathname} ${new URL(second).pathname}`
   const url = await createUpload(files, { 'upload-concat': concat, ...metadata(String(taken)) })
   await patch(second, 0, 'def')
-  await expect.poll(() => offsetOf(url), { timeout: 20_000 }).toBe('6')
+  await expect.poll(() => offsetOf(url), { timeout: 60_000 }).toBe('6')
   expect(await mtimeOf(files, url)).toBe(taken)
   expect(await mtimeOf(files, first)).toBe(1_000)
   expect((await send({ method: 'GET', url })).text).toBe('abcdef')

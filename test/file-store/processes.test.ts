@@ -74,7 +74,7 @@ describe('kill -9', () => {
     await store.append(upload, from, text('A'), writing())
     const bytes = await readFile(join(directory, 'a'))
     expect(bytes.equals(Buffer.alloc(from.offset + 1, 'A'))).toBe(true)
-  }, 60_000)
+  })
 })
 
 describe('processes that race for the same record', () => {
@@ -102,7 +102,7 @@ describe('processes that race for the same record', () => {
     expect(upload?.revision).toBe(last)
     expect(upload?.metadata.raw).toBe(names.join(''))
     expect(winners.size).toBe(last - 1)
-  }, 60_000)
+  })
 })
 
 describe('a full disk', () => {

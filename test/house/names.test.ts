@@ -68,3 +68,18 @@ test('nothing is postponed, skipped or silenced', () => {
   })
   expect(found).toEqual([])
 })
+
+test('no test has less time than all have, so that a busy machine fails none', () => {
+  const limit = Number(/testTimeout: ([\d_]+)/.exec(read('vitest.config.ts'))![1]!.replace('_', ''))
+  const tests = codeFiles('test').filter((file) => file.endsWith('.test.ts'))
+  const limits = tests.flatMap((file) =>
+    [...read(file).matchAll(/^ *(?:\}, |.*\btest.*\{ timeout: )([\d_]+)(?:\)| \})/gm)].map(
+      (found) => ({
+        file,
+        milliseconds: Number(found[1]!.replaceAll('_', '')),
+      }),
+    ),
+  )
+  expect(limits.length).toBeGreaterThan(0)
+  expect(limits.filter(({ milliseconds }) => milliseconds < limit)).toEqual([])
+})

@@ -37,7 +37,7 @@ beforeAll(async () => {
   await writeFile(join(consumer, 'package.json'), '{ "private": true }')
   await npm('install', '--prefix', consumer, '--offline', tarball)
   await cp(join(root, 'test/house/consumer'), consumer, { recursive: true })
-}, 300_000)
+}, 900_000)
 
 afterAll(async () => {
   await rm(temporary, { recursive: true, force: true })
@@ -77,11 +77,11 @@ test.each(
   expect(stdout.trim()).toBe(`v${version} round trip`)
 })
 
-test('publint has nothing to say', { timeout: 60_000 }, async () => {
+test('publint has nothing to say', async () => {
   expect(await npm('exec', '--no', '--', 'publint', 'run', tarball, '--strict')).toMatch(/All good/)
 })
 
-test('the types of every entry are right for ESM and CommonJS', { timeout: 60_000 }, async () => {
+test('the types of every entry are right for ESM and CommonJS', async () => {
   // It fails when it finds a problem.
   const options = ['--profile', 'node16', '--format', 'ascii', '--no-definitely-typed']
   const report = await npm('exec', '--no', '--', 'attw', tarball, ...options)
@@ -90,7 +90,7 @@ test('the types of every entry are right for ESM and CommonJS', { timeout: 60_00
   expect(report.match(/node16 \(from CJS\): 🟢 \(CJS\)/g)).toHaveLength(entries.length)
 })
 
-test('the types compile in ESM and CommonJS', { timeout: 60_000 }, async () => {
+test('the types compile in ESM and CommonJS', async () => {
   const source = `
     import { test } from 'node:test'
     import { createHandler, createUploadServer, isTusError, StoreComposer } from 'tuskit'
@@ -147,44 +147,40 @@ async function filesIn(folder: string): Promise<string[]> {
 test.each([
   ['SIGINT', 'whole group'],
   ['SIGTERM', 'first process'],
-] as const)(
-  'npm start serves until %s comes to the %s',
-  { timeout: 60_000 },
-  async (signal, target) => {
-    const uploads = join(temporary, `uploads-${signal}`)
-    const started = spawn('npm', ['start'], {
-      cwd: root,
-      env: { ...process.env, UPLOADS: uploads, PORT: '0' },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const exited = once(started, 'exit')
-    try {
-      let output = ''
-      const lines = started.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })
-      for await (const text of lines) {
-        output += text as string
-        if (/http:\S+\s/.test(output)) break
-      }
-      const [url] = /http:\S+/.exec(output)!
-      const created = await fetch(url, {
-        method: 'POST',
-        headers: {
-          'Tus-Resumable': '1.0.0',
-          'Upload-Length': '5',
-          'Content-Type': 'application/offset+octet-stream',
-        },
-        body: 'hello',
-      })
-      expect(created.status).toBe(201)
-      expect(await readdir(uploads)).not.toEqual([])
-
-      process.kill(target === 'whole group' ? -started.pid! : started.pid!, signal)
-      expect(await exited).toEqual([0, null])
-    } finally {
-      if (started.exitCode === null && started.signalCode === null) {
-        process.kill(-started.pid!, 'SIGKILL')
-      }
+] as const)('npm start serves until %s comes to the %s', async (signal, target) => {
+  const uploads = join(temporary, `uploads-${signal}`)
+  const started = spawn('npm', ['start'], {
+    cwd: root,
+    env: { ...process.env, UPLOADS: uploads, PORT: '0' },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(started, 'exit')
+  try {
+    let output = ''
+    const lines = started.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })
+    for await (const text of lines) {
+      output += text as string
+      if (/http:\S+\s/.test(output)) break
     }
-  },
-)
+    const [url] = /http:\S+/.exec(output)!
+    const created = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'Tus-Resumable': '1.0.0',
+        'Upload-Length': '5',
+        'Content-Type': 'application/offset+octet-stream',
+      },
+      body: 'hello',
+    })
+    expect(created.status).toBe(201)
+    expect(await readdir(uploads)).not.toEqual([])
+
+    process.kill(target === 'whole group' ? -started.pid! : started.pid!, signal)
+    expect(await exited).toEqual([0, null])
+  } finally {
+    if (started.exitCode === null && started.signalCode === null) {
+      process.kill(-started.pid!, 'SIGKILL')
+    }
+  }
+})

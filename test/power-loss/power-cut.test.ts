@@ -62,4 +62,4 @@ test('the check is sharp: without the syncs of any one kind of file something is
     const rest = events.filter((event) => event.kind !== 'sync' || !kind.test(event.path))
     expect((await lossesIn(rest, contents, 1)).losses, `without those of ${kind}`).not.toEqual([])
   }
-}, 60_000)
+})

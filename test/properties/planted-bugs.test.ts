@@ -105,7 +105,7 @@ const bugs: readonly Bug[] = [
   },
 ]
 
-test.each([...bugs, ...draftBugs])('finds $title', { timeout: 60_000 }, async (bug) => {
+test.each([...bugs, ...draftBugs])('finds $title', async (bug) => {
   const compose = async () => {
     const [composer, store, infoStore] = [
       new StoreComposer(),

@@ -102,7 +102,7 @@ test('T-177 the records of parts keep a final upload that is still being created
   for (const { headers } of replies) {
     const url = site.origin + headers.location
     await expect
-      .poll(async () => (await send({ method: 'GET', url })).text, { timeout: 10_000 })
+      .poll(async () => (await send({ method: 'GET', url })).text, { timeout: 60_000 })
       .toBe('hello')
   }
 })
