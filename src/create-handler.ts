@@ -35,7 +35,10 @@ import { shutdown } from './uploads/shutdown.js'
 import { terminate } from './uploads/terminate.js'
 import { TimeLimit } from './uploads/stores/time-limit.js'
 
-/** A listener for the servers of `node:http`, `node:https` and `node:http2`, and middleware for what is mounted on one. */
+/**
+ * A listener for the servers of `node:http`, `node:https` and `node:http2`, and middleware for
+ * frameworks on top of them.
+ */
 export interface Handler {
   /** Over HTTP/2: a listener for `http2.createSecureServer` and `http2.createServer`. */
   (
@@ -44,11 +47,11 @@ export interface Handler {
     next?: (error?: unknown) => void,
   ): Promise<void>
   /**
-   * Resolves when the response is done. A URL outside `basePath` is passed to `next`, and without one answered 404.
-   * Never rejects.
+   * Resolves when the response is done. Never rejects. A request outside `basePath` goes to `next`,
+   * or gets 404 if there is no `next`.
    *
-   * Called with anything but Node's request and response, such as a web `Request`, it passes a `TypeError` to `next`, and
-   * without one throws it.
+   * If the arguments are not Node's request and response, but for example a web `Request`, passes a
+   * `TypeError` to `next`, or throws it if there is no `next`.
    */
   (
     request: IncomingMessage,
@@ -58,72 +61,80 @@ export interface Handler {
   /** The uploads, for the application's own code. */
   readonly uploads: Uploads
   /**
-   * Ends the requests that bring data, keeps what they brought, and refuses new ones but HEAD with 503. Resolves when
-   * all work is done, or after `timeout` milliseconds (default 10,000).
+   * Ends the requests that send data, stores what arrived, and refuses new requests except HEAD
+   * with 503. Resolves when all work is done, or after `timeout` milliseconds (10,000 by default).
    */
   shutdown(options?: { readonly timeout?: number }): Promise<void>
 }
 
-/** What the application can do with uploads, without hooks asking who is asking. */
+/** Operations on uploads for the application's own code. They do not run the `access` hook. */
 export interface Uploads {
-  /** Throws `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, or the verdict on a rejected upload. */
+  /**
+   * Returns the record and the offset of an upload. Throws `ERR_UPLOAD_NOT_FOUND`,
+   * `ERR_UPLOAD_GONE`, or the verdict on a rejected upload.
+   */
   inspect(id: string): Promise<Inspection>
   /**
-   * The bytes of a finished upload, or where to get them. Absent range: all. Throws as {@link Uploads.inspect} does,
-   * and `ERR_UPLOAD_NOT_FINISHED`.
+   * Returns the bytes of a finished upload, or where to get them. Without a range, returns all of
+   * them. Throws as {@link Uploads.inspect} does, and `ERR_UPLOAD_NOT_FINISHED`.
    */
   read(
     id: string,
     options?: { readonly range?: ByteRange; readonly signal?: AbortSignal },
   ): Promise<Content>
   /**
-   * Removes an upload, finished or not, through the terminate hooks. Throws `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`,
-   * `ERR_UPLOAD_REFERENCED`, or what the hook answered.
+   * Removes an upload, finished or not, and runs the terminate hooks. Throws
+   * `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, `ERR_UPLOAD_REFERENCED`, or the rejection of the
+   * hook.
    */
   terminate(id: string): Promise<void>
   /**
-   * Hands a finished upload over to the application: deletes its record, leaves its data where it is, and returns the
-   * record, whose `storage.at` names that place. No hook is called. Requests for the upload get 404 from then on, and its
-   * data is never read, counted or removed by the handler again.
+   * Hands a finished upload over to the application: deletes its record, leaves its data in place,
+   * and returns the record, whose `storage.at` names that place. No hook runs. From then on,
+   * requests for the upload get 404, and the handler never reads, counts or removes its data.
    *
-   * With a `preFinish` or `postFinish` hook, an upload may be detached after its data was moved; otherwise only before, since
-   * nothing but the data says that it is finished. May be called in `postFinish`, not in hooks that run under the lock.
+   * With a `preFinish` or `postFinish` hook, you may detach an upload after you have moved its
+   * data. Otherwise detach it first, because only the data shows that it is finished. You may call
+   * this in `postFinish`, but not in hooks that run under the lock.
    *
-   * Throws `ERR_UPLOAD_NOT_FINISHED`, `ERR_UPLOAD_REFERENCED` while a concatenation needs it, `ERR_UPLOAD_NOT_FOUND`,
-   * `ERR_UPLOAD_GONE`, or the verdict on a rejected upload.
+   * Throws `ERR_UPLOAD_NOT_FINISHED`, `ERR_UPLOAD_REFERENCED` while a concatenation needs it,
+   * `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, or the verdict on a rejected upload.
    */
   detach(id: string): Promise<Upload>
   /**
-   * Lists uploads in the order of their ids, with what is known about each, also those that cannot be read. Reads a
-   * few at a time, so stop iterating whenever you have enough; the next page begins `after` the last id. Changes nothing
-   * and disturbs nobody.
+   * Lists uploads in the order of their ids, including those that cannot be read, with what is
+   * known about each. Reads a few at a time, so stop iterating when you have enough. The next page
+   * begins `after` the last id. Changes nothing and takes no locks.
    *
-   * Throws `ERR_NOT_SUPPORTED` when the info store has no InfoLister, and a `TypeError` for a wrong option.
+   * Throws `ERR_NOT_SUPPORTED` if the info store has no InfoLister, and a `TypeError` for a wrong
+   * option.
    *
    * @example
    * for await (const { id } of handler.uploads.list({ state: 'open' })) console.log(id)
    */
   list(options?: ListUploadsOptions): AsyncIterable<ListedUpload>
   /**
-   * Removes uploads that have expired, and what a crash left of removals. Touches a finished upload only with the option
-   * `expiration.finishedAfter`, and never one that is being written. Returns how many were removed.
+   * Removes expired uploads, and completes removals that a crash cut off. Removes finished uploads
+   * only with the option `expiration.finishedAfter`, and never an upload that is being written.
+   * Returns the number of removed uploads.
    */
   removeExpired(options?: { readonly signal?: AbortSignal }): Promise<number>
   /**
-   * Finishes uploads that are full but, because of a crash, are not recorded as finished. For the start of a server;
-   * needs an info store with an InfoLister. Returns how many were finished.
+   * Finishes uploads whose bytes are all stored but that, because of a crash, are not recorded as
+   * finished. Call it when a server starts. Needs an info store with an InfoLister. Returns the
+   * number of finished uploads.
    */
   finishPending(options?: { readonly signal?: AbortSignal }): Promise<number>
 }
 
-/** What {@link createUploadServer} needs to know for responses that no handler gives. */
+/** The CORS settings of handlers, for responses that {@link createUploadServer} sends itself. */
 export const corsOfHandlers = new WeakMap<Handler, Cors>()
 
 /**
- * Makes the handler: a plain `(req, res)` listener for resumable uploads under `basePath`.
+ * Creates a handler: a plain `(req, res)` listener for resumable uploads under `basePath`.
  *
- * Throws a `TypeError` when an option is unknown, has the wrong form or contradicts another, or when the composer has
- * no DataStore or InfoStore.
+ * Throws a `TypeError` if an option is unknown, has the wrong form or contradicts another, or if
+ * the composer has no DataStore or InfoStore.
  *
  * @example
  * http.createServer(createHandler({ basePath: '/files', composer })).listen(1080)
@@ -188,7 +199,8 @@ export function createHandler(given: HandlerOptions): Handler {
       applyCors(cors, exchange)
       return await handleRequest(context, exchange, found, engine.stopping)
     } catch (error) {
-      // The application's own function for origins, or middleware that has answered already.
+      // Thrown by the application's function for origins, or because middleware has already
+      // responded.
       return withOwnHeaders(errorResponse(error, exchange, engine.log), {})
     }
   }
@@ -206,7 +218,7 @@ export function createHandler(given: HandlerOptions): Handler {
   return handler
 }
 
-/** Handlers that share a store share the locker that they get without asking for one. */
+/** Default lockers. Handlers that share a store must share its locks. */
 const defaultLockers = new WeakMap<DataStore, Locker>()
 
 function defaultLocker(dataStore: DataStore): Locker {

@@ -46,7 +46,10 @@ const beShare: OptionRule = {
   accepts: (v) => Number.isSafeInteger(v) && (v as number) >= 65_536,
 }
 
-/** The options of a handler, checked and frozen. Throws a `TypeError` for what is wrong, missing or contradictory. */
+/**
+ * Returns the options of a handler, checked and frozen. Throws a `TypeError` if one is wrong,
+ * missing or contradicts another.
+ */
 export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOptions> {
   const options = checkOptions<HandlerOptions>(owner, given, {
     basePath: { ...must.beText, required: true },
@@ -108,7 +111,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
   return { ...options, hooks: checkHooks(options.hooks ?? {}) }
 }
 
-/** The hooks, which may be methods of a class: each is called on the object that was given. */
+/** Returns the hooks, each bound to the given object: they may be methods of a class. */
 function checkHooks(given: Hooks): Hooks {
   const hook = must.beFunction
   const hooks = checkOptions<Hooks>({ ...owner, within: 'hooks' }, given, {
@@ -126,8 +129,8 @@ function checkHooks(given: Hooks): Hooks {
 }
 
 /**
- * A least size above the most would refuse everything; and what is smaller than `minSize` has to come in one request,
- * which must be allowed to bring it.
+ * Throws a `TypeError` if a minimum exceeds a maximum, because every upload would be refused. An
+ * upload below `minSize` must come in one request, so that request must be allowed to carry it.
  */
 function checkOrder(
   options: HandlerOptions,
@@ -144,7 +147,7 @@ function isBooleanOrObject(value: unknown): boolean {
   return typeof value === 'boolean' || must.beObject.accepts(value)
 }
 
-/** The slots, when they are enough for what the options ask. */
+/** Returns the slots. Throws a `TypeError` if the options need others. */
 export function checkStores(
   slots: Readonly<StoreSlots>,
   options: HandlerOptions,
@@ -179,7 +182,7 @@ export function checkStores(
   return { ...slots, dataStore, infoStore }
 }
 
-/** The options that the uploads side works with, with their defaults. */
+/** Returns the options that `uploads` works with, with their defaults. */
 export function engineSettings(
   options: HandlerOptions,
   stores: Pick<FilledSlots, 'dataStore'>,
@@ -197,7 +200,7 @@ export function engineSettings(
       if (typeof maxSize === 'number') return Math.min(maxSize, dataStore.maxSize)
       const limit =
         request === undefined ? Infinity : await inTime('maxSize', () => maxSize(request, upload))
-      // What is no limit must not pass for none.
+      // An invalid return value must not silently mean "unlimited".
       if (must.beLimit.accepts(limit)) return Math.min(limit, dataStore.maxSize)
       const expectation = `a function that returns ${must.beLimit.expectation}`
       throw optionError(owner, 'maxSize', { expectation }, limit)
