@@ -46,7 +46,7 @@ async function finishedUpload(site: { readonly origin: string }): Promise<string
 }
 
 describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ compose }) => {
-  test('T-124 has its whole time from when its end is recorded', async () => {
+  test('T-124 has all of finishedAfter from when its finish is recorded', async () => {
     const composer = await compose()
     const site = await serve({ composer, expiration })
     const unfinished = await createUpload(site)
@@ -68,7 +68,7 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
     expect(await download(urls[0]!)).toBe('hello')
   })
 
-  test('T-124 is gone for every method once its time is over, then data and record are removed', async () => {
+  test('T-124 is gone for every method once it expires, then data and record are removed', async () => {
     const composer = await compose()
     const site = await serve({ composer, expiration: { ...expiration, after: hour } })
     const url = await finishedUpload(site)

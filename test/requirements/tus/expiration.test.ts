@@ -75,7 +75,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     expect((await head(url)).headers['upload-expires']).toBe(headers['upload-expires'])
   })
 
-  test('T-123 is gone for every method as soon as its time is over, before the cleaner runs', async () => {
+  test('T-123 is gone for every method as soon as it expires, before the cleaner runs', async () => {
     const site = await serve({ composer: await compose(), expiration: { after: 1 } })
     const url = await createUpload(site)
     const replies = [

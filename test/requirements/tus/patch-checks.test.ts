@@ -40,7 +40,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await download(url)).toMatch(stored < 200_000 ? /^(a*|b*)c+$/ : /^(a+|b+)$/)
   })
 
-  test('T-066 the later of two PATCHes takes over, behind the bytes of the earlier one', async () => {
+  test('T-066 the later of two PATCHes takes over after the bytes of the earlier one', async () => {
     const url = await createUpload(await site())
     const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
     request.write('hello')

@@ -65,7 +65,7 @@ test('T-068 post-finish runs although the connection of a pipelined PATCH is clo
   const top = patchHead(url, { 'upload-offset': '0', 'content-length': '11' })
   socket.write(`${patchHead(url, {}).replace('PATCH', 'HEAD')}${top}hello world`)
   await gate.reached
-  // The PATCH came right behind the HEAD, and waits for its response, which no client can get now.
+  // The PATCH was sent with the HEAD, and waits for its response, which no client can get now.
   socket.destroy()
   await finished.reached
   gate.open()
