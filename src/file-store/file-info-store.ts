@@ -31,33 +31,37 @@ export type FileInfoStoreOptions = DirectoryOptions
 /** A record as some version of its file had it. */
 interface KnownRecord {
   readonly version: Version
-  /** As it was read, or the JSON that was written: nobody else's object, which might change. */
+  /**
+   * As it was read, or the JSON that was written. Never the caller's object, which might change.
+   */
   readonly record: Upload | string
 }
 
-/** When a record expires, as some version of its file had it: a time in milliseconds, or `Infinity`. */
+/** The expiry of a record in some version of its file: a time in milliseconds, or `Infinity`. */
 interface KnownExpiry {
   readonly version: Version
   readonly expiresAt: number
 }
 
-/** Records that are kept in memory. */
+/** The number of records to keep in memory. */
 const cacheSize = 1000
 
 /**
- * Keeps the records of uploads in files, one per upload: `.<id>.info`. They may lie in the directory of the data: data
- * never has a name that begins with a dot.
+ * Keeps the record of each upload in a file, `.<id>.info`. The directory can be that of the data,
+ * because names of data never begin with a dot.
  *
- * A file is a log of lines. A change is one appended line, which has only what has changed. A line that was cut off (by
- * a crash, by a full disk) does not count, and of concurrent changes, from whichever processes, the one written first
- * counts. That needs a file system on which appending is atomic, as on every local one; on NFS only the locks order
- * changes.
+ * A file is a log of lines. A change appends one line with the changed members. A line that was cut
+ * off (by a crash or a full disk) does not count. Of concurrent changes, from any process, the one
+ * written first counts. This needs a file system with atomic appending, as every local one has. On
+ * NFS, only the locks order changes.
  *
- * A file that cannot be read is never taken for a missing one, and never removed: `get` rejects, with
- * `ERR_INFO_CORRUPT` when a line is not as it was written, or no line is whole. The latter is what a crash in the middle
- * of a creation leaves, or a power failure; `create` may take its id again.
+ * A file that cannot be read never counts as missing and is never removed: `get` rejects, with
+ * `ERR_INFO_CORRUPT` when a line has changed since it was written, or no line is complete. A crash
+ * or power failure during a creation leaves a file without a complete line, and `create` can take
+ * its id again.
  *
- * The 1,000 records that were read or written last stay in memory, and count as long as their file has not changed.
+ * The last 1,000 records that were read or written stay in memory, and are used as long as their
+ * file has not changed.
  */
 export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   readonly #directory: Directory
@@ -80,14 +84,14 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       await this.#directory.confirm()
       const { file, isNew } = await this.#openLog(path)
       try {
-        // Before there is a record, so that one that is found has a name that lasts.
+        // Before the record exists, so that the name of a record that is found is on the disk.
         await this.#directory.syncName(path)
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
         signal.throwIfAborted()
         const addition = { upload, seen, after: undefined, refusal: 'ERR_ID_TAKEN' } as const
         this.#keepAdded(upload.id, await addState(file, this.#directory, addition))
       } catch (error) {
-        // Creations of one id exclude each other by its lock, so what was begun here is nobody else's.
+        // The lock keeps other creations of this id away, so this file belongs to this call.
         if (isNew && !isTusError(error, 'ERR_ID_TAKEN')) await unlessMissing(unlink(path))
         throw error
       } finally {
@@ -148,8 +152,8 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   }
 
   /**
-   * Reads the records that have changed since the last call; of all others it looks at the state of the file only. What
-   * cannot be read is yielded each time, for the caller to find out why.
+   * Reads the records that have changed since the last call, and checks only the state of the other
+   * files. Records that cannot be read are yielded each time, so that the caller can find out why.
    */
   async *expired(now: Date, { signal }: ReadOptions): AsyncGenerator<string> {
     const expiries = new Map<string, KnownExpiry>()
@@ -189,7 +193,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     if (added !== undefined) this.#keep(id, { version: added.version, record: added.json })
   }
 
-  /** Notes what a version of a log says, as the last one that was used. */
+  /** Remembers a version of a log as the most recently used. */
   #keep(id: string, known: KnownRecord): void {
     this.#known.set(id, known)
     if (this.#known.size <= cacheSize) return
@@ -202,7 +206,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     return `${this.#directory.path}/.${id}.info`
   }
 
-  /** Opens the log of a new record, or the one that a crash in the middle of a creation left. */
+  /** Opens the log of a new record, or the one that a crash during a creation left. */
   async #openLog(path: string): Promise<{ file: OpenFile; isNew: boolean }> {
     try {
       const flags = forAppending | constants.O_CREAT | constants.O_EXCL
@@ -216,7 +220,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   async *#scan(signal: AbortSignal): AsyncGenerator<string> {
     const { path } = this.#directory
     const folder = await this.#directory.use(async () => {
-      // Where a disk is not mounted there is an empty directory.
+      // An empty directory exists where a disk is not mounted.
       await this.#directory.confirm()
       return opendir(path, { bufferSize: 256 })
     })

@@ -23,31 +23,33 @@ import { DirectoryAlarm } from './locks/watch-directory.js'
 /** Options of {@link FileLocker}. */
 export interface FileLockerOptions extends Omit<DirectoryOptions, 'durability'> {
   /**
-   * Where the locks are kept: in its subdirectory `.locks`, so it may be the directory of a `FileStore`; then the other
-   * options of the directory should be the same, too. All processes name the same directory. Made, and recognised, as that
-   * of a `FileStore`.
+   * The directory that holds the locks, in its subdirectory `.locks`. It can be the directory of a
+   * `FileStore`, and then the other options of the directory should be the same too. All processes
+   * use the same directory. It is created and identified like that of a `FileStore`.
    */
   readonly directory: string
   /**
-   * Milliseconds after which a holder that shows no sign of life loses the lock; the same in all processes.
-   * Holders show one three times in that time. It is also the time that an upload stays locked after its process
-   * was killed. Default: 10,000.
+   * Milliseconds after which a holder without a heartbeat loses the lock. It must be the same in
+   * all processes. Holders send three heartbeats in that time. An upload stays locked for this time
+   * after its process was killed.
+   *
+   * @default 10000
    */
   readonly lease?: number
 }
 
 /**
- * Locks for several processes that share a disk: first come, first served within a process, in no particular
- * order between them.
+ * Locks for several processes that share a disk: first come, first served within a process, and in
+ * no particular order between them.
  *
- * A holder renews its lease; others take the lock over when they see no renewal for a whole lease, by their own
- * monotonic clocks. No process ids, links or times of day are involved. A process that was suspended past its lease
- * knows at once that the lock is no longer held.
+ * A holder renews its lease. Others take the lock over when they see no renewal for a whole lease,
+ * by their own monotonic clocks. No process ids, links or times of day are involved. A process that
+ * was suspended past its lease knows at once that it no longer holds the lock.
  *
- * Processes wake each other by `fs.watch`. Where that does not work, as on network file systems, they look every
- * 0.3 leases.
+ * Processes wake each other with `fs.watch`. Where that does not work, as on network file systems,
+ * they poll every 0.3 leases.
  *
- * The files of a lock that nobody uses any more are removed now and then; see {@link FileLocker.prune}.
+ * The files of unused locks are removed from time to time; see {@link FileLocker.prune}.
  */
 export class FileLocker implements Locker {
   readonly #path: string
@@ -120,15 +122,17 @@ export class FileLocker implements Locker {
   }
 
   /**
-   * Removes the files of all locks that nobody holds, except those of one lock: on a full disk their room is needed to
-   * take another lock. You may call it at any time from any process. Each locker does so by itself after every 1,000th
-   * release.
+   * Removes the files of all locks without a holder, except those of one lock: on a full disk,
+   * their space is needed to take another lock. You can call it at any time from any process. Each
+   * locker calls it after every 1,000th release.
    */
   async prune(): Promise<void> {
     await this.#directory.use(() => this.#prune(1))
   }
 
-  /** Removes the files of unused locks, except those of `spared` locks. Returns how many locks it has removed. */
+  /**
+   * Removes the files of unused locks, except those of `spared` locks. Returns how many it removed.
+   */
   async #prune(spared: number): Promise<number> {
     const ids = ((await unlessMissing(readdir(this.#path))) ?? []).filter(isUploadId)
     const unused: { readonly directory: LockDirectory; readonly names: readonly string[] }[] = []
@@ -139,7 +143,7 @@ export class FileLocker implements Locker {
     }
     const removed = unused.slice(spared)
     if (removed.length === 0) return 0
-    // First this: whoever makes one of the numbers anew after its removal finds that it is too low.
+    // First, so that a process that creates one of the removed numbers again finds it too low.
     await this.#floor.raise(Math.max(...removed.map(({ names }) => highest(names))))
     for (const { directory, names } of removed) {
       await directory.remove(names)
@@ -150,9 +154,10 @@ export class FileLocker implements Locker {
   }
 
   /**
-   * Makes the next number. `wx` lets one process have it, but a number may have been made and removed again since
-   * this process looked: then there is a higher one, or the floor has reached it. The floor is read before the first look
-   * and after the second; so of two processes that start from different floors one notices.
+   * Creates the next number. `wx` gives it to one process, but it may have been created and removed
+   * since this process looked: then there is a higher one, or the floor has reached it. The floor
+   * is read before the first look and after the second, so of two processes that start from
+   * different floors, one notices.
    */
   async #take(directory: LockDirectory, signal: AbortSignal) {
     let pruned = false
@@ -165,7 +170,7 @@ export class FileLocker implements Locker {
       try {
         if (!(await directory.create(token))) continue
       } catch (error) {
-        // The lock may be needed to free space, so on a full disk it takes the room of unused ones.
+        // The lock may be needed to free space, so on a full disk it uses the space of unused ones.
         if (pruned || !isFull(error) || (await this.#prune(0)) === 0) throw error
         pruned = true
         continue
@@ -174,7 +179,7 @@ export class FileLocker implements Locker {
       let taken = false
       try {
         const names = await directory.list()
-        // Somebody may have made and ended this number since the first look.
+        // Another process may have created and ended this number since the first look.
         const isFirst = highest(names) === token && endIn(names, token) === undefined
         taken = isFirst && (await this.#floor.read()) < token && !signal.aborted
         if (taken) {
@@ -187,7 +192,7 @@ export class FileLocker implements Locker {
     }
   }
 
-  /** Waits until nobody holds the lock, and asks each holder to let go. */
+  /** Waits until the lock is free, and asks each holder to release it. */
   async #untilFree(
     directory: LockDirectory,
     requester: LockRequester,
@@ -229,7 +234,7 @@ export class FileLocker implements Locker {
     }
   }
 
-  /** Since when the holder has shown nothing new, as far as this process has seen, whoever looked. */
+  /** Returns the last heartbeat, and since when this process has seen no newer one. */
   #sight({ path }: LockDirectory, { number, beat }: LockView): Sighting {
     const before = this.#sightings.get(path)
     if (before?.number === number && before.beat === beat) return before
@@ -249,15 +254,16 @@ export class FileLocker implements Locker {
   }
 }
 
-/** The number of the last acquisition, which is over, and whether somebody may still believe to hold the lock. */
+/** The number of the last acquisition, which is over, and whether its holder may not know that. */
 interface Vacancy {
   readonly number: number
   readonly forced: boolean
 }
 
 /**
- * A heartbeat, and when it was first seen, by `performance.now()`. Kept from one wait to the next: requests and sweeps
- * wait for less than a lease, and none of them would ever see that a holder is dead.
+ * A heartbeat, and when it was first seen, by `performance.now()`. Kept from one wait to the next,
+ * because requests and sweeps wait for less than a lease, so a single one never sees that a holder
+ * is dead.
  */
 interface Sighting {
   readonly number: number
@@ -267,7 +273,7 @@ interface Sighting {
 
 const mostSightings = 1000
 
-/** The last two numbers stay: whoever makes an old one anew sees that there is a higher one. */
+/** The last two numbers stay, so that a process that creates an old one again sees a higher one. */
 function isObsolete(name: string, previous: number, current: number): boolean {
   const number = Number.parseInt(name, 10)
   return requesterOf(name, number) === undefined ? number < previous : number < current

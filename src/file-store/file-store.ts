@@ -1,4 +1,4 @@
-import { constants, type Stats } from 'node:fs'
+import { constants } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -27,26 +27,30 @@ import { MtimeFinisher } from './data/mtime-finisher.js'
 import { checkPlace, pathLocator, type LocatePath } from './data/place.js'
 import { joinPieces, moveOver, mustHold, scratchPath, withScratch } from './data/replacement.js'
 import type { Piece } from './data/replacement.js'
+import { storedSize } from './data/stored-size.js'
 import { markerPath, VerifiedMarker } from './data/verified-marker.js'
 
 /** Options of {@link FileStore}. */
 export interface FileStoreOptions extends DirectoryOptions {
   /**
-   * Where the data of an upload lives, relative to the directory: a template with `{id}` and, of the time of
-   * creation in UTC, `{year}`, `{month}`, `{day}`, `{hour}` and `{minute}`; or a function that always gives the
-   * same path for the same upload. Default `{id}`.
+   * The path of an upload's data, relative to the directory: a template with `{id}` and, from the
+   * time of creation in UTC, `{year}`, `{month}`, `{day}`, `{hour}` and `{minute}`, or a function
+   * that always returns the same path for the same upload.
    *
-   * Folders are made as needed and never removed. A path that is empty, leaves the directory, has a name that
-   * begins with a dot or is longer than 240 bytes, a backslash or a NUL is refused with `ERR_INVALID_PLACE`.
+   * Folders are created as needed and never removed. A path is refused with `ERR_INVALID_PLACE` if
+   * it is empty, leaves the directory, contains a backslash or a NUL, or has a name that begins
+   * with a dot or is longer than 240 bytes.
+   *
+   * @default '{id}'
    *
    * @example
    * new FileStore({ directory: './uploads', locate: '{year}/{month}/{day}/{id}' })
    */
   readonly locate?: string | LocatePath
   /**
-   * The key in the upload's metadata whose value becomes the file's modification time (`mtime`) when the upload is
-   * finished: milliseconds since 1970 as digits, or an ISO 8601 date. A value that is neither is ignored. Absent: the time of the
-   * last write.
+   * The key in the upload's metadata whose value becomes the file's modification time (`mtime`)
+   * when the upload is finished: milliseconds since 1970 as digits, or an ISO 8601 date. Any other
+   * value is ignored. If absent, `mtime` is the time of the last write.
    *
    * Fills the slot Finisher, so finishing an upload costs one more record write.
    *
@@ -57,29 +61,30 @@ export interface FileStoreOptions extends DirectoryOptions {
 }
 
 /**
- * Keeps the bytes of uploads in files: one per upload, which has the bytes of the upload and nothing else. It offers
- * everything that a data store can.
+ * Keeps the bytes of each upload in a file that contains nothing else. It has every capability of a
+ * data store.
  *
- * A pre-create hook places an upload with `{ path }`, under the rules of {@link FileStoreOptions.locate}. Beside the
- * data, names that begin with a dot belong to the store: `.<name>.verified` while chunks with checksums come in, and
- * `.<name>.tmp` while a file is being replaced. When the process is killed just then they may stay as long as the upload.
+ * A `preCreate` hook places an upload with `{ path }`, under the rules of
+ * {@link FileStoreOptions.locate}. Next to the data, names that begin with a dot belong to the
+ * store: `.<name>.verified` while chunks with checksums arrive, and `.<name>.tmp` while a file is
+ * being replaced. If the process is killed at that moment, they can stay as long as the upload.
  *
- * Small steps are taken in the event loop, as long as the file system answers at once; one that is slow, such as a
- * network's, is asked through the thread pool. The first step that hangs for ever hangs the process.
+ * Small steps run in the event loop while the file system responds at once, and in the thread pool
+ * when it is slow, like a network. The first step that hangs forever hangs the process.
  *
- * Fenced: when an earlier holder of the lock never let go, the data is copied (cloned, where the file system can) into
- * a new file before the next byte, so that whatever the earlier holder still writes goes to a file that is no longer
- * there.
+ * The store is fenced: when an earlier holder of the lock never released it, the data is copied
+ * (cloned, where the file system can) into a new file before the next byte. So later writes of the
+ * earlier holder go to a file that is no longer there.
  */
 export class FileStore
   implements DataStore, VerifiedAppender, Terminator, Concatenator, ContentReader
 {
-  /** No limit but that of the file system. */
+  /** The only limit is that of the file system. */
   readonly maxSize = Infinity
   readonly #directory: Directory
   readonly #locate: LocatePath
   readonly #mtimeMetadata: string | undefined
-  /** Uploads that were just made: what `stat` would say about them is known. */
+  /** Uploads that were just created, so that their `stat` is known. */
   readonly #empty = new WeakSet<Upload>()
 
   constructor(options: FileStoreOptions) {
@@ -96,7 +101,10 @@ export class FileStore
     this.#mtimeMetadata = checked.mtimeMetadata
   }
 
-  /** Fills the slots for data, verified chunks, termination, concatenation and downloads. With `mtimeMetadata`, Finisher too. */
+  /**
+   * Fills the slots for data, verified chunks, termination, concatenation and downloads, and with
+   * `mtimeMetadata` the Finisher slot.
+   */
   useIn(composer: StoreComposer): void {
     composer
       .useDataStore(this)
@@ -130,12 +138,12 @@ export class FileStore
     }, ofCreation)
   }
 
-  /** Takes a few steps and is never called off in between: an answer that is not wanted does no harm. */
+  /** Takes a few steps and ignores the signal: an unwanted result does no harm. */
   stat(upload: Upload, _options: ReadOptions): Promise<FileStat> {
     return this.#use(async () => {
       const path = this.#pathOf(upload)
-      // In this order: the marker is there before the first unverified byte, so it covers whatever was counted.
-      const size = await this.#sizeOf(path)
+      // In this order, because the marker exists before the first unverified byte.
+      const size = await storedSize(path, this.#directory)
       const verified = await VerifiedMarker.read(markerPath(path), this.#directory)
       return {
         offset: Math.min(size, verified ?? size),
@@ -177,11 +185,11 @@ export class FileStore
       await rm(scratchPath(path), { force: true, recursive: true })
       mustHold(options)
       await rm(path, { force: true })
-      // Last: as long as there is data, the marker says what counts.
+      // Last, because the marker limits which bytes count as long as there is data.
       mustHold(options)
       await rm(markerPath(path), { force: true })
       await unlessMissing(this.#directory.syncFolder(dirname(path)))
-      // Otherwise nothing was removed: the data may be back when the directory is.
+      // Without the directory nothing was removed, and the data may come back with it.
       await this.#directory.confirm()
     })
   }
@@ -233,7 +241,10 @@ export class FileStore
     })
   }
 
-  /** `from` as this store returned it; found out again when the caller only knows the offset. */
+  /**
+   * Returns `from` as this store returned it, or reads it again when the caller knows only the
+   * offset.
+   */
   async #find(upload: Upload, from: Stat, options: ReadOptions): Promise<FileStat> {
     if (isFileStat(from)) return from
     const isEmpty = this.#empty.delete(upload) && from.offset === 0
@@ -255,35 +266,11 @@ export class FileStore
   #pathOf({ storage }: Upload): string {
     return `${this.#directory.path}/${checkPlace(storage.at.path)}`
   }
-
-  async #sizeOf(path: string): Promise<number> {
-    if (!this.#directory.onDisk) {
-      const found = await this.#directory.disk.lstat(path)
-      if (found === undefined) {
-        await this.#directory.confirm()
-        throw new TusError('ERR_DATA_MISSING')
-      }
-      mustBeFile(found)
-      return found.size
-    }
-    const file = await this.#directory.disk.open(path, forReading)
-    try {
-      const found = await file.stat()
-      mustBeFile(found)
-      // A writer beside may not have waited for the disk yet, and what is answered must last.
-      await this.#directory.sync(file)
-      // A creation that was cut off may have left the name. Nothing is appended before somebody has waited for it.
-      if (found.size === 0) await this.#directory.syncName(path)
-      return found.size
-    } finally {
-      await file.close()
-    }
-  }
 }
 
 const ofRecorded = { ENOENT: 'ERR_DATA_MISSING' } as const
 
-/** The place of a new upload may be a bad choice. Later on the same reports say nothing about the data. */
+/** For a new upload, these errors mean a bad place. Later, they say nothing about the data. */
 const ofCreation = {
   ...ofRecorded,
   EEXIST: 'ERR_DATA_EXISTS',
@@ -291,10 +278,3 @@ const ofCreation = {
 } as const
 
 const forReading = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
-
-/** Something else in the place of the data says nothing about the data. */
-function mustBeFile(found: Stats): void {
-  if (found.isFile()) return
-  const cause = new Error('in the place of the data is something that is not a file')
-  throw new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
-}

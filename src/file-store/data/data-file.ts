@@ -9,11 +9,11 @@ import { joinPieces, moveOver, mustHold, withScratch } from './replacement.js'
 import { markerPath, VerifiedMarker } from './verified-marker.js'
 import { writeFully } from '../disk/write-fully.js'
 
-/** What was found out about a data file and its marker. */
+/** The state of a data file and its marker. */
 export interface FileStat extends Stat {
-  /** Bytes in the file; more than `offset` when it ends in bytes that were never verified. */
+  /** Bytes in the file. More than `offset` when it ends in unverified bytes. */
   readonly size: number
-  /** Whether there is a marker. */
+  /** Whether the file has a marker. */
   readonly marked: boolean
 }
 
@@ -27,7 +27,7 @@ export interface OpenOptions {
   readonly from: FileStat
   readonly directory: Directory
   readonly write: WriteOptions
-  /** Whether what is written does not count before the marker has been moved. */
+  /** Whether written bytes count only after the marker has moved. */
   readonly unverified: boolean
 }
 
@@ -46,7 +46,7 @@ export class DataFile {
     this.end = options.from.offset
   }
 
-  /** Opens the data and makes it end at the offset, with the marker there. */
+  /** Opens the data and truncates it to the offset, with the marker there. */
   static async open(options: OpenOptions): Promise<DataFile> {
     const { path, from, directory, write, unverified } = options
     mustHold(write)
@@ -58,8 +58,8 @@ export class DataFile {
     const file = await directory.disk.open(path, flags)
     try {
       mustHold(write)
-      // Bytes beyond the offset are never verified ones: without a marker, the offset is the size. The cut comes
-      // before the marker moves, and readers see the smaller of the two.
+      // Bytes beyond the offset were never verified: without a marker, the offset is the size. The
+      // file is cut before the marker moves, and readers see the smaller of the two.
       if (from.size > from.offset) await file.truncate(from.offset)
       if (!from.marked && !unverified) return new DataFile(file, undefined, options)
       const marker = await VerifiedMarker.open(markerPath(path), directory)
@@ -77,35 +77,35 @@ export class DataFile {
     }
   }
 
-  /** Writes a batch behind what is there. */
+  /** Writes a batch at the end. */
   async write(batch: readonly Buffer[]): Promise<void> {
     mustHold(this.#options.write)
     this.end += await writeFully(this.#file, batch, this.end)
   }
 
-  /** Makes what has been written count. */
+  /** Makes the written bytes count. */
   async commit(): Promise<void> {
     await this.#options.directory.sync(this.#file)
     await this.#move()
     await this.#mustBeThere()
-    // What a holder wrote just when it lost the lock may have gone to a file that is no longer there.
+    // A write at the moment the lock was lost may have gone to a file that is no longer there.
     mustHold(this.#options.write)
   }
 
   /**
-   * A file that was removed or replaced can still be written to, but nobody finds what goes there. One that was moved has a
-   * name still: what was moved is kept, and so is what comes to it.
+   * Throws when the file has been removed or replaced: it can still be written to, but the bytes
+   * are lost. A file that was moved still has a name, and keeps its bytes and the new ones.
    */
   async #mustBeThere(): Promise<void> {
     const { directory, write } = this.#options
     if ((await this.#file.stat()).nlink > 0) return
-    // The next holder may have put a copy in its place.
+    // The next holder may have replaced it with a copy.
     mustHold(write)
     await directory.confirm()
     throw new TusError('ERR_DATA_MISSING')
   }
 
-  /** Removes what has been written since the last commit. */
+  /** Removes the bytes written since the last commit. */
   async discard(): Promise<void> {
     mustHold(this.#options.write)
     await this.#file.truncate(this.#options.from.offset)
@@ -139,7 +139,7 @@ export class DataFile {
 }
 
 /**
- * Puts copies in the place of data and marker, so that a previous holder, which may still have them open, writes to
+ * Replaces data and marker with copies. A previous holder that still has them open then writes to
  * files that are no longer there.
  */
 async function detach({ path, from, directory, write }: OpenOptions): Promise<void> {

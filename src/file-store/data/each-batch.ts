@@ -1,8 +1,8 @@
 import type { UploadBody } from '../../capabilities/upload-body.js'
 
 /**
- * Gives each batch of a body to `take`, one after the other. Rejects with `signal.reason` when the signal aborts while
- * none comes.
+ * Passes each batch of a body to `take`, one after another. Rejects with `signal.reason` when the
+ * signal aborts while it waits for a batch.
  */
 export async function eachBatch(
   body: UploadBody,
@@ -12,7 +12,8 @@ export async function eachBatch(
   const iterator = body[Symbol.asyncIterator]()
   let giveUp: ((reason: unknown) => void) | undefined
   const onAbort = () => giveUp?.(signal.reason)
-  // Once, not for each wait; `Promise.race` would leave something behind on the signal's promise each time.
+  // One listener for all waits: `Promise.race` would leave a reaction on the signal's promise each
+  // time.
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     for (;;) {
@@ -26,7 +27,7 @@ export async function eachBatch(
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
-    // Not awaited: a body that is waiting for its client would hold it up.
+    // Not awaited, because a body that waits for its client would block here.
     void iterator.return?.()
   }
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { OpenFile } from '../disk/disk.js'
 
-/** Each piece is twice as large as the one before, so a client that reads little costs little memory. */
+/** Pieces double in size, so that a client that reads little uses little memory. */
 const firstPiece = 65_536
 const largestPiece = 1_048_576
 
@@ -14,7 +14,7 @@ export function streamFile(file: OpenFile, start: number, end: number): Readable
   async function nextPiece(): Promise<Buffer | null> {
     const length = Math.min(size, end - position)
     if (length <= 0) return null
-    // Not of Node's pool, which a small piece would keep from being reused.
+    // Not from Node's pool, because a small piece would keep the pool from being reused.
     const buffer = Buffer.allocUnsafeSlow(length)
     const count = await file.read(buffer, 0, length, position)
     position += count

@@ -6,13 +6,16 @@ import type { Upload } from '../../upload.js'
 import type { Directory } from '../disk/directory.js'
 import { mustHold } from './replacement.js'
 
-/** A date alone is one in UTC; a time without its zone would be one in the server's. */
+/**
+ * A date alone is in UTC. A time without a zone would be in the server's zone, so it is not
+ * allowed.
+ */
 const isoDate = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
 
-/** More than any file system can keep, and less than `Date` cannot. */
+/** More than any file system can keep, and within the range of `Date`. */
 const milliseconds = /^-?\d{1,15}$/
 
-/** Gives finished files the modification time that the metadata of their uploads names. */
+/** Sets the modification time of finished files to the one in the metadata of their uploads. */
 export class MtimeFinisher implements Finisher {
   readonly #key: string
   readonly #directory: Directory
@@ -34,7 +37,8 @@ export class MtimeFinisher implements Finisher {
         const file = await this.#directory.disk.open(this.#pathOf(upload), flags)
         try {
           mustHold(options)
-          // Some file systems keep no such time, or not for files of other owners. That is no reason to fail an upload.
+          // Some file systems cannot set this time, or only for the owner. The upload succeeds
+          // anyway.
           await file.setMtime(mtime).catch(() => {})
           if (this.#directory.onDisk) await file.sync()
         } finally {
@@ -46,7 +50,7 @@ export class MtimeFinisher implements Finisher {
   }
 }
 
-/** The time in milliseconds since 1970 or an ISO 8601 date; `undefined` when the text is neither. */
+/** Parses milliseconds since 1970 or an ISO 8601 date. Returns `undefined` for other text. */
 function parseMtime(text = ''): Date | undefined {
   if (milliseconds.test(text)) return new Date(Number(text))
   const date = new Date(isoDate.test(text) ? text : NaN)

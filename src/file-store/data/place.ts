@@ -6,10 +6,13 @@ import type { UnplacedUpload } from '../../upload.js'
 /** Chooses the path of an upload's data, relative to the directory. */
 export type LocatePath = (upload: UnplacedUpload) => string
 
-/** Longest file name that leaves room for the names of side files (255 bytes on the usual file systems). */
+/**
+ * The longest name that leaves space for the suffixes of side files (255 bytes in most file
+ * systems).
+ */
 const longestName = 240
 
-/** The function behind a `locate` option. Throws a `TypeError` for a template that cannot work. */
+/** Returns the function for a `locate` option. Throws a `TypeError` for an invalid template. */
 export function pathLocator(locate: string | LocatePath = '{id}'): LocatePath {
   if (typeof locate === 'function') return locate
   if (locate === '{id}') return ({ id }) => id
@@ -29,8 +32,9 @@ export function pathLocator(locate: string | LocatePath = '{id}'): LocatePath {
 }
 
 /**
- * Returns `path` when it lies inside the directory. No part of it may begin with a dot: that rules out `..`, and
- * leaves such names to the side files and records that lie beside the data. Throws `ERR_INVALID_PLACE`.
+ * Returns `path` if it is inside the directory, and otherwise throws `ERR_INVALID_PLACE`. No part
+ * can begin with a dot: this excludes `..` and reserves such names for the side files and records
+ * next to the data.
  */
 export function checkPlace(path: unknown): string {
   if (typeof path === 'string' && !path.includes('\0') && !path.includes('\\')) {

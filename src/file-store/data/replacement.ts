@@ -16,20 +16,20 @@ export interface Piece {
   readonly length: number
 }
 
-/** Throws when the storage does not belong to the caller any more. Stands before every change. */
+/** Throws when the caller has lost the lock. Called before every change. */
 export function mustHold({ signal, fence }: WriteOptions): void {
   signal.throwIfAborted()
   if (!fence.held()) throw new TusError('ERR_LOCK_LOST')
 }
 
-/** The folder beside the data at `path` in which its replacements are made. */
+/** Returns the folder next to the data at `path` in which its replacement is made. */
 export function scratchPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.tmp`)
 }
 
 /**
- * Runs `work` with the path of a file that does not exist, in a folder of its own beside `path`. What an earlier
- * holder left there is removed first, so that a rename which it has yet to make fails.
+ * Runs `work` with the path of a new file, in a separate folder next to `path`. The files that an
+ * earlier holder left there are removed first, so that its pending rename fails.
  */
 export async function withScratch(
   path: string,
@@ -45,14 +45,14 @@ export async function withScratch(
   try {
     await work(join(folder, randomUUID()))
   } finally {
-    // When the storage has changed hands, the folder may be the next holder's already.
+    // After the lock is lost, the folder may already belong to the next holder.
     if (!options.signal.aborted && options.fence.held()) {
       await rm(folder, { recursive: true, force: true })
     }
   }
 }
 
-/** Puts a temporary file in the place of `path`, whole or not at all. */
+/** Replaces `path` with a temporary file atomically. */
 export async function moveOver(
   temporary: string,
   path: string,
@@ -64,7 +64,9 @@ export async function moveOver(
   await directory.syncFolder(dirname(path))
 }
 
-/** Makes the file `target` out of `pieces`. The first is cloned where the file system can do that. */
+/**
+ * Creates the file `target` from `pieces`. Clones the first where the file system supports that.
+ */
 export async function joinPieces(
   target: string,
   pieces: readonly Piece[],
@@ -93,7 +95,7 @@ export async function joinPieces(
   }
 }
 
-/** Forced, because a copy by the system cannot be interrupted, and is no faster than blocks. */
+/** Clones only, because a copy by the system cannot be interrupted and is no faster than blocks. */
 async function clone(source: string, target: string): Promise<boolean> {
   try {
     await copyFile(source, target, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL)
@@ -103,14 +105,14 @@ async function clone(source: string, target: string): Promise<boolean> {
   }
 }
 
-/** A clone has all of the source, which may end in bytes that never counted. */
+/** Truncates a clone: the source may end in bytes that never counted. */
 async function cut(file: OpenFile, length: number): Promise<void> {
   const { size } = await file.stat()
   if (size < length) throw new TusError('ERR_DATA_MISSING')
   if (size > length) await file.truncate(length)
 }
 
-/** Copies the first `length` bytes. While one block is written, the next is read. */
+/** Copies the first `length` bytes. Reads the next block while one is written. */
 async function copy(
   source: OpenFile,
   length: number,
@@ -130,7 +132,7 @@ async function copy(
   for (let done = 0; done < length; [used, free] = [free, used]) {
     mustHold(options)
     const next = done + filled.length
-    // Both to their end: under a write that is under way, the descriptor must not be closed and get another file.
+    // Wait for both even if one fails: a descriptor closed during a write could be reused.
     const [written, ahead] = await Promise.allSettled([
       writeFully(target, [filled], position + done),
       read(free, next),

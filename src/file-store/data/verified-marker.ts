@@ -8,18 +8,18 @@ import type { OpenFile } from '../disk/disk.js'
 
 const slotSize = 32
 
-/** Where the marker of the data at `path` lies. */
+/** Returns the path of the marker of the data at `path`. */
 export function markerPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.verified`)
 }
 
 /**
- * The verified offset of an upload, in a file beside its data, which exists from before the first unverified byte
- * until the upload is full.
+ * The verified offset of an upload, in a file next to its data. The file exists from before the
+ * first unverified byte until the upload is full.
  *
- * It has two slots, each a number with its checksum; the larger valid one counts, and a change goes to the other
- * one. So a write that is cut off, or seen half done, leaves the number from before. While no slot is valid, no
- * unverified byte has been written, and the marker counts as absent.
+ * It has two slots, each a number with its checksum. The larger valid one counts, and a change goes
+ * to the other one. So a write that is cut off, or seen half done, leaves the previous number.
+ * While no slot is valid, no unverified byte has been written, and the marker counts as absent.
  */
 export class VerifiedMarker {
   readonly #path: string
@@ -34,7 +34,7 @@ export class VerifiedMarker {
     this.#slots = slots
   }
 
-  /** Opens the marker at `path`, and makes it when there is none. */
+  /** Opens the marker at `path`, and creates it if it is missing. */
   static async open(path: string, directory: Directory): Promise<VerifiedMarker> {
     const file = await directory.createFile(
       path,
@@ -48,16 +48,16 @@ export class VerifiedMarker {
     }
   }
 
-  /** What the marker at `path` says, or `undefined` when there is none. */
+  /** Returns the offset in the marker at `path`, or `undefined` if it is missing. */
   static async read(path: string, directory: Directory): Promise<number | undefined> {
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
-    // Usually there is none, and an open that fails is dearer than a look.
+    // Usually it is missing, and a failing open costs more than `lstat`.
     if ((await directory.disk.lstat(path)) === undefined) return undefined
     const file = await unlessMissing(directory.disk.open(path, flags))
     if (file === undefined) return undefined
     try {
       const offset = Math.max(...(await readSlots(file)))
-      // A writer beside may not have waited for the disk yet, and what is answered must last.
+      // A concurrent writer may not have waited for the disk yet, and a reported offset must last.
       await directory.sync(file)
       return offset < 0 ? undefined : offset
     } finally {
@@ -72,11 +72,11 @@ export class VerifiedMarker {
 
   /** Moves the marker. Resolves once that is stored. */
   async set(offset: number): Promise<void> {
-    // First, so that a marker that counts has a name that lasts.
+    // First, so that the name of a marker that counts is on the disk.
     if (this.offset < 0) await this.#directory.syncFolder(dirname(this.#path))
     const other = this.#slots[0]! <= this.#slots[1]! ? 0 : 1
     await this.#write(other, offset)
-    // Moved back: the larger number has to go as well.
+    // The marker moved back, so the larger number has to go as well.
     if (this.offset !== offset) await this.#write(1 - other, offset)
     await this.#directory.sync(this.#file)
   }

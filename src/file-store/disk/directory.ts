@@ -5,36 +5,50 @@ import { must } from '../../check-options.js'
 import { errorCode, isMissing, diskError, type Meanings } from './disk-error.js'
 import { Disk, type OpenFile } from './disk.js'
 
-/** What everything that keeps files is told about the file system. */
+/** Options that all stores and lockers on the file system share. */
 export interface DirectoryOptions {
   /**
-   * Where the files live. Relative to the working directory at construction; made at first use when missing, with the
-   * file `.tuskit` in it, by which it is recognised from then on. While that file is not there (the disk is not mounted,
-   * the directory was renamed) every operation rejects with `ERR_STORAGE_UNAVAILABLE` and makes nothing.
+   * The directory of the files, relative to the working directory at construction. If it is
+   * missing, it is created at the first use, with a file `.tuskit` that identifies it. While that
+   * file is not there (the disk is not mounted, the directory was renamed), every operation rejects
+   * with `ERR_STORAGE_UNAVAILABLE` and creates nothing.
    */
   readonly directory: string
   /**
-   * Whether the directory must be there already, with the file `.tuskit` in it. Default `false`: at the first use after
-   * the start of a process it is made.
+   * Whether the directory must already exist, with the file `.tuskit` in it. With `false`, it is
+   * created at the first use after the start of a process.
    *
-   * Say `true` for a directory on a disk that has to be mounted: a server that starts before the disk would make
-   * another directory where the disk will be. Make the file once by hand (`touch uploads/.tuskit`), or by a run without
-   * this option.
+   * Set it to `true` for a directory on a disk that has to be mounted: a server that starts before
+   * the disk would create another directory at the mount point. Create the file once by hand
+   * (`touch uploads/.tuskit`), or by a run without this option.
+   *
+   * @default false
    */
   readonly mustExist?: boolean
   /**
-   * When stored means stored. Default `os`.
+   * When bytes count as stored.
    *
-   * - `os`: the operating system has it. Survives a crash of the process, also `kill -9`; a power failure may
-   *   lose what was stored in the last seconds.
-   * - `disk`: the disk has it; every write waits for the medium, and so do every new name in a directory, every
-   *   question for an offset and every record that is read. Chunks and small files came to half of their throughput on a disk
-   *   that takes a quarter of a millisecond for that (docs/performance.md).
+   * - `os`: when the operating system has them. They survive a crash of the process, including
+   *   `kill -9`. A power failure can lose the last seconds.
+   * - `disk`: when the disk has them. Every write waits for the disk, and so does every new name in
+   *   a directory, every request for an offset and every record that is read. On a disk that takes
+   *   a quarter of a millisecond for that, the throughput of chunks and small files was half
+   *   (docs/performance.md).
+   *
+   * @default 'os'
    */
   readonly durability?: 'os' | 'disk'
-  /** Mode of new files, narrowed by the umask of the process. Default `0o666`. */
+  /**
+   * The mode of new files, restricted by the umask of the process.
+   *
+   * @default 0o666
+   */
   readonly filePermissions?: number
-  /** Mode of new directories, narrowed by the umask of the process. Default `0o777`. */
+  /**
+   * The mode of new directories, restricted by the umask of the process.
+   *
+   * @default 0o777
+   */
   readonly directoryPermissions?: number
 }
 
@@ -52,17 +66,18 @@ export const directoryRules = {
   directoryPermissions: bePermissions,
 }
 
-/** Folders that are kept in mind; templates with times make ever new ones. */
+/** The number of folders to remember. Templates with times create new ones all the time. */
 const mostLasting = 1000
 
-/** The name of the file by which a directory is recognised. Neither data nor record nor lock has it. */
+/** The name of the file that identifies a directory. Data, records and locks never have it. */
 const markName = '.tuskit'
 
 /**
- * A directory and the way files are made in it.
+ * A directory, and how files are created in it.
  *
- * It is recognised by a mark, a file: where a disk is not mounted there is a directory, too. The mark is looked for at
- * the first use, and later only when something is missing or has to be made: a file that is found is proof enough.
+ * A file in it, the mark, identifies it, because a directory exists even where a disk is not
+ * mounted. The mark is checked at the first use, and later only when something is missing or has to
+ * be created: a file that is found is proof enough.
  */
 export class Directory {
   readonly path: string
@@ -75,7 +90,7 @@ export class Directory {
   /** Whether stored means stored on the disk. */
   readonly onDisk: boolean
   readonly #directoryPermissions: number
-  /** Folders whose names, and those of the folders that they are in, are on the disk. */
+  /** Folders whose names are on the disk, as are those of their parents. */
   readonly #lasting = new Set<string>()
 
   constructor(options: DirectoryOptions) {
@@ -88,8 +103,8 @@ export class Directory {
   }
 
   /**
-   * Runs an operation on the directory. Failures of the file system become errors with a code: what `meanings` says, or
-   * that the storage is full or unavailable.
+   * Runs an operation on the directory. Failures of the file system become errors with a code: the
+   * one in `meanings`, or one that says that the storage is full or unavailable.
    */
   async use<T>(operation: () => Promise<T>, meanings?: Meanings): Promise<T> {
     try {
@@ -102,8 +117,8 @@ export class Directory {
   }
 
   /**
-   * Throws `ERR_STORAGE_UNAVAILABLE` when the directory is not there. Stands before everything that says that a file is
-   * missing, or makes one.
+   * Throws `ERR_STORAGE_UNAVAILABLE` when the directory is not there. Called before anything that
+   * reports a missing file or creates one.
    */
   async confirm(): Promise<void> {
     if (this.#marked && !(await this.#isMarked())) throw this.#unavailable()
@@ -112,7 +127,8 @@ export class Directory {
   async #recognise(): Promise<void> {
     this.#marked = await this.#isMarked()
     if (!this.#marked && this.#mustExist) throw this.#unavailable()
-    // What is asked for may be possible where nothing can be written, as on a medium that is full or read-only.
+    // The operation may be possible even where nothing can be written, as on a full or read-only
+    // disk.
     if (!this.#marked) this.#marked = await this.#makeMark().then(yes, no)
   }
 
@@ -131,11 +147,11 @@ export class Directory {
   }
 
   #unavailable(): TusError {
-    const cause = new Error(`${this.path} is not there: no file ${markName} is in it`)
+    const cause = new Error(`${this.path} is not there: it has no file ${markName}`)
     return new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
   }
 
-  /** Opens a file with flags that create it. Makes missing parents only then, so that usually none is looked for. */
+  /** Opens a file with flags that create it. Creates missing parents only when that fails. */
   async createFile(path: string, flags: string | number): Promise<OpenFile> {
     try {
       return await this.disk.open(path, flags, this.filePermissions)
@@ -146,7 +162,7 @@ export class Directory {
     return this.disk.open(path, flags, this.filePermissions)
   }
 
-  /** Makes a folder, and those that it is in. */
+  /** Creates a folder and its parents. */
   async createFolder(path: string): Promise<void> {
     await this.confirm()
     const first = await mkdir(path, { recursive: true, mode: this.#directoryPermissions })
@@ -156,15 +172,15 @@ export class Directory {
     }
   }
 
-  /** Makes a folder in one that is there. */
+  /** Creates a folder in an existing one. */
   async createInnerFolder(path: string): Promise<void> {
     await this.confirm()
     await mkdir(path, { mode: this.#directoryPermissions })
   }
 
   /**
-   * Under `disk`: waits until the name of a file is on the disk, and so are those of the folders that it is in: whoever
-   * made them may not have waited for that yet.
+   * With durability `disk`, waits until the name of a file is on the disk, and so are those of its
+   * folders. The process that created them may not have waited for that yet.
    */
   async syncName(path: string): Promise<void> {
     if (!this.onDisk) return
@@ -172,7 +188,7 @@ export class Directory {
     const waiting: string[] = []
     for (let folder = dirname(path); !this.#lasting.has(folder); folder = dirname(folder)) {
       waiting.push(folder)
-      // What is around the directory is not always ours to open.
+      // The parent of the directory cannot always be opened.
       const tolerated = folder === this.path ? ['EACCES'] : []
       await this.syncFolder(dirname(folder)).catch((error: unknown) => {
         if (!tolerated.includes(String(errorCode(error)))) throw error
@@ -183,7 +199,7 @@ export class Directory {
     for (const folder of waiting) this.#lasting.add(folder)
   }
 
-  /** Under `disk`: waits until the names in a folder are on the disk. */
+  /** With durability `disk`, waits until the names in a folder are on the disk. */
   async syncFolder(path: string): Promise<void> {
     if (!this.onDisk) return
     const folder = await this.disk.open(path, 'r')
@@ -194,7 +210,7 @@ export class Directory {
     }
   }
 
-  /** Under `disk`: waits until the content of a file is on the disk. */
+  /** With durability `disk`, waits until the content of a file is on the disk. */
   async sync(file: OpenFile): Promise<void> {
     if (this.onDisk) await file.datasync()
   }

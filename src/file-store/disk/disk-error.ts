@@ -3,12 +3,12 @@ import type { ErrorCode } from '../../errors.js'
 
 const full = ['ENOSPC', 'EDQUOT', 'EFBIG']
 
-/** The `code` of a system error, if it has one. */
+/** Returns the `code` of a system error, if it has one. */
 export function errorCode(error: unknown): unknown {
   return (error as { code?: unknown } | undefined)?.code
 }
 
-/** Whether the system reports that there is no room. */
+/** Returns whether the system reports that there is no space. */
 export function isFull(error: unknown): boolean {
   return full.includes(String(errorCode(error)))
 }
@@ -18,7 +18,7 @@ export function isMissing(error: unknown): boolean {
   return errorCode(error) === 'ENOENT'
 }
 
-/** The result of `work`, or `undefined` when the file is missing. */
+/** Returns the result of `work`, or `undefined` when the file is missing. */
 export async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work
@@ -28,13 +28,13 @@ export async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined>
   }
 }
 
-/** What codes of the system mean to an operation. */
+/** The error codes for system errors in an operation. */
 export type Meanings = Readonly<Record<string, ErrorCode>>
 
 /**
- * The error that callers see for a failure of the file system: what `meanings` says, `ERR_STORAGE_FULL` for `ENOSPC`,
- * `EDQUOT` and `EFBIG`, and `ERR_STORAGE_UNAVAILABLE` for everything else that the system reports. Other errors, such as
- * those of a program, stay as they are.
+ * Returns the error that callers see for a failure of the file system: the one in `meanings`,
+ * `ERR_STORAGE_FULL` for `ENOSPC`, `EDQUOT` and `EFBIG`, and `ERR_STORAGE_UNAVAILABLE` for every
+ * other system error. Other errors, such as programming mistakes, stay unchanged.
  */
 export function diskError(cause: unknown, meanings: Meanings = {}): unknown {
   if (!isSystemError(cause)) return cause
@@ -42,7 +42,7 @@ export function diskError(cause: unknown, meanings: Meanings = {}): unknown {
   return new TusError(meanings[cause.code] ?? otherwise, { cause })
 }
 
-/** Node adds the number to whatever comes from the system, and to nothing else. */
+/** Node sets `errno` on system errors only. */
 function isSystemError(error: unknown): error is { readonly code: string } {
   const { code, errno } = (error ?? {}) as { code?: unknown; errno?: unknown }
   return typeof code === 'string' && typeof errno === 'number'

@@ -2,49 +2,52 @@ import fs, { type Stats } from 'node:fs'
 import { promisify } from 'node:util'
 import { unlessMissing } from './disk-error.js'
 
-/** A step that takes longer than this is a slow one. Milliseconds, as all times here. */
+/** A step that takes longer than this is slow. All times here are in milliseconds. */
 const slow = 1
-/** For so long slow steps may hold up the event loop in each period; one that does longer makes the period longer. */
+/**
+ * How long slow steps can block the event loop in each period. A longer block extends the period.
+ */
 const patience = 50
 const period = 1_000
 
-/** So much is copied faster than it is handed to the thread pool. */
+/** Copying up to this many bytes is faster than passing them to the thread pool. */
 const fewBytes = 8_192
 
-/** A step, taken in the event loop or in the thread pool. */
+/** A step that runs in the event loop or in the thread pool. */
 export interface Step<Args extends readonly unknown[], Result> {
   now(...args: Args): Result
   later(...args: Args): Promise<Result>
 }
 
 /**
- * A file system, asked for small things: a name, a size, a few bytes.
+ * Small steps on a file system: a name, a size, a few bytes.
  *
- * On a local disk such a step takes microseconds, and to hand it to the thread pool costs ten times as much as the
- * step. So it is taken in the event loop. A medium that makes the loop wait (a network, a disk at its limit) is asked
- * through the thread pool instead, until the period is over. A step that never ends holds up the loop for ever.
+ * On a local disk such a step takes microseconds, and the thread pool costs ten times as much. So
+ * steps run in the event loop. When the disk makes the loop wait (a network, a disk at its limit),
+ * they run in the thread pool until the period is over. A step that never ends blocks the loop
+ * forever.
  */
 export class Disk {
-  /** When the period is over. */
+  /** The end of the period. */
   #until = -Infinity
-  /** How long slow steps have held up the loop in it. */
+  /** How long slow steps have blocked the loop in it. */
   #waited = 0
 
   async open(path: string, flags: string | number, mode?: number): Promise<OpenFile> {
     return new OpenFile(this, await this.take(opening, path, flags, mode))
   }
 
-  /** What is there; `undefined` if nothing is. */
+  /** Returns the state of a file, or `undefined` if it is missing. */
   stat(path: string): Promise<Stats | undefined> {
     return this.take(looking, path)
   }
 
-  /** As {@link Disk.stat}, but a link is seen as a link. */
+  /** Like {@link Disk.stat}, but does not follow links. */
   lstat(path: string): Promise<Stats | undefined> {
     return this.take(lookingAtLinks, path)
   }
 
-  /** Takes a step: in the event loop, unless the medium has made it wait for too long. */
+  /** Runs a step in the event loop, unless the disk has blocked it for too long. */
   async take<Args extends readonly unknown[], Result>(
     step: Step<Args, Result>,
     ...args: Args
@@ -76,19 +79,21 @@ export class OpenFile {
     this.fd = fd
   }
 
-  /** Reads `length` bytes at most to `offset` of the buffer, and says how many came. */
+  /** Reads up to `length` bytes to `offset` of the buffer. Returns how many it read. */
   async read(buffer: Buffer, offset: number, length: number, position: number): Promise<number> {
     const args = [this.fd, buffer, offset, length, position] as const
     return length > fewBytes ? reading.later(...args) : this.#disk.take(reading, ...args)
   }
 
-  /** Writes, and says how many bytes were taken. `null`: where a file that is open for appending ends. */
+  /**
+   * Writes bytes and returns how many were written. `null` is the end of a file open for appending.
+   */
   async write(bytes: Buffer, position: number | null): Promise<number> {
     const args = [this.fd, bytes, position] as const
     return bytes.length > fewBytes ? writing.later(...args) : this.#disk.take(writing, ...args)
   }
 
-  /** Writes buffers one behind the other, and says how many bytes were taken. */
+  /** Writes buffers one after another and returns how many bytes were written. */
   async writev(buffers: readonly Buffer[], position: number): Promise<number> {
     if (buffers.length === 1) return this.write(buffers[0]!, position)
     return (await writev(this.fd, buffers, position)).bytesWritten
@@ -135,7 +140,7 @@ const notThrowing = { throwIfNoEntry: false } as const
 const looking: Step<[path: string], Stats | undefined> = {
   now(path) {
     const found = fs.statSync(path, notThrowing)
-    // Some versions of Node take whatever keeps `stat` from looking for nothing; `lstat` does not.
+    // In some versions of Node, `stat` reports other failures as a missing file. `lstat` does not.
     if (found === undefined) fs.lstatSync(path, notThrowing)
     return found
   },

@@ -1,10 +1,10 @@
-/** The one thing that is needed of an open file. */
+/** The part of an open file that is needed here. */
 interface Writable {
-  /** Says how many bytes were taken. */
+  /** Returns how many bytes were written. */
   writev(buffers: readonly Buffer[], position: number): Promise<number>
 }
 
-/** Writes all of `buffers` at `position`, and returns how many bytes that were. */
+/** Writes all of `buffers` at `position`. Returns their size. */
 export async function writeFully(
   file: Writable,
   buffers: readonly Buffer[],
@@ -17,7 +17,7 @@ export async function writeFully(
   return size
 }
 
-/** What follows the first `skipped` bytes. */
+/** Returns the rest after the first `skipped` bytes. */
 function after(buffers: readonly Buffer[], skipped: number): readonly Buffer[] {
   let start = -skipped
   const rest = buffers.map((buffer) => {

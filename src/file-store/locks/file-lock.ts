@@ -4,13 +4,14 @@ import { requesterOf, highest, type LockDirectory } from './lock-directory.js'
 import { isMissing } from '../disk/disk-error.js'
 import { watchDirectory } from './watch-directory.js'
 
-/** How often the holder shows that it lives, and others look whether it does, as a part of the lease. */
+/** The interval of heartbeats, and of checks for them, as a fraction of the lease. */
 export const beatsAfter = 0.3
-// The holder gives up before anybody may judge that it is dead; between two heartbeats, so that the next one
-// tells. The rest of the lease is for clocks that do not run at the same speed.
+// The holder treats the lock as lost at 85 % of the lease, before others may declare it dead. 0.85
+// lies between two heartbeats, so that the next one notices. The rest allows for clocks of
+// different speed.
 const givesUpAfter = 0.85
 
-/** What a {@link FileLock} is made of. */
+/** The parts of a {@link FileLock}. */
 export interface FileLockOptions {
   readonly directory: LockDirectory
   readonly token: number
@@ -23,7 +24,7 @@ export interface FileLockOptions {
   readonly onRelease: () => Promise<void>
 }
 
-/** A lock that is held by a file, which shows others that the holder lives. */
+/** A lock held by a file, whose heartbeats show others that the holder is alive. */
 export class FileLock implements Lock {
   readonly token: number
   #forced: boolean
@@ -34,7 +35,7 @@ export class FileLock implements Lock {
   #renewed: number
   #beats = 0
   #beating: Promise<void> | undefined
-  #answered: ReadonlySet<string> = new Set()
+  #handled: ReadonlySet<string> = new Set()
   #released: Promise<void> | undefined
 
   constructor(options: FileLockOptions) {
@@ -45,10 +46,10 @@ export class FileLock implements Lock {
     this.#renewed = since
     this.#timer = setInterval(() => this.#tick(), lease * beatsAfter).unref()
     this.#unwatch = watchDirectory(directory.path, false, (name) => {
-      if (name === null || requesterOf(name, token) !== undefined) void this.#answerRequests()
+      if (name === null || requesterOf(name, token) !== undefined) void this.#respondToRequests()
     })
-    // Requests that came before the watch began; not before the holder has seen its lock.
-    setImmediate(() => void this.#answerRequests())
+    // Handles requests from before the watch began, but not before the holder has its lock.
+    setImmediate(() => void this.#respondToRequests())
   }
 
   get lost(): AbortSignal {
@@ -80,7 +81,8 @@ export class FileLock implements Lock {
     this.#stop()
     await this.#beating
     const { directory, onRelease } = this.#options
-    // A lock that was lost stays unreleased: the next holder is told. If writing fails, the lease runs out.
+    // A lost lock stays unreleased, so that the next holder knows. If writing fails, the lease
+    // expires.
     const end = this.#forced ? 'abandoned' : 'released'
     if (held) await directory.end(this.token, end).catch(() => {})
     await onRelease()
@@ -98,31 +100,31 @@ export class FileLock implements Lock {
       await directory.write(this.token, String(++this.#beats))
       const names = await directory.list()
       if (this.#released) return
-      // Too late counts as never: somebody may have judged already.
+      // A late heartbeat does not count: another process may have taken the lock over.
       if (highest(names) !== this.token || !this.held()) return this.#lose()
       this.#renewed = began
-      this.#answer(names)
+      this.#respond(names)
     } catch (error) {
       if (isMissing(error)) this.#lose()
-      // Any other failure may pass; if it does not, the lease runs out.
+      // Any other failure may be temporary. If it is not, the lease expires.
     }
   }
 
-  async #answerRequests(): Promise<void> {
+  async #respondToRequests(): Promise<void> {
     const names = await this.#options.directory.list().catch(() => [])
-    this.#answer(names)
+    this.#respond(names)
   }
 
-  #answer(names: readonly string[]): void {
+  #respond(names: readonly string[]): void {
     if (!this.held()) return
     const { directory, requestRelease } = this.#options
-    const answered = this.#answered
-    this.#answered = new Set(names)
+    const handled = this.#handled
+    this.#handled = new Set(names)
     for (const name of names) {
       const requester = requesterOf(name, this.token)
-      if (requester === undefined || answered.has(name)) continue
+      if (requester === undefined || handled.has(name)) continue
       const decline = (yields: boolean) => {
-        // A reader whose request is gone knows that it was declined.
+        // A missing request shows the reader that it was declined.
         if (!yields && requester === 'reader') directory.remove([name]).catch(() => {})
       }
       void Promise.resolve(requestRelease(requester)).then(decline)

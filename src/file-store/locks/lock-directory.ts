@@ -6,25 +6,27 @@ import type { Directory } from '../disk/directory.js'
 import { errorCode, isMissing, unlessMissing } from '../disk/disk-error.js'
 import type { Step } from '../disk/disk.js'
 
-/** How an acquisition ended. `abandoned`: free, but an earlier holder never released the lock. */
+/**
+ * How an acquisition ended. `abandoned` means free, but an earlier holder never released the lock.
+ */
 export type LockEnd = 'released' | 'abandoned'
 
-/** What one look at a lock showed. */
+/** A snapshot of a lock. */
 export interface LockView {
-  /** The number of the last acquisition; 0 when there is none. */
+  /** The number of the last acquisition, or 0 before the first. */
   readonly number: number
-  /** How that acquisition ended; absent while it lasts. */
+  /** How that acquisition ended. Absent while it lasts. */
   readonly end?: LockEnd
-  /** The last heartbeat, as it stands in the file. */
+  /** The last heartbeat in the file. */
   readonly beat: string
   /** The names of all files. */
   readonly names: readonly string[]
 }
 
 /**
- * The files of one lock. Each acquisition makes a file named by the next number; its content is a count of
- * heartbeats, and in the end `released`. On a full disk its name says that instead (`7.released`). The requests to the
- * holder of that number are files next to it.
+ * The files of one lock. Each acquisition creates a file named by the next number. It contains a
+ * count of heartbeats, and finally `released`. On a full disk its name says so instead
+ * (`7.released`). Requests to the holder of that number are files next to it.
  */
 export class LockDirectory {
   readonly path: string
@@ -48,14 +50,14 @@ export class LockDirectory {
       if (end !== undefined) return { number, end, beat: '', names }
       const reads = this.#directory.disk.take(reading, this.#fileOf(number))
       const beat = await unlessMissing(reads)
-      // Missing: removed since the directory was read, because a later number exists or the lock is unused.
+      // It was removed since the directory was read: a later number exists, or the lock is unused.
       if (beat === undefined) continue
       const view = { number, beat, names }
       return beat === 'released' || beat === 'abandoned' ? { ...view, end: beat } : view
     }
   }
 
-  /** Makes the file of an acquisition. Returns whether it was not there before. */
+  /** Creates the file of an acquisition. Returns whether it is new. */
   async create(number: number): Promise<boolean> {
     for (;;) {
       try {
@@ -71,13 +73,13 @@ export class LockDirectory {
 
   /** Changes the file of an acquisition. Rejects with `ENOENT` when it has been removed. */
   async write(number: number, content: string): Promise<void> {
-    // Overwritten in place: no content is shorter than the one before it, and closing makes it visible to others.
+    // Overwritten in place: content never gets shorter, and closing makes it visible to others.
     await this.#write(this.#fileOf(number), content, 'r+')
   }
 
   /**
-   * Says how an acquisition ended: in its file, or by a name beside it where the file cannot be written. On a medium that
-   * is full there is no room for a word, but for a name.
+   * Records how an acquisition ended: in its file, or in its name where the file cannot be written.
+   * A full disk has no space for content, but can rename a file.
    */
   async end(number: number, end: LockEnd): Promise<void> {
     try {
@@ -90,13 +92,13 @@ export class LockDirectory {
 
   /** Leaves a request for the holder of `number` and returns its name. */
   async ask(number: number, requester: LockRequester, sender: string): Promise<string> {
-    // Writers share a request: one answer serves them all.
+    // Writers share a request, because one response serves them all.
     const name = requester === 'writer' ? `${number}.writer` : `${number}.reader.${sender}`
     await unlessMissing(this.#write(`${this.path}/${name}`, '', 'w'))
     return name
   }
 
-  /** Removes files, absent ones included. */
+  /** Removes files. Missing files are no error. */
   async remove(names: readonly string[]): Promise<void> {
     const { disk } = this.#directory
     const remove = (name: string) => disk.take(removing, `${this.path}/${name}`)
@@ -104,7 +106,7 @@ export class LockDirectory {
   }
 
   async #make(): Promise<void> {
-    // Not recursive at once: that fails when the directory is removed meanwhile, as unused ones are.
+    // Not recursive at first: that fails when the directory, being unused, is removed meanwhile.
     try {
       await this.#directory.createInnerFolder(this.path)
     } catch (error) {
@@ -128,7 +130,7 @@ export class LockDirectory {
   }
 }
 
-/** The names in a folder; none when it is missing. */
+/** Returns the names in a folder, or an empty array if it is missing. */
 export async function listFolder(path: string, directory: Directory): Promise<readonly string[]> {
   const names = await unlessMissing(directory.disk.take(listing, path))
   if (names === undefined) await directory.confirm()
@@ -152,18 +154,18 @@ const writing: Step<[path: string, content: string, how: { flag: string; mode: n
 
 const removing: Step<[path: string], void> = { now: fs.unlinkSync, later: unlink }
 
-/** The highest number of an acquisition among the names, or 0. */
+/** Returns the highest number of an acquisition among the names, or 0. */
 export function highest(names: readonly string[]): number {
   const numbered = names.filter((name) => /^\d+(\.(released|abandoned))?$/.test(name))
   return numbered.reduce((most, name) => Math.max(most, Number.parseInt(name, 10)), 0)
 }
 
-/** How an acquisition ended, if a name says so. */
+/** Returns how an acquisition ended, if a name says so. */
 export function endIn(names: readonly string[], number: number): LockEnd | undefined {
   return (['abandoned', 'released'] as const).find((end) => names.includes(`${number}.${end}`))
 }
 
-/** Who sent the request of this name, or `undefined` when it is none for the holder of `number`. */
+/** Returns the requester if this name is a request to the holder of `number`. */
 export function requesterOf(name: string, number: number): LockRequester | undefined {
   const [of, requester] = name.split('.')
   return of === String(number) && (requester === 'writer' || requester === 'reader')

@@ -5,9 +5,9 @@ import { highest, listFolder } from './lock-directory.js'
 import { isFull, unlessMissing } from '../disk/disk-error.js'
 
 /**
- * The number above which all new acquisitions begin. It is raised before the files of unused locks are removed,
- * and stands for all of them, so that no number is ever given twice. It is the highest of the names in a
- * directory: so it can be raised by several processes at once and never falls.
+ * The number above which all new acquisitions begin. It is raised before the files of unused locks
+ * are removed and replaces them, so that no number is given twice. It is the highest of the names
+ * in a directory, so several processes can raise it at once and it never falls.
  */
 export class LockFloor {
   readonly #path: string
@@ -38,7 +38,7 @@ export class LockFloor {
     } catch (error) {
       const before = await this.read()
       if (!isFull(error) || before === 0) throw error
-      // Where there is no room for a file there is room for a name.
+      // A full disk has no space for a file, but can rename one.
       if (before < number) await rename(join(this.#path, String(before)), path)
     }
   }

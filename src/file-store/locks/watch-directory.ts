@@ -2,8 +2,8 @@ import { watch } from 'node:fs'
 import { untilAborted } from '../../memory-store/until-aborted.js'
 
 /**
- * Calls `onChange` when something changes in a directory, where the platform can tell; elsewhere never. Returns
- * how to stop. Unless `persistent`, it does not keep the process alive.
+ * Calls `onChange` when something changes in a directory, on platforms that report it. Returns a
+ * function that stops watching. Unless `persistent`, it does not keep the process alive.
  */
 export function watchDirectory(
   path: string,
@@ -12,7 +12,7 @@ export function watchDirectory(
 ): () => void {
   try {
     const watcher = watch(path, { persistent }, (_, name) => onChange(name))
-    // Also when the directory is removed on some platforms. Whoever watches looks from time to time anyway.
+    // Some platforms report an error when the directory is removed. All callers also poll.
     watcher.on('error', () => watcher.close())
     return () => watcher.close()
   } catch {
@@ -20,7 +20,7 @@ export function watchDirectory(
   }
 }
 
-/** Lets one waiter sleep until something changes in a directory. */
+/** Lets one caller sleep until something changes in a directory. */
 export class DirectoryAlarm {
   #changed = false
   #wake = () => {}

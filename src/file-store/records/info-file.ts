@@ -7,25 +7,26 @@ import { followLog, logLine } from './info-log.js'
 import { unlessMissing } from '../disk/disk-error.js'
 import type { OpenFile } from '../disk/disk.js'
 
-/** Appending in one write is what keeps lines of different processes apart. */
+/** Each line is appended in one write, so that lines of different processes do not mix. */
 export const forAppending = constants.O_RDWR | constants.O_APPEND
 
-/** What differs whenever the content of a log does. */
+/** Values that change whenever the content of a log does. */
 export type Version = Pick<Stats, 'ino' | 'size' | 'mtimeMs' | 'ctimeMs'>
 
-/** What of the state of a file tells its version. */
+/** Returns the version of a file from its state. */
 export function versionOf({ ino, size, mtimeMs, ctimeMs }: Stats): Version {
   return { ino, size, mtimeMs, ctimeMs }
 }
 
-/** Whether a log has not changed in between. */
+/** Returns whether two versions of a log are the same. */
 export function isSame(a: Version, b: Version): boolean {
   return a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs
 }
 
 /**
- * The record whose log is at `path`; `undefined` when there is no file. Throws `ERR_INFO_CORRUPT` when there is one that
- * cannot be read. `lasting`: what is answered lasts as the directory promises.
+ * Reads the record whose log is at `path`. Returns `undefined` when the file is missing, and throws
+ * `ERR_INFO_CORRUPT` when it cannot be read. With `lasting`, the result lasts as the directory
+ * promises.
  */
 export async function readRecord(
   path: string,
@@ -37,12 +38,12 @@ export async function readRecord(
   if (file === undefined) return undefined
   try {
     const upload = followLog(await readLog(file))?.upload
-    // The place of its data stood in it only, so nobody can say that there is none.
+    // Only this record knew the place of its data, so the data may exist.
     if (upload === undefined) throw unreadable('has no whole line')
-    // Whoever wrote it may not have waited for the disk yet.
+    // Its writer may not have waited for the disk yet.
     if (lasting) await directory.sync(file)
     if (upload.id === id) return upload
-    // Where names of files ignore case, this is the record of another id.
+    // On a file system that ignores case, this is the record of another id.
     if (upload.id.toLowerCase() === id.toLowerCase()) return undefined
     throw unreadable(`is that of ${upload.id}`)
   } finally {
@@ -54,13 +55,13 @@ function unreadable(what: string): TusError {
   return new TusError('ERR_INFO_CORRUPT', { cause: new Error(`The file of the record ${what}`) })
 }
 
-/** All of a log. */
+/** Reads a whole log. */
 export async function readLog(file: OpenFile): Promise<Buffer> {
   let buffer = Buffer.allocUnsafe(4096)
   for (let size = 0; ;) {
     const bytesRead = await file.read(buffer, size, buffer.length - size, size)
     size += bytesRead
-    // A file gives as much as was asked for, except at its end.
+    // A short read means the end of the file.
     if (size < buffer.length) return buffer.subarray(0, size)
     buffer = Buffer.concat([buffer, Buffer.allocUnsafe(buffer.length)])
   }
@@ -69,23 +70,23 @@ export async function readLog(file: OpenFile): Promise<Buffer> {
 /** A state to be appended to a log. */
 export interface Addition {
   readonly upload: Upload
-  /** What the log was last seen to be. */
+  /** The last known content of the log. */
   readonly seen: Buffer
-  /** The revision that must stand before; `undefined`: no record at all. */
+  /** The revision that must come before. `undefined` means no record. */
   readonly after: number | undefined
-  /** What it means when something else does. */
+  /** The error code when another revision does. */
   readonly refusal: ErrorCode
 }
 
-/** What an addition made of a log. */
+/** The result of appending to a log. */
 export interface Added {
   readonly version: Version
   readonly json: string
 }
 
 /**
- * Appends a state to the log of a record, unless somebody else was first. Returns the log that ends with it, if that is
- * known.
+ * Appends a state to the log of a record, unless another writer was first. Returns the log that
+ * ends with it, if that is known.
  */
 export async function addState(
   file: OpenFile,
@@ -100,10 +101,10 @@ export async function addState(
     if (bytesWritten < bytes.length) throw new TusError('ERR_STORAGE_FULL')
     await directory.sync(file)
     const stats = await file.stat()
-    // Removed in the meantime, so the line went nowhere.
+    // The file was removed in the meantime, so the line is lost.
     if (stats.nlink === 0) break
     if (stats.size === log.length + bytes.length) return { version: versionOf(stats), json }
-    // Somebody else wrote, too: before or after this line.
+    // Another process wrote too, before or after this line.
     if (followLog(await readLog(file))?.nonces.includes(nonce)) return undefined
   }
   throw new TusError(refusal)

@@ -4,10 +4,10 @@ import { TusError } from '../../errors.js'
 import { serializeUpload, uploadFrom } from '../../parse-upload.js'
 import type { Upload } from '../../upload.js'
 
-/** What the log of one record says. */
+/** The content of the log of one record. */
 export interface LogEnd {
   readonly upload: Upload
-  /** The same as the lines have it. */
+  /** The record as the lines contain it. */
   readonly record: JsonObject
   /** The nonces of the lines that count, in order. */
   readonly nonces: readonly string[]
@@ -23,22 +23,23 @@ export interface LogLine {
   readonly json: string
 }
 
-/** Ends a line that was cut off. No whole line ends like this. */
+/** Ends a line that was cut off. No complete line ends like this. */
 const cutMark = '~'
 const cutMarkByte = 0x7e
 const lineEnd = 0x0a
 
-/** Stands before the JSON of a line that has only what differs from the line before it. */
+/** Precedes the JSON of a line that has only the changes since the line before it. */
 const patchMark = '+'
 
 /**
- * The line for a state of a record: checksum, revision, nonce, and JSON, which has no line ends. The first line has the
- * whole record. Each later one has the members that have changed since `before`, and null for those that are gone (RFC
- * 7386), so that a log does not repeat what never changes, such as metadata.
+ * Returns the line for a state of a record: checksum, revision, nonce, and JSON without line ends.
+ * The first line has the whole record. Each later one has the members that have changed since
+ * `before`, and null for removed ones (RFC 7386), so that a log does not repeat constant members,
+ * such as metadata.
  *
- * A line that was cut off may stand before it, whether this writer has seen it or not. So each line begins with the
- * mark that ends such a one. A line that was cut off never becomes a valid one by that: its writer has reported the
- * failure.
+ * A line that was cut off may come before it, known to this writer or not. So each line begins with
+ * the mark that ends such a line. That never makes a cut-off line valid: its writer has reported
+ * the failure.
  */
 export function logLine(upload: Upload, before: LogEnd | undefined): LogLine {
   const nonce = randomUUID()
@@ -49,12 +50,12 @@ export function logLine(upload: Upload, before: LogEnd | undefined): LogLine {
 }
 
 /**
- * Where a log stands: from its first line on, for each revision the first line that has the next one. So of two lines
- * with the same revision all readers take the same, and the other one never counts. `undefined` when there is no whole
- * line.
+ * Reads the current state of a log. After each revision, the first line with the next revision
+ * counts. So all readers choose the same of two lines with one revision, and the other never
+ * counts. Returns `undefined` when there is no complete line.
  *
- * Throws `ERR_INFO_CORRUPT` when anything but a line that was cut off is not as it was written: it may have been the
- * latest state.
+ * Throws `ERR_INFO_CORRUPT` when a line has changed since it was written, unless it was cut off: it
+ * may have been the latest state.
  */
 export function followLog(log: Buffer): LogEnd | undefined {
   const nonces: string[] = []
@@ -76,12 +77,12 @@ export function followLog(log: Buffer): LogEnd | undefined {
       throw damage(start)
     }
   }
-  // What follows the last line end is being written, or was cut off.
+  // The rest after the last line end is being written, or was cut off.
   if (!isCutOff(log.subarray(start))) throw damage(start)
   return record && { upload: uploadFrom(record), record, nonces }
 }
 
-/** What the JSON of a line makes of a record; `undefined` when nothing can be made of it. */
+/** Applies the JSON of a line to a record. Returns `undefined` when it is invalid. */
 function recordAfter(record: JsonObject | undefined, text: string): JsonObject | undefined {
   try {
     if (!text.startsWith(patchMark)) return JSON.parse(text)
@@ -111,15 +112,15 @@ interface ValidLine {
 
 function validLine(bytes: Buffer): ValidLine | undefined {
   if (bytes.toString('latin1', 0, 9) !== `${checksum(bytes.subarray(9))} `) return undefined
-  // JSON may have line separators of Unicode in it.
+  // JSON can contain Unicode line separators.
   const [, revision, nonce = '', text = ''] =
     /^(\d+) (\S+) (.*)$/s.exec(bytes.toString('utf8', 9)) ?? []
   return revision === undefined ? undefined : { revision: Number(revision), nonce, text }
 }
 
 /**
- * Whether bytes may be the beginning of a line. A whole line and one byte more is a line whose end has changed, unless
- * that byte is the beginning of the next line, which was cut off as well.
+ * Returns whether bytes can be the beginning of a line. A complete line and one more byte is a line
+ * whose end has changed, unless that byte begins the next line, which was cut off as well.
  */
 function isCutOff(bytes: Buffer): boolean {
   return bytes.at(-1) === cutMarkByte || validLine(bytes.subarray(0, -1)) === undefined
