@@ -5,9 +5,7 @@ import { parseBase64 } from './parse-base64.js'
 /** Printable ASCII without space and comma. */
 const keyPattern = /^[\x21-\x2b\x2d-\x7e]+$/
 
-/**
- * A key that can be shown in an error. Keys that people choose are no longer, and have no others.
- */
+/** A key that can be shown in an error: keys that people choose look like this. */
 const showablePattern = /^[\w.-]{1,64}$/
 
 /**
@@ -31,8 +29,8 @@ export function parseMetadata(header: string | undefined): Metadata {
     const refuse = (fault: string) => invalid(index + 1, key, fault)
     if (pair === '') throw refuse('is empty')
     if (key === '') throw refuse('has no key')
-    if (!keyPattern.test(key)) throw refuse('has a key of other characters than printable ASCII')
-    if (entries.has(key)) throw refuse('has the key of a pair before it')
+    if (!keyPattern.test(key)) throw refuse('has a key with characters other than printable ASCII')
+    if (entries.has(key)) throw refuse('has the same key as an earlier pair')
     if (more.length > 0) throw refuse('has more than a key and a value')
     const value = parseBase64(encoded)
     if (value === undefined) throw refuse('has a value that is not standard Base64 with padding')

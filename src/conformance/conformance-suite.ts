@@ -66,8 +66,7 @@ const slotNames = Object.keys(foundations)
  *   slots: ['dataStore', 'terminator', 'contentReader'],
  *   async factory() {
  *     const folder = await mkdtemp(join(tmpdir(), 'folder-store-'))
- *     const composer = new StoreComposer()
- *     new FolderStore(folder).useIn(composer)
+ *     const composer = new StoreComposer().use(new FolderStore(folder))
  *     return { composer, dispose: () => rm(folder, { recursive: true }) }
  *   },
  * })

@@ -95,12 +95,15 @@ describe('T-091 errors name the wrong pair', () => {
   test.each([
     ['a YQ==,b !!!', 'Pair 2 of Upload-Metadata ("b") has a value that is not standard Base64'],
     ['a.b-C_1 YQ', 'Pair 1 of Upload-Metadata ("a.b-C_1") has a value that is not standard Base64'],
-    ['a YQ==,b,a', 'Pair 3 of Upload-Metadata ("a") has the key of a pair before it'],
+    ['a YQ==,b,a', 'Pair 3 of Upload-Metadata ("a") has the same key as an earlier pair'],
     ['a YQ== Yg==', 'Pair 1 of Upload-Metadata ("a") has more than a key and a value'],
     ['a,,b', 'Pair 2 of Upload-Metadata is empty'],
     [',', 'Pair 1 of Upload-Metadata is empty'],
     [' YQ==', 'Pair 1 of Upload-Metadata has no key'],
-    ['\u00e9 YQ==', 'Pair 1 of Upload-Metadata has a key of other characters than printable ASCII'],
+    [
+      '\u00e9 YQ==',
+      'Pair 1 of Upload-Metadata has a key with characters other than printable ASCII',
+    ],
     ['<script> !!!', 'Pair 1 of Upload-Metadata has a value that is not standard Base64'],
     [`${'k'.repeat(65)} !`, 'Pair 1 of Upload-Metadata has a value that is not standard Base64'],
   ])('%j', (header, sentence) => {
