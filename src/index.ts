@@ -55,7 +55,8 @@ export {
 } from './upload.js'
 
 // Errors
-export { errors, isTusError, TusError, type ErrorCode, type TusErrorOptions } from './errors.js'
+export { errors, type ErrorCode } from './error-codes.js'
+export { isTusError, TusError, type TusErrorOptions } from './errors.js'
 
 // The contracts of stores and lockers
 export type { Concatenator } from './capabilities/concatenator.js'

@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.js'
+import type { ErrorCode } from './error-codes.js'
 
 /**
  * The record of one upload: plain data that survives `JSON.stringify`. It never holds the offset,

@@ -1,4 +1,5 @@
-import { errors, isTusError, TusError } from '../errors.js'
+import { errors } from '../error-codes.js'
+import { isTusError, TusError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { HttpExchange } from './http-exchange.js'
 import type { HttpResponse } from './respond.js'

@@ -6,13 +6,13 @@ import { codeFiles, read } from './source-files.js'
 
 const foundation = [
   ...['base-name', 'check-options', 'checksum-algorithms', 'connection-headers', 'cooperative'],
-  ...['errors', 'http-token', 'logger', 'metadata', 'names-elsewhere', 'never-aborts'],
-  ...['parse-base64', 'parse-upload', 'safe-file-name', 'upload'],
+  ...['error-codes', 'errors', 'http-token', 'logger', 'metadata', 'names-elsewhere'],
+  ...['never-aborts', 'parse-base64', 'parse-upload', 'safe-file-name', 'upload'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
 const stores = [
-  ...['capabilities', 'check-options', 'cooperative', 'errors', 'logger', 'never-aborts'],
-  ...['parse-upload', 'store-composer', 'upload'],
+  ...['capabilities', 'check-options', 'cooperative', 'error-codes', 'errors', 'logger'],
+  ...['never-aborts', 'parse-upload', 'store-composer', 'upload'],
 ]
 
 /** The imports that each part of `src` may have. A part is a top-level file or a folder. */
@@ -37,6 +37,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   'create-upload-server': ['check-options', 'create-handler', 'http'],
 }
+
+/** The operations on uploads that protocols may call. */
+const operations = ['append', 'create', 'create-final', 'inspect', 'read', 'terminate'].map(
+  (name) => `src/uploads/${name}.js`,
+)
 
 const entries: readonly string[] = Object.values(manifest.tsup.entry)
 
@@ -67,6 +72,40 @@ test('imports run one way: create-handler → protocols → { http, uploads } �
     return file !== 'src/index.ts' && from !== to && !mayImport[from]?.includes(to)
   })
   expect(wrong).toEqual([])
+})
+
+test('no file of src imports itself through others', () => {
+  const targets = new Map<string, string[]>()
+  for (const { file, target } of relativeImports) {
+    targets.set(file, [...(targets.get(file) ?? []), target.replace(/\.js$/, '.ts')])
+  }
+  const finished = new Set<string>()
+  const circles: string[] = []
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '))
+    if (finished.has(file) || path.includes(file)) return
+    for (const target of targets.get(file) ?? []) visit(target, [...path, file])
+    finished.add(file)
+  }
+  for (const file of targets.keys()) visit(file, [])
+  expect(circles).toEqual([])
+})
+
+test('protocols import only operations and types of uploads', () => {
+  const imported = codeFiles('src/protocols').flatMap((file) =>
+    [...read(file).matchAll(/^import (?!type )[^']*'([^']*)'/gm)].map(([, specifier]) => ({
+      file,
+      target: posix.join(posix.dirname(file), specifier!),
+    })),
+  )
+  const ofUploads = imported.filter(({ target }) => target.startsWith('src/uploads/'))
+  expect(ofUploads.length).toBeGreaterThan(0)
+  expect(ofUploads.filter(({ target }) => !operations.includes(target))).toEqual([])
+})
+
+test('only the records of uploads change what a holder knows of its record', () => {
+  const callers = codeFiles('src').filter((file) => read(file).includes('.remember('))
+  expect(callers.filter((file) => !file.startsWith('src/uploads/record/'))).toEqual([])
 })
 
 test('every part of src has its place in the order of imports', () => {

@@ -1,5 +1,5 @@
 import { TusError } from '../../errors.js'
-import type { ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
 
 const full = ['ENOSPC', 'EDQUOT', 'EFBIG']
 

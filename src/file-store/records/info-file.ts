@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs'
 import { TusError } from '../../errors.js'
-import type { ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
 import type { Upload } from '../../upload.js'
 import type { Directory } from '../disk/directory.js'
 import { followLog, logLine } from './info-log.js'

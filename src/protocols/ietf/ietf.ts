@@ -1,4 +1,5 @@
-import { TusError, type ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
+import { TusError } from '../../errors.js'
 import { asTusError, errorResponse } from '../../http/error-response.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { HttpResponse } from '../../http/respond.js'

@@ -1,6 +1,7 @@
 import type { Stat } from '../../capabilities/data-store.js'
 import type { BodyEnd } from '../../capabilities/incoming-body.js'
-import { isTusError, TusError, type ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
+import { isTusError, TusError } from '../../errors.js'
 import { Verifier, type ChunkDigest } from '../digests/verifier.js'
 import type { Engine } from '../engine.js'
 import { finishIfDue } from '../finish/finish-if-due.js'

@@ -1,5 +1,6 @@
 import type { Stat } from '../../capabilities/data-store.js'
-import { TusError, type ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
+import { TusError } from '../../errors.js'
 import type { Upload } from '../../upload.js'
 import type { EngineSettings } from '../engine.js'
 import { reportableOffset } from '../record/completion.js'

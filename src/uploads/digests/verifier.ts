@@ -1,7 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingBody } from '../../capabilities/incoming-body.js'
 import type { ChecksumAlgorithm } from '../../checksum-algorithms.js'
-import { isTusError, TusError, type ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
+import { isTusError, TusError } from '../../errors.js'
 import { createHasher, type Hasher } from './hasher.js'
 
 /** A digest that the client gives for a chunk. */

@@ -1,6 +1,7 @@
 import { checkOptions, isPlain, type OptionRule } from '../../check-options.js'
 import { withoutConnectionHeaders } from '../../connection-headers.js'
-import { TusError, type ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
+import { TusError } from '../../errors.js'
 import type { HookResponse } from '../../hooks.js'
 import { isHttpToken } from '../../http-token.js'
 import type { FinalResponse } from '../../upload.js'

@@ -1,5 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
-import { TusError, type ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
+import { TusError } from '../../errors.js'
 import { inBackground, type Engine } from '../engine.js'
 import { Holder } from './holder.js'
 

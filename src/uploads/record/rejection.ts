@@ -1,4 +1,5 @@
-import { isTusError, TusError, type ErrorCode } from '../../errors.js'
+import type { ErrorCode } from '../../error-codes.js'
+import { isTusError, TusError } from '../../errors.js'
 import type { Digests, FinalResponse } from '../../upload.js'
 
 /** Creates the response that is recorded when the server itself rejects an upload. */

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import type { ErrorCode, TusError } from '../../../errors.js'
+import type { ErrorCode } from '../../../error-codes.js'
+import type { TusError } from '../../../errors.js'
 import type { HttpExchange } from '../../../http/http-exchange.js'
 import { header } from '../../context.js'
 import type { Dialect } from '../dialect.js'
