@@ -1,18 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Feature } from 'tuskit'
-import {
-  append,
-  ask,
-  create,
-  creation,
-  end,
-  more,
-  problemIn,
-  started,
-  stateOf,
-  urlIn,
-  versions,
-} from '../requirements/ietf/draft.js'
+import { draft9, draftOf, problemIn, urlIn, versions } from '../requirements/ietf/draft.js'
 import {
   createUpload,
   download,
@@ -38,13 +26,14 @@ describe("disable: ['ietf-draft']", () => {
   const disable: Feature[] = ['ietf-draft']
 
   test.each(versions)('refuses a draft creation as tus does, version %s', async (version) => {
+    const draft = draftOf(version)
     let created = 0
     const hooks = { postCreate: () => void created++ }
     const site = await serve({ disable, hooks, interimResponses: true })
-    for (const says of [end(version), more(version)]) {
+    for (const says of [draft.end, draft.more]) {
       for (const method of ['POST', 'PUT', 'PATCH']) {
         const { request, reply } = openRequest({
-          ...creation(site, version, 'hello', says),
+          ...draft.creation(site, 'hello', says),
           method,
         })
         let interims = 0
@@ -62,27 +51,28 @@ describe("disable: ['ietf-draft']", () => {
   })
 
   test.each(versions)('refuses every other draft request as well, version %s', async (version) => {
+    const draft = draftOf(version)
     const composer = memoryComposer()
     const full = await serve({ composer })
     const site = await serve({ composer, disable })
     const there = (url: string) => url.replace(full.origin, site.origin)
-    const url = await started(full, version, 'hello')
-    const whole = urlIn(await create(full, version, 'hello', end(version)), full)
+    const url = await draft.started(full, 'hello')
+    const whole = urlIn(await draft.create(full, 'hello', draft.end), full)
 
-    const appended = await append(there(url), version, 5, ' world', end(version))
+    const appended = await draft.append(there(url), 5, ' world', draft.end)
     expect([appended.status, appended.headers['tus-version']]).toEqual([412, '1.0.0'])
-    const state = await ask('HEAD', there(url), version)
+    const state = await draft.ask('HEAD', there(url))
     expect([state.status, state.headers['upload-offset']]).toEqual([409, undefined])
-    const removed = await ask('DELETE', there(url), version)
+    const removed = await draft.ask('DELETE', there(url))
     expect([removed.status, removed.headers['tus-version']]).toEqual([412, '1.0.0'])
-    const content = await ask('GET', there(whole), version)
+    const content = await draft.ask('GET', there(whole))
     expect([content.status, content.text]).toEqual([200, 'hello'])
     for (const reply of [appended, state, removed, content]) expectNothingOfTheDraft(reply)
 
     // The upload is unchanged, and continues where the draft is enabled.
-    expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
-    const last = await append(url, version, 5, ' world', end(version))
-    expect(last.headers).toMatchObject(end(version))
+    expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
+    const last = await draft.append(url, 5, ' world', draft.end)
+    expect(last.headers).toMatchObject(draft.end)
   })
 
   test('removes the draft from the response to OPTIONS, and keeps everything about tus', async () => {
@@ -91,7 +81,7 @@ describe("disable: ['ietf-draft']", () => {
     const site = await serve({ ...options, disable })
     const query = {
       method: 'OPTIONS',
-      headers: { 'upload-draft-interop-version': '9', ...end(9) },
+      headers: { 'upload-draft-interop-version': '9', ...draft9.end },
     }
     const reply = await send({ ...query, url: `${site.origin}/files` })
     expect(reply.status).toBe(200)
@@ -104,7 +94,7 @@ describe("disable: ['ietf-draft']", () => {
 
   test('does not affect tus, even for a client whose system adds draft headers', async () => {
     const site = await serve({ disable })
-    const system = { 'upload-draft-interop-version': '8', ...end(8) }
+    const system = { 'upload-draft-interop-version': '8', ...draftOf(8).end }
     const url = await createUpload(site, { 'upload-length': '11', ...system })
     const first = await patch(url, 0, 'hello', system)
     expect([first.status, first.headers['upload-offset']]).toEqual([204, '5'])
@@ -115,46 +105,45 @@ describe("disable: ['ietf-draft']", () => {
     expect((await post(site, { 'upload-length': '5' }, 'hello')).status).toBe(201)
     // HEAD does not need Tus-Resumable.
     const other = await createUpload(site)
-    expect((await ask('HEAD', other, 9)).headers).toMatchObject({ 'upload-offset': '0' })
+    expect((await draft9.ask('HEAD', other)).headers).toMatchObject({ 'upload-offset': '0' })
   })
 
   test('still allows removal and download of a draft upload', async () => {
     const composer = memoryComposer()
     const full = await serve({ composer })
     const site = await serve({ composer, disable })
-    const url = urlIn(await create(full, 9, 'hello', end(9)), full)
+    const url = urlIn(await draft9.create(full, 'hello', draft9.end), full)
     const there = url.replace(full.origin, site.origin)
     expect(await download(there)).toBe('hello')
     expect((await remove(there)).status).toBe(204)
-    expect((await ask('HEAD', url, 9)).status).toBe(404)
+    expect((await draft9.ask('HEAD', url)).status).toBe(404)
   })
 })
 
 describe.each(versions)('tus extensions that count for the draft, version %s', (version) => {
+  const draft = draftOf(version)
   test('creation', async () => {
     const site = await serve({ disable: ['creation'] })
-    const reply = await create(site, version, 'hello', end(version))
+    const reply = await draft.create(site, 'hello', draft.end)
     expect([reply.status, reply.headers.allow]).toEqual([405, 'OPTIONS'])
     expect(problemIn(reply).code).toBe('ERR_METHOD_NOT_ALLOWED')
   })
 
   test('termination', async () => {
     const site = await serve({ disable: ['termination'] })
-    const url = await started(site, version, 'hello')
-    const reply = await ask('DELETE', url, version)
+    const url = await draft.started(site, 'hello')
+    const reply = await draft.ask('DELETE', url)
     expect([reply.status, problemIn(reply).code]).toEqual([405, 'ERR_METHOD_NOT_ALLOWED'])
     expect(reply.headers.allow).not.toContain('DELETE')
-    expect((await append(url, version, 5, ' world', end(version))).headers).toMatchObject(
-      end(version),
-    )
+    expect((await draft.append(url, 5, ' world', draft.end)).headers).toMatchObject(draft.end)
   })
 
   test('checksum', async () => {
     const site = await serve({ disable: ['checksum'] })
     const digest = { 'content-digest': 'sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:' }
-    const refused = await create(site, version, 'hello', { ...end(version), ...digest })
+    const refused = await draft.create(site, 'hello', { ...draft.end, ...digest })
     expect([refused.status, problemIn(refused).code]).toEqual([400, 'ERR_UNSUPPORTED_DIGEST'])
-    expect((await create(site, version, 'hello', end(version))).status).toBe(201)
+    expect((await draft.create(site, 'hello', draft.end)).status).toBe(201)
   })
 
   test('other extensions do not', async () => {
@@ -163,18 +152,16 @@ describe.each(versions)('tus extensions that count for the draft, version %s', (
       'checksum-trailer',
     ]
     const site = await serve({ disable })
-    const url = await started(site, version, 'hello')
-    expect((await append(url, version, 5, ' world', end(version))).headers).toMatchObject(
-      end(version),
-    )
+    const url = await draft.started(site, 'hello')
+    expect((await draft.append(url, 5, ' world', draft.end)).headers).toMatchObject(draft.end)
     expect(await download(url)).toBe('hello world')
   })
 
   test('GET without download returns the state, even of a complete upload', async () => {
     const site = await serve({ disable: ['download'] })
-    const url = urlIn(await create(site, version, 'hello', end(version)), site)
+    const url = urlIn(await draft.create(site, 'hello', draft.end), site)
     for (const named of [version, undefined]) {
-      const { status, headers, text } = await ask('GET', url, named)
+      const { status, headers, text } = await draftOf(named).ask('GET', url)
       expect([status, headers['upload-offset'], text]).toEqual([204, '5', ''])
     }
   })

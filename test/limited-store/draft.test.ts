@@ -2,19 +2,13 @@ import { describe, expect, test } from 'vitest'
 import type { HandlerOptions } from 'tuskit'
 import type { Shortage } from 'tuskit/limited-store'
 import {
-  append,
-  appending,
-  ask,
   chunked,
-  create,
-  creation,
-  end,
+  draft9,
+  draftOf,
   limitIn,
-  more,
   problemIn,
-  started,
-  stateOf,
   urlIn,
+  type Version,
   versions,
 } from '../requirements/ietf/draft.js'
 import {
@@ -31,49 +25,49 @@ import { createOf, deferred, gone, inMemory, inners, type LimitedSite } from './
 import { recordsOf, serveLimited, tryToCreate } from './limited.js'
 
 /** There is no room: the request failed, the upload did not, and no limit of the protocol is to blame. */
-function expectFull(reply: Reply, version: Parameters<typeof more>[0]) {
+function expectFull(reply: Reply, version: Version) {
   expect([reply.status, problemIn(reply).code]).toEqual([507, 'ERR_STORAGE_FULL'])
-  expect(reply.headers).toMatchObject(more(version))
+  expect(reply.headers).toMatchObject(draftOf(version).more)
 }
 
 describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
   const site = async (options: Partial<HandlerOptions> = {}) => serveLimited(await open(), options)
 
   test.each(versions)('take their length from the creation on, version %s', async (version) => {
+    const draft = draftOf(version)
     const at = await site()
-    const url = await started(at, version, 'he', { 'upload-length': '6' })
+    const url = await draft.started(at, 'he', { 'upload-length': '6' })
     expect(at.counter.used).toBe(6)
-    const refused = await create(at, version, '', { ...more(version), 'upload-length': '6' })
+    const refused = await draft.create(at, '', { ...draft.more, 'upload-length': '6' })
     expectFull(refused, version)
     expect(refused.headers).not.toHaveProperty('location')
-    const whole = await create(at, version, '123456', end(version))
+    const whole = await draft.create(at, '123456', draft.end)
     expectFull(whole, version)
     expect(whole.headers).not.toHaveProperty('location')
     expect(await recordsOf(at.composer)).toHaveLength(1)
     expect(at.counter.used).toBe(6)
     // What fits is taken, and the upload has the room that it was promised.
-    expect((await create(at, version, '12345', end(version))).headers).toMatchObject(end(version))
-    expect((await append(url, version, 2, 'llo!', end(version))).headers).toMatchObject(
-      end(version),
-    )
+    expect((await draft.create(at, '12345', draft.end)).headers).toMatchObject(draft.end)
+    expect((await draft.append(url, 2, 'llo!', draft.end)).headers).toMatchObject(draft.end)
     expect(at.counter.used).toBe(11)
-    expect((await ask('DELETE', url, version)).status).toBe(204)
+    expect((await draft.ask('DELETE', url)).status).toBe(204)
     expect(at.counter.used).toBe(5)
   })
 
   test.each(versions)('without a length take what came, version %s', async (version) => {
+    const draft = draftOf(version)
     const at = await site()
-    const url = await started(at, version, 'hello')
+    const url = await draft.started(at, 'hello')
     expect(at.counter.used).toBe(5)
     const other = await createOf(at, 5)
-    const refused = await append(url, version, 5, ' world', more(version))
+    const refused = await draft.append(url, 5, ' world', draft.more)
     expectFull(refused, version)
     expect(refused.headers['upload-offset']).toBe('5')
-    expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+    expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
     expect(at.counter.used).toBe(10)
     await at.handler.uploads.terminate(idOf(other))
-    const last = await append(url, version, 5, ' world', end(version))
-    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+    const last = await draft.append(url, 5, ' world', draft.end)
+    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
     expect(at.counter.used).toBe(11)
     expect(await download(url)).toBe('hello world')
   })
@@ -81,27 +75,29 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
   test.each(versions)(
     'whose end does not fit are not complete, and go on when there is room, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
-      const url = await started(at, version, 'hello')
+      const url = await draft.started(at, 'hello')
       const other = await createOf(at, 2)
-      const refused = await append(url, version, 5, ' world', end(version))
+      const refused = await draft.append(url, 5, ' world', draft.end)
       expectFull(refused, version)
       expect(refused.headers['upload-offset']).toBe('5')
       expect(await at.handler.uploads.finishPending()).toBe(0)
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
       expect(at.counter.used).toBe(7)
       await at.handler.uploads.terminate(idOf(other))
-      const again = await append(url, version, 5, ' world', end(version))
-      expect(again.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      const again = await draft.append(url, 5, ' world', draft.end)
+      expect(again.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
     },
   )
 
   test.each(versions)(
     'with a chunked body keep what came before there was no more room, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
-      const url = await started(at, version, '')
-      const sent = appending(url, version, 0, '12345', { ...end(version), ...chunked })
+      const url = await draft.started(at, '')
+      const sent = draft.appending(url, 0, '12345', { ...draft.end, ...chunked })
       const { request, reply } = openRequest(sent)
       await untilStored(at, url, 5)
       request.write('12345')
@@ -112,16 +108,14 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
       expectFull(refused, version)
       expect(refused.headers['upload-offset']).toBe('10')
       expect(at.counter.used).toBe(10)
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '10', ...more(version) })
-      expect((await append(url, version, 10, '1', end(version))).headers).toMatchObject(
-        end(version),
-      )
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '10', ...draft.more })
+      expect((await draft.append(url, 10, '1', draft.end)).headers).toMatchObject(draft.end)
     },
   )
 
   test('created by a chunked body that does not fit can be resumed', async () => {
     const at = await site()
-    const sent = creation(at, 9, '12345', { ...end(9), ...chunked })
+    const sent = draft9.creation(at, '12345', { ...draft9.end, ...chunked })
     const { request, reply } = openRequest(sent)
     const records = await until(
       () => recordsOf(at.composer),
@@ -135,15 +129,15 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect(refused.headers['upload-offset']).toBe('5')
     const url = urlIn(refused, at)
     expect(at.counter.used).toBe(5)
-    expect((await append(url, 9, 5, ' world', end(9))).headers).toMatchObject(end(9))
+    expect((await draft9.append(url, 5, ' world', draft9.end)).headers).toMatchObject(draft9.end)
   })
 
   test('give their room back when an overrun ends them', async () => {
     const at = await site()
-    const url = await started(at, 9, 'hello', { 'upload-length': '6' })
-    const reply = await append(url, 9, 5, ' world', { ...end(9), ...chunked })
+    const url = await draft9.started(at, 'hello', { 'upload-length': '6' })
+    const reply = await draft9.append(url, 5, ' world', { ...draft9.end, ...chunked })
     expect([reply.status, at.counter.used]).toEqual([400, 0])
-    await started(at, 9, '', { 'upload-length': '11' })
+    await draft9.started(at, '', { 'upload-length': '11' })
   })
 
   test('that are refused for good need no more than they have', async () => {
@@ -151,8 +145,8 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
       progressInterval: 1,
       hooks: { postReceive: () => ({ stop: { status: 422 } }) },
     })
-    const url = await started(at, 9, '', { 'upload-length': '11' })
-    const sent = appending(url, 9, 0, 'hello', { ...end(9), 'content-length': '11' })
+    const url = await draft9.started(at, '', { 'upload-length': '11' })
+    const sent = draft9.appending(url, 0, 'hello', { ...draft9.end, 'content-length': '11' })
     const { request, reply } = openRequest(sent)
     expect((await reply).status).toBe(422)
     request.destroy()
@@ -162,18 +156,18 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
 
   test('share the room with those of tus', async () => {
     const at = await site()
-    const draft = await started(at, 9, 'hello')
+    const draft = await draft9.started(at, 'hello')
     const other = await createUpload(at, deferred)
     expect((await patch(other, 0, '12345')).status).toBe(204)
-    expectFull(await append(draft, 9, 5, '12', more(9)), 9)
+    expectFull(await draft9.append(draft, 5, '12', draft9.more), 9)
     const refused = await patch(other, 5, '12')
     expect([refused.status, refused.headers['upload-offset']]).toEqual([507, '5'])
-    expectFull(await create(at, 9, '12', end(9)), 9)
+    expectFull(await draft9.create(at, '12', draft9.end), 9)
     expect((await tryToCreate(at, 2)).status).toBe(507)
-    expect((await append(draft, 9, 5, '1', end(9))).headers).toMatchObject(end(9))
+    expect((await draft9.append(draft, 5, '1', draft9.end)).headers).toMatchObject(draft9.end)
     expect((await patch(other, 5, '1')).status).toBe(507)
     expect(at.counter.used).toBe(11)
-    expect((await ask('DELETE', draft, 9)).status).toBe(204)
+    expect((await draft9.ask('DELETE', draft)).status).toBe(204)
     expect((await patch(other, 5, '123456')).status).toBe(204)
     expect(at.counter.used).toBe(11)
   })
@@ -182,7 +176,9 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     const at = await serveLimited({ ...(await open()), limit: 100 })
     const replies = await Promise.all(
       Array.from({ length: 30 }, (_, i) =>
-        i % 2 === 0 ? tryToCreate(at, 9) : create(at, 9, '', { ...more(9), 'upload-length': '9' }),
+        i % 2 === 0
+          ? tryToCreate(at, 9)
+          : draft9.create(at, '', { ...draft9.more, 'upload-length': '9' }),
       ),
     )
     const statuses = replies.map(({ status }) => status)
@@ -194,15 +190,19 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
   test('are counted with what they have, or are promised, by the next server', async () => {
     const stores = await open()
     const first = await serveLimited(stores)
-    const known = await started(first, 9, 'he', { 'upload-length': '5' })
-    const unknown = await started(first, 9, 'hel')
+    const known = await draft9.started(first, 'he', { 'upload-length': '5' })
+    const unknown = await draft9.started(first, 'hel')
     const next = await serveLimited(stores)
     expect((await tryToCreate(next, 4)).status).toBe(507)
     expect(next.counter.used).toBe(8)
     const there = (url: string) => url.replace(first.origin, next.origin)
-    expectFull(await append(there(unknown), 9, 3, '1234', more(9)), 9)
-    expect((await append(there(unknown), 9, 3, 'lo!', end(9))).headers).toMatchObject(end(9))
-    expect((await append(there(known), 9, 2, 'llo', end(9))).headers).toMatchObject(end(9))
+    expectFull(await draft9.append(there(unknown), 3, '1234', draft9.more), 9)
+    expect((await draft9.append(there(unknown), 3, 'lo!', draft9.end)).headers).toMatchObject(
+      draft9.end,
+    )
+    expect((await draft9.append(there(known), 2, 'llo', draft9.end)).headers).toMatchObject(
+      draft9.end,
+    )
     expect(next.counter.used).toBe(11)
   })
 
@@ -216,27 +216,27 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     const at: LimitedSite = await serveLimited({ ...(await open()), evict })
     const tus = await createOf(at, 11)
     victims.push(idOf(tus))
-    const url = await started(at, 9, '', { 'upload-length': '6' })
+    const url = await draft9.started(at, '', { 'upload-length': '6' })
     expect(calls).toEqual([{ id: idOf(url), missing: 6 }])
-    const unknown = await started(at, 9, 'hello')
+    const unknown = await draft9.started(at, 'hello')
     victims.push(idOf(url))
-    const last = await append(unknown, 9, 5, ' world', { ...end(9), ...chunked })
-    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+    const last = await draft9.append(unknown, 5, ' world', { ...draft9.end, ...chunked })
+    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
     expect(calls.at(-1)).toEqual({ id: idOf(unknown), missing: 6 })
-    expect((await ask('HEAD', url, 9)).status).toBeOneOf(gone)
+    expect((await draft9.ask('HEAD', url)).status).toBeOneOf(gone)
     // A complete one makes room as well.
     victims.push(idOf(unknown))
     expect((await tryToCreate(at, 11)).status).toBe(201)
-    expect((await ask('HEAD', unknown, 9)).status).toBeOneOf(gone)
+    expect((await draft9.ask('HEAD', unknown)).status).toBeOneOf(gone)
     expect(at.counter.used).toBe(11)
   })
 })
 
 test('the limit of all uploads is not told as that of one', async () => {
   const at = await serveLimited(inMemory(), { maxSize: 8 })
-  const url = await started(at, 9, 'hello')
-  expect(limitIn({ headers: await stateOf(url, 9) }, 'max-size')).toBe(8)
+  const url = await draft9.started(at, 'hello')
+  expect(limitIn({ headers: await draft9.stateOf(url) }, 'max-size')).toBe(8)
   const unlimited = await serveLimited(inMemory())
-  const reply = await create(unlimited, 9, '', more(9))
+  const reply = await draft9.create(unlimited, '', draft9.more)
   expect(reply.headers['upload-limit']).toBe('min-size=0')
 })

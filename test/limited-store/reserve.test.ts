@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createFinal, createPartial } from '../requirements/tus/parts.js'
-import { append, create, end, more, started } from '../requirements/ietf/draft.js'
+import { draft9 } from '../requirements/ietf/draft.js'
 import { createUpload, download, head, patch, post, remove } from '../support/serve.js'
 import { createOf, inners, recordsOf, serveLimited, tryToCreate } from './limited.js'
 
@@ -10,7 +10,7 @@ describe.each(inners)('with reserve: false, in $medium', ({ open }) => {
   test('an upload that declares the whole limit and sends nothing keeps nobody out', async () => {
     const at = await site()
     await createOf(at, 11)
-    await create(at, 9, '', { ...more(9), 'upload-length': '11' })
+    await draft9.create(at, '', { ...draft9.more, 'upload-length': '11' })
     expect(at.counter.used).toBe(0)
     const url = await createOf(at, 11)
     expect((await patch(url, 0, 'hello')).status).toBe(204)
@@ -23,26 +23,28 @@ describe.each(inners)('with reserve: false, in $medium', ({ open }) => {
   test('a length that can never fit is refused at once', async () => {
     const at = await site()
     expect((await tryToCreate(at, 12)).status).toBe(507)
-    expect((await create(at, 9, '', { ...more(9), 'upload-length': '12' })).status).toBe(507)
+    expect((await draft9.create(at, '', { ...draft9.more, 'upload-length': '12' })).status).toBe(
+      507,
+    )
     expect(await recordsOf(at.composer)).toEqual([])
   })
 
   test('what does not fit any more is refused, and goes on when there is room', async () => {
     const at = await site()
     const [one, other] = [await createOf(at, 11), await createOf(at, 11)]
-    const draft = await started(at, 9, '12', { 'upload-length': '5' })
+    const draft = await draft9.started(at, '12', { 'upload-length': '5' })
     expect((await patch(one, 0, 'hello')).status).toBe(204)
     expect((await patch(other, 0, '1234')).status).toBe(204)
     expect(at.counter.used).toBe(11)
     const refused = await patch(one, 5, ' world')
     expect([refused.status, refused.headers['upload-offset']]).toEqual([507, '5'])
-    expect((await append(draft, 9, 2, '345', end(9))).status).toBe(507)
+    expect((await draft9.append(draft, 2, '345', draft9.end)).status).toBe(507)
     const sha1 = 'lDpwLQbzRZmu4fjajvn3KWAx1pk='
     const checked = await patch(one, 5, ' world', { 'upload-checksum': `sha1 ${sha1}` })
     expect([checked.status, checked.headers['upload-offset']]).toEqual([507, '5'])
     expect(at.counter.used).toBe(11)
     expect((await remove(other)).status).toBe(204)
-    expect((await append(draft, 9, 2, '345', end(9))).headers).toMatchObject(end(9))
+    expect((await draft9.append(draft, 2, '345', draft9.end)).headers).toMatchObject(draft9.end)
     expect((await patch(one, 5, ' ')).status).toBe(204)
     expect((await head(one)).headers['upload-offset']).toBe('6')
     expect(at.counter.used).toBe(11)

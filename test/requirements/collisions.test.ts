@@ -16,19 +16,7 @@ import {
   until,
   idOf,
 } from '../support/serve.js'
-import {
-  append,
-  appending,
-  ask,
-  chunked,
-  create,
-  end,
-  more,
-  started,
-  stateOf,
-  urlIn,
-  versions,
-} from './ietf/draft.js'
+import { chunked, draftOf, urlIn, versions } from './ietf/draft.js'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const sha1 = (text: string) => createHash('sha1').update(text).digest('base64')
@@ -38,15 +26,16 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   test.each(versions)(
     'D10 having all bytes finishes a tus upload only, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const other = await createUpload(at, { 'upload-length': '5' })
       expect((await patch(other, 0, 'hello')).status).toBe(204)
-      const url = await started(at, version, 'hello', { 'upload-length': '5' })
+      const url = await draft.started(at, 'hello', { 'upload-length': '5' })
       expect((await at.handler.uploads.inspect(idOf(other))).finished).toBe(true)
       expect((await at.handler.uploads.inspect(idOf(url))).finished).toBe(false)
       expect(await download(other)).toBe('hello')
       expect((await send({ method: 'GET', url })).text).toBe('')
-      expect((await append(url, version, 5, '', end(version))).headers).toMatchObject(end(version))
+      expect((await draft.append(url, 5, '', draft.end)).headers).toMatchObject(draft.end)
       expect(await download(url)).toBe('hello')
     },
   )
@@ -54,16 +43,17 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   test.each(versions)(
     'T-063 R-069 on excess bytes tus sends 413 and keeps the upload; the draft sends 400 and, from version 7 on, removes it, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const other = await createUpload(at)
       const refused = await patch(other, 0, 'hello world!', { 'transfer-encoding': 'chunked' })
       expect([refused.status, await offsetOf(other)]).toEqual([413, '0'])
       expect((await patch(other, 0, 'hello world')).status).toBe(204)
-      const url = await started(at, version, '', { 'upload-length': '11' })
-      const fields = { ...end(version), ...chunked }
-      const reply = await append(url, version, 0, 'hello world!', fields)
-      expect([reply.status, reply.headers]).toMatchObject([400, more(version)])
-      const { status } = await ask('HEAD', url, version)
+      const url = await draft.started(at, '', { 'upload-length': '11' })
+      const fields = { ...draft.end, ...chunked }
+      const reply = await draft.append(url, 0, 'hello world!', fields)
+      expect([reply.status, reply.headers]).toMatchObject([400, draft.more])
+      const { status } = await draft.ask('HEAD', url)
       expect(status).toBe((version ?? 9) <= 6 ? 204 : 410)
     },
   )
@@ -71,17 +61,18 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   test.each(versions)(
     'T-150 R-080 R-082 DELETE has the same effect for both, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const other = await createUpload(at)
-      const url = await started(at, version, 'hello')
+      const url = await draft.started(at, 'hello')
       expect((await remove(other)).status).toBe(204)
-      expect((await ask('DELETE', url, version)).status).toBe(204)
+      expect((await draft.ask('DELETE', url)).status).toBe(204)
       for (const { status, headers } of [
         await head(other),
         await remove(other),
-        await ask('HEAD', url, version),
-        await ask('DELETE', url, version),
-        await append(url, version, 5, '', end(version)),
+        await draft.ask('HEAD', url),
+        await draft.ask('DELETE', url),
+        await draft.append(url, 5, '', draft.end),
       ]) {
         expect(status).toBeOneOf([404, 410])
         expect(headers).not.toHaveProperty('upload-offset')
@@ -92,6 +83,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   test.each(versions)(
     'T-190 R-101 a new request ends the one in progress and keeps its bytes, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const arrived = (url: string) =>
         until(
@@ -105,12 +97,12 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
       expect((await patch(other, 5, ' world')).headers['upload-offset']).toBe('11')
       await expect(old.reply).rejects.toThrow()
 
-      const url = await started(at, version, '')
-      const fields = { ...end(version), 'content-length': '11' }
-      const { reply } = openRequest({ ...appending(url, version, 0, '', fields), body: 'hello' })
+      const url = await draft.started(at, '')
+      const fields = { ...draft.end, 'content-length': '11' }
+      const { reply } = openRequest({ ...draft.appending(url, 0, '', fields), body: 'hello' })
       await arrived(url)
-      const last = await append(url, version, 5, ' world', end(version))
-      expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      const last = await draft.append(url, 5, ' world', draft.end)
+      expect(last.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
       await expect(reply).rejects.toThrow()
       for (const done of [other, url]) expect(await download(done)).toBe('hello world')
     },
@@ -119,17 +111,18 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   test.each(versions)(
     'T-051 R-063 a wrong offset gets 409 with the right one, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const other = await createUpload(at)
       await patch(other, 0, 'hello')
-      const url = await started(at, version, 'hello')
+      const url = await draft.started(at, 'hello')
       for (const offset of [4, 6, 99]) {
         const refused = await patch(other, offset, 'x')
         expect([refused.status, refused.headers['upload-offset']]).toEqual([409, '5'])
         expect(refused.headers).not.toHaveProperty('upload-complete')
-        const reply = await append(url, version, offset, 'x', more(version))
+        const reply = await draft.append(url, offset, 'x', draft.more)
         expect([reply.status, reply.headers['upload-offset']]).toEqual([409, '5'])
-        expect(reply.headers).toMatchObject(more(version))
+        expect(reply.headers).toMatchObject(draft.more)
       }
     },
   )
@@ -137,6 +130,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   test.each(versions)(
     'T-092 R-032 metadata has one shape, whichever headers it came in, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const metadata = `filename ${base64('é.txt')},filetype ${base64('text/plain')}`
       const fields = { 'upload-length': '5', 'upload-metadata': metadata }
@@ -148,7 +142,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
       const said = [described, { 'upload-metadata': metadata }]
       const urls = [other]
       for (const says of said) {
-        urls.push(urlIn(await create(at, version, 'hello', { ...end(version), ...says }), at))
+        urls.push(urlIn(await draft.create(at, 'hello', { ...draft.end, ...says }), at))
       }
       const names = ['content-type', 'content-disposition', 'content-length'] as const
       const seen = await Promise.all(
@@ -169,19 +163,20 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   test.each(versions)(
     'T-131 R-130 a digest that differs gets 460 or 400, and no byte counts, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const other = await createUpload(at)
-      const url = await started(at, version, '')
+      const url = await draft.started(at, '')
       const wrong = sha1('other')
       const refused = await patch(other, 0, 'hello', { 'upload-checksum': `sha1 ${wrong}` })
-      const digest = { ...more(version), 'content-digest': `sha=:${wrong}:` }
-      const reply = await append(url, version, 0, 'hello', digest)
+      const digest = { ...draft.more, 'content-digest': `sha=:${wrong}:` }
+      const reply = await draft.append(url, 0, 'hello', digest)
       expect([refused.status, reply.status]).toEqual([460, 400])
-      expect(reply.headers).toMatchObject(more(version))
+      expect(reply.headers).toMatchObject(draft.more)
       expect(await offsetOf(other)).toBe('0')
-      expect((await stateOf(url, version))['upload-offset']).toBe('0')
-      const right = { ...more(version), 'content-digest': `sha=:${sha1('hello')}:` }
-      expect((await append(url, version, 0, 'hello', right)).headers['upload-offset']).toBe('5')
+      expect((await draft.stateOf(url))['upload-offset']).toBe('0')
+      const right = { ...draft.more, 'content-digest': `sha=:${sha1('hello')}:` }
+      expect((await draft.append(url, 0, 'hello', right)).headers['upload-offset']).toBe('5')
       const checksum = { 'upload-checksum': `sha1 ${sha1('hello')}` }
       expect((await patch(other, 0, 'hello', checksum)).headers['upload-offset']).toBe('5')
     },
@@ -190,16 +185,17 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   test.each(versions)(
     'T-050 R-023 R-064 R-065 a request that sends bytes gets the offset, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
-      const first = await create(at, version, 'hello', more(version))
+      const first = await draft.create(at, 'hello', draft.more)
       const url = urlIn(first, at)
       const replies = [
         first,
-        await append(url, version, 5, ' ', more(version)),
-        await append(url, version, 6, '', more(version)),
-        await append(url, version, 6, 'world', end(version)),
-        await create(at, version, 'hello world', end(version)),
-        await create(at, version, '', more(version)),
+        await draft.append(url, 5, ' ', draft.more),
+        await draft.append(url, 6, '', draft.more),
+        await draft.append(url, 6, 'world', draft.end),
+        await draft.create(at, 'hello world', draft.end),
+        await draft.create(at, '', draft.more),
       ]
       const offsets = replies.map(({ headers }) => headers['upload-offset'])
       expect(offsets).toEqual(['5', '6', '6', '11', '11', '0'])

@@ -14,30 +14,17 @@ import {
   tus,
   until,
 } from '../support/serve.js'
-import {
-  append,
-  appending,
-  ask,
-  create,
-  creation,
-  end,
-  named,
-  problemIn,
-  started,
-  stateOf,
-  urlIn,
-  versions,
-} from './ietf/draft.js'
+import { draft9, draftOf, problemIn, urlIn, versions } from './ietf/draft.js'
 import { silent } from '../support/silent.js'
 
 const partial = { 'content-type': 'application/partial-upload' }
 
 test('D1 X-HTTP-Method-Override applies before every other rule', async () => {
   const site = await serve()
-  const url = await started(site, 9, 'hello')
+  const url = await draft9.started(site, 'hello')
   const headers = {
     ...partial,
-    ...end(9),
+    ...draft9.end,
     'upload-offset': '5',
     'x-http-method-override': 'PATCH',
   }
@@ -52,15 +39,15 @@ test('D1 X-HTTP-Method-Override applies before every other rule', async () => {
 
 test('D1 X-HTTP-Method-Override applies to a creation too', async () => {
   const site = await serve()
-  const override = (method: string) => ({ ...end(9), 'x-http-method-override': method })
-  const put = await create(site, 9, 'hello', override('PUT'))
+  const override = (method: string) => ({ ...draft9.end, 'x-http-method-override': method })
+  const put = await draft9.create(site, 'hello', override('PUT'))
   expect([put.status, put.headers['upload-complete']]).toEqual([201, '?1'])
-  const none = await create(site, 9, 'hello', override('DELETE'))
+  const none = await draft9.create(site, 'hello', override('DELETE'))
   expect(none.status).toBe(405)
 })
 
 describe('D2 a request with Tus-Resumable speaks tus, whatever else it contains', () => {
-  const system = { 'upload-draft-interop-version': '8', ...end(8) }
+  const system = { 'upload-draft-interop-version': '8', ...draftOf(8).end }
 
   test('D2 a creation speaks tus', async () => {
     const site = await serve({ interimResponses: true })
@@ -94,9 +81,10 @@ describe('D2 a request with Tus-Resumable speaks tus, whatever else it contains'
   })
 
   test.each(versions)('D2 HEAD and DELETE speak tus, version %s', async (version) => {
+    const draft = draftOf(version)
     const site = await serve()
     const url = await createUpload(site)
-    const headers = { ...tus, ...named(version), ...end(version) }
+    const headers = { ...tus, ...draft.named, ...draft.end }
     const state = await send({ method: 'HEAD', url, headers })
     expect([state.status, state.headers['upload-offset']]).toEqual([200, '0'])
     expect(state.headers).toHaveProperty('tus-resumable')
@@ -115,7 +103,7 @@ describe('D2 a request with Tus-Resumable speaks tus, whatever else it contains'
 test('D3 OPTIONS has one response for clients of both protocols', async () => {
   const { origin } = await serve({ maxSize: 1000, cors: true })
   const url = `${origin}/files`
-  for (const headers of [{}, tus, { 'upload-draft-interop-version': '8', ...end(8) }]) {
+  for (const headers of [{}, tus, { 'upload-draft-interop-version': '8', ...draftOf(8).end }]) {
     const reply = await send({ method: 'OPTIONS', url, headers })
     expect(reply.status).toBe(200)
     expect(reply.headers).toMatchObject({
@@ -131,7 +119,7 @@ test('D3 OPTIONS has one response for clients of both protocols', async () => {
 
 describe('D4 the media type of a PATCH decides its protocol', () => {
   test('D4 a PATCH with application/partial-upload is a draft append', async () => {
-    const url = await started(await serve(), 9, 'hello')
+    const url = await draft9.started(await serve(), 'hello')
     // The request has no other header of the draft.
     const headers = { ...partial, 'upload-offset': '5' }
     const reply = await send({ method: 'PATCH', url, headers, body: ' world' })
@@ -141,15 +129,15 @@ describe('D4 the media type of a PATCH decides its protocol', () => {
   test.each(['Application/Partial-Upload', 'application/partial-upload; a="b"'])(
     'D4 a PATCH with %s is a draft append too',
     async (type) => {
-      const url = await started(await serve(), 9, 'hello')
-      const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-type': type })
+      const url = await draft9.started(await serve(), 'hello')
+      const reply = await draft9.append(url, 5, ' world', { ...draft9.end, 'content-type': type })
       expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
     },
   )
 
   test('D4 a PATCH with application/offset+octet-stream gets 412 without Tus-Resumable', async () => {
     const url = await createUpload(await serve())
-    for (const extra of [{}, { 'upload-draft-interop-version': '8', ...end(8) }]) {
+    for (const extra of [{}, { 'upload-draft-interop-version': '8', ...draftOf(8).end }]) {
       const headers = { 'content-type': chunk['content-type'], 'upload-offset': '0', ...extra }
       const reply = await send({ method: 'PATCH', url, headers, body: 'hello' })
       expect([reply.status, reply.headers['tus-version']]).toEqual([412, '1.0.0'])
@@ -162,7 +150,7 @@ describe('D4 the media type of a PATCH decides its protocol', () => {
 async function createCounting(version: string | undefined, fields: OutgoingHttpHeaders) {
   const site = await serve({ interimResponses: true })
   const named = version === undefined ? {} : { 'upload-draft-interop-version': version }
-  const sent = creation(site, undefined, 'hello')
+  const sent = draftOf(undefined).creation(site, 'hello')
   const headers = { ...sent.headers, ...named, ...fields }
   const { request, reply } = openRequest({ ...sent, headers })
   let interims = 0
@@ -175,20 +163,22 @@ async function createCounting(version: string | undefined, fields: OutgoingHttpH
 test.each(versions)(
   'D5 D6 a creation of version %s speaks the draft, with 104 only if it names a version',
   async (version) => {
+    const draft = draftOf(version)
     const named = version === undefined ? undefined : String(version)
-    const { interims, reply } = await createCounting(named, end(version))
+    const { interims, reply } = await createCounting(named, draft.end)
     expect([reply.status, interims]).toEqual([201, version === undefined ? 0 : 1])
-    expect(reply.headers).toMatchObject(end(version))
+    expect(reply.headers).toMatchObject(draft.end)
   },
 )
 
 test.each(versions)(
   'D5 D6 an append of version %s speaks the draft, with 104 only if it names a version',
   async (version) => {
+    const draft = draftOf(version)
     const site = await serve({ interimResponses: true, progressInterval: 1 })
-    const url = await started(site, version, 'hello')
+    const url = await draft.started(site, 'hello')
     const body = Buffer.alloc(8_000_000)
-    const { request, reply } = openRequest(appending(url, version, 5, body, end(version)))
+    const { request, reply } = openRequest(draft.appending(url, 5, body, draft.end))
     const reported: unknown[] = []
     request.on('information', ({ headers }) =>
       reported.push(headers['upload-draft-interop-version']),
@@ -196,7 +186,7 @@ test.each(versions)(
     request.end()
     const { status, headers } = await reply
     expect(status).toBe(201)
-    expect(headers).toMatchObject({ ...end(version), 'upload-offset': '8000005' })
+    expect(headers).toMatchObject({ ...draft.end, 'upload-offset': '8000005' })
     // Their number depends on timing.
     if (version === undefined) expect(reported).toEqual([])
     for (const name of reported) expect(name).toBe(String(version))
@@ -220,7 +210,7 @@ test('D5 version 3 has Upload-Incomplete only, the others have Upload-Complete o
     [4, { 'upload-incomplete': '?0' }],
     [undefined, { 'upload-incomplete': '?0' }],
   ] as const) {
-    const reply = await create(site, version, 'hello', fields)
+    const reply = await draftOf(version).create(site, 'hello', fields)
     expect([version, reply.status]).toEqual([version, 412])
   }
 })
@@ -247,7 +237,10 @@ test.each(['2', '10', '99'])(
       'upload-complete': '?1',
       'content-length': '11',
     }
-    const { request, reply } = openRequest({ ...creation(site, undefined, 'hello'), headers })
+    const { request, reply } = openRequest({
+      ...draftOf(undefined).creation(site, 'hello'),
+      headers,
+    })
     let interims = 0
     request.on('information', () => interims++)
     await until(
@@ -257,7 +250,7 @@ test.each(['2', '10', '99'])(
     request.destroy()
     await expect(reply).rejects.toThrow()
     expect(interims).toBe(0)
-    expect(await stateOf(`${site.origin}/files/${created[0]}`, 9)).toMatchObject({
+    expect(await draft9.stateOf(`${site.origin}/files/${created[0]}`)).toMatchObject({
       'upload-complete': '?0',
     })
   },
@@ -271,11 +264,11 @@ test.each(['2', '10', '99'])(
     }
     const site = await serve({ hooks: { preFinish }, logger: silent })
     const fields = { 'upload-draft-interop-version': version, 'upload-complete': '?1' }
-    const reply = await create(site, undefined, 'hello', fields)
+    const reply = await draftOf(undefined).create(site, 'hello', fields)
     expect([reply.status, reply.headers['upload-complete']]).toEqual([500, '?0'])
     expect(reply.headers).not.toHaveProperty('location')
     // A supported version gets one.
-    expect((await create(site, 9, 'hello', end(9))).headers).toHaveProperty('location')
+    expect((await draft9.create(site, 'hello', draft9.end)).headers).toHaveProperty('location')
   },
 )
 
@@ -292,7 +285,7 @@ test.each(['2', '10', '99'])(
 describe('D8 without headers of either protocol, the one that created the upload responds', () => {
   test('D8 HEAD gets a response of the protocol that created the upload', async () => {
     const site = await serve()
-    const draft = await send({ method: 'HEAD', url: await started(site, 9, 'hello') })
+    const draft = await send({ method: 'HEAD', url: await draft9.started(site, 'hello') })
     expect(draft.status).toBe(204)
     expect(draft.headers).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
     expect(draft.headers).not.toHaveProperty('tus-resumable')
@@ -304,12 +297,16 @@ describe('D8 without headers of either protocol, the one that created the upload
 
   test('D8 HEAD and GET of a finished upload do so too', async () => {
     const site = await serve()
-    const draft = urlIn(await create(site, 9, 'hello', end(9)), site)
+    const draft = urlIn(await draft9.create(site, 'hello', draft9.end), site)
     const state = await send({ method: 'HEAD', url: draft })
-    expect(state.headers).toMatchObject({ 'upload-offset': '5', 'upload-length': '5', ...end(9) })
+    expect(state.headers).toMatchObject({
+      'upload-offset': '5',
+      'upload-length': '5',
+      ...draft9.end,
+    })
     const content = await send({ method: 'GET', url: draft })
     expect([content.status, content.text]).toEqual([200, 'hello'])
-    expect(content.headers).toMatchObject({ 'upload-offset': '5', ...end(9) })
+    expect(content.headers).toMatchObject({ 'upload-offset': '5', ...draft9.end })
     const other = urlIn(await post(site, { 'upload-length': '5' }, 'hello'), site)
     expect((await send({ method: 'HEAD', url: other })).headers).toMatchObject({
       'upload-offset': '5',
@@ -326,7 +323,7 @@ describe('D8 without headers of either protocol, the one that created the upload
 
   test('D8 GET gets a response of the protocol that created the upload', async () => {
     const site = await serve()
-    const draft = await send({ method: 'GET', url: await started(site, 9, 'hello') })
+    const draft = await send({ method: 'GET', url: await draft9.started(site, 'hello') })
     expect([draft.status, draft.headers['upload-offset'], draft.text]).toEqual([204, '5', ''])
     const other = await send({ method: 'GET', url: await createUpload(site) })
     expect([other.status, other.headers['tus-resumable']]).toEqual([409, '1.0.0'])
@@ -334,7 +331,7 @@ describe('D8 without headers of either protocol, the one that created the upload
 
   test('D8 DELETE gets a response of the protocol that created the upload', async () => {
     const site = await serve()
-    const draft = await send({ method: 'DELETE', url: await started(site, 9, 'hello') })
+    const draft = await send({ method: 'DELETE', url: await draft9.started(site, 'hello') })
     expect([draft.status, draft.headers['tus-resumable']]).toEqual([204, undefined])
     // It changes something, so tus requires its version.
     const other = await send({ method: 'DELETE', url: await createUpload(site) })
@@ -342,7 +339,7 @@ describe('D8 without headers of either protocol, the one that created the upload
   })
 
   test('D8 DELETE of a removed upload gets 404, whichever protocol created it', async () => {
-    const url = await started(await serve(), undefined, 'hello')
+    const url = await draftOf(undefined).started(await serve(), 'hello')
     expect((await send({ method: 'DELETE', url })).status).toBe(204)
     expect((await send({ method: 'DELETE', url })).status).toBe(404)
   })
@@ -371,15 +368,16 @@ describe('D10 an upload of one protocol cannot be continued by the other', () =>
   test.each(versions)(
     'D10 a draft client cannot continue a tus upload, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const site = await serve()
       const url = await createUpload(site)
-      const reply = await append(url, version, 0, 'hello world', end(version))
+      const reply = await draft.append(url, 0, 'hello world', draft.end)
       expect([reply.status, problemIn(reply).code]).toEqual([409, 'ERR_PROTOCOL_MISMATCH'])
       expect(reply.headers).not.toHaveProperty('upload-offset')
       // Without a version, HEAD and GET need another header of the draft.
-      const mark = version === undefined ? end(version) : {}
+      const mark = version === undefined ? draft.end : {}
       for (const method of ['HEAD', 'GET'] as const) {
-        const state = await ask(method, url, version, mark)
+        const state = await draft.ask(method, url, mark)
         expect([state.status, state.headers['upload-offset']]).toEqual([409, undefined])
       }
       expect(await offsetOf(url)).toBe('0')
@@ -388,30 +386,30 @@ describe('D10 an upload of one protocol cannot be continued by the other', () =>
   )
 
   test('D10 a tus client cannot continue a draft upload', async () => {
-    const url = await started(await serve(), 9, 'hello', { 'upload-length': '11' })
+    const url = await draft9.started(await serve(), 'hello', { 'upload-length': '11' })
     const reply = await patch(url, 5, ' world')
     expect([reply.status, reply.text.split(':')[0]]).toEqual([409, 'ERR_PROTOCOL_MISMATCH'])
     expect(reply.headers['tus-resumable']).toBe('1.0.0')
     expect(reply.headers).not.toHaveProperty('upload-offset')
     const head = await send({ method: 'HEAD', url, headers: tus })
     expect([head.status, head.headers['upload-offset']]).toEqual([409, undefined])
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5' })
   })
 
   test('D10 a draft upload cannot be part of a concatenation', async () => {
     const site = await serve()
-    const url = urlIn(await create(site, 9, 'hello', end(9)), site)
+    const url = urlIn(await draft9.create(site, 'hello', draft9.end), site)
     const reply = await post(site, { 'upload-concat': `final;${new URL(url).pathname}` })
     expect([reply.status, reply.text.split(':')[0]]).toEqual([400, 'ERR_INVALID_CONCAT'])
   })
 
   test('D10 clients of both protocols can download and remove every upload', async () => {
     const site = await serve()
-    const draft = urlIn(await create(site, 9, 'hello', end(9)), site)
+    const draft = urlIn(await draft9.create(site, 'hello', draft9.end), site)
     expect((await send({ method: 'GET', url: draft, headers: tus })).text).toBe('hello')
     expect((await remove(draft)).status).toBe(204)
     const other = await createUpload(site, { 'upload-length': '5' })
-    expect((await ask('DELETE', other, 9)).status).toBe(204)
-    expect((await ask('HEAD', other, 9)).status).toBe(404)
+    expect((await draft9.ask('DELETE', other)).status).toBe(204)
+    expect((await draft9.ask('HEAD', other)).status).toBe(404)
   })
 })

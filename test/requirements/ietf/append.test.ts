@@ -2,18 +2,7 @@ import type { AccessContext, HandlerOptions, HookContext } from 'tuskit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { send, serve, type Site, stores } from '../../support/serve.js'
 import { silent } from '../../support/silent.js'
-import {
-  append,
-  ask,
-  chunked,
-  completes,
-  end,
-  more,
-  named,
-  stateOf,
-  type Version,
-  versions,
-} from './draft.js'
+import { chunked, draft9, draftOf, type Version, versions } from './draft.js'
 
 const untyped = [3, 4, 5]
 const typed: Version[] = [6, 7, 8, 9, undefined]
@@ -26,7 +15,8 @@ afterEach(() => void vi.useRealTimers())
 
 /** Creates an upload of 11 bytes with the first 5, and returns its URL. */
 async function started({ origin }: Site, version: Version): Promise<string> {
-  const headers = { ...named(version), ...completes(version, false), 'upload-length': '11' }
+  const draft = draftOf(version)
+  const headers = { ...draft.named, ...draft.completes(false), 'upload-length': '11' }
   const url = `${origin}/files`
   const reply = await send({ method: 'POST', url, headers, body: 'hello' })
   expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '5'])
@@ -34,9 +24,10 @@ async function started({ origin }: Site, version: Version): Promise<string> {
 }
 
 async function expectUntouched(url: string, version: Version): Promise<void> {
-  expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
-  const reply = await append(url, version, 5, ' world', end(version))
-  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+  const draft = draftOf(version)
+  expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
+  const reply = await draft.append(url, 5, ' world', draft.end)
+  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
   expect((await send({ method: 'GET', url })).text).toBe('hello world')
 }
 
@@ -48,17 +39,18 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-060 R-064 appends continue at the offset until the one that is the end, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
-      const first = await append(url, version, 5, ' wo', more(version))
+      const first = await draft.append(url, 5, ' wo', draft.more)
       expect(first.status).toBe((version ?? 9) <= 6 ? 201 : 204)
-      expect(first.headers).toMatchObject({ 'upload-offset': '8', ...more(version) })
+      expect(first.headers).toMatchObject({ 'upload-offset': '8', ...draft.more })
       expect(first.text).toBe('')
-      const second = await append(url, version, 8, 'r', { ...more(version), ...chunked })
+      const second = await draft.append(url, 8, 'r', { ...draft.more, ...chunked })
       expect(second.status).toBe(first.status)
-      expect(second.headers).toMatchObject({ 'upload-offset': '9', ...more(version) })
-      expect(await stateOf(url, version)).toMatchObject(more(version))
-      const last = await append(url, version, 9, 'ld', { ...end(version), ...chunked })
-      expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(second.headers).toMatchObject({ 'upload-offset': '9', ...draft.more })
+      expect(await draft.stateOf(url)).toMatchObject(draft.more)
+      const last = await draft.append(url, 9, 'ld', { ...draft.end, ...chunked })
+      expect(last.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
     },
   )
@@ -66,25 +58,27 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-064 the last bytes are stored like others until a request declares the end, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
-      const { status, headers } = await append(url, version, 5, ' world', more(version))
+      const { status, headers } = await draft.append(url, 5, ' world', draft.more)
       expect(status).toBe((version ?? 9) <= 6 ? 201 : 204)
-      expect(headers).toMatchObject({ 'upload-offset': '11', ...more(version) })
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '11', ...more(version) })
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...draft.more })
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '11', ...draft.more })
     },
   )
 
   test.each(typed)(
     'R-061 another media type, or none, gets 415 with Accept-Patch and stores nothing, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
       for (const type of [undefined, 'text/plain', 'application/octet-stream', 'partial-upload']) {
-        const headers = { ...end(version), 'content-type': type }
-        const reply = await append(url, version, 5, ' world', headers)
+        const headers = { ...draft.end, 'content-type': type }
+        const reply = await draft.append(url, 5, ' world', headers)
         expect([type, reply.status]).toEqual([type, 415])
         expect(reply.headers).toMatchObject({
           'accept-patch': 'application/partial-upload',
-          ...more(version),
+          ...draft.more,
         })
       }
       await expectUntouched(url, version)
@@ -92,12 +86,13 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(untyped)('R-061 no media type is needed in version %i', async (version) => {
+    const draft = draftOf(version)
     const at = await site()
     for (const type of [undefined, 'application/octet-stream', 'application/partial-upload']) {
       const url = await started(at, version)
-      const headers = { ...end(version), 'content-type': type }
-      const { headers: returned } = await append(url, version, 5, ' world', headers)
-      expect(returned).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      const headers = { ...draft.end, 'content-type': type }
+      const { headers: returned } = await draft.append(url, 5, ' world', headers)
+      expect(returned).toMatchObject({ 'upload-offset': '11', ...draft.end })
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
     }
   })
@@ -105,16 +100,17 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(recent)(
     'R-062 an append without a valid Upload-Complete gets 400 and stores nothing, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
       const values = [undefined, '1', 'true', '?2', '"?1"', '', ['?1', '?0'], ['?1', '?1']]
       for (const value of values) {
-        const { status, headers } = await append(url, version, 5, ' world', {
+        const { status, headers } = await draft.append(url, 5, ' world', {
           'upload-complete': value,
         })
         expect([value, status]).toEqual([value, 400])
         expect(headers['upload-complete']).toBe('?0')
       }
-      const empty = await append(url, version, 5, '')
+      const empty = await draft.append(url, 5, '')
       expect(empty.status).toBe(400)
       await expectUntouched(url, version)
     },
@@ -123,15 +119,16 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(old)(
     'R-062 an append without a valid Upload-Complete is the end, version %i',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const name = version === 3 ? 'upload-incomplete' : 'upload-complete'
       const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
       for (const headers of [{}, { [name]: '1' }, chunked]) {
         const url = await started(at, version)
-        const { status, headers: returned } = await append(url, version, 5, ' world', headers)
+        const { status, headers: returned } = await draft.append(url, 5, ' world', headers)
         expect(status).toBe(201)
-        expect(returned).toMatchObject({ 'upload-offset': '11', ...end(version) })
-        expect(await stateOf(url, version)).toMatchObject(end(version))
+        expect(returned).toMatchObject({ 'upload-offset': '11', ...draft.end })
+        expect(await draft.stateOf(url)).toMatchObject(draft.end)
       }
     },
   )
@@ -139,26 +136,28 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(old)(
     'R-062 an empty append without Upload-Complete after all bytes is the end too, version %i',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
-      await append(url, version, 5, ' world', more(version))
-      expect(await stateOf(url, version)).toMatchObject(more(version))
-      const { status, headers } = await append(url, version, 11, '')
+      await draft.append(url, 5, ' world', draft.more)
+      expect(await draft.stateOf(url)).toMatchObject(draft.more)
+      const { status, headers } = await draft.append(url, 11, '')
       expect(status).toBe(201)
-      expect(headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
     },
   )
 
   test.each(old)(
     'R-062 an append without Upload-Complete is not the end while bytes are missing, version %i',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
       const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
-      const { status, headers } = await append(url, version, 5, ' wor', chunked)
+      const { status, headers } = await draft.append(url, 5, ' wor', chunked)
       expect(status).toBe(400)
-      expect(headers).toMatchObject({ 'upload-offset': '9', ...more(version) })
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '9', ...more(version) })
-      const rest = await append(url, version, 9, 'ld')
-      expect(rest.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(headers).toMatchObject({ 'upload-offset': '9', ...draft.more })
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '9', ...draft.more })
+      const rest = await draft.append(url, 9, 'ld')
+      expect(rest.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
     },
   )
@@ -166,8 +165,9 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-063 another offset gets 409 with the current one and stores nothing, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
-      for (const says of [end(version), more(version)]) {
+      for (const says of [draft.end, draft.more]) {
         for (const [offset, body] of [
           [4, 'o world'],
           [0, 'hello world'],
@@ -175,9 +175,9 @@ describe.each(stores)('$store store', ({ compose }) => {
           [11, ''],
           [999_999_999_999_999, 'x'],
         ] as const) {
-          const reply = await append(url, version, offset, body, says)
+          const reply = await draft.append(url, offset, body, says)
           expect([offset, reply.status]).toEqual([offset, 409])
-          expect(reply.headers).toMatchObject({ 'upload-offset': '5', ...more(version) })
+          expect(reply.headers).toMatchObject({ 'upload-offset': '5', ...draft.more })
           expect(reply.headers['content-type']).toBe('application/problem+json')
           expect(JSON.parse(reply.text)).toMatchObject({
             type: 'https://iana.org/assignments/http-problem-types#mismatching-upload-offset',
@@ -197,24 +197,25 @@ describe.each(stores)('$store store', ({ compose }) => {
     const { headers } = await send({
       method: 'POST',
       url: `${origin}/files`,
-      headers: { ...named(9), ...more(9) },
+      headers: { ...draft9.named, ...draft9.more },
     })
     const url = new URL(headers.location!, origin).href
-    const reply = await append(url, 9, 3, 'lo', end(9))
+    const reply = await draft9.append(url, 3, 'lo', draft9.end)
     expect([reply.status, reply.headers['upload-offset']]).toEqual([409, '0'])
   })
 
   test.each(versions)(
     'R-064 a malformed request gets the offset up to version 6, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
       const replies = [
-        await append(url, version, 5, '!', { ...more(version), 'upload-offset': 'x' }),
-        await append(url, version, 5, '!', { ...more(version), 'content-digest': 'sha-256=1' }),
+        await draft.append(url, 5, '!', { ...draft.more, 'upload-offset': 'x' }),
+        await draft.append(url, 5, '!', { ...draft.more, 'content-digest': 'sha-256=1' }),
         ...((version ?? 9) < 6
           ? []
-          : [await append(url, version, 5, '!', { ...more(version), 'content-type': 'text/x' })]),
-        ...((version ?? 9) > 6 ? [] : [await ask('HEAD', url, version, { 'upload-offset': '5' })]),
+          : [await draft.append(url, 5, '!', { ...draft.more, 'content-type': 'text/x' })]),
+        ...((version ?? 9) > 6 ? [] : [await draft.ask('HEAD', url, { 'upload-offset': '5' })]),
       ]
       const statuses = replies.map(({ status }) => status)
       for (const status of statuses) expect(status).toBeOneOf([400, 415])
@@ -230,15 +231,15 @@ describe.each(stores)('$store store', ({ compose }) => {
     const { headers } = await send({
       method: 'POST',
       url: `${origin}/files`,
-      headers: { ...named(9), ...more(9) },
+      headers: { ...draft9.named, ...draft9.more },
       body: 'hello',
     })
     const url = new URL(headers.location!, origin).href
-    const wrong = await append(url, 9, 3, 'lo', { ...more(9), 'upload-length': '5' })
+    const wrong = await draft9.append(url, 3, 'lo', { ...draft9.more, 'upload-length': '5' })
     expect(wrong.status).toBe(409)
-    expect(await stateOf(url, 9)).not.toHaveProperty('upload-length')
-    const reply = await append(url, 9, 5, ' world', end(9))
-    expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+    expect(await draft9.stateOf(url)).not.toHaveProperty('upload-length')
+    const reply = await draft9.append(url, 5, ' world', draft9.end)
+    expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
   })
 
   test('R-072 a client that loses access cannot finish an upload that it began', async () => {
@@ -248,17 +249,17 @@ describe.each(stores)('$store store', ({ compose }) => {
     const preFinish = ({ event }: HookContext) => void finished.push(event.id)
     const url = await started(await site({ hooks: { access, preFinish } }), 9)
     may = false
-    const full = await append(url, 9, 5, ' world', end(9))
+    const full = await draft9.append(url, 5, ' world', draft9.end)
     expect([full.status, full.headers['upload-complete']]).toEqual([403, '?0'])
     may = true
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
-    expect((await append(url, 9, 5, ' world', more(9))).status).toBe(204)
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft9.more })
+    expect((await draft9.append(url, 5, ' world', draft9.more)).status).toBe(204)
     may = false
-    const empty = await append(url, 9, 11, '', end(9))
+    const empty = await draft9.append(url, 11, '', draft9.end)
     expect([empty.status, empty.headers['upload-complete']]).toEqual([403, '?0'])
     expect(finished).toEqual([])
     may = true
-    expect((await append(url, 9, 11, '', end(9))).headers['upload-complete']).toBe('?1')
+    expect((await draft9.append(url, 11, '', draft9.end)).headers['upload-complete']).toBe('?1')
     expect(finished.length).toBe(1)
   })
 
@@ -278,8 +279,8 @@ describe.each(stores)('$store store', ({ compose }) => {
       },
     })
     const url = await started(at, 9)
-    const headers = { ...end(9), authorization: 'Bearer 7' }
-    const { status, headers: returned, text } = await append(url, 9, 5, ' world', headers)
+    const headers = { ...draft9.end, authorization: 'Bearer 7' }
+    const { status, headers: returned, text } = await draft9.append(url, 5, ' world', headers)
     expect([status, returned['upload-complete'], text]).toEqual([403, '?1', 'Over your quota'])
     expect(asked).toEqual([[11, 'open', 'Bearer 7']])
     expect((await send({ method: 'GET', url })).status).toBe(403)
@@ -292,25 +293,26 @@ test.each([
   'application/partial-upload ; x=1',
 ])('R-061 the media type %s is recognised', async (type) => {
   const url = await started(await serve(), 9)
-  const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-type': type })
-  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+  const reply = await draft9.append(url, 5, ' world', { ...draft9.end, 'content-type': type })
+  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
 })
 
 test('R-060 parameters of Upload-Offset and Upload-Complete are ignored', async () => {
   const url = await started(await serve(), 9)
   const headers = { 'upload-offset': '5;a', 'upload-complete': '?1;x=2' }
-  const reply = await append(url, 9, 5, ' world', headers)
-  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+  const reply = await draft9.append(url, 5, ' world', headers)
+  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
 })
 
 test.each(versions)(
   'R-066 an empty append that is not the end changes nothing, version %s',
   async (version) => {
+    const draft = draftOf(version)
     const url = await started(await serve(), version)
     for (let round = 0; round < 3; round++) {
-      const { status, headers } = await append(url, version, 5, '', more(version))
+      const { status, headers } = await draft.append(url, 5, '', draft.more)
       expect(status).toBe((version ?? 9) <= 6 ? 201 : 204)
-      expect(headers).toMatchObject({ 'upload-offset': '5', ...more(version) })
+      expect(headers).toMatchObject({ 'upload-offset': '5', ...draft.more })
     }
     await expectUntouched(url, version)
   },
@@ -325,8 +327,8 @@ test.each([
   const start = Date.now()
   for (const minutes of [35, 45, 55]) {
     vi.setSystemTime(start + minutes * 60_000)
-    expect((await append(url, 9, 5, '', { ...more(9), ...framing })).status).toBe(204)
+    expect((await draft9.append(url, 5, '', { ...draft9.more, ...framing })).status).toBe(204)
   }
   vi.setSystemTime(start + hour + 1_000)
-  expect((await append(url, 9, 5, '', { ...more(9), ...framing })).status).toBe(410)
+  expect((await draft9.append(url, 5, '', { ...draft9.more, ...framing })).status).toBe(410)
 })

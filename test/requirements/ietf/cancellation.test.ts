@@ -8,32 +8,18 @@ import { fileComposer, openRequest, send, serve, stores, idOf } from '../../supp
 import { temporaryDirectory, tus, until, type Site } from '../../support/serve.js'
 import { openStream, sendHttp2, serveUploads, transports } from '../../support/serve-http2.js'
 import { newGate } from '../../support/stages.js'
-import {
-  append,
-  appending,
-  ask,
-  chunked,
-  create,
-  creation,
-  end,
-  more,
-  named,
-  problemIn,
-  started,
-  stateOf,
-  urlIn,
-  versions,
-} from './draft.js'
+import { chunked, draft9, draftOf, problemIn, urlIn, versions } from './draft.js'
 
 test.each(versions)(
   'R-080 R-082 DELETE gets 204; later requests get 404 or 410, version %s',
   async (version) => {
-    const url = await started(await serve(), version, 'hello')
-    expect((await ask('DELETE', url, version)).status).toBe(204)
-    const appended = await append(url, version, 5, ' world', end(version))
+    const draft = draftOf(version)
+    const url = await draft.started(await serve(), 'hello')
+    expect((await draft.ask('DELETE', url)).status).toBe(204)
+    const appended = await draft.append(url, 5, ' world', draft.end)
     const statuses = [
-      (await ask('HEAD', url, version)).status,
-      (await ask('DELETE', url, version)).status,
+      (await draft.ask('HEAD', url)).status,
+      (await draft.ask('DELETE', url)).status,
       appended.status,
     ]
     for (const status of statuses) expect(status).toBeOneOf([404, 410])
@@ -43,8 +29,8 @@ test.each(versions)(
 
 test('R-080 DELETE removes the data', async () => {
   const site = await serve()
-  const url = await started(site, 9, 'hello')
-  await ask('DELETE', url, 9)
+  const url = await draft9.started(site, 'hello')
+  await draft9.ask('DELETE', url)
   await expect(site.handler.uploads.inspect(url.split('/').at(-1)!)).rejects.toMatchObject({
     code: 'ERR_UPLOAD_NOT_FOUND',
   })
@@ -52,9 +38,9 @@ test('R-080 DELETE removes the data', async () => {
 
 test('R-081 DELETE first ends the append in progress', async () => {
   const site = await serve()
-  const url = await started(site, 9, 'hello')
+  const url = await draft9.started(site, 'hello')
   const { reply } = openRequest(
-    appending(url, 9, 5, ' world', { ...end(9), 'content-length': '100' }),
+    draft9.appending(url, 5, ' world', { ...draft9.end, 'content-length': '100' }),
   )
   const broken = reply.then(
     () => 'responded',
@@ -65,15 +51,15 @@ test('R-081 DELETE first ends the append in progress', async () => {
     () => site.handler.uploads.inspect(url.split('/').at(-1)!),
     ({ offset }) => offset === 11,
   )
-  expect((await ask('DELETE', url, 9)).status).toBe(204)
+  expect((await draft9.ask('DELETE', url)).status).toBe(204)
   expect(await broken).toBe('ECONNRESET')
 })
 
 test('R-082 DELETE of a complete upload removes it, and calls pre-terminate', async () => {
   let asked = 0
   const site = await serve({ hooks: { preTerminate: () => void asked++ } })
-  const url = urlIn(await create(site, 9, 'hello', end(9)), site)
-  expect((await ask('DELETE', url, 9)).status).toBe(204)
+  const url = urlIn(await draft9.create(site, 'hello', draft9.end), site)
+  expect((await draft9.ask('DELETE', url)).status).toBe(204)
   expect((await send({ method: 'GET', url })).status).toBeOneOf([404, 410])
   expect(asked).toBe(1)
 })
@@ -130,19 +116,20 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-081 the append in progress is reset before the response to DELETE, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
       const endedBefore = watchOrder(site)
       for (const fields of framings(6)) {
-        const url = await started(site, version, 'hello')
-        const said = { ...end(version), ...fields }
-        const { request, reply } = openRequest(appending(url, version, 5, ' wor', said))
+        const url = await draft.started(site, 'hello')
+        const said = { ...draft.end, ...fields }
+        const { request, reply } = openRequest(draft.appending(url, 5, ' wor', said))
         request.on('error', () => {})
         const ended = outcome(reply)
         await until(
           () => site.handler.uploads.inspect(idOf(url)),
           ({ offset }) => offset === 9,
         )
-        const { status, text, headers } = await ask('DELETE', url, version)
+        const { status, text, headers } = await draft.ask('DELETE', url)
         expect([status, text]).toEqual([204, ''])
         expect(headers).not.toHaveProperty('upload-offset')
         request.write('ld')
@@ -156,12 +143,13 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-081 the creation in progress is reset before the response to DELETE, version %s',
     async (version) => {
+      const draft = draftOf(version)
       for (const fields of framings(11)) {
         const { hooks, created } = creationHook()
         const site = await serve({ composer: await compose(), takeoverAfter: 60_000, hooks })
         const endedBefore = watchOrder(site)
-        const said = { ...end(version), ...fields }
-        const { request, reply } = openRequest(creation(site, version, 'hello', said))
+        const said = { ...draft.end, ...fields }
+        const { request, reply } = openRequest(draft.creation(site, 'hello', said))
         request.on('error', () => {})
         const ended = outcome(reply)
         const id = await created()
@@ -169,7 +157,7 @@ describe.each(stores)('$store store', ({ compose }) => {
           () => site.handler.uploads.inspect(id),
           ({ offset }) => offset === 5,
         )
-        expect((await ask('DELETE', `${site.origin}/files/${id}`, version)).status).toBe(204)
+        expect((await draft.ask('DELETE', `${site.origin}/files/${id}`)).status).toBe(204)
         expect(await ended).toBe('ECONNRESET')
         expect(endedBefore).toEqual([true])
         await removed(site, id)
@@ -180,17 +168,18 @@ describe.each(stores)('$store store', ({ compose }) => {
   test('R-082 an upload is gone for every method, and no response reveals its offset or Location', async () => {
     const site = await serve({ composer: await compose() })
     for (const version of versions) {
-      for (const last of [more(version), end(version)]) {
-        const url = urlIn(await create(site, version, 'hello', last), site)
-        expect((await ask('DELETE', url, version)).status).toBe(204)
+      const draft = draftOf(version)
+      for (const last of [draft.more, draft.end]) {
+        const url = urlIn(await draft.create(site, 'hello', last), site)
+        expect((await draft.ask('DELETE', url)).status).toBe(204)
         const replies = [
-          await ask('HEAD', url, version),
-          await ask('GET', url, version),
+          await draft.ask('HEAD', url),
+          await draft.ask('GET', url),
           await send({ method: 'GET', url }),
-          await append(url, version, 5, ' world', end(version)),
-          await append(url, version, 5, '', end(version)),
-          await append(url, version, 0, 'hello', more(version)),
-          await ask('DELETE', url, version),
+          await draft.append(url, 5, ' world', draft.end),
+          await draft.append(url, 5, '', draft.end),
+          await draft.append(url, 0, 'hello', draft.more),
+          await draft.ask('DELETE', url),
         ]
         for (const { status, headers } of replies) {
           expect(status).toBeOneOf([404, 410])
@@ -204,18 +193,18 @@ describe.each(stores)('$store store', ({ compose }) => {
   test('R-082 a rejected upload can be removed', async () => {
     const hooks = { preFinish: () => ({ reject: { status: 422 } }) }
     const site = await serve({ composer: await compose(), hooks })
-    const url = urlIn(await create(site, 9, 'hello', end(9)), site)
-    expect((await ask('HEAD', url, 9)).status).toBe(422)
-    expect((await ask('DELETE', url, 9)).status).toBe(204)
-    expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
+    const url = urlIn(await draft9.create(site, 'hello', draft9.end), site)
+    expect((await draft9.ask('HEAD', url)).status).toBe(422)
+    expect((await draft9.ask('DELETE', url)).status).toBe(204)
+    expect((await draft9.ask('HEAD', url)).status).toBeOneOf([404, 410])
   })
 
   test('R-082 an upload with excess bytes is gone already', async () => {
     const site = await serve({ composer: await compose() })
-    const url = await started(site, 9, 'hello', { 'upload-length': '6' })
-    expect((await append(url, 9, 5, ' world', { ...end(9), ...chunked })).status).toBe(400)
-    expect((await ask('DELETE', url, 9)).status).toBe(410)
-    expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
+    const url = await draft9.started(site, 'hello', { 'upload-length': '6' })
+    expect((await draft9.append(url, 5, ' world', { ...draft9.end, ...chunked })).status).toBe(400)
+    expect((await draft9.ask('DELETE', url)).status).toBe(410)
+    expect((await draft9.ask('HEAD', url)).status).toBeOneOf([404, 410])
   })
 
   test('R-081 R-082 DELETE waits while the upload is being finished, and then removes it', async () => {
@@ -229,10 +218,10 @@ describe.each(stores)('$store store', ({ compose }) => {
         postTerminate: () => void events.push('terminated'),
       },
     })
-    const url = await started(site, 9, 'hello')
-    const last = append(url, 9, 5, ' world', end(9))
+    const url = await draft9.started(site, 'hello')
+    const last = draft9.append(url, 5, ' world', draft9.end)
     await finishing.reached
-    const removal = ask('DELETE', url, 9)
+    const removal = draft9.ask('DELETE', url)
     finishing.open()
     expect(await last).toMatchObject({ status: 201, headers: { 'upload-complete': '?1' } })
     expect((await removal).status).toBe(204)
@@ -247,8 +236,8 @@ describe.each(stores)('$store store', ({ compose }) => {
   test('R-082 of two concurrent DELETEs, one gets 404 or 410', async () => {
     const site = await serve({ composer: await compose() })
     for (let round = 0; round < 10; round++) {
-      const url = await started(site, 9, 'hello')
-      const replies = await Promise.all([ask('DELETE', url, 9), ask('DELETE', url, 9)])
+      const url = await draft9.started(site, 'hello')
+      const replies = await Promise.all([draft9.ask('DELETE', url), draft9.ask('DELETE', url)])
       const statuses = replies.map(({ status }) => status).sort((a, b) => a - b)
       expect(statuses[0]).toBe(204)
       expect(statuses[1]).toBeOneOf([404, 410])
@@ -259,9 +248,12 @@ describe.each(stores)('$store store', ({ compose }) => {
 test('R-080 DELETE leaves no file', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory) })
-  const urls = [await started(site, 9, 'hello'), urlIn(await create(site, 9, 'x', end(9)), site)]
+  const urls = [
+    await draft9.started(site, 'hello'),
+    urlIn(await draft9.create(site, 'x', draft9.end), site),
+  ]
   expect((await readdir(directory)).length).toBeGreaterThan(0)
-  for (const url of urls) expect((await ask('DELETE', url, 9)).status).toBe(204)
+  for (const url of urls) expect((await draft9.ask('DELETE', url)).status).toBe(204)
   await until(
     () => readdir(directory),
     (names) => !names.some((name) => urls.some((url) => name.includes(idOf(url)))),
@@ -275,20 +267,20 @@ test('R-082 the resource that the application made of a complete upload stays', 
     await writeFile(own, await readFile(join(directory, upload.id)))
   }
   const site = await serve({ composer: fileComposer(directory), hooks: { preFinish } })
-  const url = urlIn(await create(site, 9, 'hello', end(9)), site)
-  expect((await ask('DELETE', url, 9)).status).toBe(204)
+  const url = urlIn(await draft9.create(site, 'hello', draft9.end), site)
+  expect((await draft9.ask('DELETE', url)).status).toBe(204)
   expect(await readFile(own, 'utf8')).toBe('hello')
 })
 
 test('R-080 no request for an upload is redirected with 301 or 302', async () => {
   const site = await serve()
-  const open = await started(site, 9, 'hello')
-  const whole = urlIn(await create(site, 9, 'hello', end(9)), site)
+  const open = await draft9.started(site, 'hello')
+  const whole = urlIn(await draft9.create(site, 'hello', draft9.end), site)
   const none = `${site.origin}/files/none`
   for (const url of [open, whole, none]) {
     for (const form of [`${url}/`, `${url}//`, `${url}?x=1`, url.replace('/files', '//files')]) {
       for (const method of ['HEAD', 'GET', 'DELETE'] as const) {
-        const { status, headers } = await ask(method, form, 9)
+        const { status, headers } = await draft9.ask(method, form)
         expect(status).toBeOneOf([200, 204, 404, 410])
         expect(headers).not.toHaveProperty('location')
       }
@@ -298,29 +290,29 @@ test('R-080 no request for an upload is redirected with 301 or 302', async () =>
 
 test('R-080 DELETE needs no version, and a tus DELETE works as well', async () => {
   const site = await serve()
-  for (const headers of [{}, named(3), named(99), tus]) {
-    const url = await started(site, 9, 'hello')
+  for (const headers of [{}, draftOf(3).named, draftOf(99).named, tus]) {
+    const url = await draft9.started(site, 'hello')
     expect((await send({ method: 'DELETE', url, headers })).status).toBe(204)
-    expect((await ask('HEAD', url, 9)).status).toBeOneOf([404, 410])
+    expect((await draft9.ask('HEAD', url)).status).toBeOneOf([404, 410])
   }
 })
 
 test('R-080 R-082 DELETE is refused where termination is disabled, and the upload continues', async () => {
   const site = await serve({ disable: ['termination'] })
-  const url = await started(site, 9, 'hello')
+  const url = await draft9.started(site, 'hello')
   const { request, reply } = openRequest(
-    appending(url, 9, 5, ' wor', { ...end(9), 'content-length': '6' }),
+    draft9.appending(url, 5, ' wor', { ...draft9.end, 'content-length': '6' }),
   )
   await until(
     () => site.handler.uploads.inspect(idOf(url)),
     ({ offset }) => offset === 9,
   )
-  const refused = await ask('DELETE', url, 9)
+  const refused = await draft9.ask('DELETE', url)
   expect([refused.status, problemIn(refused).code]).toEqual([405, 'ERR_METHOD_NOT_ALLOWED'])
   expect(refused.headers.allow).not.toContain('DELETE')
   request.end('ld')
   expect(await reply).toMatchObject({ status: 201, headers: { 'upload-complete': '?1' } })
-  expect(await stateOf(url, 9)).toMatchObject({ 'upload-complete': '?1' })
+  expect(await draft9.stateOf(url)).toMatchObject({ 'upload-complete': '?1' })
 })
 
 describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
@@ -341,18 +333,18 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
           respond(...given)
         }
       })
-      const head = { ':method': 'POST', ':path': '/files', ...named(9) }
-      if (running === 'append') await sendHttp2(session, { ...head, ...more(9) }, 'hello')
+      const head = { ':method': 'POST', ':path': '/files', ...draft9.named }
+      if (running === 'append') await sendHttp2(session, { ...head, ...draft9.more }, 'hello')
       const sent =
         running === 'creation'
-          ? { ...head, ...end(9) }
+          ? { ...head, ...draft9.end }
           : {
               ':method': 'PATCH',
               ':path': `/files/${await created()}`,
               'content-type': 'application/partial-upload',
               'upload-offset': '5',
-              ...named(9),
-              ...end(9),
+              ...draft9.named,
+              ...draft9.end,
             }
       const old = openStream(session, sent)
       old.stream.on('error', () => {})
@@ -364,8 +356,8 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
         ({ offset }) => offset === 9,
       )
       // This request uses the same connection.
-      const other = openStream(session, { ...head, ...end(9) })
-      const removal = { ':method': 'DELETE', ':path': `/files/${id}`, ...named(9) }
+      const other = openStream(session, { ...head, ...draft9.end })
+      const removal = { ':method': 'DELETE', ':path': `/files/${id}`, ...draft9.named }
       const reset = once(old.stream, 'close')
       expect((await sendHttp2(session, removal)).status).toBe(204)
       await reset

@@ -2,21 +2,21 @@ import { createHash, randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { send, sendRaw, serve } from '../../support/serve.js'
-import { append, chunked, create, end, more, started, stateOf, urlIn, versions } from './draft.js'
+import { chunked, draft9, draftOf, urlIn, versions } from './draft.js'
 
 test('R-120 content codings are kept; offsets and lengths count coded bytes', async () => {
   const site = await serve()
   const coded = gzipSync(randomBytes(10_000).toString('hex'))
   const half = coded.length >> 1
-  const url = await started(site, 9, coded.subarray(0, half), {
+  const url = await draft9.started(site, coded.subarray(0, half), {
     'content-encoding': 'gzip',
     'upload-length': String(coded.length),
   })
-  expect(await stateOf(url, 9)).toMatchObject({
+  expect(await draft9.stateOf(url)).toMatchObject({
     'upload-offset': String(half),
     'upload-length': String(coded.length),
   })
-  expect((await append(url, 9, half, coded.subarray(half), end(9))).status).toBe(201)
+  expect((await draft9.append(url, half, coded.subarray(half), draft9.end)).status).toBe(201)
   const { body, headers } = await send({ method: 'GET', url })
   expect(sha256(body)).toBe(sha256(coded))
   expect(headers).toMatchObject({
@@ -28,8 +28,8 @@ test('R-120 content codings are kept; offsets and lengths count coded bytes', as
 test('R-120 a Content-Encoding that does not match the content changes nothing', async () => {
   const site = await serve()
   const coding = { 'content-encoding': 'gzip' }
-  const url = await started(site, 9, 'no ', coding)
-  const reply = await append(url, 9, 3, 'gzip', { ...end(9), ...coding })
+  const url = await draft9.started(site, 'no ', coding)
+  const reply = await draft9.append(url, 3, 'gzip', { ...draft9.end, ...coding })
   expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '7'])
   expect((await send({ method: 'GET', url })).text).toBe('no gzip')
 })
@@ -39,15 +39,16 @@ function sha256(data: Buffer): string {
 }
 
 test.each(versions)('R-121 transfer codings do not count, version %s', async (version) => {
+  const draft = draftOf(version)
   const site = await serve()
-  const reply = await create(site, version, 'hello', { ...more(version), ...chunked })
+  const reply = await draft.create(site, 'hello', { ...draft.more, ...chunked })
   expect(reply.headers['upload-offset']).toBe('5')
   const url = urlIn(reply, site)
-  expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5' })
-  const fields = { ...end(version), ...chunked }
-  expect((await append(url, version, 5, ' world', fields)).headers).toMatchObject({
+  expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5' })
+  const fields = { ...draft.end, ...chunked }
+  expect((await draft.append(url, 5, ' world', fields)).headers).toMatchObject({
     'upload-offset': '11',
-    ...end(version),
+    ...draft.end,
   })
   expect((await send({ method: 'GET', url })).text).toBe('hello world')
 })
@@ -66,19 +67,20 @@ test('R-121 Content-Length together with Transfer-Encoding gets 400, and nothing
 test.each(versions)(
   'R-122 parts may be empty, of any size, and begin and end anywhere, version %s',
   async (version) => {
+    const draft = draftOf(version)
     const site = await serve()
     const data = randomBytes(100_003)
-    const url = await started(site, version, '')
+    const url = await draft.started(site, '')
     let offset = 0
     for (const size of [0, 1, 0, 4095, 4097, 65_536, 7, 0]) {
       const part = data.subarray(offset, offset + size)
-      const reply = await append(url, version, offset, part, more(version))
+      const reply = await draft.append(url, offset, part, draft.more)
       offset += size
-      expect(reply.headers).toMatchObject({ ...more(version), 'upload-offset': String(offset) })
+      expect(reply.headers).toMatchObject({ ...draft.more, 'upload-offset': String(offset) })
     }
     expect(offset).toBe(73_736)
-    const last = await append(url, version, offset, data.subarray(offset), end(version))
-    expect(last.headers).toMatchObject({ ...end(version), 'upload-offset': '100003' })
+    const last = await draft.append(url, offset, data.subarray(offset), draft.end)
+    expect(last.headers).toMatchObject({ ...draft.end, 'upload-offset': '100003' })
     expect(sha256((await send({ method: 'GET', url })).body)).toBe(sha256(data))
   },
 )
@@ -87,9 +89,12 @@ test.each(['?1', '?1;q=2', 'what'])(
   'R-123 "Incremental: %s" changes nothing',
   async (incremental) => {
     const site = await serve()
-    const reply = await create(site, 9, 'hello', { ...more(9), incremental })
+    const reply = await draft9.create(site, 'hello', { ...draft9.more, incremental })
     expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '5'])
-    const appended = await append(urlIn(reply, site), 9, 5, ' world', { ...end(9), incremental })
+    const appended = await draft9.append(urlIn(reply, site), 5, ' world', {
+      ...draft9.end,
+      incremental,
+    })
     expect([appended.status, appended.headers['upload-complete']]).toEqual([201, '?1'])
   },
 )

@@ -16,7 +16,7 @@ import { connectHttp2, sendHttp2, serveHttp2 } from '../../support/serve-http2.j
 import { startServer } from '../../support/server-process.js'
 import { newGate } from '../../support/stages.js'
 import { silent } from '../../support/silent.js'
-import { chunked, defined, end, more, named, type Version, versions } from './draft.js'
+import { chunked, defined, draft9, draftOf, type Version, versions } from './draft.js'
 
 type Sent = Readonly<Record<string, string | undefined>>
 
@@ -26,13 +26,13 @@ const replaying: Version[] = [9, undefined]
 type Origin = Pick<Site, 'origin'>
 
 function creation({ origin }: Origin, version: Version, body: string, headers: Sent) {
-  const all = { ...named(version), 'content-length': String(body.length), ...headers }
+  const all = { ...draftOf(version).named, 'content-length': String(body.length), ...headers }
   return { method: 'POST', url: `${origin}/files`, headers: defined(all), body }
 }
 
 function appending(url: string, version: Version, offset: number, body: string, headers: Sent) {
   const all = {
-    ...named(version),
+    ...draftOf(version).named,
     'content-type': 'application/partial-upload',
     'upload-offset': String(offset),
     'content-length': String(body.length),
@@ -47,32 +47,33 @@ function append(...given: Parameters<typeof appending>): Promise<Reply> {
 
 /** Creates an upload with these bytes, which are not the end, and returns its URL. */
 async function started(site: Origin, version: Version, body: string, headers: Sent = {}) {
-  const reply = await send(creation(site, version, body, { ...more(version), ...headers }))
+  const reply = await send(creation(site, version, body, { ...draftOf(version).more, ...headers }))
   expect(reply.status).toBe(201)
   return new URL(reply.headers.location!, site.origin).href
 }
 
 /** Completes an upload, and returns its URL. */
 async function completed(site: Origin, version: Version): Promise<string> {
+  const draft = draftOf(version)
   const url = await started(site, version, 'hello')
-  const reply = await append(url, version, 5, ' world', end(version))
-  expect(reply.headers).toMatchObject(end(version))
+  const reply = await append(url, version, 5, ' world', draft.end)
+  expect(reply.headers).toMatchObject(draft.end)
   return url
 }
 
 function head(url: string, version: Version): Promise<Reply> {
-  return send({ method: 'HEAD', url, headers: named(version) })
+  return send({ method: 'HEAD', url, headers: draftOf(version).named })
 }
 
 const complete = (version: Version) => ({
   'upload-offset': '11',
   'upload-length': '11',
-  ...end(version),
+  ...draftOf(version).end,
 })
 const incomplete = (version: Version) => ({
   'upload-offset': '11',
   'upload-length': '11',
-  ...more(version),
+  ...draftOf(version).more,
 })
 
 /** The ways in which the last byte, and the header that says so, can arrive. */
@@ -82,29 +83,29 @@ const endings: readonly {
 }[] = [
   {
     how: 'a creation',
-    finish: async (site, version) => creation(site, version, 'hello world', end(version)),
+    finish: async (site, version) => creation(site, version, 'hello world', draftOf(version).end),
   },
   {
     how: 'a chunked creation',
     finish: async (site, version) =>
-      creation(site, version, 'hello world', { ...end(version), ...chunked }),
+      creation(site, version, 'hello world', { ...draftOf(version).end, ...chunked }),
   },
   {
     how: 'an append',
     finish: async (site, version) =>
-      appending(await started(site, version, 'hello'), version, 5, ' world', end(version)),
+      appending(await started(site, version, 'hello'), version, 5, ' world', draftOf(version).end),
   },
   {
     how: 'a chunked append',
     finish: async (site, version) => {
       const url = await started(site, version, 'hello', { 'upload-length': '11' })
-      return appending(url, version, 5, ' world', { ...end(version), ...chunked })
+      return appending(url, version, 5, ' world', { ...draftOf(version).end, ...chunked })
     },
   },
   {
     how: 'an empty append',
     finish: async (site, version) =>
-      appending(await started(site, version, 'hello world'), version, 11, '', end(version)),
+      appending(await started(site, version, 'hello world'), version, 11, '', draftOf(version).end),
   },
 ]
 
@@ -136,7 +137,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         'upload-offset': '11',
         'upload-limit': 'min-size=0',
         location: `/files/${asked[0]}`,
-        ...end(version),
+        ...draftOf(version).end,
       })
       expect(asked.length).toBe(1)
       const url = at.origin + headers.location
@@ -158,7 +159,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       expect(reply.headers).toMatchObject({
         'x-file': '7',
         'upload-offset': '11',
-        ...end(version),
+        ...draftOf(version).end,
       })
       expect(asked.length).toBe(1)
     },
@@ -171,20 +172,21 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(verdicts)(
     'R-065 R-071 a rejection with $status is final, and every later request gets it, version $version',
     async ({ status, version }) => {
+      const draft = draftOf(version)
       const headers = { 'x-verdict': 'virus' }
       const { asked, hooks } = noted(() => ({ reject: { status, headers, body: 'not this' } }))
       const at = await site({ hooks })
       const url = await started(at, version, 'hello')
-      const first = await append(url, version, 5, ' world', end(version))
+      const first = await append(url, version, 5, ' world', draft.end)
       const again = [
-        await append(url, version, 11, '', end(version)),
-        await append(url, version, 5, ' world', end(version)),
-        await send({ method: 'GET', url, headers: named(version) }),
+        await append(url, version, 11, '', draft.end),
+        await append(url, version, 5, ' world', draft.end),
+        await send({ method: 'GET', url, headers: draft.named }),
         await head(url, version),
       ]
       for (const reply of [first, ...again]) {
         expect(reply.status).toBe(status)
-        expect(reply.headers).toMatchObject({ ...headers, ...end(version) })
+        expect(reply.headers).toMatchObject({ ...headers, ...draft.end })
       }
       const texts = [first, ...again].map(({ text }) => text)
       expect(texts).toEqual(['not this', 'not this', 'not this', 'not this', ''])
@@ -195,21 +197,23 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-065 the rejection of a creation at its end is final, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const { hooks } = noted(() => ({ reject: true }))
-      const reply = await send(creation(await site({ hooks }), version, 'hello', end(version)))
+      const reply = await send(creation(await site({ hooks }), version, 'hello', draft.end))
       expect(reply.status).toBe(400)
-      expect(reply.headers).toMatchObject(end(version))
+      expect(reply.headers).toMatchObject(draft.end)
     },
   )
 
   test.each(versions)(
     'R-066 an empty append completes an empty upload, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version, '')
-      const { status, headers } = await append(url, version, 0, '', end(version))
+      const { status, headers } = await append(url, version, 0, '', draft.end)
       expect(status).toBe(201)
-      expect(headers).toMatchObject({ 'upload-offset': '0', ...end(version) })
-      const state = { 'upload-offset': '0', 'upload-length': '0', ...end(version) }
+      expect(headers).toMatchObject({ 'upload-offset': '0', ...draft.end })
+      const state = { 'upload-offset': '0', 'upload-length': '0', ...draft.end }
       expect((await head(url, version)).headers).toMatchObject(state)
       const content = await send({ method: 'GET', url })
       expect([content.status, content.text]).toEqual([200, ''])
@@ -219,19 +223,20 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(refusing)(
     'R-071 every append to a complete upload gets 400, version %i',
     async (version) => {
+      const draft = draftOf(version)
       const { asked, hooks } = noted(() => {})
       const url = await completed(await site({ hooks }), version)
       for (const [offset, body, says] of [
-        [11, '', end(version)],
-        [11, '', more(version)],
-        [11, '!', end(version)],
-        [11, '!', { ...more(version), ...chunked }],
-        [5, ' world', end(version)],
-        [0, 'hello world', end(version)],
+        [11, '', draft.end],
+        [11, '', draft.more],
+        [11, '!', draft.end],
+        [11, '!', { ...draft.more, ...chunked }],
+        [5, ' world', draft.end],
+        [0, 'hello world', draft.end],
       ] as const) {
         const { status, headers, text } = await append(url, version, offset, body, says)
         expect(status).toBe(400)
-        expect(headers).toMatchObject({ 'upload-offset': '11', ...more(version) })
+        expect(headers).toMatchObject({ 'upload-offset': '11', ...draft.more })
         expect(JSON.parse(text)).toMatchObject({
           type: 'https://iana.org/assignments/http-problem-types#completed-upload',
           title: 'Upload Is Completed',
@@ -247,13 +252,14 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(replaying)(
     'R-071 a client that repeats the end of a complete upload gets the recorded response, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const response = { status: 200, headers: { 'x-file': '7' }, body: '{"file":7}' }
       const { asked, hooks } = noted(() => ({ response }))
       const url = await started(await site({ hooks }), version, 'hello')
-      const first = await append(url, version, 5, ' world', end(version))
+      const first = await append(url, version, 5, ' world', draft.end)
       expect(first.text).toBe('{"file":7}')
       for (let round = 0; round < 2; round++) {
-        const again = await append(url, version, 11, '', end(version))
+        const again = await append(url, version, 11, '', draft.end)
         const { date: _, ...headers } = again.headers
         expect([again.status, again.text]).toEqual([200, '{"file":7}'])
         expect(first.headers).toMatchObject(headers)
@@ -265,38 +271,34 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(replaying)(
     'R-071 so does a client whose chunked body turns out to be empty, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site({
         hooks: noted(() => ({ response: { status: 200, body: 'done' } })).hooks,
       })
       const url = await completed(at, version)
-      const http1 = await append(url, version, 11, '', { ...end(version), ...chunked })
+      const http1 = await append(url, version, 11, '', { ...draft.end, ...chunked })
       expect([http1.status, http1.text]).toEqual([200, 'done'])
-      expect(http1.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(http1.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
       const session = connectHttp2(await serveHttp2(at.handler as never))
-      const { 'content-length': _, ...headers } = appending(
-        url,
-        version,
-        11,
-        '',
-        end(version),
-      ).headers
+      const { 'content-length': _, ...headers } = appending(url, version, 11, '', draft.end).headers
       const pseudo = { ':method': 'PATCH', ':path': new URL(url).pathname }
       const http2 = await sendHttp2(session, { ...pseudo, ...headers })
       expect([http2.status, http2.text]).toEqual([200, 'done'])
-      expect(http2.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(http2.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
     },
   )
 
   test.each(replaying)(
     'R-071 a client that repeats the end gets the default response again too, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await completed(await site(), version)
-      const again = await append(url, version, 11, '', end(version))
+      const again = await append(url, version, 11, '', draft.end)
       expect(again.status).toBe(201)
       expect(again.headers).toMatchObject({
         location: new URL(url).pathname,
         'upload-offset': '11',
-        ...end(version),
+        ...draft.end,
       })
     },
   )
@@ -304,20 +306,21 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(replaying)(
     'R-071 any other append to a complete upload gets 409 with the offset, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const { asked, hooks } = noted(() => {})
       const url = await completed(await site({ hooks }), version)
       for (const [offset, body, says] of [
-        [11, '', more(version)],
-        [11, '!', end(version)],
-        [11, '!', { ...end(version), ...chunked }],
-        [11, '!', more(version)],
-        [5, '', end(version)],
-        [5, ' world', end(version)],
-        [0, 'hello world', end(version)],
+        [11, '', draft.more],
+        [11, '!', draft.end],
+        [11, '!', { ...draft.end, ...chunked }],
+        [11, '!', draft.more],
+        [5, '', draft.end],
+        [5, ' world', draft.end],
+        [0, 'hello world', draft.end],
       ] as const) {
         const { status, headers } = await append(url, version, offset, body, says)
         expect([offset, body, status]).toEqual([offset, body, 409])
-        expect(headers).toMatchObject({ 'upload-offset': '11', ...more(version) })
+        expect(headers).toMatchObject({ 'upload-offset': '11', ...draft.more })
       }
       expect((await head(url, version)).headers).toMatchObject(complete(version))
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
@@ -328,6 +331,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(ways)(
     'R-065 finishing that fails is retried by HEAD: $how, version $version',
     async ({ finish, version }) => {
+      const draft = draftOf(version)
       const failures = ['first', 'second']
       const { asked, hooks } = noted(() => {
         const failure = failures.shift()
@@ -336,12 +340,12 @@ describe.each(stores)('$store store', ({ compose }) => {
       const at = await site({ hooks })
       const failed = await send(await finish(at, version))
       expect(failed.status).toBe(500)
-      expect(failed.headers).toMatchObject(more(version))
+      expect(failed.headers).toMatchObject(draft.more)
       expect(failed.text).not.toContain('first')
       const url = `${at.origin}/files/${asked[0]}`
       const second = await head(url, version)
       expect(second.status).toBe(500)
-      expect(second.headers).toMatchObject(more(version))
+      expect(second.headers).toMatchObject(draft.more)
       const third = await head(url, version)
       expect(third.status).toBe(204)
       expect(third.headers).toMatchObject(complete(version))
@@ -353,6 +357,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(ways)(
     'R-065 R-066 finishing that fails is retried by an empty append: $how, version $version',
     async ({ finish, version }) => {
+      const draft = draftOf(version)
       const failures = ['first', 'second']
       const response = { status: 200, body: 'done' }
       const { asked, hooks } = noted(() => {
@@ -363,10 +368,10 @@ describe.each(stores)('$store store', ({ compose }) => {
       const at = await site({ hooks })
       expect((await send(await finish(at, version))).status).toBe(500)
       const url = `${at.origin}/files/${asked[0]}`
-      expect((await append(url, version, 11, '', end(version))).status).toBe(500)
-      const { status, headers, text } = await append(url, version, 11, '', end(version))
+      expect((await append(url, version, 11, '', draft.end)).status).toBe(500)
+      const { status, headers, text } = await append(url, version, 11, '', draft.end)
       expect([status, text]).toEqual([200, 'done'])
-      expect(headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
       expect(asked.length).toBe(3)
     },
   )
@@ -379,13 +384,13 @@ describe.each(stores)('$store store', ({ compose }) => {
     })
     const at = await site({ hooks })
     const full = await started(at, 9, 'hello', { 'upload-length': '5' })
-    expect((await send(creation(at, 9, 'hello world', end(9)))).status).toBe(500)
+    expect((await send(creation(at, 9, 'hello world', draft9.end))).status).toBe(500)
     expect(await at.handler.uploads.finishPending()).toBe(1)
     expect(asked).toEqual([asked[0], asked[0]])
     const url = `${at.origin}/files/${asked[0]}`
     expect((await head(url, 9)).headers).toMatchObject(complete(9))
     // Having all bytes is not the end.
-    expect((await head(full, 9)).headers).toMatchObject({ 'upload-offset': '5', ...more(9) })
+    expect((await head(full, 9)).headers).toMatchObject({ 'upload-offset': '5', ...draft9.more })
   })
 
   test('R-065 a client gets 503 with Retry-After during a long finish, and the end later', async () => {
@@ -393,10 +398,10 @@ describe.each(stores)('$store store', ({ compose }) => {
     const { asked, hooks } = noted(pass)
     const at = await site({ hooks, finishTimeout: 50, lockTimeout: 50 })
     const url = await started(at, 9, 'hello')
-    const busy = [await append(url, 9, 5, ' world', end(9)), await head(url, 9)]
+    const busy = [await append(url, 9, 5, ' world', draft9.end), await head(url, 9)]
     for (const { status, headers } of busy) {
       expect(status).toBe(503)
-      expect(headers).toMatchObject({ 'retry-after': '1', ...more(9) })
+      expect(headers).toMatchObject({ 'retry-after': '1', ...draft9.more })
     }
     open()
     await at.handler.shutdown()
@@ -414,7 +419,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       return { response }
     })
     const url = await started(await site({ hooks }), 9, 'hello')
-    const { request, reply } = openRequest(appending(url, 9, 5, ' world', end(9)))
+    const { request, reply } = openRequest(appending(url, 9, 5, ' world', draft9.end))
     request.end()
     await reached
     request.destroy()
@@ -422,7 +427,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     const asking = head(url, 9)
     open()
     expect((await asking).headers).toMatchObject(complete(9))
-    const { status, text } = await append(url, 9, 11, '', end(9))
+    const { status, text } = await append(url, 9, 11, '', draft9.end)
     expect([status, text]).toEqual([200, 'done'])
     expect(asked.length).toBe(1)
   })
@@ -437,9 +442,9 @@ test('R-065 a Location that the application chooses is the only one', async () =
       .concat(Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`))
       .join('\r\n')
   const requests = [
-    creation(site, 9, 'hello world', end(9)),
-    appending(url, 9, 5, ' world', end(9)),
-    appending(url, 9, 11, '', end(9)),
+    creation(site, 9, 'hello world', draft9.end),
+    appending(url, 9, 5, ' world', draft9.end),
+    appending(url, 9, 11, '', draft9.end),
   ]
   for (const { method, url: target, headers, body } of requests) {
     const head = lines(method, new URL(target).pathname, headers)
@@ -466,9 +471,9 @@ test.each([
     const composer = fileComposer(directory)
     const site = await serve({ composer, hooks: { preFinish: () => result } })
     const url = await started(site, 9, 'hello')
-    expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
+    expect((await append(url, 9, 5, ' world', draft9.end)).status).toBe(status)
     const next = await serve({ composer: fileComposer(directory) })
-    const reply = await append(url.replace(site.origin, next.origin), 9, 11, '', end(9))
+    const reply = await append(url.replace(site.origin, next.origin), 9, 11, '', draft9.end)
     expect([reply.status, reply.headers['x-file'], reply.text]).toEqual([status, '7', body])
     expect(reply.headers['upload-complete']).toBe('?1')
   },
@@ -521,10 +526,10 @@ describe('law 5: a crash between the last byte and the record of the finish', ()
         9,
         11,
         '',
-        end(9),
+        draft9.end,
       )
       expect([status, text]).toEqual([200, 'done'])
-      expect(headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
       expect(asked).toEqual([id])
     },
   )
@@ -540,13 +545,14 @@ describe('law 5: a crash between the last byte and the record of the finish', ()
 
   /** Kills a server when all bytes are stored, but nothing else about them is. */
   async function crashBehindTheBytes(version: Version, method: string, framing: Sent) {
+    const draft = draftOf(version)
     const directory = await temporaryDirectory()
     const first = await startServer({ directory, stop: 'after dataStore.append' })
     const empty = method === 'PATCH' ? await started(first, version, '') : undefined
     const request =
       empty === undefined
-        ? creation(first, version, 'hello world', { ...end(version), ...framing })
-        : appending(empty, version, 0, 'hello world', { ...end(version), ...framing })
+        ? creation(first, version, 'hello world', { ...draft.end, ...framing })
+        : appending(empty, version, 0, 'hello world', { ...draft.end, ...framing })
     const lost = openRequest(request)
     lost.request.end()
     await first.stopped
@@ -579,13 +585,14 @@ describe('law 5: a crash between the last byte and the record of the finish', ()
   test.each(behind)(
     'R-065 R-066 all bytes of a chunked $method wait for an append that says it is the end, version $version',
     async ({ method, version }) => {
+      const draft = draftOf(version)
       const { site, asked, url } = await crashBehindTheBytes(version, method, chunked)
       expect(await site.handler.uploads.finishPending()).toBe(0)
       const state = (await head(url, version)).headers
-      expect(state).toMatchObject({ 'upload-offset': '11', ...more(version) })
+      expect(state).toMatchObject({ 'upload-offset': '11', ...draft.more })
       expect(asked).toEqual([])
-      const reply = await append(url, version, 11, '', end(version))
-      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      const reply = await append(url, version, 11, '', draft.end)
+      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
       expect(asked.length).toBe(1)
     },
   )

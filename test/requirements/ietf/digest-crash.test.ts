@@ -15,20 +15,7 @@ import {
 } from '../../support/serve.js'
 import { startServer, type ServerOptions } from '../../support/server-process.js'
 import { digest } from './digest-fields.js'
-import {
-  append,
-  appending,
-  ask,
-  chunked,
-  create,
-  creation,
-  end,
-  type Fields,
-  more,
-  started,
-  stateOf,
-  type Version,
-} from './draft.js'
+import { chunked, draft9, draftOf, type Fields, type Version } from './draft.js'
 
 const claim = { 'content-digest': digest(' world') }
 
@@ -61,16 +48,17 @@ async function idsIn(directory: string): Promise<string[]> {
 
 /** Asserts that only these bytes count, and that another server continues from there. */
 async function expectOnly(site: Site, id: string, version: Version, stored: string): Promise<void> {
+  const draft = draftOf(version)
   const url = `${site.origin}/files/${id}`
   const offset = stored.length
-  const state = await stateOf(url, version)
-  expect(state).toMatchObject({ 'upload-offset': String(offset), ...more(version) })
+  const state = await draft.stateOf(url)
+  expect(state).toMatchObject({ 'upload-offset': String(offset), ...draft.more })
   expect(await site.handler.uploads.finishPending()).toBe(0)
   // Fewer bytes than before, without a digest, because nothing else would reveal leftovers.
-  expect((await append(url, version, offset, ' w', more(version))).status).toBeLessThan(300)
-  expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': String(offset + 2) })
-  const fields = { ...end(version), 'content-digest': digest('oRLd') }
-  const rest = await append(url, version, offset + 2, 'oRLd', fields)
+  expect((await draft.append(url, offset, ' w', draft.more)).status).toBeLessThan(300)
+  expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': String(offset + 2) })
+  const fields = { ...draft.end, 'content-digest': digest('oRLd') }
+  const rest = await draft.append(url, offset + 2, 'oRLd', fields)
   expect([rest.status, rest.headers['upload-offset']]).toEqual([201, String(offset + 6)])
   expect(await download(url)).toBe(`${stored} woRLd`)
 }
@@ -83,10 +71,11 @@ describe('R-130 bytes that are not verified when the server is killed never coun
     'R-130 the bytes of an append do not count, $body, version $version',
     async (crash) => {
       const { version, fields, sent } = crash
+      const draft = draftOf(version)
       const directory = await temporaryDirectory()
       const server = await startServer({ directory })
-      const url = await started(server, version, 'hello')
-      const request = appending(url, version, 5, sent, { ...end(version), ...fields })
+      const url = await draft.started(server, 'hello')
+      const request = draft.appending(url, 5, sent, { ...draft.end, ...fields })
       const { reply } = openRequest(request)
       const id = url.split('/').at(-1)!
       await untilOnDisk(directory, id, 5 + sent.length)
@@ -101,9 +90,10 @@ describe('R-130 bytes that are not verified when the server is killed never coun
     'R-130 the bytes of a creation do not count, $body, version $version',
     async (crash) => {
       const { version, fields, sent } = crash
+      const draft = draftOf(version)
       const directory = await temporaryDirectory()
       const server = await startServer({ directory })
-      const request = creation(server, version, sent, { ...end(version), ...fields })
+      const request = draft.creation(server, sent, { ...draft.end, ...fields })
       const { reply } = openRequest(request)
       const [id] = await until(
         () => idsIn(directory),
@@ -127,9 +117,9 @@ test('R-130 unverified bytes on the disk do not count for another server, which 
   const composer = fileComposer(directory)
   new FileLocker({ directory, lease: 3_000 }).useIn(composer)
   const site = await serve({ composer })
-  const url = await started(server, 9, 'hello')
-  const fields = { ...end(9), ...claim, 'content-length': '6' }
-  const { reply } = openRequest(appending(url, 9, 5, ' WORL', fields))
+  const url = await draft9.started(server, 'hello')
+  const fields = { ...draft9.end, ...claim, 'content-length': '6' }
+  const { reply } = openRequest(draft9.appending(url, 5, ' WORL', fields))
   const id = url.split('/').at(-1)!
   await untilOnDisk(directory, id, 10)
   // `inspect` does not take over.
@@ -146,8 +136,10 @@ test('R-130 unverified bytes on the disk do not count when another server takes 
   const composer = fileComposer(directory)
   new FileLocker({ directory, lease: 3_000 }).useIn(composer)
   const site = await serve({ composer })
-  const url = await started(server, 9, 'hello')
-  const { reply } = openRequest(appending(url, 9, 5, ' world', { ...end(9), ...claim, ...chunked }))
+  const url = await draft9.started(server, 'hello')
+  const { reply } = openRequest(
+    draft9.appending(url, 5, ' world', { ...draft9.end, ...claim, ...chunked }),
+  )
   const id = url.split('/').at(-1)!
   await untilOnDisk(directory, id, 11)
   await expectOnly(site, id, 9, 'hello')
@@ -158,8 +150,8 @@ test('R-130 unverified bytes on the disk do not count when another server takes 
 async function killedBeforeTheResponse(body: string, says: Fields) {
   const directory = await temporaryDirectory()
   const server = await startServer({ directory, stop: 'after verifiedAppender.appendVerified' })
-  const url = await started(server, 9, 'hello')
-  const { request, reply } = openRequest(appending(url, 9, 5, body, { ...says, ...claim }))
+  const url = await draft9.started(server, 'hello')
+  const { request, reply } = openRequest(draft9.appending(url, 5, body, { ...says, ...claim }))
   request.end()
   await server.stopped
   await server.kill()
@@ -169,14 +161,14 @@ async function killedBeforeTheResponse(body: string, says: Fields) {
 }
 
 test('R-130 bytes that matched count, although the server was killed before it could respond', async () => {
-  const { url } = await killedBeforeTheResponse(' world', more(9))
-  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
-  expect((await append(url, 9, 11, '', end(9))).status).toBe(201)
+  const { url } = await killedBeforeTheResponse(' world', draft9.more)
+  expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '11', ...draft9.more })
+  expect((await draft9.append(url, 11, '', draft9.end)).status).toBe(201)
   expect(await download(url)).toBe('hello world')
 })
 
 test('R-130 bytes that differed do not count, although the server was killed before it could respond', async () => {
-  const { site, url } = await killedBeforeTheResponse(' WORLD', end(9))
+  const { site, url } = await killedBeforeTheResponse(' WORLD', draft9.end)
   await expectOnly(site, idOf(url), 9, 'hello')
 })
 
@@ -188,8 +180,8 @@ describe('R-131 a digest of the whole outlives the server that received it', () 
     const directory = await temporaryDirectory()
     const options: ServerOptions = { directory, stop, preFinish: true }
     const server = await startServer(options)
-    const url = await started(server, 9, 'hello', { 'repr-digest': digest(text) })
-    const { request, reply } = openRequest(appending(url, 9, 5, ' world', end(9)))
+    const url = await draft9.started(server, 'hello', { 'repr-digest': digest(text) })
+    const { request, reply } = openRequest(draft9.appending(url, 5, ' world', draft9.end))
     request.end()
     await server.stopped
     await server.kill()
@@ -204,7 +196,7 @@ describe('R-131 a digest of the whole outlives the server that received it', () 
 
   test.each(stops)('R-131 a match finishes the upload after a crash %s', async (stop) => {
     const { url, asked } = await crash(stop, 'hello world')
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...end(9) })
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '11', ...draft9.end })
     expect(asked).toHaveLength(1)
     expect(await download(url)).toBe('hello world')
   })
@@ -213,14 +205,17 @@ describe('R-131 a digest of the whole outlives the server that received it', () 
     'R-131 a mismatch rejects the upload after a crash %s',
     async (stop) => {
       const { url, asked, directory } = await crash(stop, 'hello there')
-      for (const reply of [await ask('HEAD', url, 9), await append(url, 9, 11, '', end(9))]) {
+      for (const reply of [
+        await draft9.ask('HEAD', url),
+        await draft9.append(url, 11, '', draft9.end),
+      ]) {
         expect([reply.status, reply.headers['upload-complete']]).toEqual([400, '?1'])
       }
       expect((await send({ method: 'GET', url })).status).toBe(400)
       expect(asked).toEqual([])
       // The rejection outlives the server as well.
       const next = await serve({ composer: fileComposer(directory) })
-      const again = await ask('HEAD', `${next.origin}${new URL(url).pathname}`, 9)
+      const again = await draft9.ask('HEAD', `${next.origin}${new URL(url).pathname}`)
       expect([again.status, again.headers['upload-complete']]).toEqual([400, '?1'])
     },
   )
@@ -232,11 +227,11 @@ describe('R-131 a digest of the whole outlives the server that received it', () 
       ['hello there', 400],
       ['hello world', 201],
     ] as const) {
-      const fields = { ...more(9), 'repr-digest': digest(text) }
-      const { headers } = await create(first, 9, 'hello', fields)
+      const fields = { ...draft9.more, 'repr-digest': digest(text) }
+      const { headers } = await draft9.create(first, 'hello', fields)
       const site = await serve({ composer: fileComposer(directory) })
       const url = new URL(headers.location!, site.origin).href
-      const reply = await append(url, 9, 5, ' world', end(9))
+      const reply = await draft9.append(url, 5, ' world', draft9.end)
       expect([reply.status, reply.headers['upload-complete']]).toEqual([status, '?1'])
     }
   })

@@ -6,19 +6,7 @@ import { download, serve, stores, until, type Sent, type Site } from '../../supp
 import { connectHttp2, openStream, serveHttp2 } from '../../support/serve-http2.js'
 import { countReceived } from '../../support/stages.js'
 import { digest } from './digest-fields.js'
-import {
-  append,
-  appending,
-  ask,
-  chunked,
-  creation,
-  end,
-  more,
-  started,
-  stateOf,
-  versions,
-  type Version,
-} from './draft.js'
+import { chunked, draft9, draftOf, type Version, versions } from './draft.js'
 import { silent } from '../../support/silent.js'
 
 const { NGHTTP2_CANCEL } = http2.constants
@@ -85,14 +73,15 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
 
   /** Asserts that only these bytes count, and that the upload continues from there. */
   async function expectOnly(url: string, version: Version, stored: string): Promise<void> {
+    const draft = draftOf(version)
     const offset = stored.length
-    const state = await stateOf(url, version)
-    expect(state).toMatchObject({ 'upload-offset': String(offset), ...more(version) })
+    const state = await draft.stateOf(url)
+    expect(state).toMatchObject({ 'upload-offset': String(offset), ...draft.more })
     // Other bytes, without a digest, because nothing else would reveal leftovers of the old ones.
-    expect((await append(url, version, offset, ' w', more(version))).status).toBeLessThan(300)
-    const says = { ...end(version), 'content-digest': digest('ORLD') }
-    const reply = await append(url, version, offset + 2, 'ORLD', says)
-    expect(reply.headers).toMatchObject({ 'upload-offset': String(offset + 6), ...end(version) })
+    expect((await draft.append(url, offset, ' w', draft.more)).status).toBeLessThan(300)
+    const says = { ...draft.end, 'content-digest': digest('ORLD') }
+    const reply = await draft.append(url, offset + 2, 'ORLD', says)
+    expect(reply.headers).toMatchObject({ 'upload-offset': String(offset + 6), ...draft.end })
     expect(await download(url)).toBe(`${stored} wORLD`)
   }
 
@@ -101,9 +90,10 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     'R-130 no byte counts of an append that is cut $where by $by',
     async ({ fields, sent, lose }) => {
       for (const version of versions) {
+        const draft = draftOf(version)
         const at = await site()
-        const url = await started(at, version, 'hello')
-        const request = appending(url, version, 5, '', { ...end(version), ...fields })
+        const url = await draft.started(at, 'hello')
+        const request = draft.appending(url, 5, '', { ...draft.end, ...fields })
         const { socket, closed } = await arrived(at, wire(request, sent))
         lose(socket)
         await closed
@@ -117,8 +107,9 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     'R-130 no byte counts of a creation that is cut $where by $by',
     async ({ fields, sent, lose }) => {
       for (const version of versions) {
+        const draft = draftOf(version)
         const at = await site()
-        const request = creation(at, version, '', { ...end(version), ...fields })
+        const request = draft.creation(at, '', { ...draft.end, ...fields })
         const { socket, closed } = await arrived(at, wire(request, sent))
         await until(
           async () => at.ids.length,
@@ -137,13 +128,15 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     async ({ fields, sent }) => {
       for (const method of ['HEAD', 'GET', 'PATCH'] as const) {
         const at = await site()
-        const url = await started(at, 9, 'hello')
-        const request = appending(url, 9, 5, '', { ...end(9), ...fields })
+        const url = await draft9.started(at, 'hello')
+        const request = draft9.appending(url, 5, '', { ...draft9.end, ...fields })
         const { closed } = await arrived(at, wire(request, sent))
         const inspected = await at.handler.uploads.inspect(url.split('/').at(-1)!)
         expect([inspected.offset, inspected.finished]).toEqual([5, false])
         const reply =
-          method === 'PATCH' ? await append(url, 9, 6, 'x', more(9)) : await ask(method, url, 9)
+          method === 'PATCH'
+            ? await draft9.append(url, 6, 'x', draft9.more)
+            : await draft9.ask(method, url)
         expect(reply.headers).toMatchObject({ 'upload-offset': '5', 'upload-complete': '?0' })
         await closed
         await expectOnly(url, 9, 'hello')
@@ -154,9 +147,9 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
 
   test('R-130 no byte counts of a body that stalls', async () => {
     const at = await site({ idleTimeout: 20 })
-    const url = await started(at, 9, 'hello')
-    const fields = { ...end(9), ...claim, 'content-length': '6' }
-    const { closed } = await arrived(at, wire(appending(url, 9, 5, '', fields), ' worl'))
+    const url = await draft9.started(at, 'hello')
+    const fields = { ...draft9.end, ...claim, 'content-length': '6' }
+    const { closed } = await arrived(at, wire(draft9.appending(url, 5, '', fields), ' worl'))
     await closed
     await expectOnly(url, 9, 'hello')
   })
@@ -164,9 +157,9 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
   test('R-130 no byte counts when the server stops before the end of the body', async () => {
     const composer = await compose()
     const at = await site({ composer })
-    const url = await started(at, 9, 'hello')
-    const fields = { ...end(9), ...claim, ...chunked }
-    const { closed } = await arrived(at, wire(appending(url, 9, 5, '', fields), chunks))
+    const url = await draft9.started(at, 'hello')
+    const fields = { ...draft9.end, ...claim, ...chunked }
+    const { closed } = await arrived(at, wire(draft9.appending(url, 5, '', fields), chunks))
     await at.server.stop({ timeout: 1_000 })
     await closed
     const next = await serve({ composer })
@@ -189,8 +182,8 @@ describe.each(stores)('a body with a Content-Digest ($store store)', ({ compose 
     'R-130 no byte counts when the $reset is reset over HTTP/2, size $size',
     async ({ fields, body, lose }) => {
       const at = await site()
-      const url = await started(at, 9, 'hello')
-      const { headers } = appending(url, 9, 5, '', { ...end(9), ...claim, ...fields })
+      const url = await draft9.started(at, 'hello')
+      const { headers } = draft9.appending(url, 5, '', { ...draft9.end, ...claim, ...fields })
       const session = connectHttp2(await serveHttp2(at.handler as never))
       const pseudo = { ':method': 'PATCH', ':path': new URL(url).pathname }
       const { stream, reply } = openStream(session, { ...pseudo, ...headers })

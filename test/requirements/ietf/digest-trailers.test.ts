@@ -4,18 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { download, send, sendRaw, serve, stores, type Site } from '../../support/serve.js'
 import { connectHttp2, serveHttp2, type Http2Reply } from '../../support/serve-http2.js'
 import { algorithms, digest, digestProblem } from './digest-fields.js'
-import {
-  appending,
-  chunked,
-  creation,
-  end,
-  more,
-  problemIn,
-  started,
-  stateOf,
-  versions,
-  type Fields,
-} from './draft.js'
+import { chunked, draft9, draftOf, type Fields, problemIn, versions } from './draft.js'
 
 interface Request {
   readonly method: string
@@ -71,14 +60,15 @@ const cases = transports.flatMap((transport) => stores.map((store) => ({ ...tran
 describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)', (chosen) => {
   /** Creates an upload of 5 bytes. `nothingCounts` asserts that an append to it added nothing. */
   async function begun(version = 9) {
+    const draft = draftOf(version)
     const site = await serve({ composer: await chosen.compose() })
     const sent = await chosen.over(site)
-    const url = await started(site, version, 'hello')
+    const url = await draft.started(site, 'hello')
     const append = (body: string, fields: Fields, trailers?: Record<string, string>) =>
-      sent(appending(url, version, 5, body, fields), trailers)
+      sent(draft.appending(url, 5, body, fields), trailers)
     const nothingCounts = async ({ status, headers }: Http2Reply) => {
       expect([status, headers['upload-complete']]).toEqual([400, '?0'])
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
     }
     return { site, sent, url, append, nothingCounts }
   }
@@ -86,13 +76,13 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
   test.each(algorithms)('R-130 R-133 %s is verified', async (algorithm) => {
     const { url, append, nothingCounts } = await begun()
     const claim = trailer(digest(' world', algorithm))
-    const wrong = await append(' worlD', { ...end(9), ...announced }, claim)
+    const wrong = await append(' worlD', { ...draft9.end, ...announced }, claim)
     await nothingCounts(wrong)
     expect(JSON.parse(wrong.text)).toMatchObject({
       type: `${digestProblem}mismatched-values`,
       mismatched_digests: [{ algorithm, header: 'Content-Digest' }],
     })
-    const right = await append(' world', { ...end(9), ...announced }, claim)
+    const right = await append(' world', { ...draft9.end, ...announced }, claim)
     expect([right.status, right.headers['upload-offset']]).toEqual([201, '11'])
     expect(await download(url)).toBe('hello world')
   })
@@ -102,53 +92,56 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
     for (const differs of algorithms) {
       const claims = algorithms.map((name) => digest(name === differs ? 'other' : ' world', name))
       await nothingCounts(
-        await append(' world', { ...end(9), ...announced }, trailer(claims.join(', '))),
+        await append(' world', { ...draft9.end, ...announced }, trailer(claims.join(', '))),
       )
     }
     const claims = algorithms.map((name) => digest(' world', name)).join(', ')
-    expect((await append(' world', { ...end(9), ...announced }, trailer(claims))).status).toBe(201)
+    expect((await append(' world', { ...draft9.end, ...announced }, trailer(claims))).status).toBe(
+      201,
+    )
   })
 
   test('R-130 the trailer of a creation is verified, in every version', async () => {
     const site = await serve({ composer: await chosen.compose() })
     const sent = await chosen.over(site)
     for (const version of versions) {
+      const draft = draftOf(version)
       const create = (body: string) => {
-        const fields = { ...end(version), ...announced, 'content-length': undefined }
-        return sent(creation(site, version, body, fields), trailer(digest('hello')))
+        const fields = { ...draft.end, ...announced, 'content-length': undefined }
+        return sent(draft.creation(site, body, fields), trailer(digest('hello')))
       }
       const wrong = await create('hellO')
       expect([version, wrong.status]).toEqual([version, 400])
-      expect(wrong.headers).toMatchObject({ 'upload-offset': '0', ...more(version) })
+      expect(wrong.headers).toMatchObject({ 'upload-offset': '0', ...draft.more })
       const url = new URL(String(wrong.headers.location), site.origin).href
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '0', ...more(version) })
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '0', ...draft.more })
       const right = await create('hello')
       expect([version, right.status]).toEqual([version, 201])
-      expect(right.headers).toMatchObject({ 'upload-offset': '5', ...end(version) })
+      expect(right.headers).toMatchObject({ 'upload-offset': '5', ...draft.end })
     }
   })
 
   test('R-130 an empty append whose trailer differs completes nothing', async () => {
     const { append, nothingCounts } = await begun()
-    await nothingCounts(await append('', { ...end(9), ...announced }, trailer(digest('hello'))))
-    const right = await append('', { ...end(9), ...announced }, trailer(digest('')))
+    await nothingCounts(await append('', { ...draft9.end, ...announced }, trailer(digest('hello'))))
+    const right = await append('', { ...draft9.end, ...announced }, trailer(digest('')))
     expect([right.status, right.headers['upload-complete']]).toEqual([201, '?1'])
   })
 
   test('R-130 an announced trailer that does not come gets 400, and nothing counts', async () => {
     const { append, nothingCounts } = await begun()
-    for (const says of [end(9), more(9)]) {
+    for (const says of [draft9.end, draft9.more]) {
       await nothingCounts(await append(' world', { ...says, ...announced }))
       await nothingCounts(await append(' world', { ...says, ...announced }, { 'x-other': 'a' }))
       const header = { 'content-digest': digest(' world') }
       await nothingCounts(await append(' world', { ...says, ...announced, ...header }))
     }
-    expect((await append(' world', { ...end(9), ...chunked })).status).toBe(201)
+    expect((await append(' world', { ...draft9.end, ...chunked })).status).toBe(201)
   })
 
   test('R-130 a trailer that was not announced is ignored', async () => {
     const { url, append } = await begun()
-    const reply = await append(' world', { ...end(9), ...chunked }, trailer(digest('other')))
+    const reply = await append(' world', { ...draft9.end, ...chunked }, trailer(digest('other')))
     expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
     expect(await download(url)).toBe('hello world')
   })
@@ -156,14 +149,16 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
   test('R-130 a trailer that was not announced does not affect the header', async () => {
     const { append, nothingCounts } = await begun()
     const header = { ...chunked, 'content-digest': digest(' world') }
-    await nothingCounts(await append('other!', { ...end(9), ...header }, trailer(digest('other!'))))
-    const right = await append(' world', { ...end(9), ...header }, trailer(digest('other')))
+    await nothingCounts(
+      await append('other!', { ...draft9.end, ...header }, trailer(digest('other!'))),
+    )
+    const right = await append(' world', { ...draft9.end, ...header }, trailer(digest('other')))
     expect(right.status).toBe(201)
   })
 
   test('R-130 the trailer is found among others, whatever the case of its name', async () => {
     const { append, nothingCounts } = await begun()
-    const fields = { ...end(9), ...announced, trailer: 'X-Other, content-DIGEST' }
+    const fields = { ...draft9.end, ...announced, trailer: 'X-Other, content-DIGEST' }
     await nothingCounts(await append(' worlD', fields, trailer(digest(' world'))))
     const others = { 'x-other': 'a', ...trailer(digest(' world')) }
     expect((await append(' world', fields, others)).status).toBe(201)
@@ -177,12 +172,12 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
       ['sha-256=1', 'invalid-values'],
       [`${digest(' world')}, md5=:AAAA:`, 'invalid-values'],
     ] as const) {
-      const reply = await append(' world', { ...end(9), ...announced }, trailer(value))
+      const reply = await append(' world', { ...draft9.end, ...announced }, trailer(value))
       await nothingCounts(reply)
       expect(JSON.parse(reply.text)).toMatchObject({ type: digestProblem + type })
     }
     for (const value of ['???', digest(' world').toUpperCase()]) {
-      await nothingCounts(await append(' world', { ...end(9), ...announced }, trailer(value)))
+      await nothingCounts(await append(' world', { ...draft9.end, ...announced }, trailer(value)))
     }
   })
 
@@ -195,7 +190,7 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
       const { append, nothingCounts } = await begun()
       const both = (inHeader: string, inTrailer: string) => {
         const header = { 'content-digest': digest(inHeader, first) }
-        const fields = { ...end(9), ...announced, ...header }
+        const fields = { ...draft9.end, ...announced, ...header }
         return append(' world', fields, trailer(digest(inTrailer, second)))
       }
       await nothingCounts(await both('other', ' world'))
@@ -211,7 +206,7 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
       const { append, nothingCounts } = await begun()
       const both = (inHeader: string, inTrailer: string) => {
         const header = { 'content-digest': digest(inHeader, algorithm) }
-        const fields = { ...end(9), ...announced, ...header }
+        const fields = { ...draft9.end, ...announced, ...header }
         return append(' world', fields, trailer(digest(inTrailer, algorithm)))
       }
       await nothingCounts(await both('other', ' world'))
@@ -225,21 +220,24 @@ describe.each(cases)('a Content-Digest in a trailer ($transport, $store store)',
 
 test('R-130 a trailer announced with a body of known size gets 400', async () => {
   const site = await serve()
-  const url = await started(site, 9, 'hello')
-  const { headers } = appending(url, 9, 5, ' world', { ...end(9), trailer: 'Content-Digest' })
+  const url = await draft9.started(site, 'hello')
+  const { headers } = draft9.appending(url, 5, ' world', {
+    ...draft9.end,
+    trailer: 'Content-Digest',
+  })
   const lines = Object.entries({ host: 'a', connection: 'close', ...headers }).map((line) =>
     line.join(': '),
   )
   const head = `PATCH ${new URL(url).pathname} HTTP/1.1\r\n${lines.join('\r\n')}`
   const response = await sendRaw(site.port, `${head}\r\n\r\n world`)
   expect(response).toMatch(/^HTTP\/1\.1 400 /)
-  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+  expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft9.more })
 })
 
 test('R-134 the problem names the trailer that differs, and not the header', async () => {
-  const url = await started(await serve(), 9, 'hello')
+  const url = await draft9.started(await serve(), 'hello')
   const header = { 'content-digest': digest(' world') }
-  const request = appending(url, 9, 5, ' world', { ...end(9), ...announced, ...header })
+  const request = draft9.appending(url, 5, ' world', { ...draft9.end, ...announced, ...header })
   const reply = await send({ ...request, trailers: trailer(digest('other', 'md5')) })
   expect(problemIn(reply).mismatched_digests).toEqual([
     {

@@ -2,17 +2,17 @@ import { StoreComposer, type HandlerOptions } from 'tuskit'
 import { describe, expect, test } from 'vitest'
 import { download, serve, stores } from '../../support/serve.js'
 import { base64Of, digest, digestProblem } from './digest-fields.js'
-import { append, chunked, create, end, more, problemIn, started, stateOf } from './draft.js'
+import { chunked, draft9, problemIn } from './draft.js'
 
 test('R-134 the problem names the digest that differs, and no other', async () => {
-  const url = await started(await serve(), 9, 'hello')
+  const url = await draft9.started(await serve(), 'hello')
   const fields = {
-    ...end(9),
+    ...draft9.end,
     'content-digest': `${digest(' world')}, ${digest('other', 'md5')}, ${digest(' world', 'sha')}`,
     // This is not the digest of the whole, so it is ignored.
     'repr-digest': digest('patch document'),
   }
-  const problem = problemIn(await append(url, 9, 5, ' world', fields))
+  const problem = problemIn(await draft9.append(url, 5, ' world', fields))
   const provided = `:${base64Of('other', 'md5')}:`
   expect(problem.mismatched_digests).toEqual([
     { algorithm: 'md5', provided_digest: provided, header: 'Content-Digest' },
@@ -54,14 +54,14 @@ async function refused(value: string, options: Partial<HandlerOptions> = {}) {
   let created = 0
   const hooks = { postCreate: () => void created++ }
   const at = await serve({ hooks, ...options })
-  const creation = await create(at, 9, 'hello', { ...end(9), 'content-digest': value })
+  const creation = await draft9.create(at, 'hello', { ...draft9.end, 'content-digest': value })
   expect([value, creation.status, creation.headers.location]).toEqual([value, 400, undefined])
   expect([value, created]).toEqual([value, 0])
-  const url = await started(at, 9, 'hello')
-  const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-digest': value })
+  const url = await draft9.started(at, 'hello')
+  const reply = await draft9.append(url, 5, ' world', { ...draft9.end, 'content-digest': value })
   expect([value, reply.status, reply.headers['upload-complete']]).toEqual([value, 400, '?0'])
-  expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
-  expect((await append(url, 9, 5, ' world', end(9))).status).toBe(201)
+  expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft9.more })
+  expect((await draft9.append(url, 5, ' world', draft9.end)).status).toBe(201)
   expect(await download(url)).toBe('hello world')
   expect(problemIn(creation).type).toBe(problemIn(reply).type)
   return problemIn(reply)
@@ -92,14 +92,14 @@ test('R-133 an empty field gets 400, because it has no digest to verify', async 
 })
 
 test('R-133 unknown algorithms are ignored next to a known one, which is verified', async () => {
-  const url = await started(await serve(), 9, 'hello')
+  const url = await draft9.started(await serve(), 'hello')
   for (const unknown of ['crc32c=:AAAAAA==:', 'unixsum=1', 'foo', 'sha256=:AAAA:']) {
-    const fields = { ...more(9), 'content-digest': `${unknown}, ${digest('!')}` }
-    expect((await append(url, 9, 5, '?', fields)).status).toBe(400)
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
+    const fields = { ...draft9.more, 'content-digest': `${unknown}, ${digest('!')}` }
+    expect((await draft9.append(url, 5, '?', fields)).status).toBe(400)
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5' })
   }
-  const fields = { ...end(9), 'content-digest': `foo=1, ${digest(' world')};q=1` }
-  expect((await append(url, 9, 5, ' world', fields)).status).toBe(201)
+  const fields = { ...draft9.end, 'content-digest': `foo=1, ${digest(' world')};q=1` }
+  expect((await draft9.append(url, 5, ' world', fields)).status).toBe(201)
   expect(await download(url)).toBe('hello world')
 })
 
@@ -132,9 +132,9 @@ describe.each(stores)('where nothing is verified ($store store)', ({ compose }) 
   )
 
   test.each(ways)('R-134 the problem names every algorithm: %s', async (_, options) => {
-    const url = await started(await serve(await options()), 9, 'hello')
+    const url = await draft9.started(await serve(await options()), 'hello')
     const value = `${digest(' world')}, foo=1`
-    const reply = await append(url, 9, 5, ' world', { ...end(9), 'content-digest': value })
+    const reply = await draft9.append(url, 5, ' world', { ...draft9.end, 'content-digest': value })
     expect(problemIn(reply)).toMatchObject({
       type: `${digestProblem}unsupported-algorithms`,
       unsupported_algorithms: [
@@ -145,9 +145,9 @@ describe.each(stores)('where nothing is verified ($store store)', ({ compose }) 
   })
 
   test.each(ways)('R-130 an announced trailer is refused: %s', async (_, options) => {
-    const url = await started(await serve(await options()), 9, 'hello')
-    const fields = { ...end(9), ...chunked, trailer: 'Content-Digest' }
-    expect((await append(url, 9, 5, ' world', fields)).status).toBe(400)
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+    const url = await draft9.started(await serve(await options()), 'hello')
+    const fields = { ...draft9.end, ...chunked, trailer: 'Content-Digest' }
+    expect((await draft9.append(url, 5, ' world', fields)).status).toBe(400)
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft9.more })
   })
 })

@@ -2,19 +2,7 @@ import type { HandlerOptions } from 'tuskit'
 import { describe, expect, test } from 'vitest'
 import { download, openRequest, serve, stores } from '../../support/serve.js'
 import { algorithms, base64Of, digest, digestProblem } from './digest-fields.js'
-import {
-  append,
-  appending,
-  chunked,
-  create,
-  end,
-  more,
-  problemIn,
-  started,
-  stateOf,
-  urlIn,
-  versions,
-} from './draft.js'
+import { chunked, draft9, draftOf, problemIn, urlIn, versions } from './draft.js'
 
 const framings = [
   { framing: 'sized', fields: {} },
@@ -33,22 +21,23 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
   test.each(versions)(
     'R-130 an append whose digest differs gets 400, and nothing counts, version %s',
     async (version) => {
+      const draft = draftOf(version)
       for (const { fields } of framings) {
         const at = await site()
-        const url = await started(at, version, 'hello')
-        for (const says of [end(version), more(version)]) {
+        const url = await draft.started(at, 'hello')
+        for (const says of [draft.end, draft.more]) {
           const sent = { ...says, ...fields, 'content-digest': digest(' world') }
-          const wrong = await append(url, version, 5, ' worlD', sent)
+          const wrong = await draft.append(url, 5, ' worlD', sent)
           expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
-          expect(wrong.headers).toMatchObject(more(version))
-          const state = await stateOf(url, version)
-          expect(state).toMatchObject({ 'upload-offset': '5', ...more(version) })
+          expect(wrong.headers).toMatchObject(draft.more)
+          const state = await draft.stateOf(url)
+          expect(state).toMatchObject({ 'upload-offset': '5', ...draft.more })
         }
         expect(at.finished).toEqual([])
-        const sent = { ...end(version), ...fields, 'content-digest': digest(' world') }
-        const right = await append(url, version, 5, ' world', sent)
+        const sent = { ...draft.end, ...fields, 'content-digest': digest(' world') }
+        const right = await draft.append(url, 5, ' world', sent)
         expect([right.status, right.headers['upload-offset']]).toEqual([201, '11'])
-        expect(right.headers).toMatchObject(end(version))
+        expect(right.headers).toMatchObject(draft.end)
         expect(at.finished).toHaveLength(1)
         expect(await download(url)).toBe('hello world')
       }
@@ -58,21 +47,22 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
   test.each(versions)(
     'R-130 a creation whose digest differs gets 400 and leaves the upload at 0, version %s',
     async (version) => {
+      const draft = draftOf(version)
       for (const { fields } of framings) {
-        for (const says of [end(version), more(version)]) {
+        for (const says of [draft.end, draft.more]) {
           const at = await site()
           const sent = { ...says, ...fields, 'content-digest': digest('hello') }
-          const wrong = await create(at, version, 'hellO', sent)
+          const wrong = await draft.create(at, 'hellO', sent)
           expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '0'])
-          expect(wrong.headers).toMatchObject(more(version))
+          expect(wrong.headers).toMatchObject(draft.more)
           const url = urlIn(wrong, at)
-          const state = await stateOf(url, version)
-          expect(state).toMatchObject({ 'upload-offset': '0', ...more(version) })
+          const state = await draft.stateOf(url)
+          expect(state).toMatchObject({ 'upload-offset': '0', ...draft.more })
           expect(at.finished).toEqual([])
-          const ended = { ...end(version), ...fields, 'content-digest': digest('hello') }
-          expect((await append(url, version, 0, 'hello', ended)).headers).toMatchObject({
+          const ended = { ...draft.end, ...fields, 'content-digest': digest('hello') }
+          expect((await draft.append(url, 0, 'hello', ended)).headers).toMatchObject({
             'upload-offset': '5',
-            ...end(version),
+            ...draft.end,
           })
           expect(at.finished).toHaveLength(1)
           expect(await download(url)).toBe('hello')
@@ -84,25 +74,26 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
   test.each(versions)(
     'R-130 a creation whose digest matches is stored, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       for (const { fields } of framings) {
         const sent = { ...fields, 'content-digest': digest('hello') }
-        const whole = await create(at, version, 'hello', { ...end(version), ...sent })
+        const whole = await draft.create(at, 'hello', { ...draft.end, ...sent })
         expect(whole.status).toBe(201)
-        expect(whole.headers).toMatchObject({ 'upload-offset': '5', ...end(version) })
-        const url = await started(at, version, 'hello', sent)
-        expect(await stateOf(url, version)).toMatchObject({
+        expect(whole.headers).toMatchObject({ 'upload-offset': '5', ...draft.end })
+        const url = await draft.started(at, 'hello', sent)
+        expect(await draft.stateOf(url)).toMatchObject({
           'upload-offset': '5',
-          ...more(version),
+          ...draft.more,
         })
       }
     },
   )
 
   test.each(algorithms)('R-130 R-133 %s is verified', async (algorithm) => {
-    const url = await started(await site(), 9, 'hello')
-    const sent = { ...end(9), 'content-digest': digest(' world', algorithm) }
-    const wrong = await append(url, 9, 5, ' worlD', sent)
+    const url = await draft9.started(await site(), 'hello')
+    const sent = { ...draft9.end, 'content-digest': digest(' world', algorithm) }
+    const wrong = await draft9.append(url, 5, ' worlD', sent)
     expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
     expect(problemIn(wrong)).toMatchObject({
       type: `${digestProblem}mismatched-values`,
@@ -110,15 +101,15 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     })
     // The response does not reveal the right digest.
     expect(wrong.text).not.toContain(base64Of(' worlD', algorithm))
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
-    expect((await append(url, 9, 5, ' world', sent)).status).toBe(201)
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft9.more })
+    expect((await draft9.append(url, 5, ' world', sent)).status).toBe(201)
     expect(await download(url)).toBe('hello world')
   })
 
   test.each(algorithms)(
     'R-130 R-133 nothing counts when %s of several differs',
     async (differs) => {
-      const url = await started(await site(), 9, 'hello')
+      const url = await draft9.started(await site(), 'hello')
       const claims = (wrong?: string) =>
         algorithms.map((name) => digest(name === wrong ? ' worlD' : ' world', name))
       for (const field of [
@@ -126,38 +117,41 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
         claims(differs).join(', '),
         claims(differs).toReversed(),
       ]) {
-        const wrong = await append(url, 9, 5, ' world', { ...end(9), 'content-digest': field })
+        const wrong = await draft9.append(url, 5, ' world', {
+          ...draft9.end,
+          'content-digest': field,
+        })
         expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
-        expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+        expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft9.more })
       }
       // Each has a header line of its own.
-      const sent = { ...end(9), 'content-digest': claims() }
-      expect((await append(url, 9, 5, ' world', sent)).status).toBe(201)
+      const sent = { ...draft9.end, 'content-digest': claims() }
+      expect((await draft9.append(url, 5, ' world', sent)).status).toBe(201)
       expect(await download(url)).toBe('hello world')
     },
   )
 
   test('R-130 a digest covers the body of its own request, not earlier bytes', async () => {
-    const url = await started(await site(), 9, 'hello')
-    const whole = { ...end(9), 'content-digest': digest('hello world') }
-    expect((await append(url, 9, 5, ' world', whole)).status).toBe(400)
-    const own = { ...end(9), 'content-digest': digest(' world') }
-    expect((await append(url, 9, 5, ' world', own)).status).toBe(201)
+    const url = await draft9.started(await site(), 'hello')
+    const whole = { ...draft9.end, 'content-digest': digest('hello world') }
+    expect((await draft9.append(url, 5, ' world', whole)).status).toBe(400)
+    const own = { ...draft9.end, 'content-digest': digest(' world') }
+    expect((await draft9.append(url, 5, ' world', own)).status).toBe(201)
     expect(await download(url)).toBe('hello world')
   })
 
   test('R-130 a large body whose digest differs is discarded completely', async () => {
     const body = 'x'.repeat(3_000_000)
-    const url = await started(await site(), 9, 'hello')
+    const url = await draft9.started(await site(), 'hello')
     for (const { fields } of framings) {
-      const sent = { ...more(9), ...fields, 'content-digest': digest('') }
-      const wrong = await append(url, 9, 5, body, sent)
+      const sent = { ...draft9.more, ...fields, 'content-digest': digest('') }
+      const wrong = await draft9.append(url, 5, body, sent)
       expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '5'])
-      expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5' })
+      expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5' })
     }
-    const right = { ...more(9), 'content-digest': digest(body) }
-    expect((await append(url, 9, 5, body, right)).headers['upload-offset']).toBe('3000005')
-    expect((await append(url, 9, 3_000_005, '!', end(9))).status).toBe(201)
+    const right = { ...draft9.more, 'content-digest': digest(body) }
+    expect((await draft9.append(url, 5, body, right)).headers['upload-offset']).toBe('3000005')
+    expect((await draft9.append(url, 3_000_005, '!', draft9.end)).status).toBe(201)
     expect((await download(url)) === `hello${body}!`).toBe(true)
   })
 
@@ -168,10 +162,10 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
       ['', 400, '5'],
       [body, 204, '3000005'],
     ] as const) {
-      const url = await started(at, 9, 'hello')
-      const sent = { ...more(9), 'content-digest': digest(text) }
+      const url = await draft9.started(at, 'hello')
+      const sent = { ...draft9.more, 'content-digest': digest(text) }
       const { request, reply } = openRequest({
-        ...appending(url, 9, 5, '', { ...sent, ...chunked }),
+        ...draft9.appending(url, 5, '', { ...sent, ...chunked }),
       })
       const reported: unknown[] = []
       request.on('information', ({ headers }) => reported.push(headers['upload-offset']))
@@ -188,11 +182,14 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
   })
 
   test('R-130 no byte of a body beyond the length counts, although its digest matches', async () => {
-    const url = await started(await site(), 6, 'hello', { 'upload-length': '11' })
-    const sent = { ...more(6), ...chunked, 'content-digest': digest(' world!') }
-    expect((await append(url, 6, 5, ' world!', sent)).status).toBe(400)
-    expect(await stateOf(url, 6)).toMatchObject({ 'upload-offset': '5', ...more(6) })
-    expect((await append(url, 6, 5, ' world', end(6))).status).toBe(201)
+    const url = await draftOf(6).started(await site(), 'hello', { 'upload-length': '11' })
+    const sent = { ...draftOf(6).more, ...chunked, 'content-digest': digest(' world!') }
+    expect((await draftOf(6).append(url, 5, ' world!', sent)).status).toBe(400)
+    expect(await draftOf(6).stateOf(url)).toMatchObject({
+      'upload-offset': '5',
+      ...draftOf(6).more,
+    })
+    expect((await draftOf(6).append(url, 5, ' world', draftOf(6).end)).status).toBe(201)
     expect(await download(url)).toBe('hello world')
   })
 
@@ -204,18 +201,19 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     'R-130 an empty append whose digest differs completes nothing, $framing, length $length',
     async ({ fields, declared }) => {
       for (const version of versions) {
+        const draft = draftOf(version)
         const at = await site()
-        const url = await started(at, version, 'hello world', declared)
-        const sent = { ...end(version), ...fields }
+        const url = await draft.started(at, 'hello world', declared)
+        const sent = { ...draft.end, ...fields }
         const whole = { ...sent, 'content-digest': digest('hello world') }
-        const wrong = await append(url, version, 11, '', whole)
+        const wrong = await draft.append(url, 11, '', whole)
         expect([wrong.status, wrong.headers['upload-offset']]).toEqual([400, '11'])
-        expect(wrong.headers).toMatchObject(more(version))
-        expect(await stateOf(url, version)).toMatchObject(more(version))
+        expect(wrong.headers).toMatchObject(draft.more)
+        expect(await draft.stateOf(url)).toMatchObject(draft.more)
         expect(at.finished).toEqual([])
-        const right = await append(url, version, 11, '', { ...sent, 'content-digest': digest('') })
+        const right = await draft.append(url, 11, '', { ...sent, 'content-digest': digest('') })
         expect([right.status, at.finished.length]).toEqual([201, 1])
-        expect(right.headers).toMatchObject(end(version))
+        expect(right.headers).toMatchObject(draft.end)
       }
     },
   )
@@ -224,13 +222,14 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
     'R-130 an empty creation whose digest differs completes nothing, $framing',
     async ({ fields }) => {
       for (const version of versions) {
+        const draft = draftOf(version)
         const at = await site()
-        const sent = { ...end(version), ...fields, 'content-digest': digest('x') }
-        const wrong = await create(at, version, '', sent)
+        const sent = { ...draft.end, ...fields, 'content-digest': digest('x') }
+        const wrong = await draft.create(at, '', sent)
         expect(wrong.status).toBe(400)
-        expect(wrong.headers).toMatchObject(more(version))
-        const state = await stateOf(urlIn(wrong, at), version)
-        expect(state).toMatchObject({ 'upload-offset': '0', ...more(version) })
+        expect(wrong.headers).toMatchObject(draft.more)
+        const state = await draft.stateOf(urlIn(wrong, at))
+        expect(state).toMatchObject({ 'upload-offset': '0', ...draft.more })
         expect(at.finished).toEqual([])
       }
     },
@@ -238,12 +237,12 @@ describe.each(stores)('a Content-Digest ($store store)', ({ compose }) => {
 
   test('R-130 after a refused end, all bytes are not the end until a request declares it', async () => {
     const at = await site()
-    const url = await started(at, 9, 'hello')
-    const wrong = { ...end(9), 'content-digest': digest('other!') }
-    expect((await append(url, 9, 5, ' world', wrong)).status).toBe(400)
-    const reply = await append(url, 9, 5, ' world', more(9))
+    const url = await draft9.started(at, 'hello')
+    const wrong = { ...draft9.end, 'content-digest': digest('other!') }
+    expect((await draft9.append(url, 5, ' world', wrong)).status).toBe(400)
+    const reply = await draft9.append(url, 5, ' world', draft9.more)
     expect([reply.status, reply.headers['upload-complete']]).toEqual([204, '?0'])
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '11', ...draft9.more })
     expect(at.finished).toEqual([])
   })
 })

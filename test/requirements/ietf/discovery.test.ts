@@ -2,14 +2,18 @@ import http from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
 import { createHandler } from 'tuskit'
 import { listen, memoryComposer, send, sendRaw, serve } from '../../support/serve.js'
-import { append, create, end, limitIn, more, named, problemIn, urlIn, versions } from './draft.js'
+import { draft9, draftOf, limitIn, problemIn, urlIn, versions } from './draft.js'
 
 test.each(versions)(
   'R-010 OPTIONS of the creation URL returns the limits, version %s',
   async (version) => {
     const { origin } = await serve({ maxSize: 1000, expiration: { after: 60_000 } })
     const url = `${origin}/files`
-    const { status, headers } = await send({ method: 'OPTIONS', url, headers: named(version) })
+    const { status, headers } = await send({
+      method: 'OPTIONS',
+      url,
+      headers: draftOf(version).named,
+    })
     expect(status).toBe(200)
     const key = version !== undefined && version <= 6 ? 'expires' : 'max-age'
     expect(headers['upload-limit']).toBe(`max-size=1000, ${key}=60`)
@@ -23,7 +27,7 @@ test.each(versions)(
   async (version) => {
     const { origin } = await serve()
     for (const url of [`${origin}/files`, `${origin}/files/`]) {
-      const { headers } = await send({ method: 'OPTIONS', url, headers: named(version) })
+      const { headers } = await send({ method: 'OPTIONS', url, headers: draftOf(version).named })
       expect(headers['upload-limit']).toBe('min-size=0')
     }
   },
@@ -50,17 +54,17 @@ test('R-011 OPTIONS * is passed to the next handler', async () => {
 test('R-012 the limits of an upload are those that OPTIONS returns', async () => {
   const site = await serve({ maxSize: 1000, maxAppendSize: 500, minAppendSize: 3 })
   const { headers } = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
-  const reply = await create(site, 9, '', more(9))
+  const reply = await draft9.create(site, '', draft9.more)
   expect(reply.headers['upload-limit']).toBe(headers['upload-limit'])
   const url = urlIn(reply, site)
   const state = await send({ method: 'HEAD', url })
   expect(state.headers['upload-limit']).toBe(headers['upload-limit'])
   // Sizes up to the limits are accepted.
-  const long = await append(url, 9, 0, 'x'.repeat(501), more(9))
+  const long = await draft9.append(url, 0, 'x'.repeat(501), draft9.more)
   expect([long.status, problemIn(long).code]).toEqual([413, 'ERR_APPEND_TOO_LARGE'])
-  expect((await append(url, 9, 0, 'x'.repeat(500), more(9))).status).toBe(204)
-  expect((await append(url, 9, 500, 'x'.repeat(500), end(9))).status).toBe(201)
-  const large = await create(site, 9, '', { ...more(9), 'upload-length': '1001' })
+  expect((await draft9.append(url, 0, 'x'.repeat(500), draft9.more)).status).toBe(204)
+  expect((await draft9.append(url, 500, 'x'.repeat(500), draft9.end)).status).toBe(201)
+  const large = await draft9.create(site, '', { ...draft9.more, 'upload-length': '1001' })
   expect([large.status, problemIn(large).code]).toEqual([413, 'ERR_MAX_SIZE_EXCEEDED'])
 })
 
@@ -70,19 +74,20 @@ test('R-012 the details of a creation may change its limits', async () => {
   })
   const { headers } = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
   expect(limitIn({ headers }, 'max-size')).toBe(1000)
-  const image = await create(site, 9, '', { ...more(9), 'content-type': 'image/png' })
+  const image = await draft9.create(site, '', { ...draft9.more, 'content-type': 'image/png' })
   expect(limitIn(image, 'max-size')).toBe(10)
 })
 
 test.each(versions)(
   'R-013 OPTIONS ignores Upload-Complete and creates nothing, version %s',
   async (version) => {
+    const draft = draftOf(version)
     let created = 0
     const { origin } = await serve({ hooks: { postCreate: () => void created++ } })
     const url = `${origin}/files`
-    const plain = await send({ method: 'OPTIONS', url, headers: named(version) })
-    for (const says of [end(version), more(version)]) {
-      const headers = { ...named(version), ...says, 'content-length': '5' }
+    const plain = await send({ method: 'OPTIONS', url, headers: draft.named })
+    for (const says of [draft.end, draft.more]) {
+      const headers = { ...draft.named, ...says, 'content-length': '5' }
       const reply = await send({ method: 'OPTIONS', url, headers, body: 'hello' })
       expect(reply.status).toBe(200)
       const { date: _, connection: __, ...expected } = plain.headers
@@ -103,7 +108,7 @@ test('R-014 OPTIONS of the creation URL returns the media type of appends', asyn
 
 test('R-015 OPTIONS returns no limits where no draft upload can be created', async () => {
   const site = await serve()
-  const url = urlIn(await create(site, 9, '', more(9)), site)
+  const url = urlIn(await draft9.create(site, '', draft9.more), site)
   const uploads = await send({ method: 'OPTIONS', url })
   expect(uploads.status).toBe(200)
   expect(uploads.headers).not.toHaveProperty('upload-limit')

@@ -5,126 +5,115 @@ import { type Reply, send, type Sent, type Site } from '../../support/serve.js'
 /** An interop version of the IETF draft, or none. */
 export type Version = number | undefined
 
-/** The status of an upload that is gone (B14). */
-export function goneStatus(version: Version): number {
-  return (version ?? 9) <= 6 ? 404 : 410
-}
-
 /** Headers; one that is `undefined` is left out. */
 export type Fields = Readonly<Record<string, string | string[] | undefined>>
+
+type Origin = Pick<Site, 'origin'>
+type Headers = Readonly<Record<string, string>>
+type Request = Sent & { readonly headers: OutgoingHttpHeaders }
+
+/** A client that speaks one interop version of the draft. */
+export interface Draft {
+  /** The header that names the version. */
+  readonly named: Headers
+  /** The header of a body that is the end, or of an upload that is complete. */
+  readonly end: Headers
+  /** The header of a body or an upload that more bytes follow. */
+  readonly more: Headers
+  /** The status of an upload that is gone (B14). */
+  readonly goneStatus: number
+  /** `end` or `more`. */
+  completes(end: boolean): Headers
+  /** A creation. Its body is the end, or not, only if `fields` say so. */
+  creation(site: Origin, body: string | Buffer, fields?: Fields): Request
+  create(site: Origin, body: string | Buffer, fields?: Fields): Promise<Reply>
+  /** An append that is valid except for `fields`. Its body is the end, or not, only if they say so. */
+  appending(url: string, offset: number, body: string | Buffer, fields?: Fields): Request
+  append(url: string, offset: number, body: string | Buffer, fields?: Fields): Promise<Reply>
+  /** Creates an upload that has these bytes and waits for more, and returns its URL. */
+  started(site: Origin, body: string | Buffer, fields?: Fields): Promise<string>
+  ask(method: 'HEAD' | 'GET' | 'DELETE', url: string, fields?: Fields): Promise<Reply>
+  /** Returns the headers of a successful HEAD. */
+  stateOf(url: string): Promise<Reply['headers']>
+}
 
 /** The interop versions that are spoken, and none. */
 export const versions: readonly Version[] = [3, 4, 5, 6, 7, 8, 9, undefined]
 
-/** The size of the body is not told before its end. */
+/** Fields of a body whose size is unknown until it ends. */
 export const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' }
 
-/** The header that names the version. */
-export function named(version: Version): Record<string, string> {
-  return version === undefined ? {} : { 'upload-draft-interop-version': String(version) }
+/** Returns a client that speaks `version`. */
+export function draftOf(version: Version): Draft {
+  const named = version === undefined ? {} : { 'upload-draft-interop-version': String(version) }
+
+  const completes: Draft['completes'] = (end) =>
+    version === 3
+      ? { 'upload-incomplete': end ? '?0' : '?1' }
+      : { 'upload-complete': end ? '?1' : '?0' }
+
+  const creation: Draft['creation'] = ({ origin }, body, fields = {}) => {
+    const all = { ...named, 'content-length': String(Buffer.byteLength(body)), ...fields }
+    return { method: 'POST', url: `${origin}/files`, headers: defined(all), body }
+  }
+
+  const appending: Draft['appending'] = (url, offset, body, fields = {}) => {
+    const all = {
+      ...named,
+      ...((version ?? 9) >= 6 && { 'content-type': 'application/partial-upload' }),
+      'upload-offset': String(offset),
+      'content-length': String(Buffer.byteLength(body)),
+      ...fields,
+    }
+    return { method: 'PATCH', url, headers: defined(all), body }
+  }
+
+  const draft: Draft = {
+    named,
+    end: completes(true),
+    more: completes(false),
+    goneStatus: (version ?? 9) <= 6 ? 404 : 410,
+    completes,
+    creation,
+    create: (...given) => send(creation(...given)),
+    appending,
+    append: (...given) => send(appending(...given)),
+    async started(site, body, fields = {}) {
+      const reply = await draft.create(site, body, { ...draft.more, ...fields })
+      expect([reply.status, reply.headers['upload-offset']]).toEqual([201, String(body.length)])
+      return urlIn(reply, site)
+    },
+    ask: (method, url, fields = {}) =>
+      send({ method, url, headers: defined({ ...named, ...fields }) }),
+    async stateOf(url) {
+      const { status, headers } = await draft.ask('HEAD', url)
+      expect(status).toBe(204)
+      return headers
+    },
+  }
+  return draft
 }
 
-/** The header that says whether a body is the end, or the upload complete. */
-export function completes(version: Version, end: boolean): Record<string, string> {
-  return version === 3
-    ? { 'upload-incomplete': end ? '?0' : '?1' }
-    : { 'upload-complete': end ? '?1' : '?0' }
-}
+/** A client that speaks version 9, for tests of what all versions have in common. */
+export const draft9 = draftOf(9)
 
-/** The body is the end, or the upload complete. */
-export function end(version: Version): Record<string, string> {
-  return completes(version, true)
-}
-
-/** More follows. */
-export function more(version: Version): Record<string, string> {
-  return completes(version, false)
-}
-
-/** Without the headers that are left out. */
+/** Returns the fields without those that are left out. */
 export function defined(fields: Fields): OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
-type Origin = Pick<Site, 'origin'>
-
-/** A creation that says whether its body is the end only if `fields` do. */
-export function creation(
-  { origin }: Origin,
-  version: Version,
-  body: string | Buffer,
-  fields: Fields = {},
-): Sent & { readonly headers: OutgoingHttpHeaders } {
-  const all = { ...named(version), 'content-length': String(Buffer.byteLength(body)), ...fields }
-  return { method: 'POST', url: `${origin}/files`, headers: defined(all), body }
-}
-
-export function create(...given: Parameters<typeof creation>): Promise<Reply> {
-  return send(creation(...given))
-}
-
-/** An append that is right in all but what `fields` change, and says whether its body is the end only if they do. */
-export function appending(
-  url: string,
-  version: Version,
-  offset: number,
-  body: string | Buffer,
-  fields: Fields = {},
-): Sent & { readonly headers: OutgoingHttpHeaders } {
-  const all = {
-    ...named(version),
-    ...((version ?? 9) >= 6 && { 'content-type': 'application/partial-upload' }),
-    'upload-offset': String(offset),
-    'content-length': String(Buffer.byteLength(body)),
-    ...fields,
-  }
-  return { method: 'PATCH', url, headers: defined(all), body }
-}
-
-export function append(...given: Parameters<typeof appending>): Promise<Reply> {
-  return send(appending(...given))
-}
-
-/** The URL that a response tells. */
+/** Returns the URL that a response names. */
 export function urlIn(reply: Reply, { origin }: Origin): string {
   return new URL(reply.headers.location!, origin).href
 }
 
-/** The URL of a new upload that has these bytes and waits for more. */
-export async function started(
-  site: Origin,
-  version: Version,
-  body: string | Buffer,
-  fields: Fields = {},
-): Promise<string> {
-  const reply = await create(site, version, body, { ...more(version), ...fields })
-  expect([reply.status, reply.headers['upload-offset']]).toEqual([201, String(body.length)])
-  return urlIn(reply, site)
-}
-
-export function ask(
-  method: 'HEAD' | 'GET' | 'DELETE',
-  url: string,
-  version: Version,
-  fields: Fields = {},
-): Promise<Reply> {
-  return send({ method, url, headers: defined({ ...named(version), ...fields }) })
-}
-
-/** What HEAD tells. */
-export async function stateOf(url: string, version: Version): Promise<Reply['headers']> {
-  const { status, headers } = await ask('HEAD', url, version)
-  expect(status).toBe(204)
-  return headers
-}
-
-/** The problem that a response tells (RFC 9457). */
+/** Returns the problem that a response describes (RFC 9457). */
 export function problemIn({ headers, text }: Reply): Readonly<Record<string, unknown>> {
   expect(headers['content-type']).toBe('application/problem+json')
   return JSON.parse(text) as Record<string, unknown>
 }
 
-/** The number behind a key of `Upload-Limit`. */
+/** Returns the number that a key of `Upload-Limit` has. */
 export function limitIn({ headers }: Pick<Reply, 'headers'>, key: string): number | undefined {
   const found = String(headers['upload-limit'])
     .split(', ')

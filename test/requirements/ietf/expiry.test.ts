@@ -16,19 +16,11 @@ import {
 } from '../../support/serve.js'
 import { startServer } from '../../support/server-process.js'
 import {
-  append,
-  appending,
-  ask,
   chunked,
-  create,
-  creation,
-  end,
-  goneStatus,
+  draft9,
+  draftOf,
   type Fields,
   limitIn,
-  more,
-  started,
-  stateOf,
   urlIn,
   type Version,
   versions,
@@ -64,7 +56,7 @@ async function leave(site: Site, url: string, sent: Parameters<typeof openReques
   request.destroy()
   await expect(reply).rejects.toThrow()
   // HEAD takes the lock, so the request has ended on the server too.
-  expect(Number((await stateOf(url, 9))['upload-offset'])).toBe(to)
+  expect(Number((await draft9.stateOf(url))['upload-offset'])).toBe(to)
 }
 
 describe.each(stores)('$store store', ({ compose }) => {
@@ -76,16 +68,17 @@ describe.each(stores)('$store store', ({ compose }) => {
 
   async function expectExpired({ composer, site }: Awaited<ReturnType<typeof open>>, url: string) {
     for (const version of versions) {
+      const draft = draftOf(version)
       const replies = [
-        await ask('HEAD', url, version),
-        await ask('GET', url, version),
-        await append(url, version, 5, '', end(version)),
-        await ask('DELETE', url, version),
+        await draft.ask('HEAD', url),
+        await draft.ask('GET', url),
+        await draft.append(url, 5, '', draft.end),
+        await draft.ask('DELETE', url),
       ]
       for (const { status, headers } of replies) {
-        expect(status).toBe(goneStatus(version))
+        expect(status).toBe(draft.goneStatus)
         expect(headers).not.toHaveProperty('upload-offset')
-        expect(headers).toMatchObject(more(version))
+        expect(headers).toMatchObject(draft.more)
       }
     }
     const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
@@ -95,7 +88,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       code: 'ERR_DATA_MISSING',
     })
     expect(await idsIn(composer)).not.toContain(idOf(url))
-    expect((await ask('HEAD', url, 9)).status).toBe(404)
+    expect((await draft9.ask('HEAD', url)).status).toBe(404)
     expect(await site.handler.uploads.removeExpired()).toBe(0)
   }
 
@@ -103,7 +96,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     'R-055 R-057 an upload with all bytes but no declared end expires, version %s',
     async (version) => {
       const at = await open()
-      const url = await started(at.site, version, 'hello', { 'upload-length': '5' })
+      const url = await draftOf(version).started(at.site, 'hello', { 'upload-length': '5' })
       expect(await at.site.handler.uploads.removeExpired()).toBe(0)
       later(hour + 1_000)
       expect(await at.site.handler.uploads.finishPending()).toBe(0)
@@ -113,8 +106,8 @@ describe.each(stores)('$store store', ({ compose }) => {
 
   test('R-057 an upload whose end was declared and did not arrive expires too', async () => {
     const at = await open()
-    const url = await started(at.site, 9, '')
-    const sent = appending(url, 9, 0, 'hello', { ...end(9), 'content-length': '11' })
+    const url = await draft9.started(at.site, '')
+    const sent = draft9.appending(url, 0, 'hello', { ...draft9.end, 'content-length': '11' })
     await leave(at.site, url, sent, 5)
     later(2 * hour)
     expect(await at.site.handler.uploads.finishPending()).toBe(0)
@@ -122,16 +115,17 @@ describe.each(stores)('$store store', ({ compose }) => {
   })
 
   test.each(versions)('R-093 a complete upload does not expire, version %s', async (version) => {
+    const draft = draftOf(version)
     const { site } = await open()
     const key = ageKey(version)
-    const whole = await create(site, version, 'hello world', end(version))
-    const url = await started(site, version, 'hello')
-    const last = await append(url, version, 5, ' world', end(version))
+    const whole = await draft.create(site, 'hello world', draft.end)
+    const url = await draft.started(site, 'hello')
+    const last = await draft.append(url, 5, ' world', draft.end)
     later(10 * hour)
     expect(await site.handler.uploads.removeExpired()).toBe(0)
     for (const done of [urlIn(whole, site), url]) {
-      const headers = await stateOf(done, version)
-      expect(headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      const headers = await draft.stateOf(done)
+      expect(headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
       for (const reply of [{ headers }, whole, last]) expect(limitIn(reply, key)).toBeUndefined()
       expect(await download(done)).toBe('hello world')
     }
@@ -146,20 +140,20 @@ describe.each(stores)('$store store', ({ compose }) => {
       if (failure !== undefined) throw new Error(failure)
     }
     const { site } = await open({ hooks: { preFinish }, logger: silent })
-    expect((await create(site, 9, 'hello', end(9))).status).toBe(500)
+    expect((await draft9.create(site, 'hello', draft9.end)).status).toBe(500)
     const url = `${site.origin}/files/${asked[0]}`
     later(2 * hour)
     expect(await site.handler.uploads.removeExpired()).toBe(0)
     expect(await site.handler.uploads.removeExpired()).toBe(0)
     expect(asked).toEqual([asked[0], asked[0], asked[0]])
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...end(9) })
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft9.end })
     expect(asked.length).toBe(3)
   })
 
   test('R-057 an append in progress at the expiry may finish', async () => {
     const { site } = await open()
-    const url = await started(site, 9, 'hello')
-    const sent = appending(url, 9, 5, '', { ...end(9), 'content-length': '6' })
+    const url = await draft9.started(site, 'hello')
+    const sent = draft9.appending(url, 5, '', { ...draft9.end, 'content-length': '6' })
     const { request, reply } = openRequest({ ...sent, body: ' wor' })
     await until(
       () => site.handler.uploads.inspect(idOf(url)),
@@ -168,7 +162,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     later(2 * hour)
     expect(await site.handler.uploads.removeExpired()).toBe(0)
     request.end('ld')
-    expect((await reply).headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+    expect((await reply).headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
     expect(await download(url)).toBe('hello world')
   })
 
@@ -177,21 +171,23 @@ describe.each(stores)('$store store', ({ compose }) => {
       verdictRetention: 4 * hour,
       hooks: { preFinish: ({ upload }) => ({ reject: upload.metadata.values.filetype === 'a/b' }) },
     })
-    const whole = urlIn(await create(site, 9, 'hello', end(9)), site)
-    const rejected = await create(site, 9, 'hello', { ...end(9), 'content-type': 'a/b' })
+    const whole = urlIn(await draft9.create(site, 'hello', draft9.end), site)
+    const rejected = await draft9.create(site, 'hello', { ...draft9.end, 'content-type': 'a/b' })
     expect(rejected.status).toBe(400)
-    const overrun = await started(site, 9, 'hello', { 'upload-length': '6' })
-    expect((await append(overrun, 9, 5, ' world', { ...end(9), ...chunked })).status).toBe(400)
-    await started(site, 9, 'hello')
+    const overrun = await draft9.started(site, 'hello', { 'upload-length': '6' })
+    expect((await draft9.append(overrun, 5, ' world', { ...draft9.end, ...chunked })).status).toBe(
+      400,
+    )
+    await draft9.started(site, 'hello')
     await createUpload(site)
     later(2 * hour)
-    const young = await started(site, 9, 'hello')
+    const young = await draft9.started(site, 'hello')
     expect(await site.handler.uploads.removeExpired()).toBe(2)
     const ids = [whole, urlIn(rejected, site), overrun, young].map(idOf)
     expect((await idsIn(composer)).sort()).toEqual(ids.sort())
     // The rejection and the removal are reported as long as their records are kept.
-    expect((await ask('HEAD', overrun, 9)).status).toBe(410)
-    expect((await ask('HEAD', urlIn(rejected, site), 9)).status).toBe(400)
+    expect((await draft9.ask('HEAD', overrun)).status).toBe(410)
+    expect((await draft9.ask('HEAD', urlIn(rejected, site))).status).toBe(400)
     later(3 * hour)
     expect(await site.handler.uploads.removeExpired()).toBe(3)
     expect(await idsIn(composer)).toEqual([idOf(whole)])
@@ -206,17 +202,17 @@ describe.each(stores)('$store store', ({ compose }) => {
       return { response: { status: 200, body: upload.protocol } }
     }
     const { site } = await open({ hooks: { preFinish }, logger: silent })
-    const url = await started(site, 9, 'hello', { 'upload-length': '11' })
-    expect((await append(url, 9, 5, ' world', end(9))).status).toBe(500)
+    const url = await draft9.started(site, 'hello', { 'upload-length': '11' })
+    expect((await draft9.append(url, 5, ' world', draft9.end)).status).toBe(500)
     const other = await createUpload(site)
     expect((await patch(other, 0, 'hello world')).status).toBe(500)
-    await started(site, 9, 'hello', { 'upload-length': '5' })
-    await started(site, 9, '')
-    const lost = await started(site, 9, 'hello')
-    const sent = appending(lost, 9, 5, ' wor', { ...end(9), 'content-length': '6' })
+    await draft9.started(site, 'hello', { 'upload-length': '5' })
+    await draft9.started(site, '')
+    const lost = await draft9.started(site, 'hello')
+    const sent = draft9.appending(lost, 5, ' wor', { ...draft9.end, 'content-length': '6' })
     await leave(site, lost, sent, 9)
-    const gone = await started(site, 9, 'hello')
-    expect((await ask('DELETE', gone, 9)).status).toBe(204)
+    const gone = await draft9.started(site, 'hello')
+    expect((await draft9.ask('DELETE', gone)).status).toBe(204)
     // The application is still down, so nothing is finished, and nothing is lost.
     expect(await site.handler.uploads.finishPending()).toBe(0)
     down = false
@@ -224,20 +220,21 @@ describe.each(stores)('$store store', ({ compose }) => {
     expect(await site.handler.uploads.finishPending()).toBe(2)
     expect(asked.sort()).toEqual([url, other].map(idOf).sort())
     expect(await site.handler.uploads.finishPending()).toBe(0)
-    const replay = await append(url, 9, 11, '', end(9))
+    const replay = await draft9.append(url, 11, '', draft9.end)
     expect([replay.status, replay.text]).toEqual([200, 'ietf'])
     expect(await download(other)).toBe('hello world')
   })
 })
 
 describe.each(versions)('the remaining time, version %s', (version) => {
+  const draft = draftOf(version)
   const key = ageKey(version)
 
   test('R-093 counts down to 0, in every response that reports it', async () => {
     const start = Date.now()
     vi.setSystemTime(start)
     const site = await serve({ expiration: { after: 100_000 } })
-    const reply = await create(site, version, 'hello', more(version))
+    const reply = await draft.create(site, 'hello', draft.more)
     const url = urlIn(reply, site)
     expect(limitIn(reply, key)).toBe(100)
     for (const [milliseconds, left] of [
@@ -247,9 +244,9 @@ describe.each(versions)('the remaining time, version %s', (version) => {
     ] as const) {
       vi.setSystemTime(start + milliseconds)
       for (const method of ['HEAD', 'GET'] as const) {
-        expect(limitIn(await ask(method, url, version), key)).toBe(left)
+        expect(limitIn(await draft.ask(method, url), key)).toBe(left)
       }
-      const empty = await append(url, version, 5, '', more(version))
+      const empty = await draft.append(url, 5, '', draft.more)
       expect(limitIn(empty, key)).toBe(left)
     }
   })
@@ -258,7 +255,7 @@ describe.each(versions)('the remaining time, version %s', (version) => {
     const start = Date.now()
     vi.setSystemTime(start)
     const site = await serve(hourly)
-    const url = await started(site, version, 'h')
+    const url = await draft.started(site, 'h')
     const steps: [minutes: number, body: string, framing: Fields, left: number][] = [
       [20, 'e', {}, 40],
       [35, '', {}, 25],
@@ -270,10 +267,10 @@ describe.each(versions)('the remaining time, version %s', (version) => {
     let offset = 1
     for (const [minutes, body, framing, left] of steps) {
       vi.setSystemTime(start + minutes * 60_000)
-      const reply = await append(url, version, offset, body, { ...more(version), ...framing })
+      const reply = await draft.append(url, offset, body, { ...draft.more, ...framing })
       offset += body.length
       expect([minutes, limitIn(reply, key)]).toEqual([minutes, left * 60])
-      expect(limitIn({ headers: await stateOf(url, version) }, key)).toBe(left * 60)
+      expect(limitIn({ headers: await draft.stateOf(url) }, key)).toBe(left * 60)
     }
   })
 
@@ -281,16 +278,16 @@ describe.each(versions)('the remaining time, version %s', (version) => {
     const start = Date.now()
     vi.setSystemTime(start)
     const site = await serve(hourly)
-    const url = await started(site, version, 'hello', { 'upload-length': '11' })
+    const url = await draft.started(site, 'hello', { 'upload-length': '11' })
     for (const minutes of [31, 45, 59]) {
       vi.setSystemTime(start + minutes * 60_000)
-      const fields = { ...more(version), 'upload-length': '11' }
-      expect((await append(url, version, 5, '', fields)).status).toBeLessThan(300)
-      expect((await append(url, version, 4, 'x', more(version))).status).toBe(409)
-      await stateOf(url, version)
+      const fields = { ...draft.more, 'upload-length': '11' }
+      expect((await draft.append(url, 5, '', fields)).status).toBeLessThan(300)
+      expect((await draft.append(url, 4, 'x', draft.more)).status).toBe(409)
+      await draft.stateOf(url)
     }
     vi.setSystemTime(start + hour + 1)
-    expect((await append(url, version, 5, ' world', end(version))).status).toBe(goneStatus(version))
+    expect((await draft.append(url, 5, ' world', draft.end)).status).toBe(draft.goneStatus)
     expect(await site.handler.uploads.removeExpired()).toBe(1)
   })
 })
@@ -301,7 +298,7 @@ describe('an upload whose server died when all bytes were stored', () => {
     const directory = await temporaryDirectory()
     const after = 'after dataStore.append'
     const first = await startServer({ directory, stop: after, ...hourly })
-    const lost = openRequest(creation(first, 9, 'hello world', { ...end(9), ...framing }))
+    const lost = openRequest(draft9.creation(first, 'hello world', { ...draft9.end, ...framing }))
     lost.request.end()
     await first.stopped
     await first.kill()
@@ -317,14 +314,14 @@ describe('an upload whose server died when all bytes were stored', () => {
     const { site, url } = await crash({})
     expect(await site.handler.uploads.removeExpired()).toBe(0)
     expect((await send({ method: 'GET', url })).text).toBe('hello world')
-    expect(await stateOf(url, 9)).toMatchObject(end(9))
+    expect(await draft9.stateOf(url)).toMatchObject(draft9.end)
   })
 
   test('R-057 expires when its end was not recorded', async () => {
     const { site, url } = await crash(chunked)
     expect(await site.handler.uploads.finishPending()).toBe(0)
-    expect((await ask('HEAD', url, 9)).status).toBe(410)
+    expect((await draft9.ask('HEAD', url)).status).toBe(410)
     expect(await site.handler.uploads.removeExpired()).toBe(1)
-    expect((await ask('HEAD', url, 9)).status).toBe(404)
+    expect((await draft9.ask('HEAD', url)).status).toBe(404)
   })
 })

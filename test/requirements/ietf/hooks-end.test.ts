@@ -11,22 +11,10 @@ import {
   idOf,
 } from '../../support/serve.js'
 import { newGate } from '../../support/stages.js'
-import {
-  append,
-  appending,
-  ask,
-  chunked,
-  create,
-  end,
-  more,
-  problemIn,
-  started,
-  stateOf,
-  urlIn,
-  versions,
-} from './draft.js'
+import { chunked, draft9, draftOf, problemIn, urlIn, versions } from './draft.js'
 
 describe.each(versions)('postReceive, version %s', (version) => {
+  const draft = draftOf(version)
   const rejection = { status: 422, headers: { 'X-Why': 'virus' }, body: 'no' }
 
   /** Sends an append of which 5 bytes arrive before the hook stops the upload. */
@@ -43,8 +31,8 @@ describe.each(versions)('postReceive, version %s', (version) => {
         postFinish: ({ upload }) => void finished.push(upload.id),
       },
     })
-    const url = await started(site, version, '')
-    const sent = appending(url, version, 0, '', { ...end(version), 'content-length': '11' })
+    const url = await draft.started(site, '')
+    const sent = draft.appending(url, 0, '', { ...draft.end, 'content-length': '11' })
     const { request, reply } = openRequest({ ...sent, body: 'hello' })
     const refused = await reply
     request.destroy()
@@ -56,16 +44,16 @@ describe.each(versions)('postReceive, version %s', (version) => {
     const { site, url, refused, finished } = await stopped(rejection)
     expect([refused.status, refused.text]).toEqual([422, 'no'])
     const later = [
-      await append(url, version, 5, ' world', end(version)),
-      await append(url, version, 5, '', more(version)),
-      await ask('HEAD', url, version),
-      await ask('GET', url, version),
+      await draft.append(url, 5, ' world', draft.end),
+      await draft.append(url, 5, '', draft.more),
+      await draft.ask('HEAD', url),
+      await draft.ask('GET', url),
     ]
     for (const { status, headers } of [refused, ...later]) {
       expect(status).toBe(422)
-      expect(headers).toMatchObject({ 'x-why': 'virus', ...end(version) })
+      expect(headers).toMatchObject({ 'x-why': 'virus', ...draft.end })
     }
-    expect((await ask('DELETE', url, version)).status).toBe(204)
+    expect((await draft.ask('DELETE', url)).status).toBe(204)
     await site.server.stop()
     expect(finished).toEqual([])
   })
@@ -73,17 +61,17 @@ describe.each(versions)('postReceive, version %s', (version) => {
   test('responds with 400 by default', async () => {
     const { refused } = await stopped(true)
     expect(refused.status).toBe(400)
-    expect(refused.headers).toMatchObject(end(version))
+    expect(refused.headers).toMatchObject(draft.end)
   })
 })
 
 describe.each(versions)('preFinish, version %s', (version) => {
+  const draft = draftOf(version)
   /** The ways in which an upload ends. */
   const endings: ((site: Site) => Promise<Reply>)[] = [
-    (site) => create(site, version, 'hello world', end(version)),
-    async (site) =>
-      append(await started(site, version, 'hello'), version, 5, ' world', end(version)),
-    async (site) => append(await started(site, version, 'hello'), version, 5, '', end(version)),
+    (site) => draft.create(site, 'hello world', draft.end),
+    async (site) => draft.append(await draft.started(site, 'hello'), 5, ' world', draft.end),
+    async (site) => draft.append(await draft.started(site, 'hello'), 5, '', draft.end),
   ]
 
   test('R-065 adds to the response, whichever request is the last', async () => {
@@ -95,7 +83,7 @@ describe.each(versions)('preFinish, version %s', (version) => {
       expect([reply.status, reply.text, reply.headers['x-file']]).toEqual([202, 'done', '7'])
       // Hooks cannot change the headers of the protocol.
       const offset = at === 2 ? '5' : '11'
-      expect(reply.headers).toMatchObject({ 'upload-offset': offset, ...end(version) })
+      expect(reply.headers).toMatchObject({ 'upload-offset': offset, ...draft.end })
     }
   })
 
@@ -107,16 +95,16 @@ describe.each(versions)('preFinish, version %s', (version) => {
         postFinish: ({ upload }) => void finished.push(upload.id),
       },
     })
-    const url = await started(site, version, 'hello')
+    const url = await draft.started(site, 'hello')
     const replies = [
-      await append(url, version, 5, ' world', end(version)),
-      await append(url, version, 11, '', end(version)),
-      await ask('HEAD', url, version),
-      await ask('GET', url, version),
+      await draft.append(url, 5, ' world', draft.end),
+      await draft.append(url, 11, '', draft.end),
+      await draft.ask('HEAD', url),
+      await draft.ask('GET', url),
     ]
     for (const { status, headers } of replies) {
       expect(status).toBe(400)
-      expect(headers).toMatchObject(end(version))
+      expect(headers).toMatchObject(draft.end)
     }
     await site.server.stop()
     expect(finished).toEqual([])
@@ -126,12 +114,12 @@ describe.each(versions)('preFinish, version %s', (version) => {
     const calls: string[] = []
     const note = ({ event }: HookContext) => void calls.push(event.id)
     const site = await serve({ hooks: { preFinish: note, postFinish: note } })
-    const url = await started(site, version, 'hello')
-    expect((await append(url, version, 5, ' world', end(version))).status).toBe(201)
-    const again = await append(url, version, 11, '', end(version))
+    const url = await draft.started(site, 'hello')
+    expect((await draft.append(url, 5, ' world', draft.end)).status).toBe(201)
+    const again = await draft.append(url, 11, '', draft.end)
     expect(again.status).toBe((version ?? 9) >= 9 ? 201 : 400)
-    await stateOf(url, version)
-    expect((await append(url, version, 11, 'x', end(version))).status).toBeOneOf([400, 409])
+    await draft.stateOf(url)
+    expect((await draft.append(url, 11, 'x', draft.end)).status).toBeOneOf([400, 409])
     expect(await site.handler.uploads.finishPending()).toBe(0)
     await site.server.stop()
     expect(calls).toEqual([`${idOf(url)}/pre-finish`, `${idOf(url)}/post-finish`])
@@ -141,14 +129,15 @@ describe.each(versions)('preFinish, version %s', (version) => {
 test('postFinish is called after the response, which does not wait for it', async () => {
   const { reached, pass, open } = newGate()
   const site = await serve({ hooks: { postFinish: pass } })
-  const reply = await create(site, 9, 'hello', end(9))
+  const reply = await draft9.create(site, 'hello', draft9.end)
   expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
   await reached
-  expect(await stateOf(urlIn(reply, site), 9)).toMatchObject(end(9))
+  expect(await draft9.stateOf(urlIn(reply, site))).toMatchObject(draft9.end)
   open()
 })
 
 describe.each(versions)('preTerminate and postTerminate, version %s', (version) => {
+  const draft = draftOf(version)
   test('a rejection leaves the upload unchanged', async () => {
     const called: string[] = []
     const site = await serve({
@@ -159,16 +148,14 @@ describe.each(versions)('preTerminate and postTerminate, version %s', (version) 
         postTerminate: ({ upload }) => void called.push(upload.id),
       },
     })
-    const url = await started(site, version, 'hello')
-    const refused = await ask('DELETE', url, version)
+    const url = await draft.started(site, 'hello')
+    const refused = await draft.ask('DELETE', url)
     expect([refused.status, problemIn(refused).code]).toEqual([400, 'ERR_REJECTED'])
-    expect(refused.headers).toMatchObject(more(version))
-    const held = await ask('DELETE', url, version, { 'x-hold': 'ours' })
+    expect(refused.headers).toMatchObject(draft.more)
+    const held = await draft.ask('DELETE', url, { 'x-hold': 'ours' })
     expect([held.status, held.text]).toEqual([423, 'held'])
-    expect((await append(url, version, 5, ' world', end(version))).headers).toMatchObject(
-      end(version),
-    )
-    expect((await ask('DELETE', url, version)).status).toBe(400)
+    expect((await draft.append(url, 5, ' world', draft.end)).headers).toMatchObject(draft.end)
+    expect((await draft.ask('DELETE', url)).status).toBe(400)
     expect(await download(url)).toBe('hello world')
     await site.server.stop()
     expect(called).toEqual([])
@@ -179,16 +166,16 @@ describe.each(versions)('preTerminate and postTerminate, version %s', (version) 
       takeoverAfter: 60_000,
       hooks: { preTerminate: () => ({ reject: true }) },
     })
-    const url = await started(site, version, '')
-    const sent = appending(url, version, 0, '', { ...end(version), 'content-length': '11' })
+    const url = await draft.started(site, '')
+    const sent = draft.appending(url, 0, '', { ...draft.end, 'content-length': '11' })
     const { reply } = openRequest({ ...sent, body: 'hello' })
     await until(
       () => site.handler.uploads.inspect(idOf(url)),
       ({ offset }) => offset === 5,
     )
-    expect((await ask('DELETE', url, version)).status).toBe(400)
+    expect((await draft.ask('DELETE', url)).status).toBe(400)
     await expect(reply).rejects.toThrow()
-    expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+    expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
   })
 })
 
@@ -197,16 +184,16 @@ test('expiry and excess bytes call no hook for termination', async () => {
   const note = ({ event }: HookContext) => void calls.push(event.type)
   const hooks = { preTerminate: note, postTerminate: note }
   const site = await serve({ expiration: { after: 1 }, hooks })
-  await started(site, 9, 'hello')
+  await draft9.started(site, 'hello')
   await until(
     () => site.handler.uploads.removeExpired(),
     (removed) => removed === 1,
   )
   const lasting = await serve({ hooks })
-  const url = await started(lasting, 9, 'hello', { 'upload-length': '6' })
-  const reply = await append(url, 9, 5, ' world', { ...end(9), ...chunked })
+  const url = await draft9.started(lasting, 'hello', { 'upload-length': '6' })
+  const reply = await draft9.append(url, 5, ' world', { ...draft9.end, ...chunked })
   expect(reply.status).toBe(400)
-  expect((await ask('HEAD', url, 9)).status).toBe(410)
+  expect((await draft9.ask('HEAD', url)).status).toBe(410)
   await site.server.stop()
   await lasting.server.stop()
   expect(calls).toEqual([])
@@ -215,14 +202,14 @@ test('expiry and excess bytes call no hook for termination', async () => {
 test('finish hooks that are added later are called for existing draft uploads', async () => {
   const composer = memoryComposer()
   const first = await serve({ composer })
-  const url = await started(first, 9, 'hello')
+  const url = await draft9.started(first, 'hello')
   const calls: string[] = []
   const note = ({ event, upload }: HookContext) => {
     calls.push(`${event.type} ${upload.state.kind}`)
   }
   const next = await serve({ composer, hooks: { preFinish: note, postFinish: note } })
   const there = url.replace(first.origin, next.origin)
-  expect((await append(there, 9, 5, ' world', end(9))).status).toBe(201)
+  expect((await draft9.append(there, 5, ' world', draft9.end)).status).toBe(201)
   await next.server.stop()
   expect(calls).toEqual(['pre-finish open', 'post-finish finished'])
 })

@@ -19,19 +19,7 @@ import {
   tus,
   until,
 } from '../../support/serve.js'
-import {
-  append,
-  appending,
-  ask,
-  create,
-  end,
-  more,
-  problemIn,
-  started,
-  stateOf,
-  urlIn,
-  versions,
-} from './draft.js'
+import { draftOf, problemIn, urlIn, versions } from './draft.js'
 import { silent } from '../../support/silent.js'
 
 type Origin = Pick<Site, 'origin'>
@@ -51,11 +39,11 @@ const clients = [
   },
   ...versions.map((version) => ({
     protocol: `draft, version ${version}`,
-    start: (site: Origin) => started(site, version, '', { 'upload-length': '11' }),
+    start: (site: Origin) => draftOf(version).started(site, '', { 'upload-length': '11' }),
     rest: (url: string): Sent =>
-      appending(url, version, 0, '', { ...end(version), 'content-length': '11' }),
-    remove: (url: string) => ask('DELETE', url, version),
-    whole: (site: Origin) => create(site, version, 'hello', end(version)),
+      draftOf(version).appending(url, 0, '', { ...draftOf(version).end, 'content-length': '11' }),
+    remove: (url: string) => draftOf(version).ask('DELETE', url),
+    whole: (site: Origin) => draftOf(version).create(site, 'hello', draftOf(version).end),
   })),
 ]
 
@@ -186,12 +174,13 @@ describe.each(clients)('$protocol', ({ start, rest, remove, whole }) => {
 })
 
 describe.each(versions)('preCreate, version %s', (version) => {
+  const draft = draftOf(version)
   test('rejects with 400 by default, and nothing is stored', async () => {
     const composer = memoryComposer()
     const site = await serve({ composer, hooks: { preCreate: () => ({ reject: true }) } })
-    const reply = await create(site, version, 'hello', end(version))
+    const reply = await draft.create(site, 'hello', draft.end)
     expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_REJECTED'])
-    expect(reply.headers).toMatchObject(more(version))
+    expect(reply.headers).toMatchObject(draft.more)
     expect(reply.headers).not.toHaveProperty('location')
     expect(await idsIn(composer)).toEqual([])
   })
@@ -204,7 +193,7 @@ describe.each(versions)('preCreate, version %s', (version) => {
       'content-disposition': 'inline; filename="a.png"',
       'upload-length': '11',
     }
-    await started(site, version, 'hello', fields)
+    await draft.started(site, 'hello', fields)
     expect(seen).toMatchObject([{ protocol: 'ietf', length: 11, metadata: { raw: '' } }])
     expect({ ...seen[0]!.metadata.values }).toEqual({ filename: 'a.png', filetype: 'image/png' })
     expect(seen[0]!.representation!.headers).toEqual({
@@ -215,12 +204,12 @@ describe.each(versions)('preCreate, version %s', (version) => {
 
   test('R-090 lowers the limit, which is reported and enforced', async () => {
     const site = await serve({ maxSize: 100, hooks: { preCreate: () => ({ maxSize: 6 }) } })
-    const large = await create(site, version, 'seven b', end(version))
+    const large = await draft.create(site, 'seven b', draft.end)
     expect([large.status, large.headers['upload-limit']]).toEqual([413, 'max-size=6'])
-    const url = await started(site, version, 'hello')
-    expect((await stateOf(url, version))['upload-limit']).toBe('max-size=6')
-    expect((await append(url, version, 5, '67', end(version))).status).toBe(413)
-    expect((await append(url, version, 5, '6', end(version))).headers).toMatchObject(end(version))
+    const url = await draft.started(site, 'hello')
+    expect((await draft.stateOf(url))['upload-limit']).toBe('max-size=6')
+    expect((await draft.append(url, 5, '67', draft.end)).status).toBe(413)
+    expect((await draft.append(url, 5, '6', draft.end)).headers).toMatchObject(draft.end)
   })
 })
 
@@ -232,9 +221,9 @@ test('D1 hooks see the effective method, and the interop version in the request'
         void seen.push([action, request!.headers['upload-draft-interop-version']]),
     },
   })
-  const override = { ...end(8), 'x-http-method-override': 'PATCH' }
-  const url = await started(site, 8, 'hello')
-  await send({ ...appending(url, 8, 5, ' world', override), method: 'POST' })
+  const override = { ...draftOf(8).end, 'x-http-method-override': 'PATCH' }
+  const url = await draftOf(8).started(site, 'hello')
+  await send({ ...draftOf(8).appending(url, 5, ' world', override), method: 'POST' })
   await send({ method: 'HEAD', url, headers: tus })
   expect(seen).toEqual([
     ['create', '8'],

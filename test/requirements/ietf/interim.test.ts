@@ -18,7 +18,7 @@ import {
 import { connectHttp2, openStream, serveHttp2, transports } from '../../support/serve-http2.js'
 import { slowStore, newGate } from '../../support/stages.js'
 import { silent } from '../../support/silent.js'
-import { completes, named } from './draft.js'
+import { draft9, draftOf } from './draft.js'
 
 const versions = [3, 4, 5, 6, 7, 8, 9]
 const reporting = [5, 6, 7, 8, 9]
@@ -71,7 +71,7 @@ async function created(site: Pick<Site, 'origin'>, length: number): Promise<stri
   const { status, headers } = await send({
     method: 'POST',
     url: `${site.origin}/files`,
-    headers: { ...completes(9, false), 'upload-length': String(length) },
+    headers: { ...draft9.completes(false), 'upload-length': String(length) },
   })
   expect(status).toBe(201)
   return new URL(headers.location!, site.origin).href
@@ -83,14 +83,15 @@ function append(
   version: number,
   headers: OutgoingHttpHeaders,
 ): RecordedRequest {
+  const draft = draftOf(version)
   return ask({
     method: 'PATCH',
     url,
     headers: {
       'content-type': 'application/partial-upload',
       'upload-offset': String(offset),
-      ...named(version),
-      ...completes(version, true),
+      ...draft.named,
+      ...draft.completes(true),
       ...headers,
     },
   })
@@ -123,10 +124,11 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-040 R-041 the first 104 of a creation comes before its body, with the URL of the upload, version %i',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const { request, reply, interims, until } = creation(at, {
-        ...named(version),
-        ...completes(version, false),
+        ...draft.named,
+        ...draft.completes(false),
         'content-length': '5',
       })
       await until(({ length }) => length > 0)
@@ -146,8 +148,8 @@ describe.each(stores)('$store store', ({ compose }) => {
   test('R-040 the upload that a 104 announces outlives the connection', async () => {
     const at = await site()
     const { request, interims, until } = creation(at, {
-      ...named(8),
-      ...completes(8, true),
+      ...draftOf(8).named,
+      ...draftOf(8).completes(true),
       'content-length': '5',
     })
     await until(({ length }) => length > 0)
@@ -161,6 +163,7 @@ describe.each(stores)('$store store', ({ compose }) => {
 })
 
 test.each(versions)('R-040 the first 104 has the limits, version %i', async (version) => {
+  const draft = draftOf(version)
   const site = await serve({
     ...often,
     maxSize: 1_000,
@@ -168,8 +171,8 @@ test.each(versions)('R-040 the first 104 has the limits, version %i', async (ver
     expiration: { after: 3_600_000 },
   })
   const { request, reply, interims, until } = creation(site, {
-    ...named(version),
-    ...completes(version, true),
+    ...draft.named,
+    ...draft.completes(true),
     'content-length': '5',
   })
   await until(({ length }) => length > 0)
@@ -179,13 +182,13 @@ test.each(versions)('R-040 the first 104 has the limits, version %i', async (ver
   expect(limits.join()).toMatch(new RegExp(`\\b${age}=(3600|359\\d)\\b`))
   expect(limits.length).toBe(3)
   request.end('hello')
-  expect((await reply).headers).toHaveProperty(...Object.entries(completes(version, true))[0]!)
+  expect((await reply).headers).toHaveProperty(...Object.entries(draft.completes(true))[0]!)
 })
 
 test('R-040 a creation gets a 104 with any method that has content', async () => {
   const site = await serve(often)
   for (const method of ['POST', 'PUT', 'PATCH']) {
-    const headers = { ...named(9), ...completes(9, true), 'content-length': '5' }
+    const headers = { ...draft9.named, ...draft9.completes(true), 'content-length': '5' }
     const { request, reply, interims, until } = ask({
       method,
       url: `${site.origin}/files`,
@@ -201,8 +204,8 @@ test('R-040 a creation gets a 104 with any method that has content', async () =>
 test('R-040 a refused creation gets no 104', async () => {
   const site = await serve({ ...often, maxSize: 4 })
   const { request, reply, interims } = creation(site, {
-    ...named(9),
-    ...completes(9, true),
+    ...draft9.named,
+    ...draft9.completes(true),
     'content-length': '5',
   })
   request.end('hello')
@@ -225,7 +228,7 @@ test.each(unspoken)('R-042 a creation with %s gets no 104 at all', async (_, ver
   const site = await serve(often)
   const { request, reply, interims } = creation(site, {
     ...version,
-    ...completes(9, true),
+    ...draft9.completes(true),
     'content-length': String(3 * mebibyte),
   })
   request.end(Buffer.alloc(3 * mebibyte))
@@ -241,7 +244,7 @@ test.each(unspoken)('R-042 an append with %s gets no 104 at all', async (_, vers
     url,
     headers: {
       ...version,
-      ...completes(9, true),
+      ...draft9.completes(true),
       'content-type': 'application/partial-upload',
       'upload-offset': '0',
       'content-length': String(3 * mebibyte),
@@ -283,8 +286,8 @@ describe.each(stores)('progress, $store store', ({ compose }) => {
   test('R-043 R-044 a creation gets the durable offset, without another Location', async () => {
     const site = await serve({ composer: await compose(), ...often })
     const { request, reply, interims, until } = creation(site, {
-      ...named(9),
-      ...completes(9, true),
+      ...draft9.named,
+      ...draft9.completes(true),
       'content-length': String(4 * mebibyte),
     })
     await until(({ length }) => length > 0)
@@ -308,7 +311,7 @@ test('R-043 an append that resumes gets the offset in the upload', async () => {
   const site = await serve(often)
   const url = await created(site, 5 * mebibyte)
   const first = append(url, 0, 9, {
-    ...completes(9, false),
+    ...draft9.completes(false),
     'content-length': String(3 * mebibyte),
   })
   first.request.end(Buffer.alloc(3 * mebibyte))
@@ -345,6 +348,7 @@ test('R-043 bytes that are received and not stored yet are not reported', async 
 test.each([3, 4])(
   'R-043 version %i does not know progress reports, and gets none',
   async (version) => {
+    const draft = draftOf(version)
     const site = await serve(often)
     const url = await created(site, 4 * mebibyte)
     const headers = { 'content-length': String(4 * mebibyte) }
@@ -352,7 +356,7 @@ test.each([3, 4])(
     appended.request.end(Buffer.alloc(4 * mebibyte))
     await appended.reply
     expect(appended.interims).toEqual([])
-    const whole = creation(site, { ...named(version), ...completes(version, true), ...headers })
+    const whole = creation(site, { ...draft.named, ...draft.completes(true), ...headers })
     whole.request.end(Buffer.alloc(4 * mebibyte))
     await whole.reply
     expect(whole.interims.map(({ headers }) => headers.location)).toEqual([
@@ -376,8 +380,8 @@ test.each([
 ])('R-045 Expect: 100-continue gets 100 in addition to 104, from %s', async (_, start) => {
   const site = await start()
   const { request, reply, interims, until } = creation(site, {
-    ...named(8),
-    ...completes(8, true),
+    ...draftOf(8).named,
+    ...draftOf(8).completes(true),
     expect: '100-continue',
     'content-length': '5',
   })
@@ -476,8 +480,8 @@ test.each([
 ])('R-049 there is no 104 %s, and uploads can still be resumed', async (_, options) => {
   const site = await serve({ progressInterval: 0.001, ...options })
   const { request, reply, interims } = creation(site, {
-    ...named(9),
-    ...completes(9, false),
+    ...draft9.named,
+    ...draft9.completes(false),
     'content-length': String(3 * mebibyte),
   })
   request.end(Buffer.alloc(3 * mebibyte))
@@ -516,8 +520,8 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
   test('R-040 R-041 the first 104 of a creation comes before its body', async () => {
     const { stream, reply, interims, next } = askHttp2(await session(), {
       ...post,
-      ...named(9),
-      ...completes(9, true),
+      ...draft9.named,
+      ...draft9.completes(true),
     })
     await next()
     expect(interims[0]).toMatchObject({
@@ -543,7 +547,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
       const { stream, reply, interims } = askHttp2(await session(), {
         ...post,
         ...version,
-        ...completes(9, true),
+        ...draft9.completes(true),
       })
       stream.end(Buffer.alloc(3 * mebibyte))
       expect((await reply).status).toBe(201)
@@ -553,7 +557,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
 
   test('R-043 R-044 R-047 an append gets the durable offset, without a Location', async () => {
     const from = await session()
-    const created = askHttp2(from, { ...post, ...completes(9, false) })
+    const created = askHttp2(from, { ...post, ...draft9.completes(false) })
     created.stream.end()
     const { headers } = await created.reply
     const { stream, reply, interims, next } = askHttp2(from, {
@@ -561,8 +565,8 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
       ':path': headers.location!,
       'content-type': 'application/partial-upload',
       'upload-offset': '0',
-      ...named(9),
-      ...completes(9, true),
+      ...draft9.named,
+      ...draft9.completes(true),
     })
     const first = next()
     stream.write(Buffer.alloc(2 * mebibyte))

@@ -36,7 +36,7 @@ import {
 import { startServer } from '../../support/server-process.js'
 import { calm, newGate, slowStore, storeWith } from '../../support/stages.js'
 import { silent } from '../../support/silent.js'
-import { chunked, defined, end, more, named, stateOf, type Version, versions } from './draft.js'
+import { chunked, defined, draft9, draftOf, type Version, versions } from './draft.js'
 
 type Sent = Readonly<Record<string, string | undefined>>
 
@@ -51,13 +51,13 @@ interface Prepared {
 }
 
 function creating({ origin }: Pick<Site, 'origin'>, version: Version, headers: Sent): Prepared {
-  const all = defined({ ...named(version), ...headers })
+  const all = defined({ ...draftOf(version).named, ...headers })
   return { method: 'POST', url: `${origin}/files`, headers: all }
 }
 
 function appending(url: string, version: Version, offset: number, headers: Sent): Prepared {
   const all = {
-    ...named(version),
+    ...draftOf(version).named,
     'content-type': 'application/partial-upload',
     'upload-offset': String(offset),
     ...headers,
@@ -84,7 +84,7 @@ function headOf({ method, url, headers }: Prepared): string {
 
 /** Creates an upload of 11 bytes with the first 5, and returns its URL. */
 async function started(site: Pick<Site, 'origin'>, version: Version): Promise<string> {
-  const headers = { ...more(version), 'upload-length': '11', 'content-length': '5' }
+  const headers = { ...draftOf(version).more, 'upload-length': '11', 'content-length': '5' }
   const reply = await send({ ...creating(site, version, headers), body: 'hello' })
   expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '5'])
   return new URL(reply.headers.location!, site.origin).href
@@ -92,11 +92,12 @@ async function started(site: Pick<Site, 'origin'>, version: Version): Promise<st
 
 /** Asserts that the upload is not complete, has these bytes, and can continue. */
 async function expectKept(url: string, version: Version, stored: string): Promise<void> {
+  const draft = draftOf(version)
   const offset = String(stored.length)
-  expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': offset, ...more(version) })
+  expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': offset, ...draft.more })
   const rest = 'hello world'.slice(stored.length)
-  const reply = await append(url, version, stored.length, rest, end(version))
-  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+  const reply = await append(url, version, stored.length, rest, draft.end)
+  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
   expect((await send({ method: 'GET', url })).text).toBe('hello world')
 }
 
@@ -161,7 +162,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         [{ ...chunked, 'upload-length': '11' }, '5\r\nhello\r\n'],
       ] as const) {
         const at = await site()
-        const head = headOf(creating(at, version, { ...end(version), ...framing }))
+        const head = headOf(creating(at, version, { ...draftOf(version).end, ...framing }))
         const closed = closing(at)
         const socket = open(at.port, head + body)
         const url = await at.created()
@@ -177,8 +178,9 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(lost)(
     'R-067 an append lost by $by keeps its bytes, and is not complete, version $version',
     async ({ lose, version }) => {
+      const draft = draftOf(version)
       const at = await site()
-      for (const says of [end(version), more(version)]) {
+      for (const says of [draft.end, draft.more]) {
         for (const [framing, body] of [
           [{ 'content-length': '6' }, ' wo'],
           [chunked, '3\r\n wo\r\n'],
@@ -199,12 +201,13 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(lost)(
     'R-067 all bytes without the end of the body are not the end, lost by $by, version $version',
     async ({ by, lose, version }) => {
+      const draft = draftOf(version)
       const at = await site()
       for (const length of [{ 'upload-length': '11' }, {}]) {
-        const first = { ...more(version), ...length, 'content-length': '5' }
+        const first = { ...draft.more, ...length, 'content-length': '5' }
         const { headers } = await send({ ...creating(at, version, first), body: 'hello' })
         const url = at.origin + headers.location
-        const head = headOf(appending(url, version, 5, { ...end(version), ...chunked }))
+        const head = headOf(appending(url, version, 5, { ...draft.end, ...chunked }))
         const closed = closing(at)
         const socket = open(at.port, `${head}6\r\n world\r\n`)
         // With a known length, the last bytes wait for the body's end. A reset may overtake them.
@@ -214,13 +217,13 @@ describe.each(stores)('$store store', ({ compose }) => {
         lose(socket)
         await closed
         expect(at.events).toEqual([])
-        const state = await stateOf(url, version)
-        expect(state).toMatchObject(more(version))
+        const state = await draft.stateOf(url)
+        expect(state).toMatchObject(draft.more)
         const offset = Number(state['upload-offset'])
         expect(offset).toBeOneOf(waits && by === 'RST' ? [5, 11] : [11])
         const rest = ' world'.slice(offset - 5)
-        const reply = await append(url, version, offset, rest, end(version))
-        expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+        const reply = await append(url, version, offset, rest, draft.end)
+        expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
         expect((await send({ method: 'GET', url })).text).toBe('hello world')
         expect(at.events.splice(0)).toEqual([`${idOf(url)}/pre-finish`])
       }
@@ -230,21 +233,22 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-029 R-067 the declared end is lost with its request, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       for (const framing of [{}, chunked]) {
-        const head = headOf(creating(at, version, { ...end(version), 'content-length': '11' }))
+        const head = headOf(creating(at, version, { ...draft.end, 'content-length': '11' }))
         const socket = open(at.port, `${head}hello`)
         const url = await inCreation(at)
         socket.destroy()
-        const all = await append(url, version, 5, ' world', { ...more(version), ...framing })
-        expect(all.headers).toMatchObject({ 'upload-offset': '11', ...more(version) })
-        expect(await stateOf(url, version)).toMatchObject({
+        const all = await append(url, version, 5, ' world', { ...draft.more, ...framing })
+        expect(all.headers).toMatchObject({ 'upload-offset': '11', ...draft.more })
+        expect(await draft.stateOf(url)).toMatchObject({
           'upload-offset': '11',
-          ...more(version),
+          ...draft.more,
         })
         expect(at.events).toEqual([])
-        const last = await append(url, version, 11, '', end(version))
-        expect(last.headers).toMatchObject(end(version))
+        const last = await append(url, version, 11, '', draft.end)
+        expect(last.headers).toMatchObject(draft.end)
         at.events.length = 0
       }
     },
@@ -255,13 +259,13 @@ describe.each(stores)('$store store', ({ compose }) => {
     async ({ by, lose }) => {
       const at = await site()
       const url = await started(at, 9)
-      const head = headOf(appending(url, 9, 5, { ...end(9), 'content-length': '6' }))
+      const head = headOf(appending(url, 9, 5, { ...draft9.end, 'content-length': '6' }))
       const socket = connect(at.port, '127.0.0.1').on('error', () => {})
       await new Promise((resolve) => socket.write(`${head} wo`, resolve))
       lose(socket)
       // A reset may overtake the bytes. A FIN does not.
       if (by === 'FIN') await untilStored(at, url, 8)
-      const offset = Number((await stateOf(url, 9))['upload-offset'])
+      const offset = Number((await draft9.stateOf(url))['upload-offset'])
       expect(offset).toBeOneOf(by === 'FIN' ? [8] : [5, 8])
       await expectKept(url, 9, 'hello wo'.slice(0, offset))
     },
@@ -278,7 +282,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       }
       let armed = false
       const at = await site({ hooks: { access } })
-      const length = { ...end(9), 'content-length': '11' }
+      const length = { ...draft9.end, 'content-length': '11' }
       const empty = method === 'PATCH' ? await blank(at) : undefined
       armed = true
       const head = headOf(
@@ -297,12 +301,13 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-029 R-067 a shutdown keeps the bytes that arrived, and reports the offset, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const url = await started(at, version)
-      const head = appending(url, version, 5, { ...end(version), 'content-length': '6' })
+      const head = appending(url, version, 5, { ...draft.end, 'content-length': '6' })
       const appended = openRequest({ ...head, body: ' wo' })
       await untilStored(at, url, 8)
-      const whole = creating(at, version, { ...end(version), 'content-length': '11' })
+      const whole = creating(at, version, { ...draft.end, 'content-length': '11' })
       const created = openRequest({ ...whole, body: 'hell' })
       const other = await until(
         async () => [...(await idsOf(at.composer))].filter((id) => id !== idOf(url)),
@@ -316,13 +321,13 @@ describe.each(stores)('$store store', ({ compose }) => {
       ] as const) {
         const { status, headers } = await request.reply
         expect(status).toBe(503)
-        expect(headers).toMatchObject({ 'upload-offset': offset, ...more(version) })
+        expect(headers).toMatchObject({ 'upload-offset': offset, ...draft.more })
       }
       // HEAD still works.
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '8', ...more(version) })
-      const refused = await append(url, version, 8, 'rld', end(version))
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '8', ...draft.more })
+      const refused = await append(url, version, 8, 'rld', draft.end)
       expect(refused.status).toBe(503)
-      expect(refused.headers).toMatchObject(more(version))
+      expect(refused.headers).toMatchObject(draft.more)
       expect(at.events).toEqual([])
       const next = await serve({ composer: at.composer })
       await expectKept(url.replace(at.origin, next.origin), version, 'hello wo')
@@ -333,13 +338,14 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-029 R-067 a stalled request gets 503, and the bytes that arrived are kept, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site({ idleTimeout: 20 })
       const url = await started(at, version)
       for (const [offset, body, framing] of [
         [5, ' w', { 'content-length': '6' }],
         [7, 'o', chunked],
       ] as const) {
-        const head = appending(url, version, offset, { ...end(version), ...framing })
+        const head = appending(url, version, offset, { ...draft.end, ...framing })
         const { request, reply } = openRequest({ ...head, body })
         const { status, headers } = await reply
         request.destroy()
@@ -348,7 +354,7 @@ describe.each(stores)('$store store', ({ compose }) => {
           'upload-offset': String(offset + body.length),
           'retry-after': '1',
           connection: 'close',
-          ...more(version),
+          ...draft.more,
         })
       }
       expect(at.events).toEqual([])
@@ -359,28 +365,28 @@ describe.each(stores)('$store store', ({ compose }) => {
   test('R-073 the offset never goes down, however requests take over from each other', async () => {
     const at = await site()
     const data = Buffer.from(Array.from({ length: 400_000 }, (_, index) => index % 251))
-    const headers = { ...more(9), 'upload-length': String(data.length) }
+    const headers = { ...draft9.more, 'upload-length': String(data.length) }
     const created = await send(creating(at, 9, headers))
     const url = at.origin + created.headers.location
     let last = 0
     for (let round = 1; round <= 20; round++) {
       const rest = data.subarray(last)
       const framing = round % 2 === 0 ? chunked : { 'content-length': String(rest.length) }
-      const { request, reply } = openRequest(appending(url, 9, last, { ...end(9), ...framing }))
+      const { request, reply } = openRequest(appending(url, 9, last, { ...draft9.end, ...framing }))
       reply.catch(() => {})
       // How much arrives before the other requests is not known.
       const most = last + round * 1_000
       request.write(data.subarray(last, most))
       if (round % 3 === 0) request.destroy()
       for (let asked = 0; asked < 3; asked++) {
-        const offset = Number((await stateOf(url, 9))['upload-offset'])
+        const offset = Number((await draft9.stateOf(url))['upload-offset'])
         expect(offset).toBeGreaterThanOrEqual(last)
         expect(offset).toBeLessThanOrEqual(most)
         last = offset
       }
       request.destroy()
     }
-    const finished = await append(url, 9, last, data.subarray(last), end(9))
+    const finished = await append(url, 9, last, data.subarray(last), draft9.end)
     expect(finished.headers['upload-complete']).toBe('?1')
     expect((await send({ method: 'GET', url })).body.equals(data)).toBe(true)
   })
@@ -388,15 +394,16 @@ describe.each(stores)('$store store', ({ compose }) => {
   test('R-073 a body whose digest differs does not lower the offset', async () => {
     const url = await started(await site(), 9)
     const digest = { 'content-digest': `sha-256=:${Buffer.alloc(32).toString('base64')}:` }
-    const reply = await append(url, 9, 5, ' world', { ...end(9), ...digest })
+    const reply = await append(url, 9, 5, ' world', { ...draft9.end, ...digest })
     expect(reply.status).toBe(400)
-    expect(reply.headers).toMatchObject({ 'upload-offset': '5', ...more(9) })
+    expect(reply.headers).toMatchObject({ 'upload-offset': '5', ...draft9.more })
     await expectKept(url, 9, 'hello')
   })
 
   test.each(versions)(
     'R-073 an upload whose bytes are lost is gone, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const composer = await compose()
       const url = await started(await serve({ composer, logger: silent }), version)
       const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
@@ -406,15 +413,15 @@ describe.each(stores)('$store store', ({ compose }) => {
         .slots()
         .terminator!.terminate(upload, { signal, fence, saveSecret: async () => {} })
       for (const method of ['HEAD', 'GET']) {
-        const { status, headers } = await send({ method, url, headers: named(version) })
+        const { status, headers } = await send({ method, url, headers: draft.named })
         expect(status).toBeOneOf([404, 410])
         expect(headers).not.toHaveProperty('upload-offset')
       }
       for (const offset of [0, 5]) {
-        const { status, headers } = await append(url, version, offset, ' world', more(version))
+        const { status, headers } = await append(url, version, offset, ' world', draft.more)
         expect(status).toBeOneOf([404, 410])
         expect(headers).not.toHaveProperty('upload-offset')
-        expect(headers).toMatchObject(more(version))
+        expect(headers).toMatchObject(draft.more)
       }
     },
   )
@@ -423,15 +430,16 @@ describe.each(stores)('$store store', ({ compose }) => {
     const composer = await compose()
     const url = await started(await serve({ composer, logger: silent }), 9)
     await composer.slots().infoStore!.delete(idOf(url), calm)
-    const { status, headers } = await send({ method: 'HEAD', url, headers: named(9) })
+    const { status, headers } = await send({ method: 'HEAD', url, headers: draft9.named })
     expect(status).toBe(404)
     expect(headers).not.toHaveProperty('upload-offset')
-    expect((await append(url, 9, 5, ' world', end(9))).status).toBe(404)
+    expect((await append(url, 9, 5, ' world', draft9.end)).status).toBe(404)
   })
 
   test.each(versions)(
     'R-073 a store that fails gets 500 without an offset, and nothing is lost, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const composer = await compose()
       const { dataStore } = composer.slots()
       let broken = false
@@ -446,13 +454,13 @@ describe.each(stores)('$store store', ({ compose }) => {
       const url = await started(await serve({ composer, logger: silent }), version)
       broken = true
       const failed = [
-        await send({ method: 'HEAD', url, headers: named(version) }),
-        await append(url, version, 5, ' world', end(version)),
+        await send({ method: 'HEAD', url, headers: draft.named }),
+        await append(url, version, 5, ' world', draft.end),
       ]
       for (const { status, headers } of failed) {
         expect(status).toBe(500)
         expect(headers).not.toHaveProperty('upload-offset')
-        expect(headers).toMatchObject(more(version))
+        expect(headers).toMatchObject(draft.more)
       }
       broken = false
       await expectKept(url, version, 'hello')
@@ -462,7 +470,7 @@ describe.each(stores)('$store store', ({ compose }) => {
 
 /** Creates an empty upload, and returns its URL. */
 async function blank(site: Site): Promise<string> {
-  const { headers } = await send(creating(site, 9, more(9)))
+  const { headers } = await send(creating(site, 9, draft9.more))
   return new URL(headers.location!, site.origin).href
 }
 
@@ -507,7 +515,7 @@ test('R-074 an append gets its response when its bytes are stored, not when they
   const slow = await serve({ composer, flushTimeout: 600_000 })
   const target = url.replace(site.origin, slow.origin)
   let responded = false
-  const reply = append(target, 9, 5, ' wo', more(9)).finally(() => (responded = true))
+  const reply = append(target, 9, 5, ' wo', draft9.more).finally(() => (responded = true))
   await reached
   // The response would arrive during these round trips.
   expect((await send({ method: 'HEAD', url: `${slow.origin}/files/unknown` })).status).toBe(404)
@@ -544,6 +552,7 @@ test.each(
 )(
   'R-067 R-074 a body that is stored in part gets $status with the stored offset, version $version',
   async ({ version, status, error }) => {
+    const draft = draftOf(version)
     const store = new MemoryStore()
     const composer = new StoreComposer().use(store, new MemoryInfoStore())
     const site = await serve({ composer, logger: silent })
@@ -551,9 +560,9 @@ test.each(
     composer.useDataStore(failing(store, error))
     const broken = await serve({ composer, logger: silent })
     const target = url.replace(site.origin, broken.origin)
-    const failed = await append(target, version, 5, ' world', end(version))
+    const failed = await append(target, version, 5, ' world', draft.end)
     expect(failed.status).toBe(status)
-    expect(failed.headers).toMatchObject({ 'upload-offset': '9', ...more(version) })
+    expect(failed.headers).toMatchObject({ 'upload-offset': '9', ...draft.more })
     expect(failed.text).not.toContain('secret')
     await expectKept(url, version, 'hello wor')
   },
@@ -565,14 +574,14 @@ test('R-073 R-074 bytes that a 104 or a response reported are still there after 
   const data = Buffer.alloc(6 * mebibyte, 'hello world')
   const first = await startServer(options)
   const created = await send({
-    ...creating(first, 9, { ...more(9), 'content-length': '100000' }),
+    ...creating(first, 9, { ...draft9.more, 'content-length': '100000' }),
     body: data.subarray(0, 100_000),
   })
   expect([created.status, created.headers['upload-offset']]).toEqual([201, '100000'])
   const path = created.headers.location!
   const { request, reply } = openRequest(
     appending(first.origin + path, 9, 100_000, {
-      ...end(9),
+      ...draft9.end,
       'content-length': String(data.length - 100_000),
     }),
   )
@@ -586,12 +595,12 @@ test('R-073 R-074 bytes that a 104 or a response reported are still there after 
   await first.kill()
   await expect(reply).rejects.toThrow()
   const site = await serve({ composer: fileComposer(directory) })
-  const state = await stateOf(site.origin + path, 9)
+  const state = await draft9.stateOf(site.origin + path)
   const offset = Number(state['upload-offset'])
   expect(offset).toBeGreaterThanOrEqual(reported)
   expect(offset).toBeLessThanOrEqual(4 * mebibyte)
-  expect(state).toMatchObject(more(9))
-  const rest = await append(site.origin + path, 9, offset, data.subarray(offset), end(9))
+  expect(state).toMatchObject(draft9.more)
+  const rest = await append(site.origin + path, 9, offset, data.subarray(offset), draft9.end)
   expect(rest.headers['upload-complete']).toBe('?1')
   const content = await send({ method: 'GET', url: site.origin + path })
   expect(content.body.equals(data)).toBe(true)
@@ -602,10 +611,10 @@ test('R-073 an upload whose file is removed is gone', async () => {
   const site = await serve({ composer: fileComposer(directory), logger: silent })
   const url = await started(site, 9)
   await rm(join(directory, idOf(url)))
-  const { status, headers } = await send({ method: 'HEAD', url, headers: named(9) })
+  const { status, headers } = await send({ method: 'HEAD', url, headers: draft9.named })
   expect(status).toBeOneOf([404, 410])
   expect(headers).not.toHaveProperty('upload-offset')
-  expect((await append(url, 9, 0, 'hello world', end(9))).status).toBeOneOf([404, 410])
+  expect((await append(url, 9, 0, 'hello world', draft9.end)).status).toBeOneOf([404, 410])
 })
 
 describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
@@ -654,8 +663,8 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
         ':path': new URL(url).pathname,
         'content-type': 'application/partial-upload',
         'upload-offset': '5',
-        ...named(9),
-        ...end(9),
+        ...draft9.named,
+        ...draft9.end,
         ...framing,
       })
       open.stream.write(' wo')
@@ -663,8 +672,8 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
       lose(open)
       await expect(open.reply).rejects.toThrow()
       await closed
-      const { headers } = await send({ method: 'HEAD', url, headers: named(9) })
-      expect(headers).toMatchObject({ 'upload-offset': '8', ...more(9) })
+      const { headers } = await send({ method: 'HEAD', url, headers: draft9.named })
+      expect(headers).toMatchObject({ 'upload-offset': '8', ...draft9.more })
       expect(site.events).toEqual([])
       const rest = await sendHttp2(
         site.anew(),
@@ -673,12 +682,12 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
           ':path': new URL(url).pathname,
           'content-type': 'application/partial-upload',
           'upload-offset': '8',
-          ...named(9),
-          ...end(9),
+          ...draft9.named,
+          ...draft9.end,
         },
         'rld',
       )
-      expect(rest.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+      expect(rest.headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
       expect(site.events).toEqual([idOf(url)])
     },
@@ -686,7 +695,7 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
 
   /** Creates an upload of 5 bytes and unknown length, and returns its URL. */
   async function unfinished(site: Site): Promise<string> {
-    const headers = { ...more(9), 'content-length': '5' }
+    const headers = { ...draft9.more, 'content-length': '5' }
     const created = await send({ ...creating(site, 9, headers), body: 'hello' })
     return site.origin + created.headers.location
   }
@@ -700,14 +709,18 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
       ':path': path,
       'content-type': 'application/partial-upload',
       'upload-offset': '5',
-      ...named(9),
-      ...end(9),
+      ...draft9.named,
+      ...draft9.end,
     })
     open.stream.write(' wo')
     await untilStored(site, url, 8)
-    const asked = await sendHttp2(site.session, { ':method': 'HEAD', ':path': path, ...named(9) })
+    const asked = await sendHttp2(site.session, {
+      ':method': 'HEAD',
+      ':path': path,
+      ...draft9.named,
+    })
     expect(asked.status).toBe(204)
-    expect(asked.headers).toMatchObject({ 'upload-offset': '8', ...more(9) })
+    expect(asked.headers).toMatchObject({ 'upload-offset': '8', ...draft9.more })
     await expect(open.reply).rejects.toThrow()
     const rest = await sendHttp2(
       site.session,
@@ -716,12 +729,12 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
         ':path': path,
         'content-type': 'application/partial-upload',
         'upload-offset': '8',
-        ...named(9),
-        ...end(9),
+        ...draft9.named,
+        ...draft9.end,
       },
       'rld',
     )
-    expect(rest.headers).toMatchObject({ 'upload-offset': '11', ...end(9) })
+    expect(rest.headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
     expect((await send({ method: 'GET', url })).text).toBe('hello world')
   })
 
@@ -731,15 +744,15 @@ describe.each(transports)('over HTTP/2, $transport', ({ secure }) => {
     const { stream, reply } = openStream(site.session, {
       ':method': 'POST',
       ':path': '/files',
-      ...named(9),
-      ...end(9),
+      ...draft9.named,
+      ...draft9.end,
     })
     stream.write('hello')
     const url = await inCreation(site)
     site.session.destroy()
     await expect(reply).rejects.toThrow()
     await closed
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '5', ...more(9) })
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft9.more })
     expect(site.events).toEqual([])
   })
 })

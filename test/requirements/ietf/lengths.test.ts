@@ -10,7 +10,7 @@ import {
   until,
 } from '../../support/serve.js'
 import { silent } from '../../support/silent.js'
-import { chunked, defined, end, more, named, stateOf, type Version, versions } from './draft.js'
+import { chunked, defined, draftOf, type Version, versions } from './draft.js'
 import { calm } from '../../support/stages.js'
 
 type Sent = Readonly<Record<string, string | undefined>>
@@ -19,7 +19,7 @@ const surviving = [3, 4, 5, 6]
 const ending: Version[] = [7, 8, 9, undefined]
 
 function create({ origin }: Site, version: Version, body: string, headers: Sent): Promise<Reply> {
-  const all = { ...named(version), 'content-length': String(body.length), ...headers }
+  const all = { ...draftOf(version).named, 'content-length': String(body.length), ...headers }
   return send({ method: 'POST', url: `${origin}/files`, headers: defined(all), body })
 }
 
@@ -29,7 +29,7 @@ async function started(
   version: Version,
   headers: Sent = { 'upload-length': '11' },
 ): Promise<string> {
-  const reply = await create(site, version, 'hello', { ...more(version), ...headers })
+  const reply = await create(site, version, 'hello', { ...draftOf(version).more, ...headers })
   expect([reply.status, reply.headers['upload-offset']]).toEqual([201, '5'])
   return new URL(reply.headers.location!, site.origin).href
 }
@@ -37,7 +37,7 @@ async function started(
 /** Appends at offset 5, unless `headers` differ. */
 function append(url: string, version: Version, body: string, headers: Sent): Promise<Reply> {
   const all = {
-    ...named(version),
+    ...draftOf(version).named,
     'content-type': 'application/partial-upload',
     'upload-offset': '5',
     'content-length': String(body.length),
@@ -48,7 +48,7 @@ function append(url: string, version: Version, body: string, headers: Sent): Pro
 
 function expectInconsistent({ status, headers, text }: Reply, version: Version): void {
   expect(status).toBe(400)
-  expect(headers).toMatchObject(more(version))
+  expect(headers).toMatchObject(draftOf(version).more)
   expect(headers['content-type']).toBe('application/problem+json')
   expect(JSON.parse(text)).toMatchObject({
     type: 'https://iana.org/assignments/http-problem-types#inconsistent-upload-length',
@@ -59,16 +59,18 @@ function expectInconsistent({ status, headers, text }: Reply, version: Version):
 
 /** Asserts that the refused requests changed nothing, and that the rest ends the upload. */
 async function expectUntouched(url: string, version: Version): Promise<void> {
-  expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '5', ...more(version) })
+  const draft = draftOf(version)
+  expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
   await expectFinishable(url, version)
 }
 
 /** Asserts that the rest ends the upload, and that its content is right. */
 async function expectFinishable(url: string, version: Version): Promise<void> {
-  const offset = String((await stateOf(url, version))['upload-offset'])
+  const draft = draftOf(version)
+  const offset = String((await draft.stateOf(url))['upload-offset'])
   const rest = 'hello world'.slice(Number(offset))
-  const reply = await append(url, version, rest, { 'upload-offset': offset, ...end(version) })
-  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+  const reply = await append(url, version, rest, { 'upload-offset': offset, ...draft.end })
+  expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
   expect((await send({ method: 'GET', url })).text).toBe('hello world')
 }
 
@@ -80,15 +82,16 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-068 an Upload-Length other than the recorded one gets 400, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
       for (const [body, headers] of [
-        [' wo', { ...more(version), 'upload-length': '12' }],
-        [' wo', { ...more(version), 'upload-length': '10' }],
-        [' wo', { ...more(version), 'upload-length': '0' }],
-        [' world!', { ...end(version), 'upload-length': '12' }],
-        [' world', { ...end(version), 'upload-length': '12' }],
-        [' world', { ...end(version), 'upload-length': '12', ...chunked }],
-        ['', { ...more(version), 'upload-length': '12' }],
+        [' wo', { ...draft.more, 'upload-length': '12' }],
+        [' wo', { ...draft.more, 'upload-length': '10' }],
+        [' wo', { ...draft.more, 'upload-length': '0' }],
+        [' world!', { ...draft.end, 'upload-length': '12' }],
+        [' world', { ...draft.end, 'upload-length': '12' }],
+        [' world', { ...draft.end, 'upload-length': '12', ...chunked }],
+        ['', { ...draft.more, 'upload-length': '12' }],
       ] as const) {
         const reply = await append(url, version, body, headers)
         expectInconsistent(reply, version)
@@ -103,7 +106,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     async (version) => {
       const url = await started(await site(), version)
       for (const body of ['', ' worl', ' world!', ' world and more']) {
-        const reply = await append(url, version, body, end(version))
+        const reply = await append(url, version, body, draftOf(version).end)
         expectInconsistent(reply, version)
         expect(reply.headers['upload-offset']).toBe('5')
       }
@@ -112,25 +115,27 @@ describe.each(stores)('$store store', ({ compose }) => {
   )
 
   test.each(versions)('R-068 the same length may be repeated, version %s', async (version) => {
+    const draft = draftOf(version)
     const url = await started(await site(), version)
     const length = { 'upload-length': '11' }
-    const first = await append(url, version, ' wo', { ...more(version), ...length })
-    expect(first.headers).toMatchObject({ 'upload-offset': '8', ...more(version) })
-    const rest = { 'upload-offset': '8', ...end(version), ...length }
+    const first = await append(url, version, ' wo', { ...draft.more, ...length })
+    expect(first.headers).toMatchObject({ 'upload-offset': '8', ...draft.more })
+    const rest = { 'upload-offset': '8', ...draft.end, ...length }
     const last = await append(url, version, 'rld', rest)
-    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
   })
 
   test.each(versions)(
     'R-068 a length that is declared later is recorded and applies from then on, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version, {})
-      const first = await append(url, version, ' wo', { ...more(version), 'upload-length': '11' })
-      expect(first.headers).toMatchObject({ 'upload-offset': '8', ...more(version) })
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-length': '11' })
+      const first = await append(url, version, ' wo', { ...draft.more, 'upload-length': '11' })
+      expect(first.headers).toMatchObject({ 'upload-offset': '8', ...draft.more })
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-length': '11' })
       for (const [body, headers] of [
-        ['r', { ...more(version), 'upload-length': '12' }],
-        ['rl', end(version)],
+        ['r', { ...draft.more, 'upload-length': '12' }],
+        ['rl', draft.end],
       ] as const) {
         expectInconsistent(
           await append(url, version, body, { 'upload-offset': '8', ...headers }),
@@ -144,14 +149,15 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-068 an end of known size declares the length, even if its connection breaks, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site({ takeoverAfter: 60_000 })
       const url = await started(at, version, {})
       const { request, reply } = openRequest({
         method: 'PATCH',
         url,
         headers: {
-          ...named(version),
-          ...end(version),
+          ...draft.named,
+          ...draft.end,
           'content-type': 'application/partial-upload',
           'upload-offset': '5',
           'content-length': '6',
@@ -165,10 +171,10 @@ describe.each(stores)('$store store', ({ compose }) => {
       )
       request.destroy()
       await expect(reply).rejects.toThrow()
-      const expected = { 'upload-offset': '8', 'upload-length': '11', ...more(version) }
-      expect(await stateOf(url, version)).toMatchObject(expected)
+      const expected = { 'upload-offset': '8', 'upload-length': '11', ...draft.more }
+      expect(await draft.stateOf(url)).toMatchObject(expected)
       for (const body of ['', 'r', 'rld!']) {
-        const headers = { 'upload-offset': '8', ...end(version) }
+        const headers = { 'upload-offset': '8', ...draft.end }
         expectInconsistent(await append(url, version, body, headers), version)
       }
       await expectFinishable(url, version)
@@ -178,12 +184,13 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-068 a length below the stored bytes gets 400, and is not recorded, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version, {})
       for (const length of ['4', '0']) {
-        const headers = { ...more(version), 'upload-length': length }
+        const headers = { ...draft.more, 'upload-length': length }
         expectInconsistent(await append(url, version, '', headers), version)
       }
-      expect(await stateOf(url, version)).not.toHaveProperty('upload-length')
+      expect(await draft.stateOf(url)).not.toHaveProperty('upload-length')
       await expectUntouched(url, version)
     },
   )
@@ -191,18 +198,19 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-026 R-068 a request with contradictory lengths gets 400 and changes nothing, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version, {})
       for (const [body, headers] of [
-        [' world', { ...end(version), 'upload-length': '12' }],
-        [' world', { ...end(version), 'upload-length': '10' }],
-        ['', { ...end(version), 'upload-length': '6' }],
-        [' world', { ...more(version), 'upload-length': '10' }],
+        [' world', { ...draft.end, 'upload-length': '12' }],
+        [' world', { ...draft.end, 'upload-length': '10' }],
+        ['', { ...draft.end, 'upload-length': '6' }],
+        [' world', { ...draft.more, 'upload-length': '10' }],
       ] as const) {
         const reply = await append(url, version, body, headers)
         expectInconsistent(reply, version)
         expect(reply.headers['upload-offset']).toBe('5')
       }
-      expect(await stateOf(url, version)).not.toHaveProperty('upload-length')
+      expect(await draft.stateOf(url)).not.toHaveProperty('upload-length')
       await expectUntouched(url, version)
     },
   )
@@ -210,13 +218,14 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-026 a creation with contradictory lengths gets 400 and creates nothing, version %s',
     async (version) => {
+      const draft = draftOf(version)
       let made = 0
       const at = await site({ hooks: { postCreate: () => void made++ } })
       for (const [body, headers] of [
-        ['hello worl', { ...end(version), 'upload-length': '11' }],
-        ['hello world', { ...end(version), 'upload-length': '10' }],
-        ['', { ...end(version), 'upload-length': '1' }],
-        ['hello world', { ...more(version), 'upload-length': '10' }],
+        ['hello worl', { ...draft.end, 'upload-length': '11' }],
+        ['hello world', { ...draft.end, 'upload-length': '10' }],
+        ['', { ...draft.end, 'upload-length': '1' }],
+        ['hello world', { ...draft.more, 'upload-length': '10' }],
       ] as const) {
         const reply = await create(at, version, body, headers)
         expectInconsistent(reply, version)
@@ -230,13 +239,14 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-069 excess bytes that the headers show get 400 unread, and the upload continues, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
-      for (const says of [more(version), end(version)]) {
+      for (const says of [draft.more, draft.end]) {
         const { request, reply } = openRequest({
           method: 'PATCH',
           url,
           headers: {
-            ...named(version),
+            ...draft.named,
             ...says,
             'content-type': 'application/partial-upload',
             'upload-offset': '5',
@@ -261,24 +271,25 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(ending.flatMap((version) => overruns.map((how) => ({ version, ...how }))))(
     'R-069 excess bytes $how get 400 and remove the upload, version $version',
     async ({ version, pieces }) => {
+      const draft = draftOf(version)
       const finished: string[] = []
       const preFinish = ({ event }: HookContext) => void finished.push(event.id)
       const composer = await compose()
       const at = await site({ composer, hooks: { preFinish } })
-      for (const says of [more(version), end(version)]) {
+      for (const says of [draft.more, draft.end]) {
         const url = await started(at, version)
         const record = (await composer.slots().infoStore!.get(url.split('/').at(-1)!, calm))!
         const reply = await appendPieces(url, version, says, pieces)
         expectInconsistent(reply, version)
         expect(reply.headers).not.toHaveProperty('upload-offset')
         for (const method of ['HEAD', 'GET', 'DELETE']) {
-          const { status, headers } = await send({ method, url, headers: named(version) })
+          const { status, headers } = await send({ method, url, headers: draft.named })
           expect(status).toBeOneOf([404, 410])
           expect(headers).not.toHaveProperty('upload-offset')
         }
-        const again = await append(url, version, ' world', end(version))
+        const again = await append(url, version, ' world', draft.end)
         expect(again.status).toBeOneOf([404, 410])
-        expect(again.headers).toMatchObject(more(version))
+        expect(again.headers).toMatchObject(draft.more)
         // Its bytes are gone too.
         const { signal } = new AbortController()
         await expect(composer.slots().dataStore!.stat(record, { signal })).rejects.toMatchObject({
@@ -292,16 +303,17 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(surviving.flatMap((version) => overruns.map((how) => ({ version, ...how }))))(
     'R-069 excess bytes $how get 400, and the upload continues, version $version',
     async ({ version, pieces }) => {
+      const draft = draftOf(version)
       const finished: string[] = []
       const preFinish = ({ event }: HookContext) => void finished.push(event.id)
       const at = await site({ hooks: { preFinish } })
-      for (const says of [more(version), end(version)]) {
+      for (const says of [draft.more, draft.end]) {
         const url = await started(at, version)
         const reply = await appendPieces(url, version, says, pieces)
         expectInconsistent(reply, version)
         expect(reply.headers['upload-offset']).toMatch(/^([5-9]|1[01])$/)
-        const expected = { 'upload-offset': reply.headers['upload-offset'], ...more(version) }
-        expect(await stateOf(url, version)).toMatchObject(expected)
+        const expected = { 'upload-offset': reply.headers['upload-offset'], ...draft.more }
+        expect(await draft.stateOf(url)).toMatchObject(expected)
         expect(finished).toEqual([])
         await expectFinishable(url, version)
         finished.length = 0
@@ -312,14 +324,15 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(ending)(
     'R-069 a byte after all bytes removes the upload too, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version)
-      const all = await append(url, version, ' world', more(version))
-      expect(all.headers).toMatchObject({ 'upload-offset': '11', ...more(version) })
-      const visible = { 'upload-offset': '11', ...more(version) }
+      const all = await append(url, version, ' world', draft.more)
+      expect(all.headers).toMatchObject({ 'upload-offset': '11', ...draft.more })
+      const visible = { 'upload-offset': '11', ...draft.more }
       expectInconsistent(await append(url, version, '!', visible), version)
-      expect(await stateOf(url, version)).toMatchObject(visible)
+      expect(await draft.stateOf(url)).toMatchObject(visible)
       expectInconsistent(await append(url, version, '!', { ...visible, ...chunked }), version)
-      const { status } = await send({ method: 'HEAD', url, headers: named(version) })
+      const { status } = await send({ method: 'HEAD', url, headers: draft.named })
       expect(status).toBeOneOf([404, 410])
     },
   )
@@ -327,9 +340,10 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(ending)(
     'R-069 a creation with more bytes than its Upload-Length removes its upload, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const ids: string[] = []
       const at = await site({ hooks: { postCreate: ({ upload }) => void ids.push(upload.id) } })
-      for (const says of [more(version), end(version)]) {
+      for (const says of [draft.more, draft.end]) {
         const headers = { ...says, ...chunked, 'upload-length': '5' }
         expectInconsistent(await create(at, version, 'hello world', headers), version)
       }
@@ -339,7 +353,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       )
       for (const id of ids) {
         const url = `${at.origin}/files/${id}`
-        const { status, headers } = await send({ method: 'HEAD', url, headers: named(version) })
+        const { status, headers } = await send({ method: 'HEAD', url, headers: draft.named })
         expect(status).toBeOneOf([404, 410])
         expect(headers).not.toHaveProperty('upload-offset')
       }
@@ -349,14 +363,15 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-069 while the length is unknown, the limit ends the request but not the upload, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site({ maxSize: 11 }), version, {})
       for (const framing of [{}, chunked]) {
         const { status, headers } = await append(url, version, ' world!', {
-          ...more(version),
+          ...draft.more,
           ...framing,
         })
         expect(status).toBe(413)
-        expect(headers).toMatchObject({ 'upload-limit': 'max-size=11', ...more(version) })
+        expect(headers).toMatchObject({ 'upload-limit': 'max-size=11', ...draft.more })
       }
       await expectFinishable(url, version)
     },
@@ -365,17 +380,18 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-070 an end that comes too early gets 400, and its bytes are kept, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const finished: string[] = []
       const preFinish = ({ event }: HookContext) => void finished.push(event.id)
       const url = await started(await site({ hooks: { preFinish } }), version)
-      const reply = await append(url, version, ' wo', { ...end(version), ...chunked })
+      const reply = await append(url, version, ' wo', { ...draft.end, ...chunked })
       expectInconsistent(reply, version)
       expect(reply.headers['upload-offset']).toBe('8')
-      const expected = { 'upload-offset': '8', 'upload-length': '11', ...more(version) }
-      expect(await stateOf(url, version)).toMatchObject(expected)
-      const empty = { 'upload-offset': '8', ...end(version), ...chunked }
+      const expected = { 'upload-offset': '8', 'upload-length': '11', ...draft.more }
+      expect(await draft.stateOf(url)).toMatchObject(expected)
+      const empty = { 'upload-offset': '8', ...draft.end, ...chunked }
       expectInconsistent(await append(url, version, '', empty), version)
-      expect(await stateOf(url, version)).toMatchObject(expected)
+      expect(await draft.stateOf(url)).toMatchObject(expected)
       expect(finished).toEqual([])
       await expectFinishable(url, version)
       expect(finished.length).toBe(1)
@@ -387,7 +403,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     async (version) => {
       const ids: string[] = []
       const at = await site({ hooks: { postCreate: ({ upload }) => void ids.push(upload.id) } })
-      const headers = { ...end(version), ...chunked, 'upload-length': '11' }
+      const headers = { ...draftOf(version).end, ...chunked, 'upload-length': '11' }
       const reply = await create(at, version, 'hello', headers)
       expectInconsistent(reply, version)
       expect(reply.headers['upload-offset']).toBe('5')
@@ -402,10 +418,11 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(versions)(
     'R-070 an end sets the length while it is unknown, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const url = await started(await site(), version, {})
-      const reply = await append(url, version, ' world', { ...end(version), ...chunked })
-      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-length': '11', ...end(version) })
+      const reply = await append(url, version, ' world', { ...draft.end, ...chunked })
+      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-length': '11', ...draft.end })
     },
   )
 })
@@ -421,7 +438,7 @@ async function appendPieces(
     method: 'PATCH',
     url,
     headers: {
-      ...named(version),
+      ...draftOf(version).named,
       ...says,
       'content-type': 'application/partial-upload',
       'upload-offset': '5',

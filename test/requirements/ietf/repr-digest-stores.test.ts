@@ -3,7 +3,7 @@ import { StoreComposer, type ContentReader, type HookContext, type StoreSlots } 
 import { describe, expect, test } from 'vitest'
 import { download, serve, stores } from '../../support/serve.js'
 import { digest, digestProblem } from './digest-fields.js'
-import { append, ask, create, end, more, problemIn, started, urlIn } from './draft.js'
+import { draft9, problemIn, urlIn } from './draft.js'
 import { silent } from '../../support/silent.js'
 
 const right = { 'repr-digest': digest('hello world') }
@@ -55,12 +55,12 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
       const asked: string[] = []
       const hooks = { preFinish: ({ upload }: HookContext) => void asked.push(upload.id) }
       const at = await serve({ composer, logger: silent, hooks })
-      const failed = await create(at, 9, 'hello world', { ...end(9), ...fields })
+      const failed = await draft9.create(at, 'hello world', { ...draft9.end, ...fields })
       expect([failed.status, failed.headers['upload-complete']]).toEqual([500, '?0'])
       const url = urlIn(failed, at)
-      expect((await ask('HEAD', url, 9)).status).toBe(500)
+      expect((await draft9.ask('HEAD', url)).status).toBe(500)
       expect(asked).toEqual([])
-      const third = await ask('HEAD', url, 9)
+      const third = await draft9.ask('HEAD', url)
       expect([third.status, third.headers['upload-complete']]).toEqual([status, '?1'])
       expect(asked).toHaveLength(status === 204 ? 1 : 0)
     }
@@ -71,13 +71,13 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
     const { contentReader: _, ...slots } = (await compose()).slots()
     const composer = composed(slots)
     const at = await serve({ composer, hooks: { postCreate: () => void created++ } })
-    for (const says of [end(9), more(9)]) {
-      const reply = await create(at, 9, 'hello world', { ...says, ...right })
+    for (const says of [draft9.end, draft9.more]) {
+      const reply = await draft9.create(at, 'hello world', { ...says, ...right })
       expect([reply.status, reply.headers['upload-complete'], created]).toEqual([400, '?0', 0])
       expect(problemIn(reply).type).toBe(`${digestProblem}unsupported-algorithms`)
     }
-    const url = await started(at, 9, 'hello', { 'content-digest': digest('hello'), ...wanted })
-    const reply = await append(url, 9, 5, ' world', end(9))
+    const url = await draft9.started(at, 'hello', { 'content-digest': digest('hello'), ...wanted })
+    const reply = await draft9.append(url, 5, ' world', draft9.end)
     // A Want-Repr-Digest may be ignored.
     expect([reply.status, reply.headers['repr-digest']]).toEqual([201, undefined])
   })
@@ -97,11 +97,11 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
       let created = 0
       const at = await serve({ ...(await options()), hooks: { postCreate: () => void created++ } })
       for (const fields of [right, wrong, { 'repr-digest': 'foo=1' }]) {
-        const reply = await create(at, 9, 'hello world', { ...end(9), ...fields })
+        const reply = await draft9.create(at, 'hello world', { ...draft9.end, ...fields })
         expect([reply.status, reply.headers['upload-complete'], created]).toEqual([400, '?0', 0])
       }
-      const url = await started(at, 9, 'hello', wanted)
-      const reply = await append(url, 9, 5, ' world', { ...end(9), ...wrong })
+      const url = await draft9.started(at, 'hello', wanted)
+      const reply = await draft9.append(url, 5, ' world', { ...draft9.end, ...wrong })
       expect([reply.status, reply.headers['repr-digest']]).toEqual([201, undefined])
       expect(await download(url)).toBe('hello world')
     },
@@ -109,9 +109,9 @@ describe.each(stores)('a Repr-Digest and what the store can do ($store store)', 
 
   test('R-131 the digest is verified although downloads are disabled', async () => {
     const at = await serve({ composer: await compose(), disable: ['download'] })
-    const url = await started(at, 9, 'hello', wrong)
-    expect((await append(url, 9, 5, ' world', end(9))).status).toBe(400)
-    const next = await started(at, 9, 'hello', right)
-    expect((await append(next, 9, 5, ' world', end(9))).status).toBe(201)
+    const url = await draft9.started(at, 'hello', wrong)
+    expect((await draft9.append(url, 5, ' world', draft9.end)).status).toBe(400)
+    const next = await draft9.started(at, 'hello', right)
+    expect((await draft9.append(next, 5, ' world', draft9.end)).status).toBe(201)
   })
 })

@@ -4,18 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { download, send, serve, stores, type Reply, type Site } from '../../support/serve.js'
 import { algorithms, base64Of, digest, digestProblem } from './digest-fields.js'
 import {
-  append,
-  ask,
   chunked,
-  create,
-  end,
-  more,
-  problemIn,
-  started,
-  stateOf,
-  versions,
+  draft9,
+  draftOf,
   type Fields,
+  problemIn,
   type Version,
+  versions,
 } from './draft.js'
 import { silent } from '../../support/silent.js'
 
@@ -30,37 +25,44 @@ const endings: readonly {
   {
     how: 'a creation',
     finish: (site, version, fields) =>
-      create(site, version, 'hello world', { ...end(version), ...fields }),
+      draftOf(version).create(site, 'hello world', { ...draftOf(version).end, ...fields }),
   },
   {
     how: 'a chunked creation',
     finish: (site, version, fields) =>
-      create(site, version, 'hello world', { ...end(version), ...chunked, ...fields }),
+      draftOf(version).create(site, 'hello world', {
+        ...draftOf(version).end,
+        ...chunked,
+        ...fields,
+      }),
   },
   {
     how: 'many appends',
     finish: async (site, version, fields) => {
-      const url = await started(site, version, '', fields)
+      const draft = draftOf(version)
+      const url = await draft.started(site, '', fields)
       for (const [offset, letter] of [...'hello worl'].entries()) {
-        const { headers } = await append(url, version, offset, letter, more(version))
-        expect(headers).toMatchObject({ 'upload-offset': String(offset + 1), ...more(version) })
+        const { headers } = await draft.append(url, offset, letter, draft.more)
+        expect(headers).toMatchObject({ 'upload-offset': String(offset + 1), ...draft.more })
       }
-      return append(url, version, 10, 'd', end(version))
+      return draft.append(url, 10, 'd', draft.end)
     },
   },
   {
     how: 'a chunked append',
     finish: async (site, version, fields) => {
-      const url = await started(site, version, 'hello', fields)
-      return append(url, version, 5, ' world', { ...end(version), ...chunked })
+      const draft = draftOf(version)
+      const url = await draft.started(site, 'hello', fields)
+      return draft.append(url, 5, ' world', { ...draft.end, ...chunked })
     },
   },
   {
     how: 'an empty append',
     finish: async (site, version, fields) => {
-      const url = await started(site, version, 'hello world', fields)
-      expect(await stateOf(url, version)).toMatchObject(more(version))
-      return append(url, version, 11, '', end(version))
+      const draft = draftOf(version)
+      const url = await draft.started(site, 'hello world', fields)
+      expect(await draft.stateOf(url)).toMatchObject(draft.more)
+      return draft.append(url, 11, '', draft.end)
     },
   },
 ]
@@ -87,12 +89,13 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
 
   test.each(endings)('R-131 a match finishes the upload, completed by $how', async ({ finish }) => {
     for (const version of versions) {
+      const draft = draftOf(version)
       const at = await site()
       const reply = await finish(at, version, right)
       expect(reply.status).toBe(201)
-      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
       expect(at.asked).toHaveLength(1)
-      expect(await stateOf(at.url(), version)).toMatchObject(end(version))
+      expect(await draft.stateOf(at.url())).toMatchObject(draft.end)
       expect(await download(at.url())).toBe('hello world')
       await at.handler.shutdown()
       expect(at.finished).toEqual(at.asked)
@@ -103,23 +106,24 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     'R-131 a mismatch rejects the upload permanently, completed by $how',
     async ({ finish }) => {
       for (const version of versions) {
+        const draft = draftOf(version)
         const at = await site()
         const reply = await finish(at, version, wrong)
         expect(reply.status).toBe(400)
-        expect(reply.headers).toMatchObject(end(version))
+        expect(reply.headers).toMatchObject(draft.end)
         // Later requests get the same response.
         for (const again of [
-          await append(at.url(), version, 11, '', end(version)),
-          await append(at.url(), version, 11, '', more(version)),
-          await append(at.url(), version, 0, 'hello there', end(version)),
+          await draft.append(at.url(), 11, '', draft.end),
+          await draft.append(at.url(), 11, '', draft.more),
+          await draft.append(at.url(), 0, 'hello there', draft.end),
         ]) {
           expect([again.status, again.text]).toEqual([400, reply.text])
-          expect(again.headers).toMatchObject(end(version))
+          expect(again.headers).toMatchObject(draft.end)
         }
         for (const method of ['HEAD', 'GET'] as const) {
-          const { status, headers } = await ask(method, at.url(), version)
+          const { status, headers } = await draft.ask(method, at.url())
           expect(status).toBe(400)
-          expect(headers).toMatchObject(end(version))
+          expect(headers).toMatchObject(draft.end)
         }
         const read = await send({ method: 'GET', url: at.url() })
         expect([read.status, read.text.includes('hello')]).toEqual([400, false])
@@ -148,8 +152,8 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
       ['hello world', 201],
     ] as const) {
       const fields = { 'repr-digest': digest(text, algorithm) }
-      const url = await started(await site(), 9, 'hello', fields)
-      const reply = await append(url, 9, 5, ' world', end(9))
+      const url = await draft9.started(await site(), 'hello', fields)
+      const reply = await draft9.append(url, 5, ' world', draft9.end)
       expect([reply.status, reply.headers['upload-complete']]).toEqual([status, '?1'])
     }
   })
@@ -166,8 +170,8 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
         [claims(), 201],
       ] as const) {
         const at = await site()
-        const url = await started(at, 9, 'hello', { 'repr-digest': field as string[] })
-        expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
+        const url = await draft9.started(at, 'hello', { 'repr-digest': field as string[] })
+        expect((await draft9.append(url, 5, ' world', draft9.end)).status).toBe(status)
         expect(at.asked).toHaveLength(status === 201 ? 1 : 0)
       }
     },
@@ -179,8 +183,8 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
       ['hello world', 201],
     ] as const) {
       const fields = { 'repr-digest': `crc32c=:AAAAAA==:, ${digest(text)}, foo` }
-      const url = await started(await site(), 9, 'hello', fields)
-      expect((await append(url, 9, 5, ' world', end(9))).status).toBe(status)
+      const url = await draft9.started(await site(), 'hello', fields)
+      expect((await draft9.append(url, 5, ' world', draft9.end)).status).toBe(status)
     }
   })
 
@@ -189,8 +193,8 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
       ['x', 400],
       ['', 201],
     ] as const) {
-      const fields = { ...end(9), 'repr-digest': digest(text) }
-      const reply = await create(await site(), 9, '', fields)
+      const fields = { ...draft9.end, 'repr-digest': digest(text) }
+      const reply = await draft9.create(await site(), '', fields)
       expect([reply.status, reply.headers['upload-complete']]).toEqual([status, '?1'])
     }
   })
@@ -203,50 +207,50 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     ] as const) {
       const fields = { 'content-encoding': 'gzip', 'repr-digest': digest(content) }
       const at = await site()
-      const url = await started(at, 9, coded.subarray(0, 9), fields)
-      expect((await append(url, 9, 9, coded.subarray(9), end(9))).status).toBe(status)
+      const url = await draft9.started(at, coded.subarray(0, 9), fields)
+      expect((await draft9.append(url, 9, coded.subarray(9), draft9.end)).status).toBe(status)
     }
   })
 
   test('R-131 Repr-Digest covers the whole, and Content-Digest only the body of its request', async () => {
     const at = await site()
     const both = { ...right, 'content-digest': digest('hello') }
-    const url = await started(at, 9, 'hello', both)
-    const reply = await append(url, 9, 5, ' world', end(9))
+    const url = await draft9.started(at, 'hello', both)
+    const reply = await draft9.append(url, 5, ' world', draft9.end)
     expect([reply.status, reply.headers['upload-complete']]).toEqual([201, '?1'])
-    const part = await started(at, 9, 'hello', { 'repr-digest': digest('hello') })
-    expect((await append(part, 9, 5, ' world', end(9))).status).toBe(400)
+    const part = await draft9.started(at, 'hello', { 'repr-digest': digest('hello') })
+    expect((await draft9.append(part, 5, ' world', draft9.end)).status).toBe(400)
   })
 
   test('R-130 R-131 a wrong Content-Digest at the end does not reject the upload', async () => {
     const at = await site()
-    const url = await started(at, 9, 'hello', right)
-    const fields = { ...end(9), 'content-digest': digest(' world') }
-    const torn = await append(url, 9, 5, ' worlD', fields)
+    const url = await draft9.started(at, 'hello', right)
+    const fields = { ...draft9.end, 'content-digest': digest(' world') }
+    const torn = await draft9.append(url, 5, ' worlD', fields)
     expect([torn.status, torn.headers['upload-complete']]).toEqual([400, '?0'])
     expect(at.asked).toEqual([])
-    expect((await append(url, 9, 5, ' world', fields)).status).toBe(201)
+    expect((await draft9.append(url, 5, ' world', fields)).status).toBe(201)
     expect(await download(url)).toBe('hello world')
   })
 
   test('R-131 the digest is not verified before the end', async () => {
     const at = await site()
-    const url = await started(at, 9, 'hello world', { ...wrong, 'upload-length': '11' })
-    expect(await stateOf(url, 9)).toMatchObject({ 'upload-offset': '11', ...more(9) })
-    expect((await append(url, 9, 11, '', more(9))).status).toBe(204)
-    expect((await append(url, 9, 11, '', end(9))).status).toBe(400)
+    const url = await draft9.started(at, 'hello world', { ...wrong, 'upload-length': '11' })
+    expect(await draft9.stateOf(url)).toMatchObject({ 'upload-offset': '11', ...draft9.more })
+    expect((await draft9.append(url, 11, '', draft9.more)).status).toBe(204)
+    expect((await draft9.append(url, 11, '', draft9.end)).status).toBe(400)
   })
 
   test('R-131 the Repr-Digest of an append is ignored, whatever its value', async () => {
     const at = await site()
     for (const value of [digest('patch document'), 'foo=1', 'sha-256=1', '???', '']) {
-      const url = await started(at, 9, 'hello')
-      const fields = { ...end(9), 'repr-digest': value }
-      const reply = await append(url, 9, 5, ' world', fields)
+      const url = await draft9.started(at, 'hello')
+      const fields = { ...draft9.end, 'repr-digest': value }
+      const reply = await draft9.append(url, 5, ' world', fields)
       expect([value, reply.status, reply.headers['upload-complete']]).toEqual([value, 201, '?1'])
     }
-    const url = await started(at, 9, 'hello', wrong)
-    expect((await append(url, 9, 5, ' world', { ...end(9), ...right })).status).toBe(400)
+    const url = await draft9.started(at, 'hello', wrong)
+    expect((await draft9.append(url, 5, ' world', { ...draft9.end, ...right })).status).toBe(400)
   })
 })
 
@@ -261,10 +265,11 @@ test.each([
   let created = 0
   const site = await serve({ hooks: { postCreate: () => void created++ } })
   for (const version of versions) {
-    for (const says of [end(version), more(version)]) {
-      const reply = await create(site, version, 'hello', { ...says, 'repr-digest': value })
+    const draft = draftOf(version)
+    for (const says of [draft.end, draft.more]) {
+      const reply = await draft.create(site, 'hello', { ...says, 'repr-digest': value })
       expect([reply.status, created, reply.headers.location]).toEqual([400, 0, undefined])
-      expect(reply.headers).toMatchObject(more(version))
+      expect(reply.headers).toMatchObject(draft.more)
       if (type !== undefined) expect(problemIn(reply).type).toBe(digestProblem + type)
     }
   }
@@ -274,8 +279,8 @@ test('R-131 a Repr-Digest that is announced as a trailer is refused, and nothing
   let created = 0
   const site = await serve({ hooks: { postCreate: () => void created++ } })
   for (const fields of [{}, right]) {
-    const announced = { ...end(9), ...chunked, ...fields, trailer: 'Repr-Digest' }
-    const reply = await create(site, 9, 'hello world', announced)
+    const announced = { ...draft9.end, ...chunked, ...fields, trailer: 'Repr-Digest' }
+    const reply = await draft9.create(site, 'hello world', announced)
     expect([reply.status, problemIn(reply).code]).toEqual([400, 'ERR_UNSUPPORTED_DIGEST'])
   }
   expect(created).toBe(0)

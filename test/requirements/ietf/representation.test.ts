@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Upload } from 'tuskit'
 import { download, send, serve, type Site, stores } from '../../support/serve.js'
-import { append, create, creation, end, more, urlIn } from './draft.js'
+import { draft9, urlIn } from './draft.js'
 
 function recordOf({ handler }: Site, url: string): Promise<Upload> {
   return handler.uploads.inspect(url.split('/').at(-1)!).then(({ upload }) => upload)
@@ -21,10 +21,10 @@ describe.each(stores)('$store store', ({ compose }) => {
       'content-disposition': 'inline; filename="plan.svg"',
       authorization: 'Bearer secret',
     }
-    const sent = creation(site, 9, 'hello', { ...more(9), ...headers })
+    const sent = draft9.creation(site, 'hello', { ...draft9.more, ...headers })
     const reply = await send({ ...sent, method: 'PUT', url: `${site.origin}/files?album=7` })
     const url = urlIn(reply, site)
-    await append(url, 9, 5, ' world', { ...end(9), 'content-language': 'fr' })
+    await draft9.append(url, 5, ' world', { ...draft9.end, 'content-language': 'fr' })
     const { authorization: _, ...kept } = headers
     const representation = { method: 'PUT', target: '/files?album=7', headers: kept }
     expect(seen.map((upload) => upload.representation)).toEqual([representation])
@@ -40,7 +40,7 @@ test('R-032 a download has the type, name, coding and language of the creation',
     'content-language': 'de',
     'content-disposition': 'attachment; filename="notes.txt"',
   }
-  const url = urlIn(await create(site, 9, 'hello', { ...end(9), ...headers }), site)
+  const url = urlIn(await draft9.create(site, 'hello', { ...draft9.end, ...headers }), site)
   expect((await send({ method: 'GET', url })).headers).toMatchObject({
     ...headers,
     'content-disposition': 'inline; filename="notes.txt"',
@@ -79,7 +79,7 @@ describe('R-032 the metadata of a draft upload', () => {
   ] as const
   test.each(cases)('R-032 %s', async (_, fields, values) => {
     const site = await serve()
-    const url = urlIn(await create(site, 9, 'hello', { ...end(9), ...fields }), site)
+    const url = urlIn(await draft9.create(site, 'hello', { ...draft9.end, ...fields }), site)
     expect({ ...(await recordOf(site, url)).metadata.values }).toEqual(values)
   })
 })
@@ -94,8 +94,8 @@ test('R-032 preCreate gets the description of the creation, and may replace the 
       },
     },
   })
-  const fields = { ...end(9), 'content-disposition': 'inline; filename="given.txt"' }
-  const url = urlIn(await create(site, 9, 'hello', fields), site)
+  const fields = { ...draft9.end, 'content-disposition': 'inline; filename="given.txt"' }
+  const url = urlIn(await draft9.create(site, 'hello', fields), site)
   expect(names).toEqual(['given.txt', 'POST'])
   const { headers } = await send({ method: 'GET', url })
   expect(headers['content-disposition']).toBe('attachment; filename="renamed.txt"')

@@ -12,7 +12,7 @@ import {
 } from '../../support/serve.js'
 import { newGate } from '../../support/stages.js'
 import { silent } from '../../support/silent.js'
-import { append, end, completes, goneStatus, named, type Version, versions } from './draft.js'
+import { draftOf, type Version, versions } from './draft.js'
 
 const strict = [3, 4, 5, 6]
 const lenient: Version[] = [7, 8, 9, undefined]
@@ -24,7 +24,8 @@ const hour = 3_600_000
 afterEach(() => void vi.useRealTimers())
 
 function creation(version: Version, end: boolean, headers: OutgoingHttpHeaders = {}) {
-  return { ...named(version), ...completes(version, end), ...headers }
+  const draft = draftOf(version)
+  return { ...draft.named, ...draft.completes(end), ...headers }
 }
 
 /** Creates an upload with these bytes, and returns its URL. */
@@ -46,12 +47,13 @@ async function created(
 }
 
 function ask(method: string, url: string, version: Version, headers: OutgoingHttpHeaders = {}) {
-  return send({ method, url, headers: { ...named(version), ...headers } })
+  return send({ method, url, headers: { ...draftOf(version).named, ...headers } })
 }
 
 /** Appends the end. */
 function finish(url: string, version: Version, offset: number, body: string): Promise<Reply> {
-  return append(url, version, offset, body, end(version))
+  const draft = draftOf(version)
+  return draft.append(url, offset, body, draft.end)
 }
 
 function ageIn({ headers }: Reply, key: string): number {
@@ -76,7 +78,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         'upload-length': '11',
         'upload-limit': 'min-size=0',
         'cache-control': 'no-store',
-        ...completes(version, false),
+        ...draftOf(version).completes(false),
       })
       expect(text).toBe('')
     },
@@ -93,7 +95,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         'upload-length': '5',
         'upload-limit': 'min-size=0',
         'cache-control': 'no-store',
-        ...completes(version, true),
+        ...draftOf(version).completes(true),
       })
     },
   )
@@ -125,7 +127,10 @@ describe.each(stores)('$store store', ({ compose }) => {
       expect([status, headers['upload-offset']]).toEqual([204, '5'])
       await expect(slow.reply).rejects.toMatchObject({ code: 'ECONNRESET' })
       const reply = await finish(url, version, 5, ' world')
-      expect(reply.headers).toMatchObject({ 'upload-offset': '11', ...completes(version, true) })
+      expect(reply.headers).toMatchObject({
+        'upload-offset': '11',
+        ...draftOf(version).completes(true),
+      })
       expect((await send({ method: 'GET', url })).text).toBe('hello world')
     },
   )
@@ -133,6 +138,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(each)(
     'R-055 $method reports an upload with all bytes but no end as not complete, version $version',
     async ({ method, version }) => {
+      const draft = draftOf(version)
       const finished: string[] = []
       const preFinish = ({ upload }: { upload: { id: string } }) => void finished.push(upload.id)
       const at = await site({ hooks: { preFinish } })
@@ -142,11 +148,11 @@ describe.each(stores)('$store store', ({ compose }) => {
       expect(headers).toMatchObject({
         'upload-offset': '5',
         'upload-length': '5',
-        ...completes(version, false),
+        ...draft.completes(false),
       })
       expect(finished).toEqual([])
       const end = await finish(url, version, 5, '')
-      expect(end.headers).toMatchObject(completes(version, true))
+      expect(end.headers).toMatchObject(draft.completes(true))
       expect(finished).toEqual([url.split('/').at(-1)])
     },
   )
@@ -166,7 +172,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       const url = await created(await site(), version, {}, 'hello', true)
       const { status, headers, text } = await ask('GET', url, version)
       expect([status, text]).toEqual([204, ''])
-      expect(headers).toMatchObject({ 'upload-offset': '5', ...completes(version, true) })
+      expect(headers).toMatchObject({ 'upload-offset': '5', ...draftOf(version).completes(true) })
     },
   )
 
@@ -205,7 +211,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       vi.setSystemTime(Date.now() + 2 * hour)
       for (const url of [unknown, cancelled, overrun, expired]) {
         const reply = await ask(method, url, version)
-        expect(reply.status).toBeOneOf(url === unknown ? [404] : [404, goneStatus(version)])
+        expect(reply.status).toBeOneOf(url === unknown ? [404] : [404, draftOf(version).goneStatus])
         expect(reply.headers).not.toHaveProperty('upload-offset')
         if (method === 'HEAD') expect(reply.text).toBe('')
       }
@@ -215,13 +221,14 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(strict)(
     'R-058 HEAD, GET and DELETE with fields of an append get 400, version %i',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const url = await created(at, version, { 'upload-length': '5' }, 'hel')
       for (const method of ['HEAD', 'GET', 'DELETE']) {
-        for (const field of [{ 'upload-offset': '3' }, completes(version, false)]) {
+        for (const field of [{ 'upload-offset': '3' }, draft.completes(false)]) {
           const { status, headers } = await ask(method, url, version, field)
           expect([method, status]).toEqual([method, 400])
-          expect(headers).toMatchObject(completes(version, false))
+          expect(headers).toMatchObject(draft.completes(false))
         }
       }
       expect((await ask('HEAD', url, version)).headers['upload-offset']).toBe('3')
@@ -231,13 +238,14 @@ describe.each(stores)('$store store', ({ compose }) => {
   test.each(lenient)(
     'R-058 HEAD, GET and DELETE ignore fields of an append, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const at = await site()
       const url = await created(at, version, { 'upload-length': '5' }, 'hel')
-      const fields = { 'upload-offset': '1', ...completes(version, true) }
+      const fields = { 'upload-offset': '1', ...draft.completes(true) }
       for (const method of methods) {
         const { status, headers } = await ask(method, url, version, fields)
         expect(status).toBe(204)
-        expect(headers).toMatchObject({ 'upload-offset': '3', ...completes(version, false) })
+        expect(headers).toMatchObject({ 'upload-offset': '3', ...draft.completes(false) })
       }
       expect((await ask('DELETE', url, version, fields)).status).toBe(204)
       expect((await ask('HEAD', url, version)).status).toBeOneOf([404, 410])

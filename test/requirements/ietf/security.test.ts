@@ -16,24 +16,11 @@ import {
   until,
   untilStored,
 } from '../../support/serve.js'
-import {
-  append,
-  appending,
-  ask,
-  chunked,
-  create,
-  creation,
-  end,
-  more,
-  problemIn,
-  started,
-  stateOf,
-  urlIn,
-  versions,
-} from './draft.js'
+import { chunked, draft9, draftOf, problemIn, urlIn, versions } from './draft.js'
 import { silent } from '../../support/silent.js'
 
 describe.each(versions)('R-140 the access hook, version %s', (version) => {
+  const draft = draftOf(version)
   test('R-072 R-140 is called for each request, with its action', async () => {
     const asked: [AccessAction, string | undefined, number | undefined][] = []
     const site = await serve({
@@ -44,13 +31,13 @@ describe.each(versions)('R-140 the access hook, version %s', (version) => {
         },
       },
     })
-    const url = urlIn(await create(site, version, 'hello', more(version)), site)
-    await ask('HEAD', url, version)
-    await ask('GET', url, version)
-    await append(url, version, 5, '', more(version))
-    await append(url, version, 5, '', end(version))
+    const url = urlIn(await draft.create(site, 'hello', draft.more), site)
+    await draft.ask('HEAD', url)
+    await draft.ask('GET', url)
+    await draft.append(url, 5, '', draft.more)
+    await draft.append(url, 5, '', draft.end)
     await send({ method: 'GET', url })
-    await ask('DELETE', url, version)
+    await draft.ask('DELETE', url)
     const id = idOf(url)
     expect(asked).toEqual([
       ['create', undefined, undefined],
@@ -75,15 +62,15 @@ describe.each(versions)('R-140 the access hook, version %s', (version) => {
       const composer = memoryComposer()
       const site = await serve({ composer, hooks })
       const mine = { authorization: 'Bearer 1' }
-      const url = await started(site, version, 'hello', mine)
+      const url = await draft.started(site, 'hello', mine)
       const replies = [
-        await create(site, version, 'hello', end(version)),
-        await ask('HEAD', url, version),
-        await ask('GET', url, version),
-        await append(url, version, 5, ' world', end(version)),
-        await append(url, version, 5, '', { ...more(version), 'upload-length': '20' }),
-        await append(url, version, 4, ' world', end(version)),
-        await ask('DELETE', url, version),
+        await draft.create(site, 'hello', draft.end),
+        await draft.ask('HEAD', url),
+        await draft.ask('GET', url),
+        await draft.append(url, 5, ' world', draft.end),
+        await draft.append(url, 5, '', { ...draft.more, 'upload-length': '20' }),
+        await draft.append(url, 4, ' world', draft.end),
+        await draft.ask('DELETE', url),
       ]
       for (const [at, reply] of replies.entries()) {
         const { status, text, headers } = reply
@@ -93,7 +80,7 @@ describe.each(versions)('R-140 the access hook, version %s', (version) => {
         }
         expect(status).toBe(reject === true ? 403 : 401)
         // The response does not end the upload, and does not reveal the offset.
-        expect(headers).toMatchObject(more(version))
+        expect(headers).toMatchObject(draft.more)
         expect(headers).not.toHaveProperty('upload-offset')
         expect(headers).not.toHaveProperty('location')
       }
@@ -103,8 +90,8 @@ describe.each(versions)('R-140 the access hook, version %s', (version) => {
       expect(ids).toEqual([idOf(url)])
       const { upload, offset } = await site.handler.uploads.inspect(idOf(url))
       expect([upload.length, upload.completes, offset]).toEqual([undefined, undefined, 5])
-      const last = await append(url, version, 5, ' world', { ...end(version), ...mine })
-      expect(last.headers).toMatchObject(end(version))
+      const last = await draft.append(url, 5, ' world', { ...draft.end, ...mine })
+      expect(last.headers).toMatchObject(draft.end)
       expect((await send({ method: 'GET', url })).status).toBe(reject === true ? 403 : 401)
       expect((await send({ method: 'GET', url, headers: mine })).text).toBe('hello world')
     }
@@ -116,20 +103,20 @@ describe.each(versions)('R-140 the access hook, version %s', (version) => {
       hooks: { access: ({ request }) => ({ reject: request!.headers.authorization !== '1' }) },
     })
     const mine = { authorization: '1' }
-    const url = await started(site, version, '', mine)
-    const fields = { ...mine, ...end(version), 'content-length': '11' }
-    const sent = appending(url, version, 0, '', fields)
+    const url = await draft.started(site, '', mine)
+    const fields = { ...mine, ...draft.end, 'content-length': '11' }
+    const sent = draft.appending(url, 0, '', fields)
     const { request, reply } = openRequest({ ...sent, body: 'hello' })
     await untilStored(site, url, 5)
     const others = [
-      await ask('HEAD', url, version),
-      await ask('GET', url, version),
-      await append(url, version, 5, ' world', end(version)),
-      await ask('DELETE', url, version),
+      await draft.ask('HEAD', url),
+      await draft.ask('GET', url),
+      await draft.append(url, 5, ' world', draft.end),
+      await draft.ask('DELETE', url),
     ]
     expect(others.map(({ status }) => status)).toEqual([403, 403, 403, 403])
     request.end(' world')
-    expect((await reply).headers).toMatchObject({ 'upload-offset': '11', ...end(version) })
+    expect((await reply).headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
   })
 
   test('R-140 protects rejections and recorded responses', async () => {
@@ -137,28 +124,28 @@ describe.each(versions)('R-140 the access hook, version %s', (version) => {
     const secret = { status: 200, headers: { 'x-key': '7' }, body: 'secret' }
     for (const verdict of [{ response: secret }, { reject: { ...secret, status: 422 } }]) {
       const first = await serve({ composer, hooks: { preFinish: () => verdict } })
-      const url = await started(first, version, 'hello')
-      expect((await append(url, version, 5, '', end(version))).text).toBe('secret')
+      const url = await draft.started(first, 'hello')
+      expect((await draft.append(url, 5, '', draft.end)).text).toBe('secret')
       const next = await serve({ composer, hooks: { access: () => ({ reject: true }) } })
       const there = url.replace(first.origin, next.origin)
       const replies: Reply[] = [
-        await append(there, version, 5, '', end(version)),
-        await ask('HEAD', there, version),
-        await ask('GET', there, version),
-        await ask('DELETE', there, version),
+        await draft.append(there, 5, '', draft.end),
+        await draft.ask('HEAD', there),
+        await draft.ask('GET', there),
+        await draft.ask('DELETE', there),
       ]
       for (const { status, headers, text } of replies) {
         expect(status).toBe(403)
         expect(text).not.toContain('secret')
         expect(headers).not.toHaveProperty('x-key')
-        expect(headers).toMatchObject(more(version))
+        expect(headers).toMatchObject(draft.more)
       }
     }
   })
 
   test('R-140 refuses every request when it fails, and does not reveal the reason', async () => {
     const composer = memoryComposer()
-    const url = await started(await serve({ composer }), version, 'hello')
+    const url = await draft.started(await serve({ composer }), 'hello')
     const hooks: Hooks = {
       access() {
         throw new Error('password of the database')
@@ -167,14 +154,14 @@ describe.each(versions)('R-140 the access hook, version %s', (version) => {
     const site = await serve({ composer, hooks, logger: silent })
     const there = `${site.origin}/files/${idOf(url)}`
     const replies = [
-      await create(site, version, 'hello', end(version)),
-      await append(there, version, 5, ' world', end(version)),
-      await ask('GET', there, version),
-      await ask('DELETE', there, version),
+      await draft.create(site, 'hello', draft.end),
+      await draft.append(there, 5, ' world', draft.end),
+      await draft.ask('GET', there),
+      await draft.ask('DELETE', there),
     ]
     for (const reply of replies) {
       expect([reply.status, problemIn(reply).code]).toEqual([500, 'ERR_HOOK_FAILED'])
-      expect(reply.headers).toMatchObject(more(version))
+      expect(reply.headers).toMatchObject(draft.more)
       expect(reply.text).not.toContain('password')
     }
     expect((await site.handler.uploads.inspect(idOf(url))).offset).toBe(5)
@@ -185,9 +172,9 @@ test('R-140 is not called for an upload that does not exist', async () => {
   const asked: string[] = []
   const site = await serve({ hooks: { access: ({ action }) => void asked.push(action) } })
   for (const method of ['HEAD', 'GET', 'DELETE'] as const) {
-    expect((await ask(method, `${site.origin}/files/nobody`, 9)).status).toBe(404)
+    expect((await draft9.ask(method, `${site.origin}/files/nobody`)).status).toBe(404)
   }
-  expect((await append(`${site.origin}/files/nobody`, 9, 0, 'x', end(9))).status).toBe(404)
+  expect((await draft9.append(`${site.origin}/files/nobody`, 0, 'x', draft9.end)).status).toBe(404)
   expect(asked).toEqual([])
 })
 
@@ -195,7 +182,8 @@ test('R-141 URLs have 122 random bits', async () => {
   const site = await serve()
   const urls = new Set<string>()
   for (const version of versions) {
-    const url = urlIn(await create(site, version, '', more(version)), site)
+    const draft = draftOf(version)
+    const url = urlIn(await draft.create(site, '', draft.more), site)
     expect(url).toMatch(/\/files\/[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$/)
     urls.add(url)
   }
@@ -206,11 +194,11 @@ describe('R-142 names and types from a client', () => {
   test('R-142 are made harmless in headers', async () => {
     const site = await serve()
     const fields = {
-      ...end(9),
+      ...draft9.end,
       'content-type': 'text/html',
       'content-disposition': 'inline; filename="../x\\"y.html"',
     }
-    const url = urlIn(await create(site, 9, 'hello', fields), site)
+    const url = urlIn(await draft9.create(site, 'hello', fields), site)
     const { headers } = await send({ method: 'GET', url })
     expect(headers['content-disposition']).toMatch(/^attachment; filename="x_y.html"/)
     expect(headers['content-security-policy']).toBe('sandbox')
@@ -229,8 +217,8 @@ describe('R-142 names and types from a client', () => {
   test.each(hostile)('R-142 never become headers or paths: %s, %s', async (disposition, type) => {
     const directory = await temporaryDirectory()
     const site = await serve({ composer: fileComposer(directory) })
-    const fields = { ...end(9), 'content-type': type, 'content-disposition': disposition }
-    const reply = await create(site, 9, 'hello', fields)
+    const fields = { ...draft9.end, 'content-type': type, 'content-disposition': disposition }
+    const reply = await draft9.create(site, 'hello', fields)
     expect(reply.status).toBe(201)
     const id = idOf(urlIn(reply, site))
     const files = await namesIn(directory)
@@ -249,6 +237,7 @@ describe.each(stores)('R-143 $store store', ({ compose }) => {
   test.each(versions)(
     'R-143 pre-finish is called when the content is complete, and not before, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const seen: (string | number)[] = []
       const site = await serve({
         composer: await compose(),
@@ -258,21 +247,21 @@ describe.each(stores)('R-143 $store store', ({ compose }) => {
           postFinish: ({ upload }) => void seen.push('post-finish', upload.length!),
         },
       })
-      const url = await started(site, version, 'hello', { 'upload-length': '11' })
+      const url = await draft.started(site, 'hello', { 'upload-length': '11' })
       // The end was declared, but did not arrive.
-      const sent = appending(url, version, 5, '', { ...end(version), 'content-length': '6' })
+      const sent = draft.appending(url, 5, '', { ...draft.end, 'content-length': '6' })
       const { request, reply } = openRequest({ ...sent, body: ' wor' })
       await untilStored(site, url, 9)
       request.destroy()
       await expect(reply).rejects.toThrow()
-      expect(await stateOf(url, version)).toMatchObject({ 'upload-offset': '9', ...more(version) })
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '9', ...draft.more })
       // All bytes are there, but no request declared the end.
-      await append(url, version, 9, 'ld', more(version))
-      await stateOf(url, version)
+      await draft.append(url, 9, 'ld', draft.more)
+      await draft.stateOf(url)
       expect(await site.handler.uploads.finishPending()).toBe(0)
       expect(seen).toEqual([])
       expect((await send({ method: 'GET', url })).status).toBe(204)
-      await append(url, version, 11, '', end(version))
+      await draft.append(url, 11, '', draft.end)
       expect(await download(url)).toBe('hello world')
       await site.server.stop()
       expect(seen).toEqual(['pre-finish', 11, 'post-finish', 11])
@@ -284,20 +273,21 @@ describe('R-144 a slow client', () => {
   test.each(versions)(
     'R-144 is disconnected after idleTimeout, and may continue later, version %s',
     async (version) => {
+      const draft = draftOf(version)
       const site = await serve({ idleTimeout: 20 })
-      const url = await started(site, version, 'hello')
+      const url = await draft.started(site, 'hello')
       const framings = [{ 'content-length': '10' }, chunked]
       for (const framing of framings) {
-        const sent = appending(url, version, 5, '', { ...end(version), ...framing })
+        const sent = draft.appending(url, 5, '', { ...draft.end, ...framing })
         const { status, headers } = await openRequest(sent).reply
         expect([status, headers['upload-offset'], headers.connection]).toEqual([503, '5', 'close'])
-        expect(headers).toMatchObject(more(version))
+        expect(headers).toMatchObject(draft.more)
       }
-      const fields = { ...end(version), 'content-length': '11' }
-      const created = await openRequest({ ...creation(site, version, 'hello', fields) }).reply
+      const fields = { ...draft.end, 'content-length': '11' }
+      const created = await openRequest({ ...draft.creation(site, 'hello', fields) }).reply
       expect([created.status, created.headers['upload-offset']]).toEqual([503, '5'])
-      const resumed = await append(urlIn(created, site), version, 5, ' world', end(version))
-      expect(resumed.headers).toMatchObject(end(version))
+      const resumed = await draft.append(urlIn(created, site), 5, ' world', draft.end)
+      expect(resumed.headers).toMatchObject(draft.end)
     },
   )
 
@@ -311,19 +301,19 @@ describe('R-144 a slow client', () => {
         postTerminate: ({ upload }) => void held.delete(upload.id),
       },
     })
-    const urls = [await started(site, 9, 'hello'), await started(site, 9, 'hello')]
+    const urls = [await draft9.started(site, 'hello'), await draft9.started(site, 'hello')]
     await until(
       async () => held.size,
       (count) => count === 2,
     )
-    const reply = await create(site, 9, 'hello', end(9))
+    const reply = await draft9.create(site, 'hello', draft9.end)
     expect([reply.status, reply.headers['retry-after']]).toEqual([429, '60'])
-    expect(reply.headers).toMatchObject(more(9))
-    expect((await ask('DELETE', urls[0]!, 9)).status).toBe(204)
+    expect(reply.headers).toMatchObject(draft9.more)
+    expect((await draft9.ask('DELETE', urls[0]!)).status).toBe(204)
     await until(
       async () => held.size,
       (count) => count === 1,
     )
-    await started(site, 9, 'hello')
+    await draft9.started(site, 'hello')
   })
 })

@@ -16,7 +16,7 @@ import {
   until,
 } from '../../support/serve.js'
 import { keptLog } from '../../support/stages.js'
-import { append, ask, end, limitIn, more, started, versions } from '../ietf/draft.js'
+import { draftOf, limitIn, versions } from '../ietf/draft.js'
 import { concat, createFinal, createPartial } from './parts.js'
 
 const hour = 3_600_000
@@ -96,17 +96,16 @@ describe.each(stores)('a finished upload with finishedAfter ($store store)', ({ 
   })
 
   test.each(versions)('T-124 is gone for draft clients too, version %s', async (version) => {
+    const draft = draftOf(version)
     const composer = await compose()
     const site = await serve({ composer, expiration })
-    const url = await started(site, version, 'hello', { 'upload-length': '11' })
-    expect((await append(url, version, 5, ' world', end(version))).headers).toMatchObject(
-      end(version),
-    )
-    const reply = await ask('HEAD', url, version)
+    const url = await draft.started(site, 'hello', { 'upload-length': '11' })
+    expect((await draft.append(url, 5, ' world', draft.end)).headers).toMatchObject(draft.end)
+    const reply = await draft.ask('HEAD', url)
     expect(limitIn(reply, 'max-age') ?? limitIn(reply, 'expires')).toBeUndefined()
     await expire(composer, url)
-    expect((await ask('HEAD', url, version)).status).toBeOneOf(gone)
-    expect((await append(url, version, 11, '', more(version))).status).toBeOneOf(gone)
+    expect((await draft.ask('HEAD', url)).status).toBeOneOf(gone)
+    expect((await draft.append(url, 11, '', draft.more)).status).toBeOneOf(gone)
     expect((await send({ method: 'GET', url })).status).toBe(410)
     expect(await site.handler.uploads.removeExpired()).toBe(1)
     expect(await recordOf(composer, url)).toBeUndefined()
