@@ -35,11 +35,10 @@ export interface TusErrorOptions {
  * A failure with a stable code. Recognise it by {@link isTusError} or by `code`, never by
  * `instanceof`: the ESM and CommonJS builds each have their own copy of the class.
  *
- * As in Node's own errors, `stack` and `toString()` begin with name and code, such as
- * `TusError [ERR_UPLOAD_GONE]: …`. Optional members are own properties only when they are set.
+ * As in Node's own errors, `stack` and `toString()` begin with the code: `TusError
+ * [ERR_UPLOAD_GONE]: …`. Optional members are own properties only when they are set.
  */
 export class TusError extends Error {
-  declare readonly name: 'TusError'
   readonly code: ErrorCode
   /** The HTTP status of the response. */
   readonly status: number
@@ -59,7 +58,7 @@ export class TusError extends Error {
   declare readonly digests: Digests | undefined
 
   static {
-    const hidden = { name: 'TusError', headers: Object.freeze({}), final: false, [brand]: true }
+    const hidden = { headers: Object.freeze({}), final: false, [brand]: true }
     for (const key of Reflect.ownKeys(hidden)) {
       const value: unknown = Reflect.get(hidden, key)
       Object.defineProperty(this.prototype, key, { value, writable: true, configurable: true })
@@ -70,12 +69,7 @@ export class TusError extends Error {
     const [status, sentence] = errors[code]
     const { cause, response, offset, maxSize, digests } = options
     const message = String(response?.body ?? options.message ?? sentence)
-    // A stack costs more than everything else here: captureStack() makes the only one.
-    const { stackTraceLimit } = Error
-    Reflect.set(Error, 'stackTraceLimit', 0)
     super(message, cause === undefined ? undefined : { cause })
-    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
-    captureStack(this, `TusError [${code}]`, new.target)
     this.code = code
     this.status = response?.status ?? status
     const headers = response?.headers ?? options.headers
@@ -87,29 +81,10 @@ export class TusError extends Error {
     if (digests !== undefined) this.digests = digests
   }
 
-  override toString(): string {
-    return `${this.name} [${this.code}]: ${this.message}`
+  /** `TusError [ERR_…]`, with which V8 begins the stack when it is first read. */
+  override get name(): string {
+    return `TusError [${this.code}]`
   }
-}
-
-/**
- * Captures the stack of `error` with `name` in its first line. V8 takes that line from an error's
- * `name` when the stack is first read, so another error with that name holds the stack. Reading it
- * here would format it, which is slow and rarely needed.
- */
-function captureStack(error: Error, name: string, constructor: Function): void {
-  const { message } = error
-  const holder: Error = Object.create(Error.prototype, {
-    name: { value: name },
-    message: { value: message },
-  })
-  Error.captureStackTrace(holder, constructor)
-  Object.defineProperty(error, 'stack', {
-    configurable: true,
-    get: () => holder.stack,
-    set: (value: unknown) =>
-      Object.defineProperty(error, 'stack', { value, writable: true, configurable: true }),
-  })
 }
 
 /**

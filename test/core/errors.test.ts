@@ -11,7 +11,8 @@ describe('a TusError is printed as the errors of Node are', () => {
     expect(inspect(error).split('\n')[0]).toBe(gone)
     expect(error.stack!.split('\n')[0]).toBe(gone)
     expect(String(error)).toBe(gone)
-    expect([error.name, error.message]).toEqual(['TusError', errors.ERR_UPLOAD_GONE[1]])
+    expect(`${error.name}: ${error.message}`).toBe(gone)
+    expect(error.message).toBe(errors.ERR_UPLOAD_GONE[1])
   })
 
   test('with the place of its caller in the second line', () => {
