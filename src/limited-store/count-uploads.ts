@@ -8,25 +8,26 @@ import { neverAborts } from '../never-aborts.js'
 import type { Upload } from '../upload.js'
 import type { SpaceCounter } from './space-counter.js'
 
-/** What is counted, and where. */
+/** The uploads to count, and the counter. */
 export interface CountOptions {
   readonly dataStore: DataStore
   readonly infoStore: InfoStore
   readonly infoLister: InfoLister
-  /** Whether unfinished uploads take the length that they declared. */
+  /** Whether unfinished uploads use the length that they declared. */
   readonly reserve: boolean
   readonly counter: SpaceCounter
   readonly logger: Logger
 }
 
-/** Uploads that are looked at at once, and held in memory. */
+/** The number of uploads that are read at once and held in memory. */
 const batchSize = 32
 
 /**
- * Notes what every upload takes that the counter does not know yet. Uploads may come and go meanwhile.
+ * Notes the space of every upload that the counter does not know yet. Uploads can come and go
+ * meanwhile.
  *
- * One that cannot be read must not stand in the way of all others: of a record, nothing is known then; of data, the
- * declared length. When that is so for all of them, it is the storage that cannot be read, and the count fails.
+ * A single upload that cannot be read must not stop the count. If its record is readable, its
+ * declared length counts. If no upload can be read, the storage is at fault, and the count fails.
  */
 export async function countUploads(options: CountOptions): Promise<void> {
   const ids: string[] = []
@@ -49,14 +50,14 @@ export async function countUploads(options: CountOptions): Promise<void> {
   }
 }
 
-/** An upload that cannot be read, with its length as far as that is known. */
+/** An upload that cannot be read, with its length if that is known. */
 interface Failure {
   readonly id: string
   readonly length: number | undefined
   readonly error: unknown
 }
 
-/** Returns the failure, which is logged, when the upload cannot be read. */
+/** Counts an upload. Logs and returns the failure if it cannot be read. */
 async function countUpload(
   { dataStore, infoStore, reserve, counter, logger }: CountOptions,
   id: string,
@@ -74,7 +75,7 @@ async function countUpload(
   if (offset === undefined) return undefined
   const promised = reserve && upload.state.kind === 'open' ? (upload.length ?? 0) : 0
   const added = await counter.note(id, Math.max(offset, promised))
-  // If it was removed meanwhile, its room was given back before it was noted.
+  // If it was removed meanwhile, its space was released before it was noted.
   if (added && (await storedOffset(dataStore, upload)) === undefined) {
     await counter.reserve(id, 0, 0)
   }

@@ -9,7 +9,7 @@ import type { Upload } from '../upload.js'
 import { MeteredBody } from './metered-body.js'
 import type { Space } from './space.js'
 
-/** Takes declared lengths at once if they are reserved, and room for other uploads as their bytes come. */
+/** Reserves declared lengths at once if so configured, and other space as the bytes arrive. */
 export function limitedDataStore(inner: DataStore, space: Space): DataStore {
   return {
     maxSize: inner.maxSize,
@@ -19,7 +19,7 @@ export function limitedDataStore(inner: DataStore, space: Space): DataStore {
       try {
         await inner.create(upload, options)
       } catch (error) {
-        // Without the lock the room may be somebody else's already.
+        // Without the lock, the space may already belong to another holder.
         if (options.fence.held()) await space.settle(upload, () => ({ offset: 0 }))
         throw error
       }
@@ -32,7 +32,7 @@ export function limitedDataStore(inner: DataStore, space: Space): DataStore {
   }
 }
 
-/** Chunks that await verification take room as well: they lie on the medium. */
+/** Chunks that await verification use space too, because they are on the disk. */
 export function limitedVerifiedAppender(
   appender: VerifiedAppender,
   inner: DataStore,
@@ -41,7 +41,7 @@ export function limitedVerifiedAppender(
   return {
     appendVerified: (upload, from, body, accept, options) =>
       receive({ inner, space, upload, from, body, options }, (limited, refused) =>
-        // A chunk that does not come whole cannot be verified, and its end is not waited for.
+        // An incomplete chunk cannot be verified, so there is no wait for its end.
         appender.appendVerified(
           upload,
           from,
@@ -82,7 +82,7 @@ async function receive(
   return stored
 }
 
-/** Gives room back when the data is gone. */
+/** Releases space when the data is gone. */
 export function limitedTerminator(inner: Terminator, space: Space): Terminator {
   return {
     async terminate(upload, options) {
@@ -92,7 +92,7 @@ export function limitedTerminator(inner: Terminator, space: Space): Terminator {
   }
 }
 
-/** Takes room for the final upload; its partials keep theirs. */
+/** Reserves space for the final upload. Its partials keep theirs. */
 export function limitedConcatenator(
   concatenator: Concatenator,
   inner: DataStore,
@@ -110,7 +110,10 @@ export function limitedConcatenator(
   }
 }
 
-/** Hears of verdicts: an upload that was rejected takes no more bytes, and needs no more room than they have. */
+/**
+ * Watches records for rejections: a rejected upload gets no more bytes, so it keeps only their
+ * space.
+ */
 export function limitedInfoStore(records: InfoStore, inner: DataStore, space: Space): InfoStore {
   return {
     create: (upload, options) => records.create(upload, options),
@@ -122,7 +125,7 @@ export function limitedInfoStore(records: InfoStore, inner: DataStore, space: Sp
     },
     async delete(id, options) {
       await records.delete(id, options)
-      // What is detached belongs to the application.
+      // Detached data belongs to the application.
       await space.release(id)
     },
   }

@@ -15,29 +15,41 @@ import type { SpaceCounter } from './space-counter.js'
 
 /** Options of {@link LimitedStore}. */
 export interface LimitedStoreOptions {
-  /** The most bytes that all uploads together may take. Required. */
+  /** The maximum number of bytes that all uploads together can use. Required. */
   readonly limit: number
-  /** The store whose space is limited: whatever fills a DataStore slot, and perhaps others, with `useIn`. Required. */
+  /** The store to limit. Its `useIn` fills the DataStore slot, and possibly others. Required. */
   readonly store: ComposerPart
-  /** The records of the uploads: whatever fills the slots InfoStore and InfoLister with `useIn`. Required. */
+  /** The records of the uploads. Its `useIn` fills the slots InfoStore and InfoLister. Required. */
   readonly infoStore: ComposerPart
   /**
-   * Whether an upload that declares its length takes all of it from its creation on, so that what was accepted also fits.
-   * `false`: each upload takes the bytes that are stored, so a client that declares much and sends nothing keeps nobody
-   * out; but an upload may then be refused in its middle, and be resumed when there is room. The same in all processes
-   * that share a counter. Default `true`.
+   * Whether an upload uses its whole declared length from its creation, so that every accepted
+   * upload fits. With `false`, each upload uses only its stored bytes, so a client that declares
+   * much and sends nothing keeps no other client out. But an upload can then be refused in the
+   * middle, and be resumed when there is space. Use the same value in all processes that share a
+   * counter.
+   *
+   * @default true
    */
   readonly reserve?: boolean
-  /** Where it is counted; one for all processes that share the storage. Default: a `MemorySpaceCounter` of its own. */
+  /**
+   * The counter, shared by all processes that share the storage.
+   *
+   * @default a new `MemorySpaceCounter`
+   */
   readonly counter?: SpaceCounter
   /**
-   * Called when room is missing, to terminate what is needed least (`handler.uploads.terminate`); when its promise has
-   * resolved it is tried again, once. One call at a time. Absent: what does not fit is refused.
+   * Called when there is not enough space, to terminate the uploads that you need least
+   * (`handler.uploads.terminate`). When its promise resolves, the request tries once more. There is
+   * one call at a time. If absent, uploads that do not fit are refused.
    */
   readonly evict?: (shortage: Shortage) => unknown
-  /** Milliseconds that a request waits for `evict`, and for the first count. Default 10,000. */
+  /**
+   * Milliseconds that a request waits for `evict`, and for the first count.
+   *
+   * @default 10000
+   */
   readonly roomTimeout?: number
-  /** Takes messages of uploads that cannot be counted. Default: errors and warnings go to the console. */
+  /** Logs uploads that cannot be counted. By default, errors and warnings go to the console. */
   readonly logger?: Logger
 }
 
@@ -56,13 +68,14 @@ const beCounter: OptionRule = {
 }
 
 /**
- * Keeps the space that all uploads of a store take under a limit. An upload takes its declared length from its creation
- * on (see {@link LimitedStoreOptions.reserve}), one without a length as much as has come; a final upload takes room besides its partials. Termination and expiry
- * give it back. What does not fit is refused with `ERR_STORAGE_FULL` (507): nothing is created, or what came before is
- * kept.
+ * Limits the space that all uploads of a store use together. An upload uses its declared length
+ * from its creation (see {@link LimitedStoreOptions.reserve}), or without a length its stored
+ * bytes. A final upload uses space in addition to its partials. Termination and expiry release the
+ * space. An upload that does not fit is refused with `ERR_STORAGE_FULL` (507): nothing is created,
+ * or the bytes before are kept.
  *
- * What is there already is counted from the records when room is needed for the first time, so the limit also holds
- * after a crash and for uploads from before there was one.
+ * Existing uploads are counted from the records when space is first needed, so the limit also holds
+ * after a crash and for uploads from before there was a limit.
  *
  * @example
  * new LimitedStore({
@@ -129,8 +142,9 @@ export class LimitedStore {
   }
 
   /**
-   * Counts what is there, if that was not done yet. Called before the server listens, it spares the first request that
-   * needs room the wait. Rejects when a store cannot tell; then the next request that needs room counts.
+   * Counts the existing uploads, unless they are counted already. Call it before the server listens
+   * to spare the first request that needs space the wait. Rejects when a store fails, and then the
+   * next request that needs space counts.
    */
   count(): Promise<void> {
     return this.#space.counted()

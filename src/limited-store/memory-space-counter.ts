@@ -1,11 +1,14 @@
 import type { SpaceCounter } from './space-counter.js'
 
-/** Counts in memory: about 100 bytes per upload. For one process, and for the handlers in it that share a limit. */
+/**
+ * Counts in memory, with about 100 bytes per upload. For the handlers of one process that share a
+ * limit.
+ */
 export class MemorySpaceCounter implements SpaceCounter {
   readonly #taken = new Map<string, number>()
   #used = 0
 
-  /** The bytes that all uploads together take, as far as they are counted. */
+  /** The bytes that all counted uploads use together. */
   get used(): number {
     return this.#used
   }

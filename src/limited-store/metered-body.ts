@@ -1,14 +1,16 @@
 import { Readable } from 'node:stream'
 import type { UploadBody } from '../capabilities/upload-body.js'
 
-/** A body that takes room for each batch before the store gets it, and ends early when there is none. */
+/**
+ * A body that reserves space for each batch before the store gets it, and ends early without space.
+ */
 export class MeteredBody implements UploadBody {
   readonly #source: UploadBody
   readonly #take: (offset: number) => Promise<void>
   #offset: number
   #refusal: { readonly error: unknown } | undefined
 
-  /** `take` is called with the offset at which the upload will stand. */
+  /** `take` is called with the next offset of the upload. */
   constructor(source: UploadBody, offset: number, take: (offset: number) => Promise<void>) {
     this.#source = source
     this.#offset = offset
@@ -19,12 +21,12 @@ export class MeteredBody implements UploadBody {
     return this.#source.size
   }
 
-  /** Whether it ended for want of room. */
+  /** Whether it ended because space was missing. */
   get refused(): boolean {
     return this.#refusal !== undefined
   }
 
-  /** Throws what `take` threw. To the store, the body has just ended. */
+  /** Throws the error of `take`. The store only saw the body end. */
   check(): void {
     if (this.#refusal !== undefined) throw this.#refusal.error
   }

@@ -6,7 +6,7 @@ import type { Upload } from '../upload.js'
 import type { SpaceCounter } from './space-counter.js'
 import { withTimeout } from './with-timeout.js'
 
-/** Room that an upload needs and does not get. */
+/** Space that an upload needs and does not get. */
 export interface Shortage {
   /** The upload that needs it. A request works on it, so it cannot be terminated now. */
   readonly id: string
@@ -14,22 +14,25 @@ export interface Shortage {
   readonly missing: number
 }
 
-/** What a {@link Space} is made of. */
+/** The parts of a {@link Space}. */
 export interface SpaceOptions {
   readonly limit: number
-  /** Whether a declared length is taken at once. */
+  /** Whether a declared length is reserved at once. */
   readonly reserve: boolean
   readonly counter: SpaceCounter
-  /** Counts what is there already. */
+  /** Counts the existing uploads. */
   readonly count: () => Promise<void>
   readonly evict: ((shortage: Shortage) => unknown) | undefined
   readonly roomTimeout: number
 }
 
-/** Set while `evict` runs: what it does must not wait for another `evict`, which would wait for this one. */
+/**
+ * Set while `evict` runs: its own work must not wait for another `evict`, which would wait for this
+ * one.
+ */
 const evicting = new AsyncLocalStorage<true>()
 
-/** The space that uploads share: who wants more of it asks here. */
+/** The space that uploads share. */
 export class Space {
   readonly #options: SpaceOptions
   #counting: Promise<void> | undefined
@@ -40,7 +43,7 @@ export class Space {
     this.#options = options
   }
 
-  /** Counts once; after a failure again. */
+  /** Counts once, and again after a failure. */
   counted(): Promise<void> {
     const count = async () => {
       try {
@@ -54,8 +57,8 @@ export class Space {
   }
 
   /**
-   * Takes the declared length of an upload, and returns whether it had to. What could never fit is refused in any case.
-   * Throws as {@link Space.take} does.
+   * Reserves the declared length of an upload, and returns whether it did. An upload that can never
+   * fit is always refused. Throws like {@link Space.take}.
    */
   async reserve(upload: Upload, options: WriteOptions): Promise<boolean> {
     const { length } = upload
@@ -65,7 +68,9 @@ export class Space {
     return this.#options.reserve
   }
 
-  /** Makes `bytes` what the upload takes. Throws `ERR_STORAGE_FULL` when there is no room, nor any to be made. */
+  /**
+   * Sets the space of an upload to `bytes`. Throws `ERR_STORAGE_FULL` if eviction frees too little.
+   */
   async take({ id }: Upload, bytes: number, { signal, fence }: WriteOptions): Promise<void> {
     const { counter, limit, evict, roomTimeout } = this.#options
     const reserve = () => {
@@ -79,7 +84,9 @@ export class Space {
     if (!possible || (await this.#makeRoom(id, reserve, signal, evict)) > 0) throw noRoom()
   }
 
-  /** One after the other: whoever waited looks first whether there is room by now. Returns what is still missing. */
+  /**
+   * Evicts, one call at a time. After the wait, checks for space first. Returns the missing bytes.
+   */
   async #makeRoom(
     id: string,
     reserve: () => Promise<number>,
@@ -105,17 +112,17 @@ export class Space {
     }
   }
 
-  /** Gives back what the upload does not need. If that fails it is given back later, with the next chunk or its end. */
+  /** Releases unused space. If that fails, the next chunk or the end of the upload releases it. */
   async settle({ id }: Upload, stored: () => Stat | Promise<Stat>): Promise<void> {
     const { counter, limit } = this.#options
     try {
       await counter.reserve(id, (await stored()).offset, limit)
     } catch {
-      // Too much is taken then, never too little.
+      // Then too much is reserved, never too little.
     }
   }
 
-  /** Gives back everything. */
+  /** Releases all space of an upload. */
   async release(id: string): Promise<void> {
     await this.#options.counter.reserve(id, 0, this.#options.limit)
   }

@@ -1,4 +1,7 @@
-/** The result of `work`, unless `signal` aborts before, or it takes longer: then what `late` makes. The work goes on. */
+/**
+ * Returns the result of `work`, unless `signal` aborts first or the time is over: then it rejects
+ * with the error from `late`. The work itself continues.
+ */
 export async function withTimeout<T>(
   milliseconds: number,
   signal: AbortSignal,

@@ -9,8 +9,9 @@ import type { StoreComposer } from '../store-composer.js'
 import { isExpired, type Upload } from '../upload.js'
 
 /**
- * Keeps the records of uploads in memory, for tests and demonstrations: when the process ends they are gone.
- * Records are kept as text, so that no caller shares an object with the store or with another caller.
+ * Keeps the records of uploads in memory, for tests and demonstrations. They are lost when the
+ * process ends. Records are kept as text, so that no caller shares an object with the store or with
+ * another caller.
  */
 export class MemoryInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   readonly #records = new Map<string, string>()

@@ -4,11 +4,11 @@ import type { StoreComposer } from '../store-composer.js'
 import { untilAborted } from './until-aborted.js'
 
 /**
- * Locks for the uploads of one process: first come, first served, without polling and without timers. A lock is
- * never lost here, so `lost` never aborts and `forced` is always false.
+ * Locks for the uploads of one process: first come, first served, without polling and without
+ * timers. A lock is never lost here, so `lost` never aborts and `forced` is always false.
  *
- * Ids that nobody holds cost no memory. Processes that share a store need a locker that all of them can see,
- * such as `FileLocker`.
+ * Ids without a holder use no memory. Processes that share a store need a locker that they all
+ * share, such as `FileLocker`.
  */
 export class MemoryLocker implements Locker {
   readonly #queues = new Map<string, Queue>()
@@ -19,8 +19,8 @@ export class MemoryLocker implements Locker {
   }
 
   /**
-   * Takes the lock, after everybody who asked before. The holder is asked to let go when the wait begins; each
-   * later holder is asked when its turn begins and somebody still waits.
+   * Takes the lock after all earlier callers. The holder is asked to release it when the wait
+   * begins. Each later holder is asked when its turn begins and another caller still waits.
    */
   acquire(id: string, options: AcquireOptions): Promise<Lock> {
     if (options.signal.aborted) return Promise.reject(options.signal.reason)
@@ -48,7 +48,9 @@ interface Waiter {
   readonly resolve: (lock: Lock) => void
 }
 
-/** The holder of one lock and those who wait for it, in order. Lives as long as somebody holds the lock. */
+/**
+ * The holder of one lock and the callers that wait for it, in order. Exists while the lock is held.
+ */
 class Queue {
   #holder: MemoryLock
   readonly #waiters = new Set<Waiter>()
@@ -129,7 +131,7 @@ class MemoryLock implements Lock {
   untilReleased(signal: AbortSignal): Promise<void> {
     return untilAborted<void>(signal, (resolve) => {
       this.#observers.add(resolve)
-      // The holder may have let go while it was asked.
+      // The holder may have released the lock while it was asked.
       if (!this.held()) resolve()
       return () => this.#observers.delete(resolve)
     })

@@ -18,11 +18,11 @@ import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
 
 /** Options of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
-  /** The most bytes that one upload may have. Absent: no limit. */
+  /** The maximum number of bytes of one upload. If absent, there is no limit. */
   readonly maxSize?: number
 }
 
-/** What is stored of one upload. Its chunks never change, so they may be shared. */
+/** The stored bytes of one upload. Chunks never change, so they can be shared. */
 interface Content {
   readonly chunks: Buffer[]
   size: number
@@ -31,10 +31,10 @@ interface Content {
 }
 
 /**
- * Keeps the bytes of uploads in memory, for tests and demonstrations: when the process ends they are gone. It
- * offers everything that a data store can, and refuses the tokens of earlier holders.
+ * Keeps the bytes of uploads in memory, for tests and demonstrations. They are lost when the
+ * process ends. It has every capability of a data store, and refuses the tokens of earlier holders.
  *
- * A pre-create hook places an upload with `{ key }`, any text; without it the key is the id.
+ * A `preCreate` hook places an upload with `{ key }`, any text. By default, the key is the id.
  */
 export class MemoryStore
   implements DataStore, VerifiedAppender, Terminator, Concatenator, ContentReader
@@ -131,7 +131,7 @@ export class MemoryStore
     range: ByteRange | undefined,
     { signal }: ReadOptions,
   ): Promise<Readable> {
-    // A stream of a signal that has aborted already would fail before anybody listens.
+    // A stream with an aborted signal would fail before it has a listener.
     signal.throwIfAborted()
     const { chunks, size } = this.#contentOf(upload)
     const { start, end } = range ?? { start: 0, end: size - 1 }
@@ -155,7 +155,10 @@ function keyOf({ storage }: Upload): string {
   return key
 }
 
-/** Stands before every change. */
+/**
+ * Throws when the caller has lost the lock, or a later holder has written. Called before every
+ * change.
+ */
 function assertCurrent(content: Content, { signal, fence }: WriteOptions): void {
   signal.throwIfAborted()
   if (!fence.held() || fence.token < content.token) throw new TusError('ERR_LOCK_LOST')
@@ -179,7 +182,9 @@ function* slice(chunks: readonly Buffer[], start: number, end: number): Generato
   }
 }
 
-/** The result of `work`, unless `signal` aborts first, also while `work` waits for a body that does not come. */
+/**
+ * Returns the result of `work`, unless `signal` aborts first, even while `work` waits for a body.
+ */
 async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   signal.throwIfAborted()
   let onAbort!: () => void

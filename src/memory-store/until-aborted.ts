@@ -1,4 +1,7 @@
-/** A promise that rejects when `signal` aborts. What `start` returns undoes it then. */
+/**
+ * Returns a promise that rejects when `signal` aborts. The function from `start` then undoes its
+ * work.
+ */
 export function untilAborted<T>(
   signal: AbortSignal,
   start: (resolve: (value: T) => void) => () => void,

@@ -24,7 +24,7 @@ export async function handleCreation(
   const { request, response, body } = exchange
   const completes = completenessOf(dialect, request.headers)
   if (completes === undefined) throw new TusError('ERR_INVALID_COMPLETE')
-  // Whoever appends to the wrong URL must not find an upload made of the rest of the bytes.
+  // An append to the wrong URL must not create an upload from the rest of the bytes.
   if (parseIntegerItem(header(request.headers, 'upload-offset'))) {
     const message = 'A creation has no Upload-Offset; append to the URL of the upload'
     throw new TusError('ERR_UNEXPECTED_FIELD', { message })
@@ -43,7 +43,7 @@ export async function handleCreation(
   const onUpload = (upload: Upload) => {
     if (!resumable) return
     const location = locations.locate(request, upload.id)
-    // Kept whatever happens from here on, so that the client can resume.
+    // From here on the upload is kept, so that the client can resume.
     response.setHeader('location', location)
     const limit = limitOf(engine.settings, dialect, upload)
     sendResumption(context, exchange, dialect, { location, ...limit })

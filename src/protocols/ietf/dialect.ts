@@ -2,40 +2,48 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { header } from '../context.js'
 import { parseBooleanItem, parseIntegerItem } from './fields/structured-field.js'
 
-/** The interop versions that are spoken, from draft -01 on (IETF draft, Draft Version Identification). */
+/**
+ * The interop versions that are spoken, from draft -01 on (IETF draft, Draft Version
+ * Identification).
+ */
 export const interopVersions = [3, 4, 5, 6, 7, 8, 9] as const
 
-/** What differs between the interop versions of the draft. */
+/** The differences between the interop versions of the draft. */
 export interface Dialect {
-  /** The version of the request, which interim responses name back. Absent when there is none, or an unknown one. */
+  /** The version of the request, repeated in interim responses. Absent if missing or unknown. */
   readonly interopVersion: number | undefined
   /** Whether the request names a version that is not spoken here. */
   readonly foreign: boolean
   /** Version 3: `Upload-Incomplete`, with the opposite meaning, instead of `Upload-Complete`. */
   readonly inverted: boolean
-  /** Up to version 4 interim responses tell the location only, later ones progress too. */
+  /** Up to version 4 interim responses report only the location, later ones progress too. */
   readonly tellsProgress: boolean
   /** From version 6 on a body that is appended has a media type of its own. */
   readonly typedAppends: boolean
   /** Up to version 6 an append that does not say whether it is the end is the end. */
   readonly absentCompletes: boolean
-  /** Up to version 6 requests for the offset, and cancellations, that carry fields of an append are refused. */
+  /**
+   * Up to version 6 requests for the offset, and cancellations, that carry fields of an append are
+   * refused.
+   */
   readonly strictQueries: boolean
-  /** Up to version 6 a malformed request for an upload that exists is told its offset, too. */
+  /** Up to version 6 a malformed request for an existing upload also gets its offset. */
   readonly alwaysTellsOffset: boolean
-  /** The status of whatever asks for an upload that is gone. */
+  /** The status of requests for an upload that is gone. */
   readonly goneStatus: 404 | 410
   /** The status of an append after which more follows. */
   readonly appendStatus: 201 | 204
-  /** What the remaining lifetime is called in `Upload-Limit`. */
+  /** The key of the remaining lifetime in `Upload-Limit`. */
   readonly ageKey: 'expires' | 'max-age'
   /** From version 7 on a body that is longer than the upload ends the upload. */
   readonly overrunEnds: boolean
-  /** Up to version 8 whoever appends to a complete upload is refused; later the answer may be given again. */
+  /**
+   * Up to version 8 an append to a complete upload is refused. Later its response can be replayed.
+   */
   readonly replays: boolean
 }
 
-/** How a request is to be understood: by the version that it names, else by the latest. */
+/** Returns the dialect of the version that a request names, or of the latest version. */
 export function dialectOf(headers: IncomingHttpHeaders): Dialect {
   const named = parseIntegerItem(header(headers, 'upload-draft-interop-version'))
   const interopVersion = interopVersions.find((known) => known === named)
@@ -57,7 +65,7 @@ export function dialectOf(headers: IncomingHttpHeaders): Dialect {
   }
 }
 
-/** Whether a request says that its body is the end of the upload; `undefined` when it does not say. */
+/** Returns whether a request says that its body is the end of the upload, or `undefined`. */
 export function completenessOf(
   { inverted }: Dialect,
   headers: IncomingHttpHeaders,

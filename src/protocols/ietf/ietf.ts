@@ -16,7 +16,10 @@ import { problem } from './response/problem.js'
 import { handleGetOrRetrieval, handleRetrieval } from './retrieval.js'
 import { uploadLimit } from './response/upload-limit.js'
 
-/** The answer of the IETF draft to a request; also when there is an error. `stopping`: nothing but HEAD is served. */
+/**
+ * Returns the IETF draft's response to a request, including errors. While `stopping`, only HEAD is
+ * served.
+ */
 export async function handleIetf(
   context: ProtocolContext,
   exchange: HttpExchange,
@@ -69,13 +72,13 @@ function refuseAppendFields({ request }: HttpExchange): void {
   }
 }
 
-/** What comes of the limits that the client should know (IETF draft, Limits). */
+/** Errors of limits that the client should know (IETF draft, Limits). */
 const limitErrors = new Set<ErrorCode>([
   ...(['ERR_MAX_SIZE_EXCEEDED', 'ERR_UPLOAD_TOO_SMALL'] as const),
   ...(['ERR_APPEND_TOO_LARGE', 'ERR_APPEND_TOO_SMALL'] as const),
 ])
 
-/** What is found before the upload is looked at. */
+/** Errors found before the upload is loaded. */
 const malformed = new Set<ErrorCode>([
   ...(['ERR_INVALID_CONTENT_TYPE', 'ERR_INVALID_OFFSET', 'ERR_INVALID_COMPLETE'] as const),
   'ERR_UNEXPECTED_FIELD',

@@ -6,7 +6,7 @@ import { handleGet } from '../download/get.js'
 import type { Dialect } from './dialect.js'
 import { uploadHeaders } from './response/upload-headers.js'
 
-/** Says where an upload stands, after ending whoever writes it (IETF draft, Offset Retrieval and Concurrency). */
+/** Returns the offset after ending any writer (IETF draft, Offset Retrieval and Concurrency). */
 export async function handleRetrieval(
   context: ProtocolContext,
   exchange: HttpExchange,
@@ -32,8 +32,8 @@ function stateResponse(
 }
 
 /**
- * GET asks for the offset, as HEAD does, when the request speaks the draft or the upload is not finished. Otherwise it is a
- * download.
+ * GET asks for the offset, as HEAD does, when the request speaks the draft or the upload is not
+ * finished. Otherwise it is a download.
  */
 export async function handleGetOrRetrieval(
   context: ProtocolContext,

@@ -2,7 +2,10 @@ import { digestLengths, type ChecksumAlgorithm } from '../../../checksum-algorit
 import type { ExpectedDigest } from '../../../uploads/digests/verifier.js'
 import { formatDictionary, parseDictionary } from './structured-field.js'
 
-/** An algorithm that RFC 9530 registers. Its `crc32c`, which it deprecates, is left to tus; it has no `crc32`. */
+/**
+ * An algorithm that RFC 9530 registers. The deprecated `crc32c` is for tus only. There is no
+ * `crc32`.
+ */
 export type DigestAlgorithm = Exclude<ChecksumAlgorithm, 'crc32' | 'crc32c'>
 
 /** A digest that a field names, as long as the algorithm's digests are. */
@@ -10,16 +13,16 @@ export interface FieldDigest extends ExpectedDigest {
   readonly algorithm: DigestAlgorithm
 }
 
-/** What a `Content-Digest` or `Repr-Digest` field holds, each in its order there. */
+/** The content of a `Content-Digest` or `Repr-Digest` field, in its order. */
 export interface DigestField {
   readonly expected: readonly FieldDigest[]
-  /** The names of algorithms that nobody here knows. RFC 9530 lets them be ignored. */
+  /** The names of unknown algorithms. RFC 9530 allows ignoring them. */
   readonly unknown: readonly string[]
   /** The names of known algorithms whose values cannot be digests of theirs. */
   readonly invalid: readonly string[]
 }
 
-/** What RFC 9530 section 7.2 calls the algorithms. */
+/** The names of the algorithms in RFC 9530 section 7.2. */
 export const digestNames: Readonly<Record<DigestAlgorithm, string>> = {
   sha256: 'sha-256',
   sha512: 'sha-512',
@@ -32,7 +35,7 @@ const digestAlgorithms = Object.keys(digestNames) as DigestAlgorithm[]
 /**
  * Reads a `Content-Digest` or `Repr-Digest` field (RFC 9530 sections 2 and 3).
  *
- * `undefined` when it is no Dictionary: the field counts as absent.
+ * Returns `undefined` if it is not a Dictionary: the field counts as absent.
  */
 export function parseDigest(value: string): DigestField | undefined {
   const members = parseDictionary(value)
@@ -49,10 +52,11 @@ export function parseDigest(value: string): DigestField | undefined {
 }
 
 /**
- * The algorithm that a `Want-Repr-Digest` or `Want-Content-Digest` field (RFC 9530 section 4) likes best of those
- * known here; of several, the first. A preference that is no Integer from 0 to 10 counts as absent.
+ * Returns the known algorithm that a `Want-Repr-Digest` or `Want-Content-Digest` field (RFC 9530
+ * section 4) prefers, the first of several. A preference that is not an Integer from 0 to 10 counts
+ * as absent.
  *
- * `undefined` when it likes none, and when it is no Dictionary.
+ * Returns `undefined` if it prefers no known algorithm, or is not a Dictionary.
  */
 export function parseWantDigest(value: string): DigestAlgorithm | undefined {
   let best: DigestAlgorithm | undefined

@@ -5,8 +5,9 @@ import { httpToken } from '../../../http-token.js'
 const dispositionType = new RegExp(`[ \\t]*${httpToken}[ \\t]*`, 'y')
 
 /**
- * One parameter, or none, as RFC 9110 section 5.6.6 allows. Without quotes, more than a token is taken: a name that
- * went through `encodeURIComponent` may have parentheses, and `\s` would match a byte of some letters.
+ * One parameter, or none, as RFC 9110 section 5.6.6 allows. Without quotes, more than a token is
+ * taken: a name that went through `encodeURIComponent` may have parentheses, and `\s` would match a
+ * byte of some letters.
  */
 const parameterValue = /(?:"((?:[^"\\]|\\[^])*)"|([^\0- ",;\x7f]+))/.source
 const parameter = new RegExp(
@@ -18,11 +19,12 @@ const parameter = new RegExp(
 const extendedValue = /^(utf-8|iso-8859-1)'[a-z\d-]*'((?:[!-$&-~]|%[\da-f]{2})+)$/i
 
 /**
- * The name of the file that a `Content-Disposition` header speaks of, whatever its type (RFC 6266): that of
- * `filename*`, else that of `filename`, without directories, without control characters, of at most 255 characters.
+ * Returns the file name in a `Content-Disposition` header of any type (RFC 6266): that of
+ * `filename*`, or else of `filename`, without directories or control characters, and at most 255
+ * characters long.
  *
- * `undefined` when the header is absent, malformed or repeated, and when it names nothing. A parameter that is
- * malformed or repeated counts as absent.
+ * Returns `undefined` if the header is absent, malformed or repeated, or names no file. A malformed
+ * or repeated parameter counts as absent.
  */
 export function parseFilename(value: string | undefined): string | undefined {
   const parameters = parseParameters(value ?? '')
@@ -45,7 +47,7 @@ function parseParameters(text: string): ReadonlyMap<string, string | undefined> 
     at = parameter.lastIndex
     if (name === undefined) continue
     const key = name.toLowerCase()
-    // RFC 6266 section 4.1: nobody can say which one is meant.
+    // RFC 6266 section 4.1: a repeated parameter is ambiguous.
     parameters.set(
       key,
       parameters.has(key) ? undefined : (plain ?? quoted?.replace(/\\([^])/g, '$1')),
@@ -65,9 +67,9 @@ function decodeExtended(value: string): string | undefined {
   return isUtf8(bytes) ? bytes.toString() : undefined
 }
 
-/** Node reads headers as Latin-1, and clients that write them as UTF-8 are many. */
+/** Node reads headers as Latin-1, but many clients write them as UTF-8. */
 function decodeBytes(latin1: string): string {
   const bytes = Buffer.from(latin1, 'latin1')
-  // Not every framework's headers come from Node: what is text already stays as it is.
+  // Not every framework takes headers from Node, so decoded text stays unchanged.
   return isUtf8(bytes) && bytes.toString('latin1') === latin1 ? bytes.toString() : latin1
 }

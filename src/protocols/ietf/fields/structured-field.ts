@@ -1,6 +1,6 @@
 import { take, takeBareItem, type BareItem, type Cursor } from './take-bare-item.js'
 
-/** What stands behind a key of a Dictionary. */
+/** The value of a key of a Dictionary. */
 export type Member = BareItem | { readonly type: 'inner-list'; readonly value: readonly BareItem[] }
 
 /** The largest Integer that a structured field can hold, of 15 digits. */
@@ -20,15 +20,16 @@ const whitespace = /[ \t]*/y
 /**
  * Reads a field that is an Item of RFC 9651. Its parameters must be well-formed, and are dropped.
  *
- * `undefined` when it is anything else, such as two lines that Node has joined: the field counts as absent.
+ * `undefined` when it is anything else, such as two lines that Node has joined: the field counts as
+ * absent.
  */
 export function parseItem(value: string): BareItem | undefined {
   return parseWhole(value, takeItem)
 }
 
 /**
- * Reads a field that is a Dictionary of RFC 9651; the empty value is an empty one. Of a repeated key, the last member
- * counts. Parameters must be well-formed, and are dropped.
+ * Reads a field that is a Dictionary of RFC 9651; the empty value is an empty one. Of a repeated
+ * key, the last member counts. Parameters must be well-formed, and are dropped.
  *
  * `undefined` when it is anything else: the field counts as absent.
  */
@@ -36,13 +37,15 @@ export function parseDictionary(value: string): ReadonlyMap<string, Member> | un
   return parseWhole(value, takeDictionary)
 }
 
-/** The number of a field such as `Upload-Offset`, from 0 to 10^15 − 1; `undefined` when it has no such number. */
+/**
+ * Reads a field such as `Upload-Offset`: a number from 0 to 10^15 − 1, or otherwise `undefined`.
+ */
 export function parseIntegerItem(value: string | undefined): number | undefined {
   const item = parseItem(value ?? '')
   return item?.type === 'integer' && item.value >= 0 ? item.value : undefined
 }
 
-/** What a field such as `Upload-Complete` says, `?1` or `?0`; `undefined` when it says neither. */
+/** Reads a field such as `Upload-Complete`: `?1` or `?0`, or otherwise `undefined`. */
 export function parseBooleanItem(value: string | undefined): boolean | undefined {
   const item = parseItem(value ?? '')
   return item?.type === 'boolean' ? item.value : undefined
@@ -51,8 +54,8 @@ export function parseBooleanItem(value: string | undefined): boolean | undefined
 /**
  * Writes a Dictionary of Integers and Byte Sequences. Keys must be those of RFC 9651: lower-case.
  *
- * Throws a `RangeError` for a number that is not an integer from −`maxInteger` to `maxInteger`: whoever reads it
- * would ignore the whole field.
+ * Throws a `RangeError` for a number that is not an integer from −`maxInteger` to `maxInteger`,
+ * because readers would ignore the whole field.
  */
 export function formatDictionary(members: Readonly<Record<string, number | Buffer>>): string {
   return Object.entries(members)
@@ -104,7 +107,7 @@ function takeMember(cursor: Cursor): Member | undefined {
   return take(cursor, opening) === undefined ? takeItem(cursor) : takeInnerList(cursor)
 }
 
-/** What follows the opening parenthesis. */
+/** Reads the rest after the opening parenthesis. */
 function takeInnerList(cursor: Cursor): Member | undefined {
   const items: BareItem[] = []
   while (take(cursor, closing) === undefined) {

@@ -1,4 +1,6 @@
-/** A value of RFC 9651 without its parameters. Whether it is of the right type is one comparison. */
+/**
+ * A value of RFC 9651 without its parameters. Whether it is of the right type is one comparison.
+ */
 export type BareItem =
   | { readonly type: 'integer'; readonly value: number }
   | { readonly type: 'decimal'; readonly value: number }
@@ -16,7 +18,10 @@ export interface Cursor {
   at: number
 }
 
-/** What a sticky pattern finds at the cursor, which moves behind it; `undefined` when it finds nothing. */
+/**
+ * Returns the match of a sticky pattern at the cursor and moves the cursor behind it, or
+ * `undefined`.
+ */
 export function take(cursor: Cursor, pattern: RegExp): string | undefined {
   pattern.lastIndex = cursor.at
   const found = pattern.exec(cursor.text)?.[0]
@@ -25,9 +30,9 @@ export function take(cursor: Cursor, pattern: RegExp): string | undefined {
 }
 
 /**
- * How each type is written (RFC 9651 sections 4.2.4 to 4.2.10), and what that means. A number with more digits than
- * it may have is none, so none is followed by a digit. No pattern reads the same text in two ways, and none takes more
- * than linear time.
+ * The syntax of each type (RFC 9651 sections 4.2.4 to 4.2.10), and its meaning. A number with too
+ * many digits is invalid, so no number is followed by a digit. Patterns are unambiguous and take
+ * linear time.
  */
 const types: readonly (readonly [RegExp, (text: string) => BareItem | undefined])[] = [
   [/-?\d{1,15}(?![\d.])/y, (text) => ({ type: 'integer', value: toNumber(text) })],
@@ -38,7 +43,8 @@ const types: readonly (readonly [RegExp, (text: string) => BareItem | undefined]
   ],
   [/[A-Za-z*][\w!#$%&'*+.^`|~:/-]*/y, (text) => ({ type: 'token', value: text })],
   [
-    // Padding may be missing, and its bits are not looked at: section 4.2.7 asks parsers not to fail for either.
+    // Padding may be missing, and its bits are not looked at: section 4.2.7 asks parsers not to
+    // fail for either.
     /:(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}(?:==)?|[A-Za-z\d+/]{3}=?)?:/y,
     (text) => ({ type: 'bytes', value: Buffer.from(text.slice(1, -1), 'base64') }),
   ],
@@ -53,7 +59,7 @@ const types: readonly (readonly [RegExp, (text: string) => BareItem | undefined]
   ],
 ]
 
-/** The bare item at the cursor (RFC 9651 section 4.2.3.1); `undefined` when there is none. */
+/** Reads the bare item at the cursor (RFC 9651 section 4.2.3.1), or returns `undefined`. */
 export function takeBareItem(cursor: Cursor): BareItem | undefined {
   for (const [pattern, read] of types) {
     const text = take(cursor, pattern)

@@ -13,8 +13,8 @@ const mismatch = 'ERR_DIGEST_MISMATCH'
 const everyAlgorithm = Object.keys(digestNames) as DigestAlgorithm[]
 
 /**
- * The digests that the client claims for the body of its request (RFC 9530, Content-Digest): in a header, or in a trailer
- * that is announced.
+ * Returns the digests that the client declares for the body of its request (RFC 9530,
+ * Content-Digest): in a header, or in an announced trailer.
  */
 export function contentDigest(
   context: ProtocolContext,
@@ -32,7 +32,7 @@ export function contentDigest(
       mismatch,
     }
   }
-  // Which algorithms it will be is known at the end only, so all are computed.
+  // The algorithms are known only at the end, so all are computed.
   const expected = () => {
     const inTrailer = header(request.trailers, 'content-digest')
     if (inTrailer === undefined) throw new TusError('ERR_INVALID_DIGEST')
@@ -42,8 +42,9 @@ export function contentDigest(
 }
 
 /**
- * The digests of a field. Algorithms that are not known are passed over as long as there is a known one: whoever sends a
- * digest relies on its being looked at. Throws `ERR_INVALID_DIGEST` or `ERR_UNSUPPORTED_DIGEST`.
+ * Returns the digests of a field. Ignores unknown algorithms if there is a known one, because a
+ * client that sends a digest relies on a check. Throws `ERR_INVALID_DIGEST` or
+ * `ERR_UNSUPPORTED_DIGEST`.
  */
 export function readDigest(value: string): readonly FieldDigest[] {
   const field = parseDigest(value)
@@ -52,7 +53,10 @@ export function readDigest(value: string): readonly FieldDigest[] {
   return field.expected
 }
 
-/** Refuses a digest where none is verified: to ignore it would accept what the client wants refused. */
+/**
+ * Refuses a digest that cannot be verified: ignoring it would accept bytes that the client wants
+ * refused.
+ */
 export function requireDigests({ engine }: ProtocolContext, name: string): void {
   if (engine.features.has('checksum')) return
   throw new TusError('ERR_UNSUPPORTED_DIGEST', { message: `This server does not verify ${name}` })

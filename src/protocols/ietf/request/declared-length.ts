@@ -3,7 +3,7 @@ import { TusError } from '../../../errors.js'
 import { header } from '../../context.js'
 import { parseIntegerItem } from '../fields/structured-field.js'
 
-/** The body of a request, as its headers tell of it. */
+/** The body of a request, as its headers describe it. */
 export interface DeclaredBody {
   /** Where it is to be appended; absent when it creates an upload. */
   readonly offset?: number
@@ -13,8 +13,8 @@ export interface DeclaredBody {
 }
 
 /**
- * The length that a request tells: by `Upload-Length`, or by the size of a body that is the end (IETF draft, Length).
- * Throws `ERR_LENGTH_MISMATCH` when the request contradicts itself.
+ * Returns the length that a request declares, with `Upload-Length` or the size of a body that is
+ * the end (IETF draft, Length). Throws `ERR_LENGTH_MISMATCH` when the request contradicts itself.
  */
 export function declaredLength(
   headers: IncomingHttpHeaders,

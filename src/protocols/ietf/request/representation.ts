@@ -18,7 +18,7 @@ const fields = [
   'content-disposition',
 ]
 
-/** What a creation says of the content: as it is, and in the form in which clients of tus say it. */
+/** The description of the content in a creation, unchanged and as tus clients send it. */
 export function representationOf(
   context: ProtocolContext,
   { request, method }: HttpExchange,
@@ -41,7 +41,10 @@ export function representationOf(
   }
 }
 
-/** File name and type under the keys that tus has for them. What `Upload-Metadata` says, which some send, comes first. */
+/**
+ * Returns file name and type under their tus keys. `Upload-Metadata`, which some clients send,
+ * comes first.
+ */
 function describe(given: (name: string) => string | undefined): Metadata {
   const type = given('content-type')
   const filename = parseFilename(given('content-disposition'))

@@ -7,8 +7,8 @@ import { formatDigest, type DigestAlgorithm } from '../fields/parse-digest.js'
 import { uploadHeaders } from './upload-headers.js'
 
 /**
- * The answer to the request that completed an upload, or asks again for that answer: what the creation would have been
- * answered had it brought the whole (IETF draft, Upload Append).
+ * Returns the response to the request that completed an upload, or repeats it: the response to a
+ * creation with the whole content (IETF draft, Upload Append).
  */
 export function completedResponse(
   context: ProtocolContext,

@@ -10,8 +10,9 @@ import {
 import { formatBytes } from '../fields/structured-field.js'
 
 /**
- * What a problem of digests tells beside its type (draft-ietf-httpapi-digest-fields-problem-types-06, section 3): never the
- * right digest, which is for the client to know.
+ * Returns the members of a digest problem in addition to its type
+ * (draft-ietf-httpapi-digest-fields-problem-types-06, section 3). Never the right digest, which the
+ * client must know.
  */
 export function digestMembers({ code, digests = {}, final }: TusError, request: IncomingMessage) {
   switch (code) {

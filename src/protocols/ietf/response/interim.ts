@@ -6,10 +6,16 @@ import type { Dialect } from '../dialect.js'
 /** Upload Resumption Supported. */
 const status = 104
 
-/** Progress is told when so many bytes more are stored, so that clients need not read long heads of responses. */
+/**
+ * Progress is reported each time this many more bytes are stored, so that clients need not read
+ * long heads.
+ */
 const progressStep = 1_048_576
 
-/** Sends a `104` where the client and the operator allow it (IETF draft, Draft Version Identification). */
+/**
+ * Sends a `104` where the client and the operator allow it (IETF draft, Draft Version
+ * Identification).
+ */
 export function sendResumption(
   { interimResponses }: ProtocolContext,
   exchange: HttpExchange,
@@ -21,7 +27,10 @@ export function sendResumption(
   sendInterim(exchange, status, { 'upload-draft-interop-version': version, ...headers })
 }
 
-/** A function that tells the client how far the upload is, now and then. `from`: the offset at which it begins. */
+/**
+ * Returns a function that reports progress to the client at intervals, beginning at the offset
+ * `from`.
+ */
 export function progressTeller(
   context: ProtocolContext,
   exchange: HttpExchange,

@@ -28,10 +28,11 @@ export function problem(
   { request }: HttpExchange,
   { replays }: Dialect,
 ): string {
-  // Drafts from -12 on, in which the answer may be given again, know no type for that.
+  // Drafts from -12 on, in which the response can be replayed, have no type for that.
   const isUntyped = error.code === 'ERR_UPLOAD_COMPLETE' && replays
   const digests = digestMembers(error, request)
-  // The type for invalid digests is not for fields that cannot be read, nor for those that did not come.
+  // The type for invalid digests is not for fields that cannot be read, nor for those that did not
+  // come.
   const isUnread = error.code === 'ERR_INVALID_DIGEST' && digests === undefined
   const [name, title] = (!isUntyped && !isUnread && types[error.code]) || []
   const members = {

@@ -3,7 +3,7 @@ import type { ProtocolContext } from '../../context.js'
 import { completenessHeader, type Dialect } from '../dialect.js'
 import { limitOf } from './upload-limit.js'
 
-/** The headers that tell the state of an upload (IETF draft, State). */
+/** Returns the headers that describe the state of an upload (IETF draft, State). */
 export function uploadHeaders(
   { engine }: ProtocolContext,
   dialect: Dialect,

@@ -5,13 +5,16 @@ import { formatDictionary, maxInteger } from '../fields/structured-field.js'
 
 /** The limits that apply to an upload, or to one that could be created. */
 export interface Limits {
-  /** The most bytes that the upload may have. Absent: no limit. */
+  /** The maximum size of the upload in bytes. If absent, there is no limit. */
   readonly maxSize?: number | undefined
-  /** Milliseconds that are left to finish it. Absent: for ever. */
+  /** The remaining milliseconds to finish it. If absent, it never expires. */
   readonly age?: number | undefined
 }
 
-/** `Upload-Limit` (IETF draft, Limits). It is never empty, since its presence tells that the draft is spoken. */
+/**
+ * `Upload-Limit` (IETF draft, Limits). It is never empty, since its presence shows that the server
+ * speaks the draft.
+ */
 export function uploadLimit(
   { minSize, minAppendSize, maxAppendSize }: EngineSettings,
   { ageKey }: Pick<Dialect, 'ageKey'>,
@@ -35,7 +38,7 @@ export function limitOf(
   dialect: Dialect,
   { maxSize, expiresAt, state }: Upload,
 ): { readonly 'upload-limit': string } {
-  // The time of a finished upload may be over earlier than that of an unfinished one, which must not be told (Limits).
+  // A finished upload may expire earlier than an unfinished one, and must not report that (Limits).
   const isLimited = expiresAt !== undefined && state.kind === 'open'
   const age = !isLimited ? undefined : Date.parse(expiresAt) - Date.now()
   return uploadLimit(settings, dialect, { maxSize, age })
