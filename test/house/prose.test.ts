@@ -28,7 +28,6 @@ const unrevised: readonly string[] = [
   'test/protocols',
   'test/recipes',
   'test/regressions',
-  'test/requirements',
   'test/timeouts',
 ]
 

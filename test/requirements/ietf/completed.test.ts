@@ -127,7 +127,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   }
 
   test.each(ways)(
-    'R-065 R-066 $how that is the end gets the response to a whole, version $version',
+    'R-065 R-066 $how that is the end gets 201 with Location, version $version',
     async ({ finish, version }) => {
       const { asked, hooks } = noted(() => {})
       const at = await site({ hooks })

@@ -165,7 +165,7 @@ function idIn(url: string): string {
 }
 
 test.each(versions)(
-  'R-022 a whole gets the response that the application chooses, with its Location, version %s',
+  'R-022 a whole representation gets the response that the application chooses, version %s',
   async (version) => {
     const draft = draftOf(version)
     const response = { status: 202, headers: { Location: '/photos/7', 'X-Photo': '7' }, body: 'ok' }
@@ -456,7 +456,7 @@ async function failingStore() {
   return { composer, fails: () => Math.min(failures, 1) }
 }
 
-test('R-033 a part is never mistaken for the whole', async () => {
+test('R-033 a part is never mistaken for a whole representation', async () => {
   const site = await serve()
   // An unknown version is refused.
   const unknown = await draftOf(undefined).create(site, 'hello', {

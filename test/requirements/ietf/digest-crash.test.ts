@@ -172,10 +172,10 @@ test('R-130 bytes that differed do not count, although the server was killed bef
   await expectOnly(site, idOf(url), 9, 'hello')
 })
 
-/** Where a server can die that has all bytes and has to verify a digest of the whole. */
+/** Where a server can die that has all bytes and has to verify the digest of the whole content. */
 const stops = ['before contentReader.read', 'after contentReader.read', 'in preFinish'] as const
 
-describe('R-131 a digest of the whole outlives the server that received it', () => {
+describe('R-131 a digest of the whole content outlives the server that received it', () => {
   async function crash(stop: string, text: string) {
     const directory = await temporaryDirectory()
     const options: ServerOptions = { directory, stop, preFinish: true }

@@ -9,7 +9,7 @@ test('R-134 the problem names the digest that differs, and no other', async () =
   const fields = {
     ...draft9.end,
     'content-digest': `${digest(' world')}, ${digest('other', 'md5')}, ${digest(' world', 'sha')}`,
-    // This is not the digest of the whole, so it is ignored.
+    // A Repr-Digest of an append is ignored.
     'repr-digest': digest('patch document'),
   }
   const problem = problemIn(await draft9.append(url, 5, ' world', fields))

@@ -5,7 +5,7 @@ import { type Reply, send, type Sent, type Site } from '../../support/serve.js'
 /** An interop version of the IETF draft, or none. */
 export type Version = number | undefined
 
-/** Headers; one that is `undefined` is left out. */
+/** Headers. One that is `undefined` is left out. */
 export type Fields = Readonly<Record<string, string | string[] | undefined>>
 
 type Origin = Pick<Site, 'origin'>
@@ -24,10 +24,10 @@ export interface Draft {
   readonly goneStatus: number
   /** `end` or `more`. */
   completes(end: boolean): Headers
-  /** A creation. Its body is the end, or not, only if `fields` say so. */
+  /** A creation. Only `fields` say whether its body is the end. */
   creation(site: Origin, body: string | Buffer, fields?: Fields): Request
   create(site: Origin, body: string | Buffer, fields?: Fields): Promise<Reply>
-  /** An append that is valid except for `fields`. Its body is the end, or not, only if they say so. */
+  /** An append that is valid except for `fields`. Only they say whether its body is the end. */
   appending(url: string, offset: number, body: string | Buffer, fields?: Fields): Request
   append(url: string, offset: number, body: string | Buffer, fields?: Fields): Promise<Reply>
   /** Creates an upload that has these bytes and waits for more, and returns its URL. */
@@ -37,7 +37,7 @@ export interface Draft {
   stateOf(url: string): Promise<Reply['headers']>
 }
 
-/** The interop versions that are spoken, and none. */
+/** The supported interop versions, and none. */
 export const versions: readonly Version[] = [3, 4, 5, 6, 7, 8, 9, undefined]
 
 /** Fields of a body whose size is unknown until it ends. */

@@ -68,7 +68,7 @@ describe.each(versions)('R-091 min-size, version %s', (version) => {
     expect(limitIn(reply, 'min-append-size')).toBe(10 ** 15 - 1)
   })
 
-  test('R-091 a whole below it is accepted', async () => {
+  test('R-091 a whole representation below it is accepted', async () => {
     const site = await serve({ minSize: 10 })
     for (const framing of [{}, chunked]) {
       const reply = await draft.create(site, 'hello', { ...draft.end, ...framing })

@@ -212,7 +212,7 @@ describe.each(stores)('a Repr-Digest of a creation ($store store)', ({ compose }
     }
   })
 
-  test('R-131 Repr-Digest covers the whole, and Content-Digest only the body of its request', async () => {
+  test('R-131 Repr-Digest covers the whole content, and Content-Digest the body of its request', async () => {
     const at = await site()
     const both = { ...right, 'content-digest': digest('hello') }
     const url = await draft9.started(at, 'hello', both)
