@@ -21,13 +21,6 @@ const unrevised: readonly string[] = [
   'src/settings.ts',
   'src/uploads',
   'test/conformance-suite',
-  'test/laws',
-  'test/limited-store',
-  'test/memory-store',
-  'test/processes',
-  'test/protocols',
-  'test/recipes',
-  'test/regressions',
   'test/timeouts',
 ]
 

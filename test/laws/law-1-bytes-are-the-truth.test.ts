@@ -16,34 +16,34 @@ import {
 import { download, newGate, media, offsetOf, slowStore } from '../support/stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
-  test('an offset once told never goes down, however writers come and vanish', async () => {
+  test('a reported offset never goes down, however clients come and vanish', async () => {
     const site = await serve({ composer: await compose(), takeoverAfter: 20 })
     const data = randomBytes(400_000)
     const url = await createUpload(site, { 'upload-length': String(data.length) })
-    let told = 0
+    let reported = 0
     let done = false
     const observe = (floor: number, header: string | string[] | undefined) => {
       if (header === undefined) return
       const offset = Number(header)
       expect(offset).toBeGreaterThanOrEqual(floor)
-      told = Math.max(told, offset)
+      reported = Math.max(reported, offset)
     }
 
     const read = async () => {
-      let asked = 0
+      let replies = 0
       while (!done) {
-        const floor = told
+        const floor = reported
         const reply = await head(url)
         expect(reply.status).toBe(200)
         observe(floor, reply.headers['upload-offset'])
-        asked++
+        replies++
       }
-      return asked
+      return replies
     }
 
     const write = async () => {
-      for (let round = 0; told < data.length; round++) {
-        const floor = told
+      for (let round = 0; reported < data.length; round++) {
+        const floor = reported
         const offset = await offsetOf(url)
         observe(floor, String(offset))
         const piece = data.subarray(offset, offset + 1 + Math.floor(Math.random() * 60_000))
@@ -53,7 +53,7 @@ describe.each(media)('with %s', (_, compose) => {
             'content-length': data.length - offset,
           })
           request.write(piece)
-          // Whether the server sees the bytes or the reset first is left to chance.
+          // Chance decides whether the server sees the bytes or the reset first.
           await new Promise((resolve) => setImmediate(resolve))
           request.destroy()
           await reply.catch(() => {})
@@ -68,8 +68,8 @@ describe.each(media)('with %s', (_, compose) => {
       done = true
     }
 
-    const [, ...asked] = await Promise.all([write(), read(), read(), read()])
-    expect(Math.min(...asked)).toBeGreaterThan(0)
+    const [, ...replies] = await Promise.all([write(), read(), read(), read()])
+    expect(Math.min(...replies)).toBeGreaterThan(0)
     expect((await download(url)).equals(data)).toBe(true)
   })
 
@@ -79,19 +79,19 @@ describe.each(media)('with %s', (_, compose) => {
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
     const site = await serve({ composer })
     const url = await createUpload(site, { 'upload-length': '5' })
-    let answered = false
-    const reply = patch(url, 0, 'hello').finally(() => (answered = true))
+    let responded = false
+    const reply = patch(url, 0, 'hello').finally(() => (responded = true))
     await slow.reached
-    // The whole body is there: a reader waits for it to be stored, and both wait for the store.
-    const asked = head(url)
-    await Promise.race([reply, asked, offsetOf(await createUpload(site))])
-    expect(answered).toBe(false)
+    // The whole body has arrived. A HEAD waits for it to be stored, and both wait for the store.
+    const headReply = head(url)
+    await Promise.race([reply, headReply, offsetOf(await createUpload(site))])
+    expect(responded).toBe(false)
     slow.open()
     expect((await reply).headers['upload-offset']).toBe('5')
-    expect((await asked).headers['upload-offset']).toBe('5')
+    expect((await headReply).headers['upload-offset']).toBe('5')
   })
 
-  test('beside a live writer, HEAD tells what is stored, not what was received', async () => {
+  test('HEAD during an active request reports what is stored, not what was received', async () => {
     const composer = await compose()
     const slow = newGate()
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
@@ -108,7 +108,7 @@ describe.each(media)('with %s', (_, compose) => {
   })
 })
 
-test('what 204 and HEAD tell lies in the file', async () => {
+test('the file contains the bytes that 204 and HEAD report', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory) })
   const data = randomBytes(500_000)
@@ -121,7 +121,7 @@ test('what 204 and HEAD tell lies in the file', async () => {
   }
 })
 
-test('the offset is asked of the store each time, never remembered', async () => {
+test('the store is asked for the offset each time, and no offset is remembered', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({ composer: fileComposer(directory) })
   const url = await createUpload(site, { 'upload-length': '11' })
@@ -136,12 +136,12 @@ test('the offset is asked of the store each time, never remembered', async () =>
   expect((await patch(url, 8, 'rld')).status).toBe(410)
 })
 
-test('a store that fails in the middle of a chunk: the answer tells what is stored', async () => {
+test('after a store fails during a chunk, the response reports what is stored', async () => {
   const store = new MemoryStore()
   const composer = memoryComposer()
   let batches = 0
   const failing = slowStore(store, async () => {
-    if (++batches > 1) throw new Error('the medium is gone')
+    if (++batches > 1) throw new Error('the disk is gone')
   })
   store.useIn(composer)
   composer.useDataStore(failing)

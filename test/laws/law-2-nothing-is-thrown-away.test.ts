@@ -31,7 +31,7 @@ function slowDown(composer: StoreComposer, pass: () => Promise<void>) {
 }
 
 describe.each(media)('with %s', (_, compose) => {
-  test('a client that vanishes at random points leaves a prefix and no more', async () => {
+  test('a client that vanishes at a random point leaves a prefix and no more', async () => {
     const site = await serve({ composer: await compose() })
     const data = randomBytes(300_000)
     for (let round = 0; round < 15; round++) {
@@ -56,7 +56,7 @@ describe.each(media)('with %s', (_, compose) => {
     }
   })
 
-  test('what was stored when the client vanished stays', async () => {
+  test('bytes that were stored when the client vanished remain', async () => {
     const site = await serve({ composer: await compose() })
     const data = randomBytes(200_000)
     const url = await createUpload(site, { 'upload-length': '200000' })
@@ -72,7 +72,7 @@ describe.each(media)('with %s', (_, compose) => {
     await finishAndCompare(url, data)
   })
 
-  test('a hand-over loses nothing that was received, and the store sees the body end', async () => {
+  test('a takeover loses no received byte, and the store sees the body end', async () => {
     const composer = await compose()
     const slow = newGate()
     const seen = slowDown(composer, slow.pass)
@@ -94,7 +94,7 @@ describe.each(media)('with %s', (_, compose) => {
     await finishAndCompare(url, data)
   })
 
-  test('a shutdown loses nothing that was received, and tells how far it came', async () => {
+  test('a shutdown loses no received byte, and reports the offset', async () => {
     const composer = await compose()
     const slow = newGate()
     const seen = slowDown(composer, slow.pass)
@@ -116,7 +116,7 @@ describe.each(media)('with %s', (_, compose) => {
     await finishAndCompare(url.replace(site.origin, next.origin), data)
   })
 
-  test('a vanished client is no exception to the store', async () => {
+  test('for the store, a vanished client is not an error', async () => {
     const composer = await compose()
     const slow = newGate()
     const seen = slowDown(composer, slow.pass)
@@ -132,7 +132,7 @@ describe.each(media)('with %s', (_, compose) => {
     expect(seen.ends).toEqual(['end'])
   })
 
-  test('a chunk that came whole while its request waited for the lock is stored', async () => {
+  test('a chunk that arrived completely while its request waited for the lock is stored', async () => {
     const composer = await compose()
     const slow = newGate()
     slowDown(composer, slow.pass)
@@ -149,7 +149,7 @@ describe.each(media)('with %s', (_, compose) => {
     await expect(first.reply).rejects.toMatchObject({ code: 'ECONNRESET' })
     const whole = before + second.request.socket!.bytesWritten
     await until(received, (bytes) => bytes === whole)
-    // Gone before its turn has come.
+    // Gone before its turn.
     second.request.destroy()
     await second.reply.catch(() => {})
     slow.open()
@@ -192,7 +192,7 @@ test.each([
   client.write(head)
   client.write(data)
   await slow.reached
-  // More than the buffer takes, so that the request is paused, and Node has read ahead.
+  // More than the buffer holds, so that the request is paused and Node has read ahead.
   while (!patched!.isPaused()) await new Promise((resolve) => setImmediate(resolve))
   while (patched!.readableLength === 0) await new Promise((resolve) => setImmediate(resolve))
   const received = patched!.socket.bytesRead - head.length
@@ -207,7 +207,7 @@ test.each([
   expect(got.equals(data)).toBe(true)
 })
 
-test('a client that resets its connection is no error on the server', async () => {
+test('a client that resets its connection causes no error on the server', async () => {
   const site = await serve()
   const url = new URL(await createUpload(site))
   const socket = net.connect(site.port, '127.0.0.1')

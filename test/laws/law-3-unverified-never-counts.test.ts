@@ -44,7 +44,7 @@ describe.each(media)('with %s', (_, compose) => {
     await finishAndCompare(url, data)
   })
 
-  test('not for a reader beside, not after a disconnect', async () => {
+  test('not for a HEAD in the meantime, not after a disconnect', async () => {
     const site = await serve({ composer: await compose(), takeoverAfter: 60_000 })
     const received = countReceived(site)
     const url = await createUpload(site, whole)
@@ -69,7 +69,7 @@ describe.each(media)('with %s', (_, compose) => {
     await finishAndCompare(url, data)
   })
 
-  test('not when somebody else takes over, even when all bytes but the last had come', async () => {
+  test('not after a takeover, even when all bytes but the last had arrived', async () => {
     const site = await serve({ composer: await compose() })
     const received = countReceived(site)
     const url = await createUpload(site, whole)
@@ -145,7 +145,7 @@ test('not after kill -9 in the middle', async () => {
   const site = await serve({ composer: fileComposer(directory) })
   const again = url.replace(server.origin, site.origin)
   expect((await head(again)).headers['upload-offset']).toBe('50000')
-  // Without a checksum, so that nothing else could notice what is left of the old chunk.
+  // Without a checksum, so that no other check could notice the rest of the old chunk.
   await patch(again, 50_000, data.subarray(50_000, 60_000))
   expect(await offsetOf(again)).toBe(60_000)
   await finishAndCompare(again, data)

@@ -4,7 +4,7 @@ import { MemoryLocker } from 'tuskit/memory-store'
 import { createUpload, memoryComposer, openPatch, patch, serve, until } from '../support/serve.js'
 import { calm, download, keptLog, offsetOf } from '../support/stages.js'
 
-/** A locker that takes the lock away from its holder when the test says so. */
+/** A locker that takes the lock away from its holder on request. */
 function losingLocker(): Locker & { lose(reported: boolean): void } {
   const inner = new MemoryLocker()
   let take: (reported: boolean) => void = () => {}
@@ -31,7 +31,7 @@ function losingLocker(): Locker & { lose(reported: boolean): void } {
   }
 }
 
-test('whoever lost the lock writes no record, also when nobody told it yet', async () => {
+test('a request that lost the lock writes no record, even before it is notified', async () => {
   const locker = losingLocker()
   const composer = memoryComposer().useLocker(locker)
   let times = 0
@@ -53,7 +53,7 @@ test('whoever lost the lock writes no record, also when nobody told it yet', asy
   expect((await patch(url, 5, '')).text).toBe('time 2')
 })
 
-test('whoever lost the lock is cut, and stores nothing more', async () => {
+test('a request that lost the lock is cut, and stores nothing more', async () => {
   const locker = losingLocker()
   const site = await serve({ composer: memoryComposer().useLocker(locker), logger: keptLog() })
   const url = await createUpload(site, { 'upload-length': '10' })

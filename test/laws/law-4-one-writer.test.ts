@@ -14,7 +14,7 @@ import {
 const patient = { idleTimeout: 60_000, takeoverAfter: 60_000 }
 
 describe.each(media)('with %s', (_, compose) => {
-  test('a stalled writer is taken over at once, with every byte it sent', async () => {
+  test('a new request takes over a stalled upload at once, with every byte it received', async () => {
     const site = await serve({ composer: await compose(), ...patient })
     const data = randomBytes(200_000)
     const url = await createUpload(site, { 'upload-length': '200000' })
@@ -29,13 +29,13 @@ describe.each(media)('with %s', (_, compose) => {
     const milliseconds = performance.now() - started
     console.log(`taken over in ${milliseconds.toFixed(1)} ms`)
     expect(next.status).toBe(204)
-    // The order is what counts: long before anything would have timed out.
+    // The order counts: long before any timeout.
     expect(milliseconds).toBeLessThan(15_000)
     await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
     expect((await download(url)).equals(data)).toBe(true)
   })
 
-  test('of many writers each gets its turn, and bytes never mix', async () => {
+  test('each of many writers gets its turn, and bytes never mix', async () => {
     const site = await serve({ composer: await compose(), ...patient })
     const data = randomBytes(500_000)
     const url = await createUpload(site, { 'upload-length': String(data.length) })
@@ -44,7 +44,7 @@ describe.each(media)('with %s', (_, compose) => {
         const piece = data.subarray(offset, offset + 20_000)
         const reply = await patch(url, offset, piece).catch((error: { code?: string }) => error)
         if (!('status' in reply)) {
-          // Cut for another writer.
+          // Cut because of another writer.
           expect(reply.code).toBeOneOf(['ECONNRESET', 'EPIPE'])
           continue
         }
@@ -56,7 +56,7 @@ describe.each(media)('with %s', (_, compose) => {
     expect((await download(url)).equals(data)).toBe(true)
   })
 
-  test('HEAD and GET never end a writer that makes progress', async () => {
+  test('HEAD and GET never end a request that makes progress', async () => {
     const site = await serve({ composer: await compose(), settleTimeout: 20 })
     const data = randomBytes(100_000)
     const url = await createUpload(site, { 'upload-length': '100000' })
@@ -74,7 +74,7 @@ describe.each(media)('with %s', (_, compose) => {
     expect((await download(url)).equals(data)).toBe(true)
   })
 
-  test('a writer that waits for a slow store has not stalled', async () => {
+  test('a request that waits for a slow store has not stalled', async () => {
     const composer = await compose()
     const slow = newGate()
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
@@ -90,7 +90,7 @@ describe.each(media)('with %s', (_, compose) => {
     expect((await reply).status).toBe(204)
   })
 
-  test('HEAD ends a writer that has stalled, and tells all that came', async () => {
+  test('HEAD ends a stalled request, and reports every byte that arrived', async () => {
     const site = await serve({ composer: await compose(), idleTimeout: 60_000, takeoverAfter: 50 })
     const data = randomBytes(20_000)
     const url = await createUpload(site, { 'upload-length': '20000' })
@@ -108,16 +108,16 @@ describe.each(media)('with %s', (_, compose) => {
     await finishAndCompare(url, data)
   })
 
-  test('HEAD does not wait for a writer that is just beginning', async () => {
+  test('HEAD does not wait for a request that is just beginning', async () => {
     const composer = await compose()
     const slow = newGate()
     const store = composer.slots().dataStore!
-    let asked = 0
+    let calls = 0
     composer.useDataStore(
       storeWith(store, {
         async stat(upload, options) {
-          // The first to ask is the PATCH, under the lock.
-          if (asked++ === 0) await slow.pass()
+          // The first call is that of the PATCH, under the lock.
+          if (calls++ === 0) await slow.pass()
           return store.stat(upload, options)
         },
       }),
@@ -134,7 +134,7 @@ describe.each(media)('with %s', (_, compose) => {
     expect((await reply).status).toBe(204)
   })
 
-  test('DELETE ends the writer and removes what it wrote', async () => {
+  test('DELETE ends the active request and removes its bytes', async () => {
     const site = await serve({ composer: await compose(), ...patient })
     const url = await createUpload(site, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0, { 'content-length': '10' })
@@ -149,7 +149,7 @@ describe.each(media)('with %s', (_, compose) => {
     expect((await head(url)).status).toBeOneOf([404, 410])
   })
 
-  test('the old connection is cut before the new writer gets the lock', async () => {
+  test('the old connection is cut before the new request gets the lock', async () => {
     const composer = await compose()
     const slow = newGate()
     composer.useDataStore(slowStore(composer.slots().dataStore!, slow.pass))
@@ -159,7 +159,7 @@ describe.each(media)('with %s', (_, compose) => {
     first.request.write('hello')
     await slow.reached
     const second = patch(url, 5, 'world')
-    // The store has not let go yet, so neither has the lock moved.
+    // The store has not returned yet, so the lock has not moved either.
     await expect(first.reply).rejects.toMatchObject({ code: 'ECONNRESET' })
     slow.open()
     expect((await second).status).toBe(204)
@@ -167,7 +167,7 @@ describe.each(media)('with %s', (_, compose) => {
   })
 })
 
-test('whoever waits longer than lockTimeout gets 423, and the holder goes on', async () => {
+test('a request that waits longer than lockTimeout gets 423, and the holder continues', async () => {
   const [, compose] = media[0]!
   const composer = await compose()
   const slow = newGate()

@@ -13,7 +13,7 @@ import {
 } from '../support/serve.js'
 import { calm, keptLog, media, newGate, offsetOf } from '../support/stages.js'
 
-/** A finisher that fails so many times first. */
+/** A finisher that fails that many times first. */
 function addFinisher(composer: StoreComposer, failures: number) {
   const calls: string[] = []
   composer.useFinisher({
@@ -44,20 +44,20 @@ describe.each(media)('with %s, a finisher that fails twice', (_, compose) => {
     return { site, url, calls, finished, log }
   }
 
-  test('is driven by the next PATCH', async () => {
+  test('runs again for the next PATCH', async () => {
     const { url, calls, finished } = await unfinished()
     const second = await patch(url, 5, '')
     expect([second.status, second.headers['upload-offset']]).toEqual([500, undefined])
     const third = await patch(url, 5, '')
     expect([third.status, third.headers['upload-offset']]).toEqual([204, '5'])
-    // Done: nothing is driven any more.
+    // Finished, so it does not run again.
     expect((await patch(url, 5, '')).status).toBe(204)
     expect(await offsetOf(url)).toBe(5)
     expect(calls.length).toBe(3)
     expect(finished).toEqual([`${idOf(url)}/post-finish`])
   })
 
-  test('is driven by HEAD, which tells no full offset before it is done', async () => {
+  test('runs again for HEAD, which reports no full offset before it succeeds', async () => {
     const { url, calls, finished } = await unfinished()
     const second = await head(url)
     expect([second.status, second.headers['upload-offset']]).toEqual([423, undefined])
@@ -67,7 +67,7 @@ describe.each(media)('with %s, a finisher that fails twice', (_, compose) => {
     expect(finished).toEqual([`${idOf(url)}/post-finish`])
   })
 
-  test('is driven by finishPending', async () => {
+  test('runs again for finishPending', async () => {
     const { site, url, calls, log } = await unfinished()
     expect(await site.handler.uploads.finishPending()).toBe(0)
     expect(log.lines.filter(({ level }) => level === 'error').length).toBe(2)
@@ -77,7 +77,7 @@ describe.each(media)('with %s, a finisher that fails twice', (_, compose) => {
     expect(await offsetOf(url)).toBe(5)
   })
 
-  test('is driven by removeExpired, which removes no full upload', async () => {
+  test('runs again for removeExpired, which removes no full upload', async () => {
     const { site, url, calls } = await unfinished({ expiration: { after: 3_600_000 } })
     vi.setSystemTime(Date.now() + 7_200_000)
     expect(await site.handler.uploads.removeExpired()).toBe(0)
@@ -90,7 +90,7 @@ describe.each(media)('with %s, a finisher that fails twice', (_, compose) => {
     expect((await send({ method: 'GET', url })).text).toBe('hello')
   })
 
-  test('is driven for a final upload by HEAD', async () => {
+  test('runs again for a final upload on HEAD', async () => {
     const composer = await compose()
     const site = await serve({ composer, logger: keptLog() })
     const url = await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' })
@@ -105,14 +105,14 @@ describe.each(media)('with %s, a finisher that fails twice', (_, compose) => {
     })
     expect(reply.status).toBe(500)
     const final = next.origin + reply.headers.location
-    const asked = await head(final)
-    expect([asked.status, asked.headers['upload-offset']]).toEqual([200, '10'])
+    const found = await head(final)
+    expect([found.status, found.headers['upload-offset']]).toEqual([200, '10'])
     expect((await send({ method: 'GET', url: final })).text).toBe('hellohello')
     expect(calls.length).toBe(2)
   })
 })
 
-test('while finishing takes its time, HEAD is told to come back, and then the end', async () => {
+test('while finishing runs, HEAD gets 423, and the full offset afterwards', async () => {
   const composer = memoryComposer()
   const slow = newGate()
   let calls = 0
@@ -127,14 +127,14 @@ test('while finishing takes its time, HEAD is told to come back, and then the en
   const busy = await patch(url, 0, 'hello')
   expect([busy.status, busy.headers['retry-after']]).toEqual([503, '1'])
   expect(busy.headers['upload-offset']).toBeUndefined()
-  const asked = await head(url)
-  expect([asked.status, asked.headers['upload-offset']]).toEqual([423, undefined])
+  const reply = await head(url)
+  expect([reply.status, reply.headers['upload-offset']]).toEqual([423, undefined])
   slow.open()
   expect(await offsetOf(url)).toBe(5)
   expect(calls).toBe(1)
 })
 
-test('a finisher that fails after the request was answered is logged', async () => {
+test('a finisher that fails after the response is logged', async () => {
   const composer = memoryComposer()
   const slow = newGate()
   let calls = 0
@@ -155,7 +155,7 @@ test('a finisher that fails after the request was answered is logged', async () 
   expect(errors.map(({ fields }) => String(fields.error))).toEqual(['Error: late'])
 })
 
-test('no reader beside the last bytes is told a full offset before finishing is done', async () => {
+test('no HEAD during the last bytes gets the full offset before finishing succeeds', async () => {
   const composer = memoryComposer()
   let done = false
   composer.useFinisher({

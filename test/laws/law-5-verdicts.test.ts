@@ -3,14 +3,14 @@ import type { Hooks } from 'tuskit'
 import { chunk, createUpload, head, patch, send, serve, idOf } from '../support/serve.js'
 import { keptLog, media, offsetOf } from '../support/stages.js'
 
-describe.each(media)('with %s, a verdict', (_, compose) => {
+describe.each(media)('with %s, a result of preFinish', (_, compose) => {
   test('that rejects is replayed, and the hook is not asked again', async () => {
-    let asked = 0
+    let calls = 0
     const site = await serve({
       composer: await compose(),
       hooks: {
         preFinish() {
-          asked++
+          calls++
           return {
             reject: { status: 422, headers: { 'x-verdict': 'virus' }, body: 'not this' },
           }
@@ -32,10 +32,10 @@ describe.each(media)('with %s, a verdict', (_, compose) => {
       ])
     }
     expect(replies.map(({ text }) => text)).toEqual(['not this', 'not this', 'not this', ''])
-    expect(asked).toBe(1)
+    expect(calls).toBe(1)
   })
 
-  test('of a creation that brought everything is replayed, too', async () => {
+  test('of a creation with all bytes is replayed, too', async () => {
     const site = await serve({
       composer: await compose(),
       hooks: { preFinish: () => ({ reject: true }) },
@@ -52,13 +52,13 @@ describe.each(media)('with %s, a verdict', (_, compose) => {
     expect((await patch(url, 5, '')).status).toBe(400)
   })
 
-  test('that chooses the answer is replayed', async () => {
-    let asked = 0
+  test('that chooses the response is replayed', async () => {
+    let calls = 0
     const site = await serve({
       composer: await compose(),
       hooks: {
         preFinish() {
-          asked++
+          calls++
           return { response: { status: 200, headers: { 'x-file': '7' }, body: '{"file":7}' } }
         },
       },
@@ -69,7 +69,7 @@ describe.each(media)('with %s, a verdict', (_, compose) => {
       expect(reply.headers['upload-offset']).toBe('5')
     }
     expect(await offsetOf(url)).toBe(5)
-    expect(asked).toBe(1)
+    expect(calls).toBe(1)
   })
 
   test('survives a restart', async () => {
@@ -84,7 +84,7 @@ describe.each(media)('with %s, a verdict', (_, compose) => {
   })
 })
 
-test('a pre-finish hook that throws is asked again, with the same event id', async () => {
+test('a preFinish hook that throws runs again, with the same event id', async () => {
   const events: string[] = []
   const site = await serve({
     logger: keptLog(),

@@ -22,14 +22,14 @@ afterEach(() => void vi.useRealTimers())
 
 const { signal } = new AbortController()
 
-/** The ids of what a directory holds records of. */
+/** Returns the ids of the records in a directory. */
 async function recordsIn(directory: string): Promise<string[]> {
   const ids: string[] = []
   for await (const id of new FileInfoStore({ directory }).ids({ signal })) ids.push(id)
   return ids
 }
 
-/** A new server on a directory whose last one was killed. */
+/** Starts a new server on the directory of a killed one. */
 function restart(directory: string) {
   return serve({
     composer: fileComposer(directory),
@@ -51,12 +51,12 @@ describe('killed while creating', () => {
     ['after infoStore.create', 1],
     ['before dataStore.create', 1],
     ['after dataStore.create', 1],
-  ])('%s: expiry clears everything', async (stop, records) => {
+  ])('%s: expiry removes everything', async (stop, records) => {
     const directory = await temporaryDirectory()
     const server = await startServer({ directory, stop, expiration: { after: hour } })
     const lost = createUpload(server).catch(() => 'lost')
     await server.stopped
-    // What lies on the medium is found from a record.
+    // The record leads to everything in storage.
     const ids = await recordsIn(directory)
     expect(ids.length).toBe(records)
     const data = (await readdir(directory)).filter((name) => !name.startsWith('.'))
@@ -76,7 +76,7 @@ describe('killed while bytes are finished', () => {
     ['in preFinish', { preFinish: true }, 5],
     ['before infoStore.update', { preFinish: true }, 5],
     ['after infoStore.update', { preFinish: true }, 5],
-  ])('%s: the next server goes on from there', async (stop, options, offset) => {
+  ])('%s: the next server continues from there', async (stop, options, offset) => {
     const directory = await temporaryDirectory()
     const server = await startServer({ directory, stop, expiration: { after: hour }, ...options })
     const url = await createUpload(server, { 'upload-length': '5' })
@@ -87,8 +87,8 @@ describe('killed while bytes are finished', () => {
 
     const site = await restart(directory)
     const again = url.replace(server.origin, site.origin)
-    const asked = await head(again)
-    expect([asked.status, asked.headers['upload-offset']]).toEqual([200, String(offset)])
+    const reply = await head(again)
+    expect([reply.status, reply.headers['upload-offset']]).toEqual([200, String(offset)])
     if (offset === 0) expect((await patch(again, 0, 'hello')).status).toBe(204)
     // A full upload does not expire.
     vi.setSystemTime(Date.now() + 48 * hour)
@@ -99,7 +99,7 @@ describe('killed while bytes are finished', () => {
     expect(await namesIn(directory)).toEqual([])
   })
 
-  test('a full upload that nobody asks for is finished by the start of the next server', async () => {
+  test('the next server finishes a full upload at its start, without a request for it', async () => {
     const directory = await temporaryDirectory()
     const server = await startServer({ directory, stop: 'in preFinish', preFinish: true })
     const url = await createUpload(server, { 'upload-length': '5' })
@@ -107,18 +107,18 @@ describe('killed while bytes are finished', () => {
     await server.stopped
     await server.kill()
     await lost
-    const told: string[] = []
+    const events: string[] = []
     const site = await serve({
       composer: fileComposer(directory),
       hooks: {
-        preFinish: ({ event }) => void told.push(event.id),
-        postFinish: ({ event }) => void told.push(event.id),
+        preFinish: ({ event }) => void events.push(event.id),
+        postFinish: ({ event }) => void events.push(event.id),
       },
     })
     expect(await site.handler.uploads.finishPending()).toBe(1)
     await site.server.stop()
     const id = url.split('/').at(-1)!
-    expect(told).toEqual([`${id}/pre-finish`, `${id}/post-finish`])
+    expect(events).toEqual([`${id}/pre-finish`, `${id}/post-finish`])
   })
 })
 
@@ -136,7 +136,7 @@ describe('killed while removing', () => {
       await patch(url, 0, 'hello')
       const lost = remove(url).catch(() => 'lost')
       await server.stopped
-      // As long as there is data there is a record.
+      // As long as there is data, there is a record.
       expect((await readdir(directory)).filter((name) => !name.startsWith('.')).length).toBe(files)
       expect(await recordsIn(directory)).toEqual([url.split('/').at(-1)])
       await server.kill()
@@ -168,7 +168,7 @@ describe('killed while removing', () => {
   })
 })
 
-test('a removal that the medium refuses is completed by the next DELETE', async () => {
+test('a removal that the storage refuses is completed by the next DELETE', async () => {
   const directory = await temporaryDirectory()
   const composer = fileComposer(directory)
   const terminator = composer.slots().terminator!
@@ -188,7 +188,7 @@ test('a removal that the medium refuses is completed by the next DELETE', async 
   expect(await namesIn(directory)).toEqual([])
 })
 
-test('a creation that the medium refuses leaves nothing', async () => {
+test('a creation that the storage refuses leaves nothing behind', async () => {
   const directory = await temporaryDirectory()
   const composer = fileComposer(directory)
   const store = composer.slots().dataStore!
@@ -226,7 +226,7 @@ test('a creation does not touch data of others at its place', async () => {
   expect(await namesIn(directory)).toEqual(['shared', 'shared/taken'])
 })
 
-test('rejected uploads are cleared when their verdict need not be kept any more', async () => {
+test('rejected uploads are removed once their rejection may be forgotten', async () => {
   const directory = await temporaryDirectory()
   const site = await serve({
     composer: fileComposer(directory),

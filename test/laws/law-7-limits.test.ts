@@ -24,7 +24,7 @@ const sha1 = (text: string) => `sha1 ${createHash('sha1').update(text).digest('b
 describe.each(media)('maxSize 10 with %s', (_, compose) => {
   const site = async (options = {}) => serve({ composer: await compose(), maxSize: 10, ...options })
 
-  test('a length that is too large is refused, whatever kind of upload it is', async () => {
+  test('a length that is too large is refused, for every kind of upload', async () => {
     const here = await site()
     for (const headers of [{}, { 'upload-concat': 'partial' }]) {
       expect((await post(here, { 'upload-length': '11', ...headers })).status).toBe(413)
@@ -59,7 +59,7 @@ describe.each(media)('maxSize 10 with %s', (_, compose) => {
       const offset = Number(over.headers['upload-offset'])
       expect(offset).toBe(await offsetOf(url))
       expect(offset).toBeLessThan(10)
-      // What fits is still taken.
+      // A body within the limit is still accepted.
       const rest = 'world'.slice(offset - 5)
       expect((await patch(url, offset, rest, { 'upload-length': '10' })).status).toBe(204)
       expect((await download(url)).toString()).toBe('helloworld')
@@ -88,7 +88,7 @@ describe.each(media)('maxSize 10 with %s', (_, compose) => {
     expect((await send({ method: 'GET', url })).status).toBe(409)
   })
 
-  test('a chunked body that ends at the limit exactly is taken', async () => {
+  test('a chunked body that ends exactly at the limit is accepted', async () => {
     const here = await site()
     for (const headers of [deferred, { 'upload-length': '10' }]) {
       const url = await createUpload(here, headers)
@@ -97,7 +97,7 @@ describe.each(media)('maxSize 10 with %s', (_, compose) => {
     }
   })
 
-  test('a chunked body in pieces: the limit is told only when the end is seen', async () => {
+  test('a chunked body in pieces: the limit is reported only when the end is seen', async () => {
     const here = await site()
     const url = await createUpload(here, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0)
@@ -115,7 +115,7 @@ describe.each(media)('maxSize 10 with %s', (_, compose) => {
     expect(await offsetOf(url)).toBe(5)
   })
 
-  test('a chunked body whose client vanishes at the limit exactly is stored', async () => {
+  test('a chunked body whose client vanishes exactly at the limit is stored', async () => {
     const here = await site()
     const url = await createUpload(here, { 'upload-length': '10' })
     const { request, reply } = openPatch(url, 0)
@@ -126,7 +126,7 @@ describe.each(media)('maxSize 10 with %s', (_, compose) => {
     )
     request.write('world', () => request.destroy())
     await reply.catch(() => {})
-    // The last bytes may have been lost on the way; they are never cut.
+    // The last bytes may have been lost on the way, but are never cut.
     expect(await offsetOf(url)).toBeOneOf([5, 10])
   })
 
@@ -152,7 +152,7 @@ describe.each(media)('maxSize 10 with %s', (_, compose) => {
     expect((await final(`${location}`)).status).toBe(201)
   })
 
-  test('a final upload of parts with deferred lengths is limited when they are known', async () => {
+  test('a final upload of parts with deferred lengths is limited once they are known', async () => {
     const here = await site()
     const url = await createUpload(here, { ...deferred, 'upload-concat': 'partial' })
     const path = new URL(url).pathname
@@ -165,7 +165,7 @@ describe.each(media)('maxSize 10 with %s', (_, compose) => {
     expect((await head(url)).status).toBe(200)
   })
 
-  test('Tus-Max-Size tells it', async () => {
+  test('Tus-Max-Size reports it', async () => {
     const here = await site()
     const reply = await send({ method: 'OPTIONS', url: `${here.origin}/files` })
     expect(reply.headers['tus-max-size']).toBe('10')
@@ -173,13 +173,13 @@ describe.each(media)('maxSize 10 with %s', (_, compose) => {
 })
 
 describe('a maxSize function', () => {
-  test('is asked per creation, and what it says holds for the life of the upload', async () => {
+  test('runs per creation, and its result applies for the life of the upload', async () => {
     let limit = 10
-    const asked: (number | undefined)[] = []
+    const lengths: (number | undefined)[] = []
     const site = await serve({
       maxSize(request, upload) {
         expect(request.url).toBe('/files')
-        asked.push(upload?.length)
+        lengths.push(upload?.length)
         return limit
       },
     })
@@ -191,15 +191,15 @@ describe('a maxSize function', () => {
     limit = 7
     const reply = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
     expect(reply.headers['tus-max-size']).toBe('7')
-    expect(asked).toEqual([undefined, 2, undefined])
+    expect(lengths).toEqual([undefined, 2, undefined])
   })
 
   test.each([
     ['nothing', undefined],
-    ['no number', Number.NaN],
+    ['NaN', Number.NaN],
     ['a negative number', -1],
     ['a text', '10'],
-  ])('that returns %s limits to nothing at all: the creation fails', async (_, limit) => {
+  ])('that returns %s does not mean unlimited: the creation fails', async (_, limit) => {
     const log = keptLog()
     const site = await serve({ maxSize: () => limit as number, logger: log })
     expect((await post(site, { 'upload-length': '5' })).status).toBe(500)
@@ -207,7 +207,7 @@ describe('a maxSize function', () => {
     expect(log.lines.filter(({ level }) => level === 'error').length).toBe(2)
   })
 
-  test('that throws refuses', async () => {
+  test('that throws refuses the creation', async () => {
     const site = await serve({
       logger: keptLog(),
       maxSize() {
@@ -217,7 +217,7 @@ describe('a maxSize function', () => {
     expect((await post(site, { 'upload-length': '5' })).status).toBe(500)
   })
 
-  test('may say that there is no limit', async () => {
+  test('may return that there is no limit', async () => {
     const site = await serve({ maxSize: async () => Infinity })
     expect((await post(site, { 'upload-length': '5000000000000' })).status).toBe(201)
     const reply = await send({ method: 'OPTIONS', url: `${site.origin}/files` })
@@ -241,20 +241,20 @@ describe('a pre-create hook', () => {
     expect((await patch(url, await offsetOf(url), 'hello')).status).toBe(204)
   })
 
-  test('may give more room than the handler', async () => {
+  test('may allow more than the handler', async () => {
     const site = await siteWith(20)
     expect((await post(site, { 'upload-length': '21' })).status).toBe(413)
     expect((await post(site, { 'upload-length': '20' })).status).toBe(201)
   })
 
-  test.each([Number.NaN, -1, '5', {}])('that answers maxSize %j fails', async (maxSize) => {
+  test.each([Number.NaN, -1, '5', {}])('that returns maxSize %j fails', async (maxSize) => {
     const site = await siteWith(maxSize)
     expect((await post(site, deferred)).status).toBe(500)
     expect((await post(site, { 'upload-length': '1' })).status).toBe(500)
   })
 })
 
-test('nobody gets more than the store can hold', async () => {
+test('no upload gets more than the store can hold', async () => {
   const composer = memoryComposer()
   new MemoryStore({ maxSize: 10 }).useIn(composer)
   for (const options of [

@@ -19,7 +19,7 @@ const refuseAtOnce = () => {
 }
 const refuse = async () => refuseAtOnce()
 
-/** A composer one of whose parts fails in the given operation, as soon as the test says so. */
+/** A composer of which one part fails in the given operation, on request. */
 function failing(slot: keyof StoreSlots, operation: string) {
   const composer = memoryComposer()
   composer.useFinisher({ finish: async () => {} })
@@ -65,7 +65,7 @@ describe('an unknown error', () => {
     ['infoStore', 'get', 'DELETE'],
     ['infoStore', 'update', 'DELETE'],
     ['terminator', 'terminate', 'DELETE'],
-  ])('of %s.%s in a %s is logged once, with its cause, and stays inside', async (...row) => {
+  ])('of %s.%s in a %s is logged once, with its cause, and never sent', async (...row) => {
     const [slot, operation, method] = row
     const { composer, ...stage } = failing(slot, operation)
     const log = keptLog()
@@ -86,7 +86,7 @@ describe('an unknown error', () => {
     expect(errors[0]!.fields).toMatchObject({ requestId: 'request-7', error: secret, method })
   })
 
-  test('of a content reader stays inside', async () => {
+  test('of a content reader is never sent', async () => {
     const { composer, ...stage } = failing('contentReader', 'read')
     const log = keptLog()
     const site = await serve({ composer, logger: log })
@@ -97,7 +97,7 @@ describe('an unknown error', () => {
     expect(log.lines.map(({ fields }) => fields.error)).toEqual([secret])
   })
 
-  test('of a function among the options stays inside', async () => {
+  test('of a function among the options is never sent', async () => {
     for (const options of [
       { generateId: refuse },
       { maxSize: refuse },
@@ -113,7 +113,7 @@ describe('an unknown error', () => {
   })
 
   test.each(['ERR_INVALID_PLACE', 'ERR_DATA_EXISTS', 'ERR_DATA_MISSING', 'ERR_INTERNAL'] as const)(
-    'of a store that has the code %s keeps its message inside',
+    'of a store that has the code %s keeps its message secret',
     async (code) => {
       const log = keptLog()
       const message = 'secret path /x'
@@ -129,7 +129,7 @@ describe('an unknown error', () => {
     },
   )
 
-  test('that is no Error at all stays inside', async () => {
+  test('that is not an Error is never sent', async () => {
     for (const thrown of [undefined, null, 'secret', { secret: 1 }]) {
       const log = keptLog()
       const site = await serve({
@@ -144,7 +144,7 @@ describe('an unknown error', () => {
   })
 })
 
-test('an info store that cannot tell is answered 500 (HEAD: 423), one that knows nothing 404', async () => {
+test('an info store that fails causes 500 (HEAD: 423), and one without the record 404', async () => {
   const { composer, ...stage } = failing('infoStore', 'get')
   const site = await serve({ composer, logger: keptLog() })
   const url = await createUpload(site, { 'upload-length': '5' })
@@ -162,7 +162,7 @@ test('an info store that cannot tell is answered 500 (HEAD: 423), one that knows
   expect(statuses).toEqual([423, 500, 500, 500])
 })
 
-test('a request without an id gets one, which joins the answer to the log', async () => {
+test('a request without an id gets one, which links the response to the log', async () => {
   const { composer, ...stage } = failing('infoStore', 'get')
   const log = keptLog()
   const site = await serve({ composer, logger: log })

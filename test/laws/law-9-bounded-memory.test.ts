@@ -25,9 +25,9 @@ describe.each(media)('with %s', (_, compose) => {
     request.end(data)
     await slow.reached
     await until(received, (bytes) => bytes >= perUpload)
-    // All that time the client could send, and the store takes nothing.
+    // The client could send all that time, but the store reads nothing.
     for (let times = 0; times < 100; times++) expect(await offsetOf(url)).toBe(0)
-    // One batch at the store, one queued, and what a socket and its parser read ahead.
+    // One batch in the store, one queued, and the bytes that a socket and its parser read ahead.
     expect(await received()).toBeLessThan(2 * perUpload + 1_000_000)
     slow.open()
     expect((await reply).status).toBe(204)
@@ -36,7 +36,7 @@ describe.each(media)('with %s', (_, compose) => {
   })
 })
 
-test('a million pieces of one byte are few buffers', async () => {
+test('a million pieces of one byte become few buffers', async () => {
   const [, compose] = media[0]!
   const composer = await compose()
   const slow = newGate()
@@ -66,7 +66,7 @@ test('a million pieces of one byte are few buffers', async () => {
   expect((await download(url.href)).equals(Buffer.alloc(count, 'a'))).toBe(true)
 })
 
-test('uploads share what is given to all of them', async () => {
+test('uploads share one budget', async () => {
   const [, compose] = media[0]!
   const composer = await compose()
   const slow = newGate()
@@ -86,6 +86,6 @@ test('uploads share what is given to all of them', async () => {
   for (const { url } of uploads) expect(await offsetOf(url)).toBe(0)
   slow.open()
   for (const { reply } of uploads) expect((await reply).status).toBe(204)
-  // While all were there, each had the least there is; the last ones may have had all of it.
+  // While all were active, each had the minimum. The last ones may have had the whole budget.
   expect(Math.max(...store.seen.sizes)).toBeLessThan(262_144 + 131_072)
 })

@@ -16,7 +16,7 @@ const left = [
 ] as const
 
 test.each(left)(
-  'law 6: a record of which a crash left %s is reported and stays: data may depend on it',
+  'law 6: a record of which a crash left %s is reported and remains, since data may depend on it',
   async (_, content) => {
     const directory = await temporaryDirectory()
     await writeFile(join(directory, '.abc.info'), content)
@@ -39,7 +39,7 @@ test.each(left)(
   },
 )
 
-test('a creation may take the id of a record that a crash cut off, unless there is data', async () => {
+test('a creation may use the id of a record that a crash cut off, unless there is data', async () => {
   const directory = await temporaryDirectory()
   await writeFile(join(directory, '.abc.info'), '{"id":"ab')
   await writeFile(join(directory, 'abc'), 'data')

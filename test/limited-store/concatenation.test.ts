@@ -4,7 +4,7 @@ import { createUpload, download, head, patch, remove, untilOffset } from '../sup
 import { createOf, inners, serveLimited, tryToCreate } from './limited.js'
 
 describe.each(inners)('concatenation, in $medium', ({ open }) => {
-  test('takes room besides the partial uploads, which keep theirs', async () => {
+  test('uses space in addition to the partial uploads, which keep theirs', async () => {
     const site = await serveLimited({ ...(await open()), limit: 22 })
     const parts = [await createPartial(site, 'hello '), await createPartial(site, 'world')]
     const final = await createFinal(site, ...parts)
@@ -18,7 +18,7 @@ describe.each(inners)('concatenation, in $medium', ({ open }) => {
     expect(await download(final)).toBe('hello world')
   })
 
-  test('reserves its room before the partial uploads are whole', async () => {
+  test('reserves its space before the partial uploads are complete', async () => {
     const site = await serveLimited({ ...(await open()), limit: 10 })
     const partial = { 'upload-concat': 'partial', 'upload-length': '5' }
     const part = await createUpload(site, partial)
@@ -29,7 +29,7 @@ describe.each(inners)('concatenation, in $medium', ({ open }) => {
     expect(site.counter.used).toBe(10)
   })
 
-  test('of lengths that are declared later waits until there is room', async () => {
+  test('of lengths that are declared later waits until there is space', async () => {
     const site = await serveLimited({ ...(await open()), limit: 10 })
     const partial = { 'upload-concat': 'partial', 'upload-defer-length': '1' }
     const part = await createUpload(site, partial)

@@ -22,8 +22,8 @@ import { keptLog, newGate } from '../support/stages.js'
 import { createOf, deferred, inFiles, inMemory, inners, serveLimited } from './limited.js'
 import { storeWith, tryToCreate, type Inner } from './limited.js'
 
-describe.each(inners)('uploads that are there before, in $medium', ({ open }) => {
-  test('are counted: lengths, bytes that came, partial and final uploads', async () => {
+describe.each(inners)('uploads from before the start, in $medium', ({ open }) => {
+  test('are counted: lengths, stored bytes, partial and final uploads', async () => {
     const inner = await open()
     const composer = new StoreComposer()
     inner.store.useIn(composer)
@@ -41,7 +41,7 @@ describe.each(inners)('uploads that are there before, in $medium', ({ open }) =>
     expect((await tryToCreate(limited, 1)).status).toBe(201)
   })
 
-  test('go on although they take more than the limit', async () => {
+  test('continue even if they use more than the limit', async () => {
     const inner = await open()
     const before = await serveLimited(inner)
     const url = await createOf(before, 11)
@@ -55,7 +55,7 @@ describe.each(inners)('uploads that are there before, in $medium', ({ open }) =>
   })
 })
 
-test('kill -9 in the middle of bodies: the next process counts what is stored', async () => {
+test('after kill -9 during bodies, the next process counts what is stored', async () => {
   const directory = await temporaryDirectory()
   const first = await startServer(directory, 100)
   await createOf(first, 40)
@@ -87,7 +87,7 @@ const unreadable: readonly (readonly [what: string, damage: Breakage])[] = [
   ['is a link to itself', async (path) => [await rm(path), await symlink(path, path)]],
 ]
 
-test.each(unreadable)('a record that %s does not stand in the way', async (_, damage) => {
+test.each(unreadable)('a record that %s does not prevent the count', async (_, damage) => {
   const directory = await temporaryDirectory()
   const before = await serve({ composer: composerOf(directory) })
   const id = idOf(await createOf(before, 5))
@@ -128,7 +128,7 @@ test('an upload whose data cannot be read counts its declared length', async () 
   expect(logged.sort()).toEqual([...broken].sort())
 })
 
-test('a count in which not one upload can be read fails, and is made again', async () => {
+test('a count in which not one upload can be read fails, and is repeated', async () => {
   let broken = false
   const store = storeWith((inner) => ({
     async stat(upload, options) {
@@ -147,7 +147,7 @@ test('a count in which not one upload can be read fails, and is made again', asy
   expect((await tryToCreate(site, 6)).status).toBe(201)
 })
 
-test('an upload that is terminated while it is counted takes nothing', async () => {
+test('an upload that is terminated during the count uses no space', async () => {
   const counting = newGate()
   let slow = false
   const store = storeWith((inner) => ({
@@ -175,7 +175,7 @@ test('an upload that is terminated while it is counted takes nothing', async () 
   expect(counter.used).toBe(0)
 })
 
-test('a count that takes long is told as such, and goes on', async () => {
+test('a count that takes long is logged, and continues', async () => {
   const counting = newGate()
   const { store, infoStore } = inMemory()
   await createOf(await serveLimited({ store, infoStore }), 11)
@@ -191,7 +191,7 @@ test('a count that takes long is told as such, and goes on', async () => {
   expect((await tryToCreate(site, 1)).status).toBe(507)
 })
 
-test('a count that fails refuses what needs room, and is made again', async () => {
+test('a count that fails refuses requests for space, and is repeated', async () => {
   let broken = true
   const { store, infoStore } = inMemory()
   const flaky = listed(infoStore, (ids) => {
@@ -205,7 +205,7 @@ test('a count that fails refuses what needs room, and is made again', async () =
   expect(site.counter.used).toBe(1)
 })
 
-test('many uploads are counted a few at a time', async () => {
+test('uploads are counted a few at a time', async () => {
   let [running, most] = [0, 0]
   const store = storeWith((inner) => ({
     async stat(upload, options) {
@@ -226,7 +226,7 @@ test('many uploads are counted a few at a time', async () => {
   expect(most).toBeLessThanOrEqual(32)
 })
 
-/** Records that are listed in a way of the test's own. */
+/** Records that are listed in the way of the test. */
 function listed(
   infoStore: Inner['infoStore'],
   list: (ids: AsyncIterable<string>) => AsyncIterable<string>,

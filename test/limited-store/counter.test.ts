@@ -6,7 +6,7 @@ import { remove, serve, temporaryDirectory } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 import { createOf, inFiles, inMemory, serveLimited, tryToCreate } from './limited.js'
 
-test('MemorySpaceCounter knows what each upload takes, and what is missing', async () => {
+test('MemorySpaceCounter knows the space of each upload, and the missing space', async () => {
   const counter = new MemorySpaceCounter()
   expect(await counter.reserve('a', 6, 10)).toBe(0)
   expect(await counter.reserve('b', 5, 10)).toBe(1)
@@ -19,7 +19,7 @@ test('MemorySpaceCounter knows what each upload takes, and what is missing', asy
   expect(counter.used).toBe(9)
 })
 
-test('MemorySpaceCounter notes what it does not know', async () => {
+test('MemorySpaceCounter notes uploads that it does not know', async () => {
   const counter = new MemorySpaceCounter()
   await counter.reserve('a', 6, 10)
   expect(await counter.note('a', 100)).toBe(false)
@@ -47,7 +47,7 @@ test('two handlers on one storage share a counter', async () => {
   expect(created).toHaveLength(11)
   expect(replies.filter(({ status }) => status === 507)).toHaveLength(19)
 
-  // Whoever created an upload, either gives its room back.
+  // Either handler frees the space of an upload, no matter which one created it.
   const [one, two] = sites as [(typeof sites)[0], (typeof sites)[0]]
   for (const { headers } of created) {
     expect((await remove(`${two.origin}${headers.location}`)).status).toBe(204)
@@ -56,7 +56,7 @@ test('two handlers on one storage share a counter', async () => {
   expect((await tryToCreate(two, 1)).status).toBe(507)
 })
 
-test('storages of their own may share a limit', async () => {
+test('separate storages may share a limit', async () => {
   const counter = new MemorySpaceCounter()
   const sites = [
     await serveLimited({ ...inMemory(), counter }),
@@ -67,7 +67,7 @@ test('storages of their own may share a limit', async () => {
   expect((await tryToCreate(sites[1]!, 5)).status).toBe(201)
 })
 
-test('a counter that cannot tell refuses what needs room', async () => {
+test('a counter that fails refuses requests for space', async () => {
   const memory = new MemorySpaceCounter()
   let broken = false
   const counter: SpaceCounter = {
@@ -81,12 +81,12 @@ test('a counter that cannot tell refuses what needs room', async () => {
   expect((await tryToCreate(site, 1)).status).toBe(500)
   expect((await remove(url)).status).toBe(500)
   broken = false
-  // The removal was cut off, and is completed by whoever asks again.
+  // The removal was interrupted, and the next request completes it.
   expect((await remove(url)).status).toBe(410)
   expect(memory.used).toBe(0)
 })
 
-/** As a service behind a network: answers come later, and in the order of the questions. */
+/** Like a service on the network: it responds later, in the order of the requests. */
 function slowly(counter: SpaceCounter): SpaceCounter {
   const later = async <T>(work: () => Promise<T>) => {
     await new Promise(setImmediate)

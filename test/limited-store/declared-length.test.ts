@@ -16,7 +16,7 @@ import { storeWith, tryToCreate } from './limited.js'
 import { calm } from '../support/stages.js'
 
 describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
-  test('take it from their creation on, to the last byte', async () => {
+  test('use it from their creation to the last byte', async () => {
     const site = await serveLimited(await open())
     await createOf(site, 6)
     const last = await createOf(site, 5)
@@ -35,7 +35,7 @@ describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
     expect(site.counter.used).toBe(0)
   })
 
-  test('that are created at the same moment never take more together', async () => {
+  test('that are created at the same moment never exceed the limit together', async () => {
     const site = await serveLimited({ ...(await open()), limit: 100 })
     const replies = await Promise.all(Array.from({ length: 30 }, () => tryToCreate(site, 9)))
     const statuses = replies.map(({ status }) => status)
@@ -45,7 +45,7 @@ describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
     expect(await recordsOf(site.composer)).toHaveLength(11)
   })
 
-  test('give it back when they are terminated, once', async () => {
+  test('free it when they are terminated, once', async () => {
     const site = await serveLimited(await open())
     const [one] = [await createOf(site, 5), await createOf(site, 6)]
     expect((await remove(one)).status).toBe(204)
@@ -55,7 +55,7 @@ describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
     expect((await tryToCreate(site, 5)).status).toBe(201)
   })
 
-  test('give it back when they expire', async () => {
+  test('free it when they expire', async () => {
     const site = await serveLimited(await open(), { expiration: { after: 1 } })
     const url = await createOf(site, 11)
     const { infoStore } = site.composer.slots()
@@ -80,7 +80,7 @@ describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
     expect((await tryToCreate(site, 6)).status).toBe(201)
   })
 
-  test('that declare it later are refused while it does not fit', async () => {
+  test('that declare it later are refused while there is no space', async () => {
     const site = await serveLimited(await open())
     const url = await createUpload(site, { 'upload-defer-length': '1' })
     expect((await patch(url, 0, 'hello ')).status).toBe(204)
@@ -94,18 +94,18 @@ describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
   })
 })
 
-test('a refused creation leaves no file', async () => {
+test('leave no file after a refused creation', async () => {
   const directory = await temporaryDirectory()
   const site = await serveLimited(inFiles(directory))
   expect((await tryToCreate(site, 12)).status).toBe(507)
   expect(await namesIn(directory)).toEqual([])
 })
 
-// Whether the data is removed again, as after the first failure, or was somebody else's, as in the second one.
+// In the first failure the data is removed again; in the second one it belongs to another upload.
 test.each([
   [500, new Error('The disk is gone')],
   [422, new TusError('ERR_DATA_EXISTS')],
-])('a creation that fails gives its room back: %s, %s', async (status, failure) => {
+])('free it when their creation fails: %s, %s', async (status, failure) => {
   let broken = true
   const store = storeWith((inner) => ({
     create: (upload, options) => (broken ? Promise.reject(failure) : inner.create(upload, options)),

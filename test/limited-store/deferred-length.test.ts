@@ -11,7 +11,7 @@ function sha1(text: string) {
 }
 
 describe.each(inners)('uploads without a length, in $medium', ({ open }) => {
-  test('take room as their bytes come, and go on when there is room again', async () => {
+  test('use space as their bytes arrive, and continue once there is space again', async () => {
     const site = await serveLimited(await open())
     const url = await createUpload(site, deferred)
     expect((await patch(url, 0, 'hello ')).status).toBe(204)
@@ -33,7 +33,7 @@ describe.each(inners)('uploads without a length, in $medium', ({ open }) => {
     expect(site.counter.used).toBe(0)
   })
 
-  test('keep what came before there was no more room', async () => {
+  test('keep the bytes that arrived before the space ran out', async () => {
     const site = await serveLimited(await open())
     const url = await createUpload(site, deferred)
     const { request, reply } = openPatch(url, 0, { 'transfer-encoding': 'chunked' })
@@ -48,12 +48,12 @@ describe.each(inners)('uploads without a length, in $medium', ({ open }) => {
     request.destroy()
   })
 
-  test('that race for the last bytes never take more together', async () => {
+  test('that race for the last bytes never exceed the limit together', async () => {
     const limit = 1_000_000
     const site = await serveLimited({ ...(await open()), limit })
     const urls = await Promise.all(Array.from({ length: 8 }, () => createUpload(site, deferred)))
     const data = Buffer.alloc(300_000, 'x')
-    // A connection may be cut before the answer to what does not fit has been read.
+    // A connection may be cut before its client has read the response to the excess.
     await Promise.allSettled(urls.map((url) => patch(url, 0, data)))
     const offsets = await Promise.all(urls.map(async (url) => Number(await offsetOf(url))))
     const sum = offsets.reduce((a, b) => a + b)
@@ -61,7 +61,7 @@ describe.each(inners)('uploads without a length, in $medium', ({ open }) => {
     expect(site.counter.used).toBe(sum)
   })
 
-  test('take none for a chunk whose checksum is wrong, or that does not fit', async () => {
+  test('use none for a chunk whose checksum is wrong, or that does not fit', async () => {
     const site = await serveLimited(await open())
     const url = await createUpload(site, deferred)
     expect((await patch(url, 0, 'hello', sha1('other'))).status).toBe(460)
@@ -73,7 +73,7 @@ describe.each(inners)('uploads without a length, in $medium', ({ open }) => {
     expect(site.counter.used).toBe(11)
   })
 
-  test('are refused at once, though a checksum has to wait for the end', async () => {
+  test('are refused at once, although a checksum needs the whole body', async () => {
     const site = await serveLimited(await open())
     const url = await createUpload(site, deferred)
     const { request, reply } = openPatch(url, 0, { 'content-length': '100', ...sha1('whatever') })
@@ -94,7 +94,7 @@ describe.each(inners)('uploads without a length, in $medium', ({ open }) => {
   })
 })
 
-test('a chunk that the medium fails to store takes room for what is stored', async () => {
+test('use space only for the stored part of a chunk that the storage fails to store', async () => {
   const store = storeWith((inner) => ({
     async append(upload, from, body, options) {
       const batches = body[Symbol.asyncIterator]()
@@ -104,7 +104,7 @@ test('a chunk that the medium fails to store takes room for what is stored', asy
         yield value
       }
       await inner.append(upload, from, { ...first, [Symbol.asyncIterator]: one }, options)
-      // The second batch gets its room, and is lost.
+      // The second batch gets its space, and is lost.
       await batches.next()
       throw new Error('The disk is gone')
     },

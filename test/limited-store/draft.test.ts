@@ -24,16 +24,19 @@ import {
 import { createOf, deferred, gone, inMemory, inners, type LimitedSite } from './limited.js'
 import { recordsOf, serveLimited, tryToCreate } from './limited.js'
 
-/** There is no room: the request failed, the upload did not, and no limit of the protocol is to blame. */
+/**
+ * There is no space: the request fails, the upload continues, and no limit of the protocol is the
+ * reason.
+ */
 function expectFull(reply: Reply, version: Version) {
   expect([reply.status, problemIn(reply).code]).toEqual([507, 'ERR_STORAGE_FULL'])
   expect(reply.headers).toMatchObject(draftOf(version).more)
 }
 
-describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
+describe.each(inners)('draft uploads, in $medium', ({ open }) => {
   const site = async (options: Partial<HandlerOptions> = {}) => serveLimited(await open(), options)
 
-  test.each(versions)('take their length from the creation on, version %s', async (version) => {
+  test.each(versions)('use their length from the creation on, version %s', async (version) => {
     const draft = draftOf(version)
     const at = await site()
     const url = await draft.started(at, 'he', { 'upload-length': '6' })
@@ -46,7 +49,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect(whole.headers).not.toHaveProperty('location')
     expect(await recordsOf(at.composer)).toHaveLength(1)
     expect(at.counter.used).toBe(6)
-    // What fits is taken, and the upload has the room that it was promised.
+    // A fitting body is accepted, and the upload has the space that it was promised.
     expect((await draft.create(at, '12345', draft.end)).headers).toMatchObject(draft.end)
     expect((await draft.append(url, 2, 'llo!', draft.end)).headers).toMatchObject(draft.end)
     expect(at.counter.used).toBe(11)
@@ -54,7 +57,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect(at.counter.used).toBe(5)
   })
 
-  test.each(versions)('without a length take what came, version %s', async (version) => {
+  test.each(versions)('without a length use what arrived, version %s', async (version) => {
     const draft = draftOf(version)
     const at = await site()
     const url = await draft.started(at, 'hello')
@@ -73,7 +76,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
   })
 
   test.each(versions)(
-    'whose end does not fit are not complete, and go on when there is room, version %s',
+    'whose end does not fit are incomplete, and continue once there is space, version %s',
     async (version) => {
       const draft = draftOf(version)
       const at = await site()
@@ -92,7 +95,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
   )
 
   test.each(versions)(
-    'with a chunked body keep what came before there was no more room, version %s',
+    'with a chunked body keep the bytes that arrived before the space ran out, version %s',
     async (version) => {
       const draft = draftOf(version)
       const at = await site()
@@ -132,7 +135,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect((await draft9.append(url, 5, ' world', draft9.end)).headers).toMatchObject(draft9.end)
   })
 
-  test('give their room back when an overrun ends them', async () => {
+  test('free their space when an overrun ends them', async () => {
     const at = await site()
     const url = await draft9.started(at, 'hello', { 'upload-length': '6' })
     const reply = await draft9.append(url, 5, ' world', { ...draft9.end, ...chunked })
@@ -140,7 +143,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     await draft9.started(at, '', { 'upload-length': '11' })
   })
 
-  test('that are refused for good need no more than they have', async () => {
+  test('that are rejected need no more than they have', async () => {
     const at = await site({
       progressInterval: 1,
       hooks: { postReceive: () => ({ stop: { status: 422 } }) },
@@ -154,7 +157,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect((await tryToCreate(at, 6)).status).toBe(201)
   })
 
-  test('share the room with those of tus', async () => {
+  test('share the space with tus uploads', async () => {
     const at = await site()
     const draft = await draft9.started(at, 'hello')
     const other = await createUpload(at, deferred)
@@ -172,7 +175,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect(at.counter.used).toBe(11)
   })
 
-  test('take no more together with those of tus that are created at the same moment', async () => {
+  test('never exceed the limit together with tus uploads that are created at the same moment', async () => {
     const at = await serveLimited({ ...(await open()), limit: 100 })
     const replies = await Promise.all(
       Array.from({ length: 30 }, (_, i) =>
@@ -187,7 +190,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect(at.counter.used).toBe(99)
   })
 
-  test('are counted with what they have, or are promised, by the next server', async () => {
+  test('are counted by the next server with what they have or were promised', async () => {
     const stores = await open()
     const first = await serveLimited(stores)
     const known = await draft9.started(first, 'he', { 'upload-length': '5' })
@@ -206,7 +209,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect(next.counter.used).toBe(11)
   })
 
-  test('evict others, and are evicted', async () => {
+  test('evict others, and can be evicted', async () => {
     const calls: Shortage[] = []
     const victims: string[] = []
     const evict = async (shortage: Shortage) => {
@@ -224,7 +227,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
     expect(last.headers).toMatchObject({ 'upload-offset': '11', ...draft9.end })
     expect(calls.at(-1)).toEqual({ id: idOf(unknown), missing: 6 })
     expect((await draft9.ask('HEAD', url)).status).toBeOneOf(gone)
-    // A complete one makes room as well.
+    // A complete one frees space as well.
     victims.push(idOf(unknown))
     expect((await tryToCreate(at, 11)).status).toBe(201)
     expect((await draft9.ask('HEAD', unknown)).status).toBeOneOf(gone)
@@ -232,7 +235,7 @@ describe.each(inners)('uploads of the draft, in $medium', ({ open }) => {
   })
 })
 
-test('the limit of all uploads is not told as that of one', async () => {
+test('the limit of all uploads is not advertised as that of one', async () => {
   const at = await serveLimited(inMemory(), { maxSize: 8 })
   const url = await draft9.started(at, 'hello')
   expect(limitIn({ headers: await draft9.stateOf(url) }, 'max-size')).toBe(8)

@@ -7,7 +7,7 @@ import { serveLimited, tryToCreate } from './limited.js'
 import { calm } from '../support/stages.js'
 
 describe.each(inners)('evict, in $medium', ({ open }) => {
-  test('makes room for an upload by terminating others', async () => {
+  test('frees space for an upload by terminating others', async () => {
     const { site, calls } = await evictingOldest(await open())
     const [oldest, newer] = [await createOf(site, 6), await createOf(site, 5)]
     const created = await createOf(site, 4)
@@ -17,7 +17,7 @@ describe.each(inners)('evict, in $medium', ({ open }) => {
     expect(site.counter.used).toBe(9)
   })
 
-  test('makes room in the middle of a body', async () => {
+  test('frees space during a body', async () => {
     const { site, calls } = await evictingOldest(await open())
     const oldest = await createOf(site, 11)
     const url = await createUpload(site, deferred)
@@ -26,7 +26,7 @@ describe.each(inners)('evict, in $medium', ({ open }) => {
     expect((await head(oldest)).status).toBeOneOf(gone)
   })
 
-  test('is called once at a time, and not when there is room by then', async () => {
+  test('runs once at a time, and not if there is space by then', async () => {
     const { site, calls } = await evictingOldest(await open())
     await createOf(site, 11)
     const replies = await Promise.all(Array.from({ length: 11 }, () => tryToCreate(site, 1)))
@@ -36,7 +36,7 @@ describe.each(inners)('evict, in $medium', ({ open }) => {
   })
 })
 
-test('evict that frees too little ends with the refusal', async () => {
+test('ends with the refusal when it frees too little', async () => {
   const { site, calls } = await evictingOldest(inMemory())
   await createOf(site, 1)
   await createOf(site, 10)
@@ -45,14 +45,14 @@ test('evict that frees too little ends with the refusal', async () => {
   expect(site.counter.used).toBe(10)
 })
 
-test('evict is not asked for what can never fit', async () => {
+test('does not run for an upload that can never fit', async () => {
   const { site, calls } = await evictingOldest(inMemory())
   await createOf(site, 11)
   expect((await tryToCreate(site, 12)).status).toBe(507)
   expect(calls).toEqual([])
 })
 
-test('evict that fails ends with the refusal, and is logged', async () => {
+test('ends with the refusal when it fails, and is logged', async () => {
   const failure = new Error('No list of victims')
   const evict = () => Promise.reject(failure)
   const site = await serveLimited({ ...inMemory(), evict })
@@ -61,7 +61,7 @@ test('evict that fails ends with the refusal, and is logged', async () => {
   expect(site.logger.lines.map(({ fields }) => fields.error)).toEqual([failure])
 })
 
-test('evict that does not end is not waited for longer than roomTimeout', async () => {
+test('delays no request longer than roomTimeout', async () => {
   const evict = () => new Promise(() => {})
   const site = await serveLimited({ ...inMemory(), evict, roomTimeout: 50 })
   await createOf(site, 11)
@@ -70,7 +70,7 @@ test('evict that does not end is not waited for longer than roomTimeout', async 
   expect(site.counter.used).toBe(11)
 })
 
-test('evict that terminates the upload that needs room holds up nothing for good', async () => {
+test('blocks nothing permanently when it terminates the upload that needs space', async () => {
   const settled: Promise<unknown>[] = []
   const evict = ({ id }: Shortage) => {
     const terminated = handler.uploads.terminate(id)
@@ -86,7 +86,7 @@ test('evict that terminates the upload that needs room holds up nothing for good
   expect(await recordsOf(site.composer)).toHaveLength(1)
 })
 
-test('uploads that evict each other hold up nothing for good', async () => {
+test('blocks nothing permanently when uploads evict each other', async () => {
   const evict = ({ id }: Shortage) => {
     const [victim] = urls.map(idOf).filter((other) => other !== id)
     return handler.uploads.terminate(victim!)
@@ -104,7 +104,7 @@ test('uploads that evict each other hold up nothing for good', async () => {
   expect(site.counter.used).toBeLessThanOrEqual(11)
 })
 
-test('what needs room while evict runs for another waits, and for itself is refused', async () => {
+test('makes other requests for space wait, and refuses those for its own upload', async () => {
   const outcomes: unknown[] = []
   const evict = async () => {
     const { dataStore, infoStore } = site.composer.slots()
@@ -115,7 +115,7 @@ test('what needs room while evict runs for another waits, and for itself is refu
       await dataStore!.create(upload, { ...turn, incoming: 'nothing' }).catch((e) => e.code),
     )
   }
-  // It would take longer than the test.
+  // Waiting would take longer than the test.
   const site = await serveLimited({ ...inMemory(), evict, roomTimeout: 1_000_000 })
   await createOf(site, 11)
   expect((await post(site, { 'upload-length': '1' })).status).toBe(507)
@@ -128,7 +128,7 @@ const turn: WriteOptions = {
   saveSecret: async () => {},
 }
 
-/** A site that terminates the upload whose record is the oldest whenever there is no room. */
+/** A site that terminates the upload with the oldest record whenever there is no space. */
 async function evictingOldest(inner: Awaited<ReturnType<(typeof inners)[number]['open']>>) {
   const calls: Shortage[] = []
   const created: string[] = []

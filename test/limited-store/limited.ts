@@ -34,7 +34,7 @@ export interface LimitedSite extends Site {
   readonly logger: ReturnType<typeof keptLog>
 }
 
-/** A server whose uploads may take 11 bytes, unless told otherwise. */
+/** A server whose uploads may use 11 bytes by default. */
 export async function serveLimited(
   limited: Inner & Partial<LimitedStoreOptions>,
   options: Partial<HandlerOptions> = {},
@@ -46,7 +46,7 @@ export async function serveLimited(
   return { ...(await serve({ composer, logger, ...options })), counter, composer, logger }
 }
 
-/** A store of which a test replaces single operations; it offers nothing else. */
+/** A store of which a test replaces single operations. It offers nothing else. */
 export function storeWith(change: (inner: DataStore) => Partial<DataStore>): Inner['store'] {
   const inner = new MemoryStore()
   const store: DataStore = {
@@ -60,7 +60,10 @@ export function storeWith(change: (inner: DataStore) => Partial<DataStore>): Inn
   return { useIn: (composer) => composer.useDataStore(store).useTerminator(inner) }
 }
 
-/** What HEAD says of an upload that was terminated: until its post-terminate hook has run, its record is still there. */
+/**
+ * The responses to HEAD for a terminated upload: its record exists until its postTerminate hook has
+ * run.
+ */
 export const gone = [404, 410]
 
 export const deferred = { 'upload-defer-length': '1' }

@@ -31,7 +31,7 @@ test.each<[object, string]>([
   expect(() => new LimitedStore(options)).toThrow(TypeError)
 })
 
-test('records that cannot be listed are refused: nothing could be counted', () => {
+test('records that cannot be listed are refused, since nothing could be counted', () => {
   const records = new MemoryInfoStore()
   const infoStore = { useIn: (composer: StoreComposer) => composer.useInfoStore(records) }
   const options = { limit: 11, store: new MemoryStore(), infoStore }
@@ -40,7 +40,7 @@ test('records that cannot be listed are refused: nothing could be counted', () =
   )
 })
 
-test('the slots that the stores fill are filled, and no others', () => {
+test('only the slots that the stores fill are filled', () => {
   const store = new MemoryStore()
   const plain = { useIn: (composer: StoreComposer) => composer.useDataStore(store) }
   const composer = new StoreComposer().use(

@@ -7,7 +7,7 @@ import { createOf, inners, recordsOf, serveLimited, tryToCreate } from './limite
 describe.each(inners)('with reserve: false, in $medium', ({ open }) => {
   const site = async () => serveLimited({ ...(await open()), reserve: false })
 
-  test('an upload that declares the whole limit and sends nothing keeps nobody out', async () => {
+  test('an upload that declares the whole limit and sends nothing blocks no other', async () => {
     const at = await site()
     await createOf(at, 11)
     await draft9.create(at, '', { ...draft9.more, 'upload-length': '11' })
@@ -29,7 +29,7 @@ describe.each(inners)('with reserve: false, in $medium', ({ open }) => {
     expect(await recordsOf(at.composer)).toEqual([])
   })
 
-  test('what does not fit any more is refused, and goes on when there is room', async () => {
+  test('a body without space is refused, and continues once there is space', async () => {
     const at = await site()
     const [one, other] = [await createOf(at, 11), await createOf(at, 11)]
     const draft = await draft9.started(at, '12', { 'upload-length': '5' })
@@ -50,7 +50,7 @@ describe.each(inners)('with reserve: false, in $medium', ({ open }) => {
     expect(at.counter.used).toBe(11)
   })
 
-  test('a creation with bytes takes what came', async () => {
+  test('a creation with bytes uses what arrived', async () => {
     const at = await site()
     expect((await post(at, { 'upload-length': '11' }, 'hello')).status).toBe(201)
     expect(at.counter.used).toBe(5)
@@ -59,7 +59,7 @@ describe.each(inners)('with reserve: false, in $medium', ({ open }) => {
     expect(at.counter.used).toBe(5)
   })
 
-  test('a final upload takes room when it is joined', async () => {
+  test('a final upload uses space when it is concatenated', async () => {
     const at = await site()
     const [a, b] = [await createPartial(at, 'aa'), await createUpload(at, partial(3))]
     const final = await createFinal(at, a, b)
@@ -70,7 +70,7 @@ describe.each(inners)('with reserve: false, in $medium', ({ open }) => {
     expect(at.counter.used).toBe(10)
   })
 
-  test('what is stored is counted by the next server', async () => {
+  test('the next server counts what is stored', async () => {
     const inner = { ...(await open()), reserve: false }
     const first = await serveLimited(inner)
     const url = await createOf(first, 11)

@@ -37,7 +37,7 @@ describe('MemoryInfoStore', () => {
     expect(await store.get('b')).toBeUndefined()
   })
 
-  it('lists in turns of the event loop, whoever asks', async () => {
+  it('lists in turns of the event loop, for each caller', async () => {
     const store = new MemoryInfoStore()
     for (let i = 0; i < 50; i++) await store.create(uploadOf(`u${i}`), calm)
     let turns = 0

@@ -14,26 +14,26 @@ describe('MemoryLocker', () => {
     expect(composer.slots()).toEqual({ locker })
   })
 
-  it('asks each holder once for each newcomer, and once when its turn comes', async () => {
+  it('asks each holder once for each new requester, and once when its turn comes', async () => {
     const locker = new MemoryLocker()
-    const asked: string[] = []
+    const requests: string[] = []
     const acquire = (name: string) =>
       locker.acquire('a', {
         signal: never,
-        requestRelease: (requester) => asked.push(`${name}: ${requester}`) > 0,
+        requestRelease: (requester) => requests.push(`${name}: ${requester}`) > 0,
       })
     const first = await acquire('first')
     const second = acquire('second')
     const third = acquire('third')
-    expect(asked).toEqual(['first: writer', 'first: writer'])
+    expect(requests).toEqual(['first: writer', 'first: writer'])
     await first.release()
     await (await second).release()
-    expect(asked.slice(2)).toEqual(['second: writer'])
+    expect(requests.slice(2)).toEqual(['second: writer'])
     await (await third).release()
-    expect(asked).toHaveLength(3)
+    expect(requests).toHaveLength(3)
   })
 
-  it('leaves no listener on the signal of whoever got the lock', async () => {
+  it('leaves no listener on the signal of a request that got the lock', async () => {
     const locker = new MemoryLocker()
     const { signal } = new AbortController()
     const first = await locker.acquire('a', ignore)
@@ -44,7 +44,7 @@ describe('MemoryLocker', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0)
   })
 
-  it('asks the next holder when the one that agreed had a successor', async () => {
+  it('asks the next holder if the one that agreed had a successor', async () => {
     const locker = new MemoryLocker()
     const first = await locker.acquire('a', ignore)
     const second = locker.acquire('a', {

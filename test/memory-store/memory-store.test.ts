@@ -19,7 +19,7 @@ function uploadOf(id: string): Upload {
   }
 }
 
-/** Options of an operation under a lock, and the offsets that it announced. */
+/** Options of an operation under a lock, and the offsets that it reported. */
 function writing(fields: Partial<AppendOptions> = {}, token = 1) {
   const announced: number[] = []
   return {
@@ -75,7 +75,7 @@ describe('MemoryStore', () => {
     expect(() => new MemoryStore({ maximumSize: 1 } as object)).toThrow(/maximumSize.*maxSize/)
   })
 
-  it('places data by id, or by the key that is asked for', () => {
+  it('places data by id, or by the requested key', () => {
     const store = new MemoryStore()
     expect(store.locate(uploadOf('a'))).toEqual({ kind: 'memory', at: { key: 'a' } })
     const placed = store.locate({ ...uploadOf('a'), place: { key: 'x/y' } })

@@ -43,15 +43,15 @@ test('two clients that fight for one upload through different processes never mi
       attempts.push({ from: offset, bytes })
       const reply = await patch(target, offset, bytes, headers).catch((error: unknown) => error)
       if (!(reply instanceof Object && 'status' in reply)) {
-        // Cut for the other one.
+        // Cut because of the other one.
         expect((reply as { code: string }).code).toBeOneOf(codes)
         offset = await offsetOf(target)
         continue
       }
-      const { status, headers: told } = reply as Awaited<ReturnType<typeof patch>>
+      const { status, headers: replied } = reply as Awaited<ReturnType<typeof patch>>
       expect(status).toBeOneOf([204, 409])
       if (status === 204) acknowledged.push({ from: offset, bytes })
-      offset = Number(told['upload-offset'])
+      offset = Number(replied['upload-offset'])
     }
   }
   await Promise.all([fight(url, 'a'), fight(other(url), 'b')])
@@ -61,7 +61,7 @@ test('two clients that fight for one upload through different processes never mi
   for (const { from, bytes } of acknowledged) {
     expect(content.subarray(from, from + bytes.length).equals(bytes)).toBe(true)
   }
-  // What was not acknowledged is still the beginning of what somebody sent for that place.
+  // Unacknowledged bytes are still the beginning of what a client sent for that place.
   for (let at = 0; at < size;) {
     const lengths = attempts
       .filter(({ from }) => from === at)
@@ -79,7 +79,7 @@ function common(a: Buffer, b: Buffer): number {
   return most
 }
 
-test('HEAD through the other process leaves a live writer alone', async () => {
+test('HEAD through the other process does not disturb an active request', async () => {
   const { one, other } = await twoServers({ takeoverAfter: 60_000 })
   const data = randomBytes(50_000)
   const url = await createUpload(one, { 'upload-length': '50000' })
@@ -98,13 +98,13 @@ test('HEAD through the other process leaves a live writer alone', async () => {
   expect((await download(other(url))).equals(data)).toBe(true)
 })
 
-test('HEAD through the other process ends a stalled writer, and tells all that came', async () => {
+test('HEAD through the other process ends a stalled request, and reports every byte that arrived', async () => {
   const { one, other } = await twoServers({ takeoverAfter: 100 })
   const data = randomBytes(50_000)
   const url = await createUpload(one, { 'upload-length': '50000' })
   const { request, reply } = openPatch(url, 0, { 'content-length': '50000' })
   const cut = reply.then(
-    () => 'answered',
+    () => 'responded',
     (error: { code: string }) => error.code,
   )
   let ended = false
@@ -149,7 +149,7 @@ test.each([
   const url = await createUpload(one, { 'upload-length': String(data.length) })
   expect((await patch(url, 0, data.subarray(0, 100_000))).status).toBe(204)
 
-  // The former holder has wrong bytes to write as soon as it goes on.
+  // The former holder has wrong bytes to write as soon as it continues.
   const wrong = Buffer.alloc(500_000, 'x')
   const digest = createHash('sha1').update(wrong).digest('base64')
   const zombie = openPatch(url, 100_000, {
@@ -174,10 +174,10 @@ test.each([
   expect((await patch(other(url), offset, rest)).status).toBe(204)
   one.child.kill('SIGCONT')
   expect(await ended).toBeOneOf([503, 'cut'])
-  const told = offset + rest.length
-  expect(await offsetOf(url)).toBe(told)
-  expect(await offsetOf(other(url))).toBe(told)
-  if (!verified) expect((await patch(url, told, data.subarray(told))).status).toBe(204)
+  const replied = offset + rest.length
+  expect(await offsetOf(url)).toBe(replied)
+  expect(await offsetOf(other(url))).toBe(replied)
+  if (!verified) expect((await patch(url, replied, data.subarray(replied))).status).toBe(204)
 
   const expected = Buffer.from(data)
   if (!verified) wrong.copy(expected, 100_000, 0, 1_000)
@@ -222,7 +222,7 @@ test('a removal whose process was suspended is completed by the other', async ()
   expect((await send({ method: 'GET', url: url.replace(one.origin, two.origin) })).status).toBe(404)
 })
 
-test('a holder that was killed is replaced, and what it stored stays', async () => {
+test('a killed holder is replaced, and the bytes it stored remain', async () => {
   const { one, other, fileOf } = await twoServers()
   const data = randomBytes(300_000)
   const url = await createUpload(one, { 'upload-length': String(data.length) })

@@ -9,7 +9,7 @@ const packages = [
   'rxjs@7.8.2',
 ]
 
-// What TypeScript makes of decorators.
+// The output of TypeScript for decorators.
 const module = `
 import 'reflect-metadata'
 import { Module } from '@nestjs/common'

@@ -12,21 +12,24 @@ import { installed } from '../house/installed.js'
 import { runtime } from '../house/runtime.js'
 import { until } from '../support/serve.js'
 
-/** A section of docs/frameworks.md, and what an application has besides. */
+/** A section of docs/frameworks.md, and the other files of an application. */
 export interface Recipe {
   readonly framework: string
-  /** The folder that the names of its programs begin with. */
+  /** The folder at the beginning of the names of its programs. */
   readonly folder: string
   readonly packages: readonly string[]
-  /** The version of Node, when the framework refuses the oldest one that tuskit runs on. */
+  /** The version of Node, if the framework refuses the oldest one that tuskit supports. */
   readonly node?: string
   readonly files?: Readonly<Record<string, string>>
   /** Arguments of Node, from the folder with `node_modules`. */
   readonly build?: readonly string[]
   start(port: number): readonly string[]
-  /** Puts a user into the request before the handler gets it: a line of the recipe, and what it becomes. */
+  /**
+   * Adds a user to the request before the handler gets it: a line of the recipe, and its
+   * replacement.
+   */
   readonly decorate: readonly [line: string, decorated: string]
-  /** The body of the answer 404 beside the handler's path. */
+  /** The body of the 404 next to the handler's path. */
   readonly notFound: RegExp
 }
 
@@ -89,7 +92,7 @@ export function testRecipe(recipe: Recipe): void {
       expect([reply.status, reply.body.toString()]).toEqual([403, 'You are ada'])
     })
 
-    test('a body that a parser would take is stored', async () => {
+    test('a body that a parser would read is stored', async () => {
       const content = Buffer.from('{ "not": "for a parser" }')
       const headers = {
         'upload-complete': '?1',
@@ -108,7 +111,7 @@ export function testRecipe(recipe: Recipe): void {
   })
 }
 
-/** What a test adds to the handler of the page. */
+/** Code that a test adds to the handler of the page. */
 const whoAmI = `
   hooks: {
     preCreate({ request }) {
@@ -118,7 +121,9 @@ const whoAmI = `
   },
 `
 
-/** The programs of the page and the files of the application, and tuskit as `npm install` would leave it. */
+/**
+ * The programs of the page, the files of the application, and tuskit as `npm install` installs it.
+ */
 async function unpack(recipe: Recipe, folder: string, port: number): Promise<void> {
   const { blocks } = await readPage('docs/frameworks.md')
   const own = blocks.filter(({ name }) => name.startsWith(`${recipe.folder}/`))

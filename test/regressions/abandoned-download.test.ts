@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { memoryComposer, openRequest, post, serve } from '../support/serve.js'
 import { newGate } from '../support/stages.js'
 
-test('a stream that complains of being closed harms nobody when its client is gone', async () => {
+test('a stream that fails when it is closed does no harm once its client is gone', async () => {
   const composer = memoryComposer()
   const slow = newGate()
-  // As the streams of HTTP clients do when they are closed early.
+  // Like the streams of HTTP clients that are closed early.
   const stream = new Readable({
     read() {},
     destroy: (error, done) => done(error ?? new Error('aborted')),

@@ -27,7 +27,7 @@ async function withDamage() {
   return { directory, site, url, logger }
 }
 
-test('a record that was damaged is not taken for one that does not exist', async () => {
+test('a damaged record does not count as a missing one', async () => {
   const { site, url } = await withDamage()
   expect((await head(url)).status).toBe(423)
   expect(await patch(url, 0, 'hello')).toMatchObject({
@@ -38,7 +38,7 @@ test('a record that was damaged is not taken for one that does not exist', async
   expect(site.server.listening).toBe(true)
 })
 
-test('a record that was damaged is not removed, and holds up no other', async () => {
+test('a damaged record is not removed, and does not block any other', async () => {
   const { directory, site, logger } = await withDamage()
   const before = await namesIn(directory)
   expect(await site.handler.uploads.removeExpired()).toBe(0)

@@ -15,7 +15,7 @@ async function finalInTheMaking() {
   return { url: `${site.origin}${location}`, final, proceed: slow.open }
 }
 
-test('a final upload is created while its last partial is being finished', async () => {
+test('a final upload can be created while its last partial is being finished', async () => {
   const { url, final, proceed } = await finalInTheMaking()
   expect((await patch(url, 0, 'hello')).status).toBe(204)
   proceed()
@@ -23,7 +23,7 @@ test('a final upload is created while its last partial is being finished', async
   expect([status, text]).toEqual([201, ''])
 })
 
-test('a final upload is refused when its partial is removed while it is created', async () => {
+test('a final upload is refused when its partial is removed during the creation', async () => {
   const { url, final, proceed } = await finalInTheMaking()
   expect((await remove(url)).status).toBe(204)
   proceed()

@@ -28,7 +28,7 @@ test('a final upload does not expire while its partials have time', async () => 
   const final = await createUpload(site, {
     'upload-concat': `final;${urls.join(' ')}`,
   })
-  // As after a long time in which the partials received data, which gives them more.
+  // As after a long time in which the partials received data, which extends their time.
   await expire(composer, final)
   expect((await head(final)).status).toBe(200)
   expect(await site.handler.uploads.removeExpired()).toBe(0)

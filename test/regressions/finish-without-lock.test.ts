@@ -3,7 +3,7 @@ import { MemoryLocker } from 'tuskit/memory-store'
 import { createUpload, head, memoryComposer, patch, serve } from '../support/serve.js'
 import { storeWith } from '../support/stages.js'
 
-test('who lost the lock while storing does not ask for the verdict', async () => {
+test('a request that lost the lock while storing does not run preFinish', async () => {
   const locker = new MemoryLocker()
   let lost = false
   const composer = memoryComposer().useLocker({
@@ -31,17 +31,17 @@ test('who lost the lock while storing does not ask for the verdict', async () =>
       },
     }),
   )
-  const told: string[] = []
+  const events: string[] = []
   const site = await serve({
     composer,
-    hooks: { preFinish: ({ event }) => void told.push(event.id) },
+    hooks: { preFinish: ({ event }) => void events.push(event.id) },
   })
   const url = await createUpload(site, { 'upload-length': '5' })
   const reply = await patch(url, 0, 'hello')
   expect([reply.status, reply.text]).toEqual([503, expect.stringContaining('ERR_LOCK_LOST')])
-  expect(told).toEqual([])
+  expect(events).toEqual([])
 
   lost = false
   expect((await head(url)).headers['upload-offset']).toBe('5')
-  expect(told.length).toBe(1)
+  expect(events.length).toBe(1)
 })

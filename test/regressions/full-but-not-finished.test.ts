@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createUpload, patch, serve } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 
-test('no error tells that an upload is full before finishing it succeeded', async () => {
+test('no error reports that an upload is full before it is finished', async () => {
   const hooks = {
     preFinish() {
       throw new Error('not yet')

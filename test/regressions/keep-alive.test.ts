@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createUpload, memoryComposer, serve, until } from '../support/serve.js'
 import { countReceived, keptLog, storeWith } from '../support/stages.js'
 
-test('a connection goes on after a refusal in the middle of a small body', async () => {
+test('a connection continues after a refusal during a small body', async () => {
   const composer = memoryComposer()
   const store = storeWith(composer.slots().dataStore!, {
     async append(_upload, _from, body) {
@@ -28,7 +28,7 @@ test('a connection goes on after a refusal in the middle of a small body', async
   const [first] = await once(socket, 'data')
   expect(first).toMatch(/^HTTP\/1.1 500 /)
 
-  // In two reads: the first fills what Node holds of a body that nobody takes.
+  // In two reads: the first fills Node's buffer for a body that is not read.
   socket.write('x'.repeat(32_000))
   await until(received, (bytes) => bytes > 32_000)
   socket.write('x'.repeat(33_535))

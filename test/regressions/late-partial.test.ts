@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createUpload, memoryComposer, patch, serve, until } from '../support/serve.js'
 import { calm, newGate } from '../support/stages.js'
 
-test('a partial upload that is finished late joins the final upload that waits for it', async () => {
+test('a partial upload that is finished late completes the final upload that waits for it', async () => {
   const slow = newGate()
   const composer = memoryComposer().useFinisher({
     finish: ({ concat }) => (concat?.kind === 'partial' ? slow.pass() : Promise.resolve()),
@@ -13,7 +13,7 @@ test('a partial upload that is finished late joins the final upload that waits f
   expect((await patch(partial, 0, 'hello')).status).toBe(503)
   slow.open()
   const { infoStore } = composer.slots()
-  // By its record: asking the server would join it.
+  // Reads the record, because a request would concatenate the upload.
   const record = await until(
     () => infoStore!.get(final.split('/').pop()!, calm),
     (upload) => upload?.state.kind === 'finished',

@@ -4,7 +4,7 @@ import { createHandler, type Logger } from 'tuskit'
 import { listen, memoryComposer, post, send, serve, tus } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 
-test('a function for origins that throws is answered 500', async () => {
+test('a function for origins that throws causes 500', async () => {
   const logger = keptLog()
   const origins = (origin: string) => new URL(origin).hostname === 'example.org'
   const { origin } = await serve({ cors: { origins }, logger })
@@ -14,7 +14,7 @@ test('a function for origins that throws is answered 500', async () => {
   expect(logger.lines).toHaveLength(1)
 })
 
-test('a handler after middleware that has answered already resolves', async () => {
+test('a handler after middleware that has already responded resolves', async () => {
   const logger = keptLog()
   const composer = memoryComposer()
   const handler = createHandler({ basePath: '/files', composer, cors: true, logger })

@@ -3,7 +3,7 @@ import type { DataStore, Locker } from 'tuskit'
 import { MemoryLocker, MemoryStore } from 'tuskit/memory-store'
 import { createUpload, memoryComposer, patch, send, serve, tus } from '../support/serve.js'
 
-/** Hands on a copy of the options, as a store does that adds something of its own. */
+/** Passes on a copy of the options, like a store that adds its own. */
 function copying(inner: DataStore): DataStore {
   return {
     maxSize: inner.maxSize,
@@ -14,7 +14,7 @@ function copying(inner: DataStore): DataStore {
   }
 }
 
-test('what a store and a locker get as options are plain objects', async () => {
+test('stores and lockers get plain objects as options', async () => {
   const composer = memoryComposer()
   const slots = new MemoryStore()
   slots.useIn(composer)

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { createUpload, serve } from '../support/serve.js'
 
-test('requests that wait behind another do not all listen to the connection', async () => {
+test('requests that wait behind another one do not all listen to the connection', async () => {
   const site = await serve()
   const { pathname } = new URL(await createUpload(site))
   let served: Socket | undefined

@@ -2,7 +2,7 @@ import net from 'node:net'
 import { expect, test } from 'vitest'
 import { createUpload, download, serve } from '../support/serve.js'
 
-test('pipelined requests are worked on one after the other', async () => {
+test('pipelined requests run one after the other', async () => {
   const site = await serve()
   const url = await createUpload(site, { 'upload-length': '11' })
   const { pathname } = new URL(url)

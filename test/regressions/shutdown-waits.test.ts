@@ -3,7 +3,7 @@ import { MemoryLocker } from 'tuskit/memory-store'
 import { memoryComposer, post, serve } from '../support/serve.js'
 import { newGate } from '../support/stages.js'
 
-test('shutdown waits for a request that has not come to its upload yet', async () => {
+test('shutdown waits for a request that has not reached its upload yet', async () => {
   const slow = newGate()
   const site = await serve({ hooks: { preCreate: () => slow.pass() } })
   const done: string[] = []
@@ -14,7 +14,7 @@ test('shutdown waits for a request that has not come to its upload yet', async (
   slow.open()
   await shutdown
   expect(done).toEqual(['something else', 'shutdown'])
-  // All of its bytes were there already.
+  // All of its bytes had arrived already.
   const { status, headers } = await reply
   expect([status, headers['upload-offset']]).toEqual([201, '5'])
 })

@@ -13,7 +13,7 @@ test('an id whose file the application has detached is refused before there is a
   const create = vi.spyOn(composer.slots().infoStore!, 'create')
   const reply = await post(site, { 'upload-length': '10' })
   expect([reply.status, reply.text.split(':')[0]]).toEqual([422, 'ERR_DATA_EXISTS'])
-  // A crash after it would have left the file to the new upload.
+  // A crash after the record would have left the file to the new upload.
   expect(create).not.toHaveBeenCalled()
   expect(await readFile(join(directory, 'report'), 'utf8')).toBe('hello')
 })
@@ -29,7 +29,7 @@ describe.each(media)('with %s', (name, compose) => {
     const records: string[] = []
     const infoStore = composer.slots().infoStore!
     const failing = storeWith(store, {
-      // Where the data lives is the choice of the store, or of the hook.
+      // The store, or the hook, chooses the place of the data.
       locate: (upload) => store.locate({ ...upload, place }),
       async create(upload, options) {
         if (broken.has('create')) throw new Error('too many open files')
@@ -51,14 +51,14 @@ describe.each(media)('with %s', (name, compose) => {
     return { site, broken, records, url: `${site.origin}${headers.location}` }
   }
 
-  test('a creation that fails does not remove what another upload has at its place', async () => {
+  test('a creation that fails does not remove the data of another upload at its place', async () => {
     const { site, broken, url } = await occupied(undefined)
     broken.add('create')
     expect((await post(site, { 'upload-length': '5' }, 'other')).status).toBe(500)
     expect(await download(url)).toBe('hello')
   })
 
-  test('a place of a hook that is taken is refused before there is a record of it', async () => {
+  test('a place that a hook chose and that is taken is refused before there is a record', async () => {
     const { site, records, url } = await occupied(place)
     const reply = await post(site, { 'upload-length': '5' }, 'other')
     expect([reply.status, reply.text.slice(0, 15)]).toEqual([422, 'ERR_DATA_EXISTS'])

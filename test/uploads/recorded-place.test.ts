@@ -38,7 +38,7 @@ test.each([
   ['file', 'memory'],
   ['memory', 'file'],
 ] as const)(
-  'an upload whose data is in a %s store has not gone when the store is another one',
+  'an upload whose data is in a %s store is not gone when another store is used',
   async (right, wrong) => {
     const { log, ...servers } = await sites()
     const url = await createUpload(servers[right], { 'upload-length': '11' })

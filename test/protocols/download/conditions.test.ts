@@ -97,7 +97,7 @@ test.each(several)('T-182 %s', (_, headers, expected) => {
   expect(evaluateConditions(headers, { etag, lastModified })).toBe(expected)
 })
 
-test('T-182 a weak tag of our own fits If-None-Match only', () => {
+test('T-182 a weak tag of tuskit matches If-None-Match only', () => {
   const validators = { etag: 'W/"abc"', lastModified }
   expect(evaluateConditions({ 'if-none-match': '"abc"' }, validators)).toBe('not-modified')
   expect(evaluateConditions({ 'if-match': 'W/"abc"' }, validators)).toBe('precondition-failed')

@@ -14,7 +14,7 @@ function dispositionOf(values: Record<string, string>): string {
   return headersOf(values)['content-disposition']
 }
 
-test('T-182 no metadata is an attachment of bytes', () => {
+test('T-182 an upload without metadata is an attachment of bytes', () => {
   expect(headersOf({})).toEqual({
     'content-type': 'application/octet-stream',
     'content-disposition': 'attachment',
@@ -31,7 +31,7 @@ describe('T-182 the type', () => {
     'text/plain ; a=b;c="d\\"e;"',
     'application/vnd.ms-excel.sheet.macroEnabled.12',
     'image/svg+xml',
-  ])('%s is kept', (filetype) => {
+  ])('is kept: %s', (filetype) => {
     expect(typeOf({ filetype })).toBe(filetype)
   })
 
@@ -51,12 +51,12 @@ describe('T-182 the type', () => {
       'text/<script>',
       `text/a; b=${'c'.repeat(300)}`,
     ],
-  ])('%j is not', (filetype) => {
+  ])('is ignored: %j', (filetype) => {
     expect(typeOf({ filetype })).toBe('application/octet-stream')
     expect(dispositionOf({ filetype })).toBe('attachment')
   })
 
-  test('is that of filetype, then of type', () => {
+  test('is that of filetype, or else of type', () => {
     expect(typeOf({ type: 'image/gif', filetype: 'image/png' })).toBe('image/png')
     expect(typeOf({ type: 'image/gif' })).toBe('image/gif')
     expect(typeOf({ type: 'image/gif', filetype: 'broken' })).toBe('image/gif')
@@ -119,7 +119,7 @@ describe('T-182 the name', () => {
     expect(dispositionOf({ filename })).toBe(`attachment${expected}`)
   })
 
-  test('is that of filename, then of name, then of fileName', () => {
+  test('is that of filename, or else of name, or else of fileName', () => {
     const values = { filename: 'a', name: 'b', fileName: 'c' }
     expect(dispositionOf(values)).toBe('attachment; filename="a"')
     expect(dispositionOf({ ...values, filename: '' })).toBe('attachment; filename="b"')
@@ -132,7 +132,7 @@ describe('T-182 the name', () => {
     )
   })
 
-  test('fits into response headers, however long it was', () => {
+  test('fits into response headers, of any length', () => {
     expect(dispositionOf({ filename: '😀'.repeat(10_000) }).length).toBeLessThan(4096)
   })
 

@@ -11,7 +11,7 @@ test.each([
   expect(parseHttpDate(text)).toBe(expected)
 })
 
-test('T-182 reads what toUTCString() writes', () => {
+test('T-182 reads dates that toUTCString() writes', () => {
   const now = Math.floor(Date.now() / 1000) * 1000
   expect(parseHttpDate(new Date(now).toUTCString())).toBe(now)
 })

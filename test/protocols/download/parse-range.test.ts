@@ -30,7 +30,7 @@ test.each([
   ...['bytes=0-1,3-4', 'bytes=0-1, 3-4', 'bytes=0-1,', 'bytes=99-,0-1', 'bytes=--1', 'bytes=-1-2'],
   ...['bytes=0x1-2', 'bytes=1.0-2', 'bytes=+1-2', 'bytes=1e1-', 'bytes =0-1', 'bytes= 0-1'],
   ...['items=0-1', 'seconds=0-', 'xbytes=0-1', '0-1', 'bytes:0-1', 'bytes=0-1\n'],
-])('T-182 Range: %s asks for everything', (header) => {
+])('T-182 Range: %s selects everything', (header) => {
   expect(parseRange(header, 10)).toBe('whole')
 })
 

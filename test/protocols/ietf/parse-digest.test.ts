@@ -41,7 +41,7 @@ describe('R-133 a digest field', () => {
     expect(parseWantDigest('sha-256=1')).toBe('sha256')
   })
 
-  test('claims several digests, in their order, the last of an algorithm', () => {
+  test('lists several digests, in their order, with the last one of an algorithm', () => {
     const other = Buffer.alloc(32, 1)
     const field = [
       formatDigest('sha256', other),
@@ -63,7 +63,7 @@ describe('R-133 a digest field', () => {
     expect(parseDigest(field)?.expected).toEqual([{ algorithm: 'md5', digest: md5 }])
   })
 
-  test('tells which algorithms it does not know, whatever their values are', () => {
+  test('reports the algorithms that it does not know, whatever their values are', () => {
     const field = `crc32c=:AAAAAA==:, ${formatDigest('md5', md5)}, unixsum=1, sha256=?0, crc32=(1)`
     expect(parseDigest(`${field}, constructor`)).toEqual({
       expected: [{ algorithm: 'md5', digest: md5 }],
@@ -106,7 +106,7 @@ describe('R-134 a value is invalid', () => {
     expect(parseDigest(field)).toEqual({ expected: [], unknown: [], invalid: ['sha-256'] })
   })
 
-  test('and others are claims all the same', () => {
+  test('and the others still count', () => {
     expect(parseDigest(`sha-256=:AAAA:, ${formatDigest('md5', md5)}, sha=1`)).toEqual({
       expected: [{ algorithm: 'md5', digest: md5 }],
       unknown: [],
@@ -123,7 +123,7 @@ describe('R-132 the digest that is wanted', () => {
     ['sha=10', 'sha1'],
     ['md5=1;a=2', 'md5'],
     ['sha-256=10, sha-256=0, md5=1', 'md5'],
-    // What nobody here knows, and preferences that are none.
+    // Unknown algorithms, and invalid preferences.
     ['crc32c=10, sha-256=1', 'sha256'],
     ['sha-512=11, sha-256=1', 'sha256'],
     ['sha-512=-1, sha-256=1', 'sha256'],
@@ -136,7 +136,7 @@ describe('R-132 the digest that is wanted', () => {
   test.each([
     ...['', 'sha-256=0', 'sha-256=0, sha-512=0', 'unixsum=10', 'crc32=10', 'sha256=10', 'sha-256'],
     ...['sha-256=11', 'sha-256=1,', 'sha-256;q=1,', 'SHA-256=1', '1', 'constructor=10'],
-  ])('in %j is none', (field) => {
+  ])('in %j is missing', (field) => {
     expect(parseWantDigest(field)).toBeUndefined()
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseFilename } from '../../../src/protocols/ietf/fields/parse-disposition.js'
 import { contentHeaders } from '../../../src/protocols/download/content-disposition.js'
 
-/** As Node hands over what a client has sent in UTF-8. */
+/** Returns a text as Node reads it when a client sends UTF-8. */
 function asReceived(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
@@ -41,7 +41,7 @@ describe('RFC 6266 the name', () => {
     expect(parseFilename(value)).toBeUndefined()
   })
 
-  test('of what is repeated is absent: nobody can say which one is meant', () => {
+  test('is absent when it is repeated, since it is unclear which one counts', () => {
     expect(parseFilename('attachment; filename=a; filename=b')).toBeUndefined()
     expect(parseFilename('attachment; filename=a; FILENAME=a; filename=a')).toBeUndefined()
     expect(parseFilename(`attachment; filename=a; filename=b; filename*=UTF-8''c`)).toBe('c')
@@ -61,13 +61,13 @@ describe('RFC 8187 the name', () => {
     [`attachment; filename*=iso-8859-1'en'%A3%20rates`, '£ rates'],
     [`attachment; FILENAME*=UTF-8''a`, 'a'],
     [`attachment; filename*="UTF-8''%61"`, 'a'],
-    // What encodeURIComponent leaves.
+    // Characters that encodeURIComponent does not encode.
     [`attachment; filename*=UTF-8''it's%20me%20(1)*!~.txt`, "it's me (1)*!~.txt"],
   ])('of %j is %j', (value, expected) => {
     expect(parseFilename(value)).toBe(expected)
   })
 
-  test('goes before the simple one, wherever it stands', () => {
+  test('takes precedence over the simple one, in any order', () => {
     expect(parseFilename(`attachment; filename="e.txt"; filename*=UTF-8''%c3%a9.txt`)).toBe('é.txt')
     expect(parseFilename(`attachment; filename*=UTF-8''%c3%a9.txt; filename="e.txt"`)).toBe('é.txt')
   })
@@ -77,7 +77,7 @@ describe('RFC 8187 the name', () => {
     ...["UTF-8''%", "UTF-8''%4", "UTF-8''%gg", "UTF-8''100%", "UTF-8''a%2"],
     ...["UTF-8''", "UTF-8'a", 'UTF-8', 'a', "''a", "'", "utf8''a", "UTF-16''a", "x-unknown''a"],
     ...[`"UTF-8'e n'a"`, "UTF-8'_'a", `"UTF-8''a b"`, "UTF-8''é", `""`],
-    // Names nothing.
+    // Empty names.
     ...["UTF-8''..", "UTF-8''%2f", "UTF-8''%20", "UTF-8''%00", "UTF-8''a%2f.."],
   ])('of %j is that of the simple one', (value) => {
     expect(parseFilename(`attachment; filename*=${value}; filename="a.txt"`)).toBe('a.txt')
@@ -102,7 +102,7 @@ describe('raw bytes in the name', () => {
     expect(parseFilename('attachment; filename=\xe9')).toBe('é')
   })
 
-  test('are left alone when somebody has decoded them', () => {
+  test('are unchanged when they have been decoded already', () => {
     expect(parseFilename('attachment; filename="日本.txt"')).toBe('日本.txt')
     expect(parseFilename('attachment; filename="Ā"')).toBe('Ā')
   })
@@ -125,7 +125,7 @@ describe('the name is harmless', () => {
     expect(parseFilename(`attachment; filename*=UTF-8''${encoded}`)).toBe(expected)
   })
 
-  test('without what turns text around', () => {
+  test('without characters that reverse text', () => {
     expect(parseFilename(`attachment; filename*=UTF-8''a%E2%80%AEgnp.exe`)).toBe('agnp.exe')
     expect(parseFilename(asReceived('attachment; filename="a\u202egnp.exe"'))).toBe('agnp.exe')
   })
@@ -146,7 +146,7 @@ describe('the name is harmless', () => {
   })
 })
 
-test('what a download is called is read as that', () => {
+test('the name of a download is read back unchanged', () => {
   for (const name of ['a.txt', 'é (1).txt', '日本 "x".txt', '100%.txt', "it's", 'a;b', '😀']) {
     const values = Object.assign(Object.create(null), { filename: name })
     const headers = contentHeaders({ raw: '', values })

@@ -9,12 +9,12 @@ import {
 } from '../../../src/protocols/ietf/fields/structured-field.js'
 import type { BareItem } from '../../../src/protocols/ietf/fields/take-bare-item.js'
 
-/** Fixed, so that every run tests the same; fast-check prints it with a counterexample. */
+/** Fixed, so that every run tests the same. fast-check prints it with a counterexample. */
 const seed = 9651
 
 const lowerCase = fc.stringMatching(/^[a-z*][a-z0-9_.*-]{0,8}$/)
 const ascii = fc.string({ unit: fc.constantFrom(...' !"#%\\a~'), maxLength: 9 })
-/** A value, and how it is written. */
+/** A value, and its text. */
 const bareItem: fc.Arbitrary<readonly [BareItem, string]> = fc.oneof(
   fc
     .integer({ min: -maxInteger, max: maxInteger })
@@ -59,7 +59,7 @@ const member: fc.Arbitrary<readonly [Member, string]> = fc.oneof(
   parameters.map((rest) => [{ type: 'boolean', value: true }, rest] as const),
 )
 
-test('an Item is read as it is written', () => {
+test('an Item is read as it was written', () => {
   fc.assert(
     fc.property(item, ([value, written]) => {
       expect(parseItem(` ${written} `)).toStrictEqual(value)
@@ -68,7 +68,7 @@ test('an Item is read as it is written', () => {
   )
 })
 
-test('a Dictionary is read as it is written', () => {
+test('a Dictionary is read as it was written', () => {
   const comma = fc.constantFrom(',', ', ', ' \t,\t ')
   fc.assert(
     fc.property(fc.array(fc.tuple(lowerCase, member)), comma, (members, sign) => {
@@ -80,7 +80,7 @@ test('a Dictionary is read as it is written', () => {
   )
 })
 
-test('an Item is a member of a Dictionary too, and a Dictionary can go on', () => {
+test('an Item is a member of a Dictionary, too, and a Dictionary can continue', () => {
   const near = fc.array(fc.constantFrom(...' \t,;=()":@?%\\*-.', '1', '0', 'a', 'c3', '%a9', 'é'))
   fc.assert(
     fc.property(

@@ -38,9 +38,9 @@ describe('R-001 a field that is an Integer', () => {
     ...['0x10', '--5', '-', '5-', '5.', '5..0', '.5', '1_000', '٥', '５', '(5)', 'a=5', '5\0'],
     // At most 15 digits, even when the value would be small.
     ...['1000000000000000', '9007199254740991', '0000000000000001'],
-    // Spaces only, and only around the whole.
+    // Only spaces, and only around the value.
     ...['\t5', '5\t', '5\n', '\u00a05', '5 ;a', '5;\ta', '5;a =1', '5;a= 1'],
-    // Parameters are dropped, but not when they are none.
+    // Parameters are dropped, unless they are invalid.
     ...['5;', '5;;a', '5;A', '5;1', '5;a=', '5;a=(1)', '5;a=x y', '5;a="', '5,', '5;a,'],
   ])('%j is absent', (value) => {
     expect(parseIntegerItem(value)).toBeUndefined()
@@ -125,7 +125,8 @@ describe('RFC 9651 an Item', () => {
     ...[':a:', ':aGVsb:', ':aGVsbG8==:', ':aQ=:', ':a===:', ':=:', ':====:', ':aQ==aQ==:'],
     ...['@', '@a', '@1.5', '@1.', '@"1"', '@ 1', '@1000000000000000', '@@1'],
     ...['%', '%a', '%"', '%"a', '%"%"', '%"%4"', '%"%C3%A9"', '%"é"', '%"\t"', '%"%gg"'],
-    // Not UTF-8: cut, never begun, too long a form, half of a pair, beyond the last letter.
+    // Invalid UTF-8: cut, without a start, too long a form, half of a surrogate pair, beyond the
+    // last code point.
     ...['%"%c3"', '%"%a9"', '%"%c0%80"', '%"%ed%a0%80"', '%"%f4%90%80%80"', '%"%c3a"'],
     ...['(1)', '()', 'a=1', ',', ';a', '=', '{}', '[1]', '&', '\0'],
   ])('is not %j', (value) => {
@@ -133,7 +134,7 @@ describe('RFC 9651 an Item', () => {
     expect(parseItem(`1;a=${value}`)).toBeUndefined()
   })
 
-  test('section 4.2.7: neither missing padding nor what its bits are makes bytes invalid', () => {
+  test('section 4.2.7: bytes stay valid without padding, and with any bits in its place', () => {
     expect(parseItem(':aGVsbG8:')).toStrictEqual(bytes('hello'))
     expect(parseItem(':aGVsbA:')).toStrictEqual(bytes('hell'))
     expect(parseItem(':aR==:')).toStrictEqual(bytes('i'))
