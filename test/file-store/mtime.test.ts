@@ -55,7 +55,7 @@ test.each([
   ['2019-05-06', Date.parse('2019-05-06')],
   ['0', 0],
   ['-86400000', -86_400_000],
-])('sets the time %s', async (value, expected) => {
+])('mtimeMetadata sets the time %s', async (value, expected) => {
   const files = await site()
   const url = await createUpload(files, { 'upload-length': '0', ...metadata(value) })
   expect(await mtimeOf(files, url)).toBe(expected)
@@ -64,7 +64,7 @@ test.each([
 test.each([
   ...['', 'yesterday', '2019-13-45', '2019-05-06T07:08:09', '1e12', ' 1', 'NaN', '1'.repeat(400)],
   '+275761-01-01T00:00:00Z',
-])('ignores the value %j', async (value) => {
+])('mtimeMetadata ignores the value %j', async (value) => {
   const files = await site()
   const began = Date.now()
   const url = await createUpload(files, { 'upload-length': '3', ...metadata(value) })

@@ -23,7 +23,7 @@ class ShortWriter {
   }
 }
 
-it.each([1, 2, 3, 5, 100])('continues after writes of %i bytes', async (most) => {
+it.each([1, 2, 3, 5, 100])('writeFully continues after writes of %i bytes', async (most) => {
   const path = join(await newDirectory(), 'a')
   const file = await open(path, 'w')
   const parts = ['a', '', 'bcd', 'efghi', 'j'].map((part) => Buffer.from(part))

@@ -94,7 +94,7 @@ describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
   })
 })
 
-test('leave no file after a refused creation', async () => {
+test('a refused creation leaves no file', async () => {
   const directory = await temporaryDirectory()
   const site = await serveLimited(inFiles(directory))
   expect((await tryToCreate(site, 12)).status).toBe(507)
@@ -105,7 +105,7 @@ test('leave no file after a refused creation', async () => {
 test.each([
   [500, new Error('The disk is gone')],
   [422, new TusError('ERR_DATA_EXISTS')],
-])('free it when their creation fails: %s, %s', async (status, failure) => {
+])('a creation that fails frees its space: %s, %s', async (status, failure) => {
   let broken = true
   const store = storeWith((inner) => ({
     create: (upload, options) => (broken ? Promise.reject(failure) : inner.create(upload, options)),

@@ -94,7 +94,7 @@ describe.each(inners)('uploads without a length, in $medium', ({ open }) => {
   })
 })
 
-test('use space only for the stored part of a chunk that the storage fails to store', async () => {
+test('a chunk that the storage fails to store uses space only for the stored part', async () => {
   const store = storeWith((inner) => ({
     async append(upload, from, body, options) {
       const batches = body[Symbol.asyncIterator]()

@@ -36,7 +36,7 @@ describe.each(inners)('evict, in $medium', ({ open }) => {
   })
 })
 
-test('ends with the refusal when it frees too little', async () => {
+test('evict that frees too little ends with the refusal', async () => {
   const { site, calls } = await evictingOldest(inMemory())
   await createOf(site, 1)
   await createOf(site, 10)
@@ -45,14 +45,14 @@ test('ends with the refusal when it frees too little', async () => {
   expect(site.counter.used).toBe(10)
 })
 
-test('does not run for an upload that can never fit', async () => {
+test('evict does not run for an upload that can never fit', async () => {
   const { site, calls } = await evictingOldest(inMemory())
   await createOf(site, 11)
   expect((await tryToCreate(site, 12)).status).toBe(507)
   expect(calls).toEqual([])
 })
 
-test('ends with the refusal when it fails, and is logged', async () => {
+test('evict that fails ends with the refusal, and is logged', async () => {
   const failure = new Error('No list of victims')
   const evict = () => Promise.reject(failure)
   const site = await serveLimited({ ...inMemory(), evict })
@@ -61,7 +61,7 @@ test('ends with the refusal when it fails, and is logged', async () => {
   expect(site.logger.lines.map(({ fields }) => fields.error)).toEqual([failure])
 })
 
-test('delays no request longer than roomTimeout', async () => {
+test('evict delays no request longer than roomTimeout', async () => {
   const evict = () => new Promise(() => {})
   const site = await serveLimited({ ...inMemory(), evict, roomTimeout: 50 })
   await createOf(site, 11)
@@ -70,7 +70,7 @@ test('delays no request longer than roomTimeout', async () => {
   expect(site.counter.used).toBe(11)
 })
 
-test('blocks nothing permanently when it terminates the upload that needs space', async () => {
+test('evict that terminates the upload that needs space blocks nothing permanently', async () => {
   const settled: Promise<unknown>[] = []
   const evict = ({ id }: Shortage) => {
     const terminated = handler.uploads.terminate(id)
@@ -86,7 +86,7 @@ test('blocks nothing permanently when it terminates the upload that needs space'
   expect(await recordsOf(site.composer)).toHaveLength(1)
 })
 
-test('blocks nothing permanently when uploads evict each other', async () => {
+test('uploads that evict each other block nothing permanently', async () => {
   const evict = ({ id }: Shortage) => {
     const [victim] = urls.map(idOf).filter((other) => other !== id)
     return handler.uploads.terminate(victim!)
@@ -104,7 +104,7 @@ test('blocks nothing permanently when uploads evict each other', async () => {
   expect(site.counter.used).toBeLessThanOrEqual(11)
 })
 
-test('makes other requests for space wait, and refuses those for its own upload', async () => {
+test('during evict, other requests for space wait, and those for its own upload are refused', async () => {
   const outcomes: unknown[] = []
   const evict = async () => {
     const { dataStore, infoStore } = site.composer.slots()

@@ -174,10 +174,10 @@ test.each([
   expect((await patch(other(url), offset, rest)).status).toBe(204)
   one.child.kill('SIGCONT')
   expect(await ended).toBeOneOf([503, 'cut'])
-  const replied = offset + rest.length
-  expect(await offsetOf(url)).toBe(replied)
-  expect(await offsetOf(other(url))).toBe(replied)
-  if (!verified) expect((await patch(url, replied, data.subarray(replied))).status).toBe(204)
+  const stored = offset + rest.length
+  expect(await offsetOf(url)).toBe(stored)
+  expect(await offsetOf(other(url))).toBe(stored)
+  if (!verified) expect((await patch(url, stored, data.subarray(stored))).status).toBe(204)
 
   const expected = Buffer.from(data)
   if (!verified) wrong.copy(expected, 100_000, 0, 1_000)
