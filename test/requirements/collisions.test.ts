@@ -41,7 +41,7 @@ describe.each(stores)('both protocols on the same URLs, $store store', ({ compos
   )
 
   test.each(versions)(
-    'T-063 R-069 on excess bytes tus sends 413 and keeps the upload; the draft sends 400 and, from version 7 on, removes it, version %s',
+    'T-063 R-069 excess bytes get 413 in tus, but 400 in the draft, which removes the upload from version 7 on, version %s',
     async (version) => {
       const draft = draftOf(version)
       const at = await site()

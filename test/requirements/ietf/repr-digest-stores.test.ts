@@ -76,10 +76,7 @@ describe.each(stores)('Repr-Digest in less capable stores ($store store)', ({ co
       expect([reply.status, reply.headers['upload-complete'], created]).toEqual([400, '?0', 0])
       expect(problemIn(reply).type).toBe(`${digestProblem}unsupported-algorithms`)
     }
-    const url = await draft9.started(at, 'hello', {
-      'content-digest': digest('hello'),
-      ...wanted,
-    })
+    const url = await draft9.started(at, 'hello', { 'content-digest': digest('hello'), ...wanted })
     const reply = await draft9.append(url, 5, ' world', draft9.end)
     // A Want-Repr-Digest may be ignored.
     expect([reply.status, reply.headers['repr-digest']]).toEqual([201, undefined])
@@ -98,10 +95,7 @@ describe.each(stores)('Repr-Digest in less capable stores ($store store)', ({ co
     'R-131 R-132 a creation is refused where nothing is verified, and nothing is created: %s',
     async (_, options) => {
       let created = 0
-      const at = await serve({
-        ...(await options()),
-        hooks: { postCreate: () => void created++ },
-      })
+      const at = await serve({ ...(await options()), hooks: { postCreate: () => void created++ } })
       for (const fields of [right, wrong, { 'repr-digest': 'foo=1' }]) {
         const reply = await draft9.create(at, 'hello world', { ...draft9.end, ...fields })
         expect([reply.status, reply.headers['upload-complete'], created]).toEqual([400, '?0', 0])
