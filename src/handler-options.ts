@@ -192,7 +192,7 @@ export interface HandlerOptions {
    * record, or release a lock. Then its signal aborts and the request gets 503
    * `ERR_STORAGE_UNAVAILABLE`, or 423 for a tus HEAD, whether the store heeds the signal or not.
    * The upload stays locked until a change has settled. The default is longer than the
-   * `roomTimeout` of a LimitedStore, and shorter than proxies usually wait.
+   * `spaceTimeout` of a LimitedStore, and shorter than proxies usually wait.
    * @default 15_000
    */
   readonly storeTimeout?: number

@@ -48,7 +48,7 @@ export interface LimitedStoreOptions {
    *
    * @default 10000
    */
-  readonly roomTimeout?: number
+  readonly spaceTimeout?: number
   /** Logs uploads that cannot be counted. By default, errors and warnings go to the console. */
   readonly logger?: Logger
 }
@@ -96,7 +96,7 @@ export class LimitedStore {
       reserve: must.beBoolean,
       counter: beCounter,
       evict: must.beFunction,
-      roomTimeout: must.beMilliseconds,
+      spaceTimeout: must.beMilliseconds,
       logger: beLogger,
     })
     const scratch = new StoreComposer()
@@ -108,11 +108,11 @@ export class LimitedStore {
     if (!dataStore) throw unfilled('store', 'dataStore', checked.store)
     if (!infoStore) throw unfilled('infoStore', 'infoStore', checked.infoStore)
     if (!infoLister) throw unfilled('infoStore', 'infoLister', checked.infoStore)
-    const { limit, counter = new MemorySpaceCounter(), evict, roomTimeout = 10_000 } = checked
+    const { limit, counter = new MemorySpaceCounter(), evict, spaceTimeout = 10_000 } = checked
     const { reserve = true } = checked
     const logger = forgiving(checked.logger ?? defaultLogger)
     const count = () => countUploads({ dataStore, infoStore, infoLister, reserve, counter, logger })
-    const space = new Space({ limit, reserve, counter, count, evict, roomTimeout })
+    const space = new Space({ limit, reserve, counter, count, evict, spaceTimeout })
     this.#space = space
     this.#slots = Object.freeze({
       ...slots,

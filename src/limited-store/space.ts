@@ -23,7 +23,7 @@ export interface SpaceOptions {
   /** Counts the existing uploads. */
   readonly count: () => Promise<void>
   readonly evict: ((shortage: Shortage) => unknown) | undefined
-  readonly roomTimeout: number
+  readonly spaceTimeout: number
 }
 
 /**
@@ -64,7 +64,7 @@ export class Space {
     const { length } = upload
     if (length === undefined) return false
     if (this.#options.reserve) await this.take(upload, length, options)
-    else if (length > this.#options.limit) throw noRoom()
+    else if (length > this.#options.limit) throw noSpace()
     return this.#options.reserve
   }
 
@@ -72,30 +72,30 @@ export class Space {
    * Sets the space of an upload to `bytes`. Throws `ERR_STORAGE_FULL` if eviction frees too little.
    */
   async take({ id }: Upload, bytes: number, { signal, fence }: WriteOptions): Promise<void> {
-    const { counter, limit, evict, roomTimeout } = this.#options
+    const { counter, limit, evict, spaceTimeout } = this.#options
     const reserve = () => {
       signal.throwIfAborted()
       if (!fence.held()) throw new TusError('ERR_LOCK_LOST')
       return counter.reserve(id, bytes, limit)
     }
-    if (!this.#isCounted) await withTimeout(roomTimeout, signal, this.counted(), stillCounting)
+    if (!this.#isCounted) await withTimeout(spaceTimeout, signal, this.counted(), stillCounting)
     if ((await reserve()) === 0) return
     const possible = evict !== undefined && bytes <= limit && !evicting.getStore()
-    if (!possible || (await this.#makeRoom(id, reserve, signal, evict)) > 0) throw noRoom()
+    if (!possible || (await this.#makeSpace(id, reserve, signal, evict)) > 0) throw noSpace()
   }
 
   /**
    * Evicts, one call at a time. After the wait, checks for space first. Returns the missing bytes.
    */
-  async #makeRoom(
+  async #makeSpace(
     id: string,
     reserve: () => Promise<number>,
     signal: AbortSignal,
     evict: (shortage: Shortage) => unknown,
   ): Promise<number> {
-    const end = performance.now() + this.#options.roomTimeout
+    const end = performance.now() + this.#options.spaceTimeout
     const patiently = (work: Promise<unknown>) =>
-      withTimeout(Math.max(0, end - performance.now()), signal, work, noRoom)
+      withTimeout(Math.max(0, end - performance.now()), signal, work, noSpace)
     const before = this.#lastTurn
     let leave!: () => void
     this.#lastTurn = new Promise((resolve) => (leave = resolve))
@@ -106,7 +106,7 @@ export class Space {
       await patiently(evicting.run(true, async () => evict({ id, missing })))
       return await reserve()
     } catch (error) {
-      throw signal.aborted || isTusError(error, 'ERR_LOCK_LOST') ? error : noRoom(error)
+      throw signal.aborted || isTusError(error, 'ERR_LOCK_LOST') ? error : noSpace(error)
     } finally {
       leave()
     }
@@ -128,8 +128,8 @@ export class Space {
   }
 }
 
-function noRoom(cause?: unknown): TusError {
-  const message = 'There is no room for the upload'
+function noSpace(cause?: unknown): TusError {
+  const message = 'There is not enough space for the upload'
   if (isTusError(cause, 'ERR_STORAGE_FULL')) return cause
   return new TusError('ERR_STORAGE_FULL', { message, ...(cause !== undefined && { cause }) })
 }

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { TusError } from 'tuskit'
 import { FileStore } from 'tuskit/file-store'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 import { breaking, changed, composed, everything, testCaught, type Broken } from './broken.js'
 
 const reading = breaking('contentReader')
@@ -46,7 +46,7 @@ const contentReaders: readonly Broken[] = [
     'makes a stream that fails by itself',
     (sound) => ({
       async read(upload, range, { signal }) {
-        const content = await buffer(await sound.read(upload, range, calm))
+        const content = await buffer(await sound.read(upload, range, noAbort))
         return Readable.from([content], { objectMode: false, signal })
       },
     }),

@@ -2,7 +2,7 @@ import { describe } from 'vitest'
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { changed, composed, everything, labelOf, testCaught, type Broken } from './broken.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 const { signal } = new AbortController()
 const slots = ['infoStore', 'expiryIndex', 'infoLister'] as const
@@ -68,8 +68,8 @@ const pause = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Writes whatever the revision is. */
 async function put(sound: MemoryInfoStore, upload: Upload): Promise<void> {
-  await sound.delete(upload.id, calm)
-  await sound.create(upload, calm)
+  await sound.delete(upload.id, noAbort)
+  await sound.create(upload, noAbort)
 }
 
 async function collected(ids: AsyncIterable<string>): Promise<string[]> {
@@ -144,13 +144,13 @@ const infoStores: readonly Broken[] = [
   ),
   info('get returns every member of a created record', 'forgets secrets', (sound) => ({
     create({ storage: { kind, at }, ...upload }) {
-      return sound.create({ ...upload, storage: { kind, at } }, calm)
+      return sound.create({ ...upload, storage: { kind, at } }, noAbort)
     },
   })),
   info('get returns every member of a created record', 'cuts at 64 KiB', (sound) => ({
     create: (upload) => {
       const { raw, values } = upload.metadata
-      return sound.create({ ...upload, metadata: { raw: raw.slice(0, 65_536), values } }, calm)
+      return sound.create({ ...upload, metadata: { raw: raw.slice(0, 65_536), values } }, noAbort)
     },
   })),
   info('get returns every member of a created record', 'gives values a prototype', (sound) => ({
@@ -177,7 +177,7 @@ const infoStores: readonly Broken[] = [
   })),
   info('update replaces the record with the next revision', 'merges records', (sound) => ({
     async update(upload) {
-      await sound.update({ ...(await sound.get(upload.id)), ...upload }, calm)
+      await sound.update({ ...(await sound.get(upload.id)), ...upload }, noAbort)
     },
   })),
   info(
@@ -207,8 +207,8 @@ const infoStores: readonly Broken[] = [
     'creates on update',
     (sound) => ({
       async update(upload) {
-        if (await sound.get(upload.id)) await sound.update(upload, calm)
-        else await sound.create(upload, calm)
+        if (await sound.get(upload.id)) await sound.update(upload, noAbort)
+        else await sound.create(upload, noAbort)
       },
     }),
   ),
@@ -225,9 +225,9 @@ const infoStores: readonly Broken[] = [
     'removes before it writes',
     (sound) => ({
       async update(upload) {
-        await sound.delete(upload.id, calm)
+        await sound.delete(upload.id, noAbort)
         await pause()
-        await sound.create(upload, calm)
+        await sound.create(upload, noAbort)
       },
     }),
   ),
@@ -235,7 +235,7 @@ const infoStores: readonly Broken[] = [
     info(
       'create, update and delete change nothing when their signal has aborted',
       `heeds no signal in ${method}`,
-      (sound) => ({ [method]: (subject: never) => sound[method](subject, calm) }),
+      (sound) => ({ [method]: (subject: never) => sound[method](subject, noAbort) }),
     ),
   ),
   ...(['create', 'get', 'update', 'delete'] as const).map((method) =>
@@ -254,7 +254,7 @@ const infoStores: readonly Broken[] = [
   info('delete removes the record, and succeeds without one', 'rejects an absence', (sound) => ({
     async delete(id) {
       if (!(await sound.get(id))) throw new TusError('ERR_UPLOAD_NOT_FOUND')
-      await sound.delete(id, calm)
+      await sound.delete(id, noAbort)
     },
   })),
   info(
@@ -265,11 +265,11 @@ const infoStores: readonly Broken[] = [
       return {
         async delete(id) {
           deleted.add(id)
-          await sound.delete(id, calm)
+          await sound.delete(id, noAbort)
         },
         async create(upload) {
           if (deleted.has(upload.id)) throw new TusError('ERR_ID_TAKEN')
-          await sound.create(upload, calm)
+          await sound.create(upload, noAbort)
         },
       }
     },
@@ -277,7 +277,7 @@ const infoStores: readonly Broken[] = [
   info('records with similar ids stay separate', 'deletes by prefix', (sound) => ({
     async delete(id) {
       for (const other of await collected(sound.ids({ signal }))) {
-        if (other.startsWith(id)) await sound.delete(other, calm)
+        if (other.startsWith(id)) await sound.delete(other, noAbort)
       }
     },
   })),
@@ -294,7 +294,7 @@ const infoStores: readonly Broken[] = [
       const known = new Set(['a'])
       return {
         async create(upload) {
-          if (known.has(upload.id)) await sound.create(upload, calm)
+          if (known.has(upload.id)) await sound.create(upload, noAbort)
         },
       }
     },
@@ -358,7 +358,7 @@ const expiryIndexes: readonly Broken[] = [
       const times = new Map<string, number>()
       return {
         async create(upload) {
-          await sound.create(upload, calm)
+          await sound.create(upload, noAbort)
           if (upload.expiresAt !== undefined) times.set(upload.id, Date.parse(upload.expiresAt))
         },
         async *expired(now) {
@@ -444,7 +444,7 @@ const infoListers: readonly Broken[] = [
     const all = new Set<string>()
     return {
       async create(upload) {
-        await sound.create(upload, calm)
+        await sound.create(upload, noAbort)
         all.add(upload.id)
       },
       async *ids() {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FileInfoStore, FileStore } from 'tuskit/file-store'
 import { newDirectory, signal, text, uploadOf, writing } from './stage.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 const children = new Set<ChildProcess>()
 
@@ -81,7 +81,7 @@ describe('processes that race for the same record', () => {
   it('have one winner for each revision, and all see its record', async () => {
     const directory = await newDirectory()
     const store = new FileInfoStore({ directory })
-    await store.create(uploadOf('a'), calm)
+    await store.create(uploadOf('a'), noAbort)
     const last = 150
     const racers = ['p', 'q', 'r'].map((name) => {
       const child = start('update-info', directory, String(last), name)
@@ -127,7 +127,7 @@ describe('a full disk', () => {
     })
     expect([8192, 16384]).toContain(result.offset)
     const store = new FileInfoStore({ directory })
-    await store.update({ ...uploadOf('b'), revision: 2 }, calm)
+    await store.update({ ...uploadOf('b'), revision: 2 }, noAbort)
     expect((await store.get('b'))?.revision).toBe(2)
   })
 })

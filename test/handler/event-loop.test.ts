@@ -4,7 +4,7 @@ import { LimitedStore } from 'tuskit/limited-store'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import { uploadOf } from '../file-store/stage.js'
 import { serve } from '../support/serve.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 const records = 500
 
@@ -42,7 +42,7 @@ async function filled() {
   const expiresAt = '2026-03-04T05:06:07.000Z'
   for (let i = 0; i < records; i++) {
     const upload = uploadOf(`u${i}`, { length: 5, expiresAt, finish: 'recorded' })
-    await infoStore.create({ ...upload, storage: store.locate(upload) }, calm)
+    await infoStore.create({ ...upload, storage: store.locate(upload) }, noAbort)
   }
   infoStore.most = 0
   return { store, infoStore }

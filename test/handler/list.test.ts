@@ -6,7 +6,7 @@ import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import { uploadOf } from '../file-store/stage.js'
 import { createUpload, fileComposer, idOf, patch, remove, serve, stores } from '../support/serve.js'
 import { temporaryDirectory } from '../support/serve.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 async function collected(uploads: AsyncIterable<ListedUpload>): Promise<ListedUpload[]> {
   const all: ListedUpload[] = []
@@ -29,7 +29,7 @@ describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
     const ids = Array.from({ length: 1500 }, (_, i) => `u${i}`).sort()
     for (const id of ids) {
       const state = { kind: 'finished', at } as const
-      await infoStore!.create(uploadOf(id, { length: 5, state }), calm)
+      await infoStore!.create(uploadOf(id, { length: 5, state }), noAbort)
     }
     const { uploads } = (await serve({ composer })).handler
     expect(idsOf(await collected(uploads.list()))).toEqual(ids)
@@ -81,7 +81,7 @@ describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
     for (const [i, fields] of records.entries()) {
       const upload = uploadOf(`a${i}`, fields)
       const storage = { ...dataStore!.locate(upload), secret: 'hidden' }
-      await infoStore!.create({ ...upload, storage }, calm)
+      await infoStore!.create({ ...upload, storage }, noAbort)
     }
     const { uploads } = (await serve({ composer })).handler
     const found = await collected(uploads.list())
@@ -93,22 +93,22 @@ describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
     const composer = await compose()
     const infoStore = composer.slots().infoStore!
     const ids = Array.from({ length: 100 }, (_, i) => `u${100 + i}`)
-    for (const id of ids) await infoStore.create(uploadOf(id), calm)
+    for (const id of ids) await infoStore.create(uploadOf(id), noAbort)
     const { uploads } = (await serve({ composer })).handler
     const found: string[] = []
     for await (const { id } of uploads.list()) {
       found.push(id)
       if (id !== 'u100') continue
-      await infoStore.delete('u199', calm)
-      await infoStore.create(uploadOf('u150x'), calm)
-      await infoStore.update(uploadOf('u160', { revision: 2, length: 7 }), calm)
+      await infoStore.delete('u199', noAbort)
+      await infoStore.create(uploadOf('u150x'), noAbort)
+      await infoStore.update(uploadOf('u160', { revision: 2, length: 7 }), noAbort)
     }
     expect(found.filter((id) => id !== 'u150x')).toEqual(ids.slice(0, -1))
   })
 
   test('ends when its signal aborts', async () => {
     const composer = await compose()
-    for (const id of ['a', 'b']) await composer.slots().infoStore!.create(uploadOf(id), calm)
+    for (const id of ['a', 'b']) await composer.slots().infoStore!.create(uploadOf(id), noAbort)
     const { uploads } = (await serve({ composer })).handler
     const abort = new AbortController()
     const listing = async () => {

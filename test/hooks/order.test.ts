@@ -13,7 +13,7 @@ import {
   type Site,
   idOf,
 } from '../support/serve.js'
-import { calm, keptLog, newGate, offsetOf } from '../support/stages.js'
+import { noAbort, keptLog, newGate, offsetOf } from '../support/stages.js'
 
 interface Call {
   readonly hook: string
@@ -260,10 +260,10 @@ test('the record exists until postTerminate has run', async () => {
   const url = await createUpload(site)
   expect((await remove(url)).status).toBe(204)
   await slow.reached
-  expect((await infoStore!.get(idOf(url), calm))?.state.kind).toBe('gone')
+  expect((await infoStore!.get(idOf(url), noAbort))?.state.kind).toBe('gone')
   slow.open()
   await site.server.stop()
-  expect(await infoStore!.get(idOf(url), calm)).toBeUndefined()
+  expect(await infoStore!.get(idOf(url), noAbort)).toBeUndefined()
 })
 
 test('errors of post hooks are logged, and change nothing', async () => {

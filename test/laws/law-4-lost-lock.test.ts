@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Locker } from 'tuskit'
 import { MemoryLocker } from 'tuskit/memory-store'
 import { createUpload, memoryComposer, openPatch, patch, serve, until } from '../support/serve.js'
-import { calm, download, keptLog, offsetOf } from '../support/stages.js'
+import { noAbort, download, keptLog, offsetOf } from '../support/stages.js'
 
 /** A locker that takes the lock away from its holder on request. */
 function losingLocker(): Locker & { lose(reported: boolean): void } {
@@ -49,7 +49,7 @@ test('a request that lost the lock writes no record, even before it is notified'
   const { infoStore } = composer.slots()
   const first = await patch(url, 0, 'hello')
   expect([first.status, first.headers['upload-offset']]).toEqual([503, undefined])
-  expect((await infoStore!.get(url.split('/').at(-1)!, calm))?.state.kind).toBe('open')
+  expect((await infoStore!.get(url.split('/').at(-1)!, noAbort))?.state.kind).toBe('open')
   expect((await patch(url, 5, '')).text).toBe('time 2')
 })
 

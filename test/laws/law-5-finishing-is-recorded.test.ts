@@ -11,7 +11,7 @@ import {
   serve,
   idOf,
 } from '../support/serve.js'
-import { calm, keptLog, media, newGate, offsetOf } from '../support/stages.js'
+import { noAbort, keptLog, media, newGate, offsetOf } from '../support/stages.js'
 
 /** A finisher that fails that many times first. */
 function addFinisher(composer: StoreComposer, failures: number) {
@@ -185,12 +185,12 @@ test('an implied finish costs no second write of the record', async () => {
   const info = composer.slots().infoStore!
   let updates = 0
   composer.useInfoStore({
-    create: (upload) => info.create(upload, calm),
-    get: (id) => info.get(id, calm),
-    delete: (id) => info.delete(id, calm),
+    create: (upload) => info.create(upload, noAbort),
+    get: (id) => info.get(id, noAbort),
+    delete: (id) => info.delete(id, noAbort),
     update(upload) {
       updates++
-      return info.update(upload, calm)
+      return info.update(upload, noAbort)
     },
   })
   const site = await serve({ composer })

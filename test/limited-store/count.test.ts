@@ -183,7 +183,7 @@ test('a count that takes long is logged, and continues', async () => {
     await counting.pass()
     yield* ids
   })
-  const site = await serveLimited({ store, infoStore: slow, roomTimeout: 20 })
+  const site = await serveLimited({ store, infoStore: slow, spaceTimeout: 20 })
   const early = await tryToCreate(site, 1)
   expect(early).toMatchObject({ status: 503, text: expect.stringMatching(/^ERR_UPLOAD_BUSY/) })
   expect(early.headers['retry-after']).toBe('1')

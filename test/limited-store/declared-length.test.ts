@@ -13,7 +13,7 @@ import {
 } from '../support/serve.js'
 import { createOf, inFiles, inners, recordsOf, serveLimited } from './limited.js'
 import { storeWith, tryToCreate } from './limited.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
   test('use it from their creation to the last byte', async () => {
@@ -59,7 +59,7 @@ describe.each(inners)('uploads with a length, in $medium', ({ open }) => {
     const site = await serveLimited(await open(), { expiration: { after: 1 } })
     const url = await createOf(site, 11)
     const { infoStore } = site.composer.slots()
-    const { expiresAt } = (await infoStore!.get(idOf(url), calm))!
+    const { expiresAt } = (await infoStore!.get(idOf(url), noAbort))!
     while (Date.now() < Date.parse(expiresAt!)) await new Promise(setImmediate)
     expect(await site.handler.uploads.removeExpired()).toBe(1)
     expect(site.counter.used).toBe(0)

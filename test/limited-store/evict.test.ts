@@ -4,7 +4,7 @@ import type { Shortage } from 'tuskit/limited-store'
 import { createUpload, head, patch, post, until, idOf } from '../support/serve.js'
 import { createOf, deferred, gone, inMemory, inners, recordsOf } from './limited.js'
 import { serveLimited, tryToCreate } from './limited.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 describe.each(inners)('evict, in $medium', ({ open }) => {
   test('frees space for an upload by terminating others', async () => {
@@ -61,9 +61,9 @@ test('evict that fails ends with the refusal, and is logged', async () => {
   expect(site.logger.lines.map(({ fields }) => fields.error)).toEqual([failure])
 })
 
-test('evict delays no request longer than roomTimeout', async () => {
+test('evict delays no request longer than spaceTimeout', async () => {
   const evict = () => new Promise(() => {})
-  const site = await serveLimited({ ...inMemory(), evict, roomTimeout: 50 })
+  const site = await serveLimited({ ...inMemory(), evict, spaceTimeout: 50 })
   await createOf(site, 11)
   const replies = await Promise.all([tryToCreate(site, 1), tryToCreate(site, 2)])
   expect(replies.map(({ status }) => status)).toEqual([507, 507])
@@ -77,7 +77,7 @@ test('evict that terminates the upload that needs space blocks nothing permanent
     settled.push(terminated)
     return terminated
   }
-  const site = await serveLimited({ ...inMemory(), evict, roomTimeout: 50 })
+  const site = await serveLimited({ ...inMemory(), evict, spaceTimeout: 50 })
   const handler: Handler = site.handler
   await createOf(site, 11)
   expect((await tryToCreate(site, 1)).status).toBe(507)
@@ -91,7 +91,7 @@ test('uploads that evict each other block nothing permanently', async () => {
     const [victim] = urls.map(idOf).filter((other) => other !== id)
     return handler.uploads.terminate(victim!)
   }
-  const site = await serveLimited({ ...inMemory(), evict, roomTimeout: 100 })
+  const site = await serveLimited({ ...inMemory(), evict, spaceTimeout: 100 })
   const handler: Handler = site.handler
   const urls = [await createUpload(site, deferred), await createUpload(site, deferred)]
   for (const url of urls) await patch(url, 0, 'hello')
@@ -110,13 +110,13 @@ test('during evict, other requests for space wait, and those for its own upload 
     const { dataStore, infoStore } = site.composer.slots()
     const [record] = await recordsOf(site.composer)
     const upload = { ...record!, id: 'nested', storage: dataStore!.locate({ ...record!, id: 'n' }) }
-    await infoStore!.create(upload, calm)
+    await infoStore!.create(upload, noAbort)
     outcomes.push(
       await dataStore!.create(upload, { ...turn, incoming: 'nothing' }).catch((e) => e.code),
     )
   }
   // Waiting would take longer than the test.
-  const site = await serveLimited({ ...inMemory(), evict, roomTimeout: 1_000_000 })
+  const site = await serveLimited({ ...inMemory(), evict, spaceTimeout: 1_000_000 })
   await createOf(site, 11)
   expect((await post(site, { 'upload-length': '1' })).status).toBe(507)
   expect(outcomes).toEqual(['ERR_STORAGE_FULL'])

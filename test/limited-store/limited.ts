@@ -10,7 +10,7 @@ import {
   type Reply,
   type Site,
 } from '../support/serve.js'
-import { calm, keptLog } from '../support/stages.js'
+import { noAbort, keptLog } from '../support/stages.js'
 
 export type Inner = Pick<LimitedStoreOptions, 'store' | 'infoStore'>
 
@@ -81,7 +81,7 @@ export async function recordsOf(composer: StoreComposer): Promise<Upload[]> {
   const { infoLister, infoStore } = composer.slots()
   const records: Upload[] = []
   for await (const id of infoLister!.ids({ signal: new AbortController().signal })) {
-    records.push((await infoStore!.get(id, calm))!)
+    records.push((await infoStore!.get(id, noAbort))!)
   }
   return records
 }

@@ -23,7 +23,7 @@ test.each<[object, string]>([
   ],
   [{ evict: 1 }, "option 'evict' must be a function, not 1"],
   [{ reserve: 'no' }, "option 'reserve' must be a boolean"],
-  [{ roomTimeout: 0 }, "option 'roomTimeout' must be a number of milliseconds"],
+  [{ spaceTimeout: 0 }, "option 'spaceTimeout' must be a number of milliseconds"],
   [{ limits: 1 }, "there is no option 'limits'; did you mean 'limit'?"],
 ])('%o is refused', (wrong, message) => {
   const options = { limit: 11, ...inMemory(), ...wrong } as LimitedStoreOptions

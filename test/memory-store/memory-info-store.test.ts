@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { StoreComposer, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 function uploadOf(id: string, fields: Partial<Upload> = {}): Upload {
   return {
@@ -29,7 +29,7 @@ describe('MemoryInfoStore', () => {
   it('returns what was stored, never the same object', async () => {
     const store = new MemoryInfoStore()
     const upload = uploadOf('a')
-    await store.create(upload, calm)
+    await store.create(upload, noAbort)
     const [one, two] = [await store.get('a'), await store.get('a')]
     expect(one).toEqual(upload)
     expect(one).not.toBe(upload)
@@ -39,14 +39,14 @@ describe('MemoryInfoStore', () => {
 
   it('lists in turns of the event loop, for each caller', async () => {
     const store = new MemoryInfoStore()
-    for (let i = 0; i < 50; i++) await store.create(uploadOf(`u${i}`), calm)
+    for (let i = 0; i < 50; i++) await store.create(uploadOf(`u${i}`), noAbort)
     let turns = 0
     const count = () => {
       turns++
       next = setImmediate(count)
     }
     let next = setImmediate(count)
-    for await (const id of store.ids(calm)) {
+    for await (const id of store.ids(noAbort)) {
       expect(id).toMatch(/^u/)
       for (const end = performance.now() + 1; performance.now() < end;);
     }
@@ -56,8 +56,8 @@ describe('MemoryInfoStore', () => {
 
   it('stops listing when the signal aborts', async () => {
     const store = new MemoryInfoStore()
-    await store.create(uploadOf('a'), calm)
-    await store.create(uploadOf('b'), calm)
+    await store.create(uploadOf('a'), noAbort)
+    await store.create(uploadOf('b'), noAbort)
     const controller = new AbortController()
     const ids = store.ids({ signal: controller.signal })
     expect((await ids.next()).value).toBe('a')

@@ -7,7 +7,7 @@ import { ensureProgram } from '../house/debian-packages.mjs'
 import { createUpload, head } from '../support/serve.js'
 import { stepsOf } from './steps.js'
 import { trace } from './traced-server.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 // Another process may be killed before it syncs what it has made, or may not sync at all.
 beforeAll(() => ensureProgram('strace'), 300_000)
@@ -41,12 +41,12 @@ test.each(['finished', 'gone'] as const)(
     const before = async (directory: string) => {
       const records = new FileInfoStore({ directory })
       const upload = uploadOf('a', { length: 5, finish: 'recorded' })
-      await records.create(upload, calm)
+      await records.create(upload, noAbort)
       await writeFile(join(directory, 'a'), 'first')
       const at = upload.createdAt
       const state =
         kind === 'gone' ? ({ kind, at, cause: 'terminated' } as const) : ({ kind, at } as const)
-      await records.update({ ...upload, revision: 2, state }, calm)
+      await records.update({ ...upload, revision: 2, state }, noAbort)
     }
     const events = await trace({ before }, async ({ origin }) => {
       await head(`${origin}/files/a`)
@@ -59,7 +59,7 @@ test.each(['finished', 'gone'] as const)(
 test('data and its name are on the disk before HEAD reports them', async () => {
   const offsetOf = async (content: string) => {
     const before = async (directory: string) => {
-      await new FileInfoStore({ directory }).create(uploadOf('a', { length: 9 }), calm)
+      await new FileInfoStore({ directory }).create(uploadOf('a', { length: 9 }), noAbort)
       await writeFile(join(directory, 'a'), content)
     }
     const events = await trace({ before }, async ({ origin }) => {

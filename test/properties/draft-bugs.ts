@@ -4,7 +4,7 @@ import type { Upload } from 'tuskit'
 import type { MemoryInfoStore } from 'tuskit/memory-store'
 import { altered, changed } from '../conformance-suite/broken.js'
 import type { Bug } from './bug.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 /** The protocol of the current request. */
 const requestProtocol = new AsyncLocalStorage<Upload['protocol']>()
@@ -70,7 +70,7 @@ export const draftBugs: readonly Bug[] = [
               open
                 ? { ...upload, state: { kind: 'open' } }
                 : { ...upload, ...(completes && { completes }) },
-              calm,
+              noAbort,
             )
           },
         }),
@@ -129,7 +129,7 @@ export const draftBugs: readonly Bug[] = [
           async update(upload) {
             const { id, state } = upload
             if (state.kind === 'gone' && state.cause === 'overrun') overrun.add(id)
-            else await infoStore.update(upload, calm)
+            else await infoStore.update(upload, noAbort)
           },
         }),
       )

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createHandler, createUploadServer, type StoreComposer, type UploadServer } from 'tuskit'
 import type { Outcome } from './model.js'
 import { maxSize } from './model.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 /** A response, or `cut` when the server closed the connection instead. */
 export type Reply = HttpReply | 'cut'
@@ -100,7 +100,7 @@ export class Site {
   /** Returns how much the data store holds of an upload, without disturbing an append. */
   async stored(number: number): Promise<number | undefined> {
     const { dataStore, infoStore } = this.#composer.slots()
-    const upload = await infoStore!.get(this.paths[number]!.split('/').at(-1)!, calm)
+    const upload = await infoStore!.get(this.paths[number]!.split('/').at(-1)!, noAbort)
     if (upload === undefined) return undefined
     return (await dataStore!.stat(upload, { signal: AbortSignal.timeout(this.patience) })).offset
   }

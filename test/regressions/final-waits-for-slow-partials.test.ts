@@ -9,15 +9,15 @@ import {
   serve,
   untilOffset,
 } from '../support/serve.js'
-import { calm } from '../support/stages.js'
+import { noAbort } from '../support/stages.js'
 
 const hour = 3_600_000
 
 async function expire(composer: StoreComposer, url: string) {
   const { infoStore } = composer.slots()
-  const upload = (await infoStore!.get(url.split('/').pop()!, calm))!
+  const upload = (await infoStore!.get(url.split('/').pop()!, noAbort))!
   const expiresAt = new Date(Date.now() - 1).toISOString()
-  await infoStore!.update({ ...upload, expiresAt, revision: upload.revision + 1 }, calm)
+  await infoStore!.update({ ...upload, expiresAt, revision: upload.revision + 1 }, noAbort)
 }
 
 test('a final upload does not expire while its partials have time', async () => {

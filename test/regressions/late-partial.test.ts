@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createUpload, memoryComposer, patch, serve, until } from '../support/serve.js'
-import { calm, newGate } from '../support/stages.js'
+import { noAbort, newGate } from '../support/stages.js'
 
 test('a partial upload that is finished late completes the final upload that waits for it', async () => {
   const slow = newGate()
@@ -15,7 +15,7 @@ test('a partial upload that is finished late completes the final upload that wai
   const { infoStore } = composer.slots()
   // Reads the record, because a request would concatenate the upload.
   const record = await until(
-    () => infoStore!.get(final.split('/').pop()!, calm),
+    () => infoStore!.get(final.split('/').pop()!, noAbort),
     (upload) => upload?.state.kind === 'finished',
   )
   expect(record?.length).toBe(5)

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { download, fileComposer, post, send, serve, temporaryDirectory } from '../support/serve.js'
-import { calm, keptLog, media, storeWith } from '../support/stages.js'
+import { noAbort, keptLog, media, storeWith } from '../support/stages.js'
 
 test('an id whose file the application has detached is refused before there is a record', async () => {
   const directory = await temporaryDirectory()
@@ -39,11 +39,11 @@ describe.each(media)('with %s', (name, compose) => {
     composer.useDataStore(failing).useInfoStore({
       create: (upload) => {
         records.push(upload.id)
-        return infoStore.create(upload, calm)
+        return infoStore.create(upload, noAbort)
       },
-      get: (id) => infoStore.get(id, calm),
-      update: (upload) => infoStore.update(upload, calm),
-      delete: (id) => infoStore.delete(id, calm),
+      get: (id) => infoStore.get(id, noAbort),
+      update: (upload) => infoStore.update(upload, noAbort),
+      delete: (id) => infoStore.delete(id, noAbort),
     })
     const hooks = placeOfHook && { preCreate: () => ({ place: placeOfHook }) }
     const site = await serve({ composer, logger: keptLog(), ...(hooks && { hooks }) })

@@ -18,7 +18,7 @@ export const media: readonly (readonly [name: string, compose: () => Promise<Sto
 ]
 
 /** Options of calls that are never interrupted. */
-export const calm = { signal: new AbortController().signal } as const
+export const noAbort = { signal: new AbortController().signal } as const
 
 /** A point at which a test decides when code continues. */
 export interface Gate {

@@ -15,7 +15,7 @@ import {
   tus,
   type Reply,
 } from '../support/serve.js'
-import { calm, keptLog, storeWith } from '../support/stages.js'
+import { noAbort, keptLog, storeWith } from '../support/stages.js'
 import { hangingStores } from './hanging.js'
 
 const draft = { 'upload-draft-interop-version': '6' }
@@ -126,7 +126,7 @@ describe.each([
     const { read } = MemoryStore.prototype
     const opened = vi.spyOn(MemoryStore.prototype, 'read')
     opened.mockImplementationOnce(function (this: MemoryStore, upload, range) {
-      return read.call(this, upload, range, calm)
+      return read.call(this, upload, range, noAbort)
     })
     onTestFinished(() => opened.mockRestore())
     expectUnavailable(await send({ method: 'GET', url }))

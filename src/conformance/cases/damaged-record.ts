@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { InfoStore } from '../../capabilities/info-store.js'
 import type { Upload } from '../../upload.js'
 import { cases } from '../case.js'
-import { calm } from '../fixture/gate.js'
+import { noAbort } from '../fixture/gate.js'
 import { nextOf, recordAt } from '../fixture/records.js'
 import type { Fixture } from '../fixture/fixture.js'
 
@@ -23,18 +23,18 @@ export const damagedRecordCases = [
       async 'a damaged record does not affect the others'(fixture) {
         const [a, , c] = await withDamage(fixture)
         const { infoStore } = fixture.slots
-        assert.deepEqual(await infoStore.get('a', calm), a)
-        await infoStore.update(nextOf(c), calm)
-        assert.deepEqual(await fixture.others.infoStore.get('c', calm), nextOf(c))
-        await infoStore.create(recordAt('d'), calm)
-        await infoStore.delete('a', calm)
-        assert.equal(await fixture.others.infoStore.get('a', calm), undefined)
+        assert.deepEqual(await infoStore.get('a', noAbort), a)
+        await infoStore.update(nextOf(c), noAbort)
+        assert.deepEqual(await fixture.others.infoStore.get('c', noAbort), nextOf(c))
+        await infoStore.create(recordAt('d'), noAbort)
+        await infoStore.delete('a', noAbort)
+        assert.equal(await fixture.others.infoStore.get('a', noAbort), undefined)
         await mustReject(fixture.others.infoStore, 'b')
       },
 
       async 'update of a damaged record rejects and leaves it damaged'(fixture) {
         const [, b] = await withDamage(fixture)
-        await assert.rejects(async () => fixture.slots.infoStore.update(nextOf(b), calm))
+        await assert.rejects(async () => fixture.slots.infoStore.update(nextOf(b), noAbort))
         await mustReject(fixture.others.infoStore, 'b')
       },
 
@@ -42,19 +42,19 @@ export const damagedRecordCases = [
         await withDamage(fixture)
         const { infoStore } = fixture.others
         const record = recordAt('b', { length: 5 })
-        const created = await fixture.slots.infoStore.create(record, calm).then(
+        const created = await fixture.slots.infoStore.create(record, noAbort).then(
           () => true,
           () => false,
         )
-        if (created) assert.deepEqual(await infoStore.get('b', calm), record)
+        if (created) assert.deepEqual(await infoStore.get('b', noAbort), record)
         else await mustReject(infoStore, 'b')
       },
 
       async 'delete removes a damaged record'(fixture) {
         await withDamage(fixture)
-        await fixture.slots.infoStore.delete('b', calm)
+        await fixture.slots.infoStore.delete('b', noAbort)
         for (const { infoStore } of [fixture.slots, fixture.others]) {
-          assert.equal(await infoStore.get('b', calm), undefined)
+          assert.equal(await infoStore.get('b', noAbort), undefined)
         }
       },
     },
@@ -67,7 +67,7 @@ export const damagedRecordCases = [
       async 'expired yields the other records despite a damaged one'(fixture) {
         await withDamage(fixture)
         for (const { expiryIndex } of [fixture.slots, fixture.others]) {
-          const ids = await collected(expiryIndex.expired(new Date(now), calm))
+          const ids = await collected(expiryIndex.expired(new Date(now), noAbort))
           // An index that knows its id may yield it.
           assert.deepEqual(ids.filter((id) => id !== 'b').sort(), ['a', 'c'])
         }
@@ -82,7 +82,7 @@ export const damagedRecordCases = [
       async 'ids yields the id of a damaged record among the others'(fixture) {
         await withDamage(fixture)
         for (const { infoLister } of [fixture.slots, fixture.others]) {
-          assert.deepEqual(await collected(infoLister.ids(calm)), ['a', 'b', 'c'])
+          assert.deepEqual(await collected(infoLister.ids(noAbort)), ['a', 'b', 'c'])
         }
       },
     },
@@ -97,14 +97,17 @@ async function withDamage(fixture: Fixture): Promise<readonly [Upload, Upload, U
     recordAt('b', { expiresAt }),
     recordAt('c', { expiresAt }),
   ] as const
-  for (const record of records) await fixture.slots.infoStore.create(record, calm)
+  for (const record of records) await fixture.slots.infoStore.create(record, noAbort)
   await fixture.damage('b')
   return records
 }
 
 /** Asserts that a record that cannot be read is not reported as missing. */
 async function mustReject(infoStore: InfoStore, id: string): Promise<void> {
-  await assert.rejects(async () => infoStore.get(id, calm), 'get of a damaged record should reject')
+  await assert.rejects(
+    async () => infoStore.get(id, noAbort),
+    'get of a damaged record should reject',
+  )
 }
 
 async function collected(ids: AsyncIterable<string>): Promise<string[]> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { cases } from '../case.js'
-import { calm } from '../fixture/gate.js'
+import { noAbort } from '../fixture/gate.js'
 import { recordOf } from '../fixture/records.js'
 import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
@@ -126,7 +126,7 @@ export const dataStoreCases = [
         const upload = await fixture.created()
         await fixture.unplug()
         for (const { dataStore } of [fixture.slots, fixture.others]) {
-          const outcome = await dataStore.stat(upload.record, calm).catch((e) => e)
+          const outcome = await dataStore.stat(upload.record, noAbort).catch((e) => e)
           assert.ok(outcome instanceof Error, 'stat rejects with an error')
           assert.notEqual((outcome as { code?: unknown }).code, 'ERR_DATA_MISSING')
         }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ExpiryIndex } from '../../capabilities/expiry-index.js'
 import { cases } from '../case.js'
-import { calm } from '../fixture/gate.js'
+import { noAbort } from '../fixture/gate.js'
 import { nextOf, recordAt } from '../fixture/records.js'
 
 const now = Date.parse('2026-03-01T00:00:00.000Z')
@@ -15,12 +15,12 @@ export const expiryIndexCases = cases('expiryIndex', {
 
   async 'expired yields an id from the millisecond of its expiresAt, and not earlier'(fixture) {
     const { infoStore } = fixture.slots
-    await infoStore.create(recordAt('past', after(-86_400_000)), calm)
-    await infoStore.create(recordAt('before', after(-1)), calm)
-    await infoStore.create(recordAt('now', after(0)), calm)
-    await infoStore.create(recordAt('after', after(1)), calm)
-    await infoStore.create(recordAt('future', after(86_400_000)), calm)
-    await infoStore.create(recordAt('never'), calm)
+    await infoStore.create(recordAt('past', after(-86_400_000)), noAbort)
+    await infoStore.create(recordAt('before', after(-1)), noAbort)
+    await infoStore.create(recordAt('now', after(0)), noAbort)
+    await infoStore.create(recordAt('after', after(1)), noAbort)
+    await infoStore.create(recordAt('future', after(86_400_000)), noAbort)
+    await infoStore.create(recordAt('never'), noAbort)
     for (const { expiryIndex } of [fixture.slots, fixture.others]) {
       const ids = ['before', 'now', 'past']
       assert.deepEqual(await expiredIn(expiryIndex, now), ids)
@@ -38,9 +38,9 @@ export const expiryIndexCases = cases('expiryIndex', {
       { kind: 'gone', at, cause: 'expired' },
     ] as const
     for (const state of states) {
-      await slots.infoStore.create(recordAt(state.kind, { state, ...after(0) }), calm)
+      await slots.infoStore.create(recordAt(state.kind, { state, ...after(0) }), noAbort)
     }
-    await slots.infoStore.create(recordAt('ietf', { protocol: 'ietf', ...after(0) }), calm)
+    await slots.infoStore.create(recordAt('ietf', { protocol: 'ietf', ...after(0) }), noAbort)
     assert.deepEqual(await expiredIn(slots.expiryIndex, now), ['gone', 'ietf', 'open', 'rejected'])
   },
 
@@ -51,15 +51,15 @@ export const expiryIndexCases = cases('expiryIndex', {
     const records = ['later', 'sooner', 'cleared', 'deleted'].map((id) => {
       return recordAt(id, id === 'sooner' ? after(100) : after(0))
     })
-    for (const record of records) await slots.infoStore.create(record, calm)
+    for (const record of records) await slots.infoStore.create(record, noAbort)
     for (const { expiryIndex } of [slots, others]) {
       assert.deepEqual(await expiredIn(expiryIndex, now), ['cleared', 'deleted', 'later'])
     }
     const { expiresAt, ...cleared } = nextOf(records[2]!)
-    await slots.infoStore.update(nextOf(records[0]!, after(100)), calm)
-    await others.infoStore.update(nextOf(records[1]!, after(0)), calm)
-    await slots.infoStore.update(cleared, calm)
-    await others.infoStore.delete('deleted', calm)
+    await slots.infoStore.update(nextOf(records[0]!, after(100)), noAbort)
+    await others.infoStore.update(nextOf(records[1]!, after(0)), noAbort)
+    await slots.infoStore.update(cleared, noAbort)
+    await others.infoStore.delete('deleted', noAbort)
     for (const { expiryIndex } of [slots, others]) {
       assert.deepEqual(await expiredIn(expiryIndex, now), ['sooner'])
     }
@@ -67,11 +67,11 @@ export const expiryIndexCases = cases('expiryIndex', {
 
   async 'expired continues when records are removed meanwhile'({ slots }) {
     const ids = Array.from({ length: 30 }, (_, i) => `u${i}`)
-    for (const id of ids) await slots.infoStore.create(recordAt(id, after(0)), calm)
+    for (const id of ids) await slots.infoStore.create(recordAt(id, after(0)), noAbort)
     const yielded: string[] = []
-    for await (const id of slots.expiryIndex.expired(new Date(now), calm)) {
+    for await (const id of slots.expiryIndex.expired(new Date(now), noAbort)) {
       yielded.push(id)
-      await slots.infoStore.delete(id, calm)
+      await slots.infoStore.delete(id, noAbort)
     }
     assert.deepEqual(yielded.sort(), ids.sort())
     assert.deepEqual(await expiredIn(slots.expiryIndex, now), [])
@@ -80,7 +80,7 @@ export const expiryIndexCases = cases('expiryIndex', {
 
 async function expiredIn(index: ExpiryIndex, time: number): Promise<string[]> {
   const ids: string[] = []
-  for await (const id of index.expired(new Date(time), calm)) ids.push(id)
+  for await (const id of index.expired(new Date(time), noAbort)) ids.push(id)
   assert.equal(new Set(ids).size, ids.length, 'An id is yielded once')
   return ids.sort()
 }

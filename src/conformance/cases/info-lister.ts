@@ -3,7 +3,7 @@ import type { InfoLister } from '../../capabilities/info-lister.js'
 import { neverAborts } from '../../never-aborts.js'
 import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
-import { calm } from '../fixture/gate.js'
+import { noAbort } from '../fixture/gate.js'
 import { nextOf, recordAt } from '../fixture/records.js'
 
 /** The list of all records. */
@@ -15,14 +15,15 @@ export const infoListerCases = cases('infoLister', {
 
   async 'ids yields all ids in the order of their UTF-16 code units'({ slots, others }) {
     const ids = ['b', '9', '10', 'B', '_x', '~', '-', 'ab', ...nearIds]
-    for (const id of ids) await slots.infoStore.create(recordAt(id), calm)
+    for (const id of ids) await slots.infoStore.create(recordAt(id), noAbort)
     // `sort` orders by UTF-16 code units.
     assert.deepEqual(await idsIn(slots.infoLister), ids.toSorted())
     assert.deepEqual(await idsIn(others.infoLister), ids.toSorted())
   },
 
   async 'ids yields only the ids after the given one, whether that exists or not'({ slots }) {
-    for (const id of ['B', 'a', 'a.b', 'ab', 'c']) await slots.infoStore.create(recordAt(id), calm)
+    for (const id of ['B', 'a', 'a.b', 'ab', 'c'])
+      await slots.infoStore.create(recordAt(id), noAbort)
     assert.deepEqual(await idsIn(slots.infoLister, 'a'), ['a.b', 'ab', 'c'])
     assert.deepEqual(await idsIn(slots.infoLister, 'aa'), ['ab', 'c'])
     assert.deepEqual(await idsIn(slots.infoLister, 'A'), ['B', 'a', 'a.b', 'ab', 'c'])
@@ -30,10 +31,10 @@ export const infoListerCases = cases('infoLister', {
   },
 
   async 'ids follows creations, updates and deletions'({ slots, others }) {
-    for (const id of ['a', 'b']) await slots.infoStore.create(recordAt(id), calm)
-    await slots.infoStore.update(nextOf(recordAt('a')), calm)
-    await slots.infoStore.delete('b', calm)
-    await others.infoStore.create(recordAt('c'), calm)
+    for (const id of ['a', 'b']) await slots.infoStore.create(recordAt(id), noAbort)
+    await slots.infoStore.update(nextOf(recordAt('a')), noAbort)
+    await slots.infoStore.delete('b', noAbort)
+    await others.infoStore.create(recordAt('c'), noAbort)
     assert.deepEqual(await idsIn(slots.infoLister), ['a', 'c'])
     assert.deepEqual(await idsIn(others.infoLister), ['a', 'c'])
   },
@@ -42,7 +43,7 @@ export const infoListerCases = cases('infoLister', {
     const ids = Array.from({ length: 1100 }, (_, i) => `u${i}`)
     for (let start = 0; start < ids.length; start += 50) {
       const records = ids.slice(start, start + 50).map((id) => recordAt(id))
-      await Promise.all(records.map((record) => slots.infoStore.create(record, calm)))
+      await Promise.all(records.map((record) => slots.infoStore.create(record, noAbort)))
     }
     const sorted = ids.toSorted()
     assert.deepEqual(await idsIn(slots.infoLister), sorted)

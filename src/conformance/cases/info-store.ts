@@ -4,7 +4,7 @@ import type { ChangeOptions } from '../../capabilities/call-options.js'
 import type { Upload } from '../../upload.js'
 import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
-import { calm, started, turns } from '../fixture/gate.js'
+import { noAbort, started, turns } from '../fixture/gate.js'
 import { nextOf, recordAt, whole } from '../fixture/records.js'
 import type { Fixture } from '../fixture/fixture.js'
 import { rejects } from '../fixture/rejects.js'
@@ -13,16 +13,16 @@ import { rejects } from '../fixture/rejects.js'
 export const infoStoreCases = [
   ...cases('infoStore', {
     async 'get returns undefined when there is no record'({ slots, others }) {
-      assert.equal(await slots.infoStore.get('a', calm), undefined)
-      await slots.infoStore.create(recordAt('b'), calm)
-      assert.equal(await others.infoStore.get('a', calm), undefined)
+      assert.equal(await slots.infoStore.get('a', noAbort), undefined)
+      await slots.infoStore.create(recordAt('b'), noAbort)
+      assert.equal(await others.infoStore.get('a', noAbort), undefined)
     },
 
     async 'get returns every member of a created record'({ slots, others }) {
       for (const record of whole) {
-        await slots.infoStore.create(record, calm)
+        await slots.infoStore.create(record, noAbort)
         for (const { infoStore } of [slots, others]) {
-          const found = await infoStore.get(record.id, calm)
+          const found = await infoStore.get(record.id, noAbort)
           assert.deepEqual(found, record, `The record ${record.id}`)
           const values = Object.getPrototypeOf(found!.metadata.values)
           assert.equal(values, null, 'metadata.values has no prototype, as parseUpload makes it')
@@ -32,66 +32,66 @@ export const infoStoreCases = [
 
     async 'create rejects with ERR_ID_TAKEN, and leaves the record unchanged'({ slots, others }) {
       const record = recordAt('a', { length: 1 })
-      await slots.infoStore.create(record, calm)
+      await slots.infoStore.create(record, noAbort)
       for (const { infoStore } of [slots, others]) {
-        const work = () => infoStore.create(recordAt('a', { length: 2 }), calm)
+        const work = () => infoStore.create(recordAt('a', { length: 2 }), noAbort)
         await rejects(work, 'ERR_ID_TAKEN', 'create')
-        assert.deepEqual(await infoStore.get('a', calm), record)
+        assert.deepEqual(await infoStore.get('a', noAbort), record)
       }
     },
 
     async 'create succeeds for one of many concurrent calls'(fixture) {
       const records = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => recordAt('a', { length }))
-      const work = records.map((record, i) => storeOf(fixture, i).create(record, calm))
+      const work = records.map((record, i) => storeOf(fixture, i).create(record, noAbort))
       const winner = await onlyWinner(work, 'ERR_ID_TAKEN')
-      assert.deepEqual(await fixture.others.infoStore.get('a', calm), records[winner])
+      assert.deepEqual(await fixture.others.infoStore.get('a', noAbort), records[winner])
     },
 
     async 'update replaces the record with the next revision'({ slots, others }) {
       let record = recordAt('a', { length: 1 })
-      await slots.infoStore.create(record, calm)
+      await slots.infoStore.create(record, noAbort)
       for (const infoStore of [slots.infoStore, others.infoStore, slots.infoStore]) {
         // Members come and go.
         const { expiresAt, ...rest } = nextOf(record, { length: record.revision + 1 })
         record = expiresAt === undefined ? { ...rest, expiresAt: '2026-02-03T04:05:06.000Z' } : rest
-        await infoStore.update(record, calm)
-        assert.deepEqual(await slots.infoStore.get('a', calm), record)
-        assert.deepEqual(await others.infoStore.get('a', calm), record)
+        await infoStore.update(record, noAbort)
+        assert.deepEqual(await slots.infoStore.get('a', noAbort), record)
+        assert.deepEqual(await others.infoStore.get('a', noAbort), record)
       }
     },
 
     async 'update rejects with ERR_INFO_CONFLICT for any other revision'({ slots, others }) {
       const record = nextOf(recordAt('a'))
-      await slots.infoStore.create(recordAt('a'), calm)
-      await slots.infoStore.update(record, calm)
+      await slots.infoStore.create(recordAt('a'), noAbort)
+      await slots.infoStore.update(record, noAbort)
       for (const revision of [0, 1, 2, 4, 5]) {
         const stale = { ...record, revision, length: 99 }
         await rejects(
-          () => others.infoStore.update(stale, calm),
+          () => others.infoStore.update(stale, noAbort),
           'ERR_INFO_CONFLICT',
           `${revision}`,
         )
       }
-      assert.deepEqual(await others.infoStore.get('a', calm), record)
+      assert.deepEqual(await others.infoStore.get('a', noAbort), record)
     },
 
     async 'update rejects with ERR_INFO_CONFLICT when there is no record'({ slots }) {
       for (const revision of [1, 2]) {
-        const work = () => slots.infoStore.update(recordAt('a', { revision }), calm)
+        const work = () => slots.infoStore.update(recordAt('a', { revision }), noAbort)
         await rejects(work, 'ERR_INFO_CONFLICT', 'update')
       }
-      assert.equal(await slots.infoStore.get('a', calm), undefined)
+      assert.equal(await slots.infoStore.get('a', noAbort), undefined)
     },
 
     async 'update succeeds for one of many concurrent calls'(fixture) {
       let record = recordAt('a')
-      await fixture.slots.infoStore.create(record, calm)
+      await fixture.slots.infoStore.create(record, noAbort)
       for (let round = 0; round < 5; round++) {
         const nexts = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => nextOf(record, { length }))
-        const work = nexts.map((next, i) => storeOf(fixture, i).update(next, calm))
+        const work = nexts.map((next, i) => storeOf(fixture, i).update(next, noAbort))
         record = nexts[await onlyWinner(work, 'ERR_INFO_CONFLICT')]!
-        assert.deepEqual(await fixture.slots.infoStore.get('a', calm), record)
-        assert.deepEqual(await fixture.others.infoStore.get('a', calm), record)
+        assert.deepEqual(await fixture.slots.infoStore.get('a', noAbort), record)
+        assert.deepEqual(await fixture.others.infoStore.get('a', noAbort), record)
       }
     },
 
@@ -100,10 +100,10 @@ export const infoStoreCases = [
         const raw = 'name '.padEnd(revision * 1000, 'A')
         return recordAt('a', { revision, metadata: { raw, values: recordAt('').metadata.values } })
       }
-      await slots.infoStore.create(recordOf(1), calm)
+      await slots.infoStore.create(recordOf(1), noAbort)
       const updates = async () => {
         for (let revision = 2; revision <= 20; revision++) {
-          await slots.infoStore.update(recordOf(revision), calm)
+          await slots.infoStore.update(recordOf(revision), noAbort)
           await turns(1)
         }
       }
@@ -113,7 +113,7 @@ export const infoStoreCases = [
       updating.then(stop, stop)
       let last = 1
       while (working) {
-        const found = await others.infoStore.get('a', calm)
+        const found = await others.infoStore.get('a', noAbort)
         assert.ok(found !== undefined && found.revision >= last, 'No record goes back or away')
         assert.deepEqual(found, recordOf(found.revision))
         last = found.revision
@@ -123,21 +123,21 @@ export const infoStoreCases = [
     },
 
     async 'delete removes the record, and succeeds without one'({ slots, others }) {
-      await slots.infoStore.delete('a', calm)
+      await slots.infoStore.delete('a', noAbort)
       const record = nextOf(recordAt('a'))
-      await slots.infoStore.create(recordAt('a'), calm)
-      await slots.infoStore.update(record, calm)
-      await slots.infoStore.delete('a', calm)
-      await others.infoStore.delete('a', calm)
-      assert.equal(await slots.infoStore.get('a', calm), undefined)
-      assert.equal(await others.infoStore.get('a', calm), undefined)
+      await slots.infoStore.create(recordAt('a'), noAbort)
+      await slots.infoStore.update(record, noAbort)
+      await slots.infoStore.delete('a', noAbort)
+      await others.infoStore.delete('a', noAbort)
+      assert.equal(await slots.infoStore.get('a', noAbort), undefined)
+      assert.equal(await others.infoStore.get('a', noAbort), undefined)
       await rejects(
-        () => slots.infoStore.update(nextOf(record), calm),
+        () => slots.infoStore.update(nextOf(record), noAbort),
         'ERR_INFO_CONFLICT',
         'update',
       )
-      await others.infoStore.create(recordAt('a', { length: 7 }), calm)
-      assert.deepEqual(await slots.infoStore.get('a', calm), recordAt('a', { length: 7 }))
+      await others.infoStore.create(recordAt('a', { length: 7 }), noAbort)
+      assert.deepEqual(await slots.infoStore.get('a', noAbort), recordAt('a', { length: 7 }))
     },
 
     async 'create, update and delete change nothing when their signal has aborted'(fixture) {
@@ -145,15 +145,15 @@ export const infoStoreCases = [
       const reason = new Error('Too late')
       const late = { signal: AbortSignal.abort(reason) }
       const record = recordAt('a')
-      await infoStore.create(record, calm)
+      await infoStore.create(record, noAbort)
       await rejects(() => infoStore.create(recordAt('b'), late), reason, 'create')
       await rejects(() => infoStore.update(nextOf(record), late), reason, 'update')
       await rejects(() => infoStore.delete('a', late), reason, 'delete')
       for (const { infoStore: store } of [fixture.slots, fixture.others]) {
-        assert.deepEqual(await store.get('a', calm), record)
-        assert.equal(await store.get('b', calm), undefined)
+        assert.deepEqual(await store.get('a', noAbort), record)
+        assert.equal(await store.get('b', noAbort), undefined)
       }
-      await infoStore.create(recordAt('b'), calm)
+      await infoStore.create(recordAt('b'), noAbort)
     },
 
     async 'create, get, update and delete settle when their signal aborts during the call'(
@@ -174,27 +174,27 @@ export const infoStoreCases = [
       }
       const record = recordAt('a')
       if (await abandoned((options) => infoStore.create(record, options))) {
-        await infoStore.delete('a', calm)
-        await infoStore.create(record, calm)
+        await infoStore.delete('a', noAbort)
+        await infoStore.create(record, noAbort)
       }
       await abandoned((options) => infoStore.get('a', options))
       await abandoned((options) => infoStore.update(nextOf(record), options))
-      const found = await infoStore.get('a', calm)
+      const found = await infoStore.get('a', noAbort)
       assert.ok(found?.revision === 1 || found?.revision === 2, 'One revision or the other')
-      await infoStore.update(nextOf(found), calm)
+      await infoStore.update(nextOf(found), noAbort)
       await abandoned((options) => infoStore.delete('a', options))
-      await infoStore.delete('a', calm)
-      assert.equal(await infoStore.get('a', calm), undefined)
+      await infoStore.delete('a', noAbort)
+      assert.equal(await infoStore.get('a', noAbort), undefined)
     },
 
     async 'records with similar ids stay separate'({ slots, others }) {
       for (const [length, id] of nearIds.entries()) {
-        await slots.infoStore.create(recordAt(id, { length }), calm)
+        await slots.infoStore.create(recordAt(id, { length }), noAbort)
       }
-      await slots.infoStore.delete('a', calm)
+      await slots.infoStore.delete('a', noAbort)
       for (const [length, id] of nearIds.entries()) {
         const expected = id === 'a' ? undefined : recordAt(id, { length })
-        assert.deepEqual(await others.infoStore.get(id, calm), expected)
+        assert.deepEqual(await others.infoStore.get(id, noAbort), expected)
       }
     },
   }),
@@ -204,10 +204,10 @@ export const infoStoreCases = [
     {
       async 'get rejects when it cannot reach the storage'(fixture) {
         const { infoStore } = fixture.slots
-        await infoStore.create(recordAt('a'), calm)
+        await infoStore.create(recordAt('a'), noAbort)
         await fixture.unplug()
         for (const id of ['a', 'b']) {
-          const outcome = await infoStore.get(id, calm).then(
+          const outcome = await infoStore.get(id, noAbort).then(
             () => 'resolved',
             () => 'rejected',
           )
@@ -221,10 +221,10 @@ export const infoStoreCases = [
 
       async 'create and update reject when they cannot store the record'(fixture) {
         const { infoStore } = fixture.slots
-        await infoStore.create(recordAt('a'), calm)
+        await infoStore.create(recordAt('a'), noAbort)
         await fixture.unplug()
-        await assert.rejects(async () => infoStore.create(recordAt('b'), calm))
-        await assert.rejects(async () => infoStore.update(nextOf(recordAt('a')), calm))
+        await assert.rejects(async () => infoStore.create(recordAt('b'), noAbort))
+        await assert.rejects(async () => infoStore.update(nextOf(recordAt('a')), noAbort))
       },
     },
     'unplug',

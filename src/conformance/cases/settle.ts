@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LockRequester, Locker } from '../../capabilities/locker.js'
 import { cases } from '../case.js'
-import { Gate, calm, started, turns } from '../fixture/gate.js'
+import { Gate, noAbort, started, turns } from '../fixture/gate.js'
 import { rejects } from '../fixture/rejects.js'
 
 /** Readers that ask whether the lock is held. */
@@ -119,5 +119,5 @@ export const settleCases = [
 ]
 
 function settle(locker: Locker, id = 'a'): Promise<'free' | 'held'> {
-  return locker.settle(id, calm)
+  return locker.settle(id, noAbort)
 }

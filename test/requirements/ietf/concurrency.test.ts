@@ -17,7 +17,7 @@ import {
 import { temporaryDirectory, until, type Reply, type Sent, type Site } from '../../support/serve.js'
 import { openStream, sendHttp2, serveUploads, transports } from '../../support/serve-http2.js'
 import { startServer, type ServerOptions } from '../../support/server-process.js'
-import { calm, keptLog, newGate, slowStore, storeWith } from '../../support/stages.js'
+import { noAbort, keptLog, newGate, slowStore, storeWith } from '../../support/stages.js'
 import { chunked, draft9, draftOf, problemIn, urlIn, type Version, versions } from './draft.js'
 
 /** Starts an append that sends 6 bytes and then hangs. */
@@ -247,7 +247,7 @@ describe.each(stores)('$store store', ({ compose }) => {
     const site = await serve({ composer, logger: keptLog() })
     for (let round = 0; round < 10; round++) {
       const url = await draft9.started(site, 'hello')
-      const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
+      const upload = (await composer.slots().infoStore!.get(idOf(url), noAbort))!
       const appends = ['a', 'b', 'c'].map((letter) =>
         outcome(draft9.append(url, 5, letter.repeat(10_000), draft9.more)),
       )

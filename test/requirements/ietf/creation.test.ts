@@ -26,7 +26,7 @@ import {
   versions,
 } from './draft.js'
 import { silent } from '../../support/silent.js'
-import { calm } from '../../support/stages.js'
+import { noAbort } from '../../support/stages.js'
 
 const methods = ['POST', 'PUT', 'PATCH']
 const each = methods.flatMap((method) => versions.map((version) => ({ method, version })))
@@ -393,7 +393,7 @@ test.each(versions)(
     const rest = await draft.append(url, 5, ' world', draft.end)
     await expectFinal([refused, rest, await draft.ask('HEAD', url)], version)
     const { dataStore, infoStore } = composer.slots()
-    const upload = (await infoStore!.get(idIn(url), calm))!
+    const upload = (await infoStore!.get(idIn(url), noAbort))!
     const { offset } = await dataStore!.stat(upload, { signal: new AbortController().signal })
     expect([offset, upload.length, upload.state.kind]).toEqual([5, 11, 'rejected'])
   },

@@ -26,7 +26,7 @@ import {
   versions,
 } from './draft.js'
 import { silent } from '../../support/silent.js'
-import { calm } from '../../support/stages.js'
+import { noAbort } from '../../support/stages.js'
 
 const hour = 3_600_000
 const hourly = { expiration: { after: hour } }
@@ -81,7 +81,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         expect(headers).toMatchObject(draft.more)
       }
     }
-    const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
+    const upload = (await composer.slots().infoStore!.get(idOf(url), noAbort))!
     expect(await site.handler.uploads.removeExpired()).toBe(1)
     const { signal } = new AbortController()
     await expect(composer.slots().dataStore!.stat(upload, { signal })).rejects.toMatchObject({

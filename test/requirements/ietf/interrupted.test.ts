@@ -34,7 +34,7 @@ import {
   transports,
 } from '../../support/serve-http2.js'
 import { startServer } from '../../support/server-process.js'
-import { calm, newGate, slowStore, storeWith } from '../../support/stages.js'
+import { noAbort, newGate, slowStore, storeWith } from '../../support/stages.js'
 import { silent } from '../../support/silent.js'
 import { chunked, defined, draft9, draftOf, type Version, versions } from './draft.js'
 
@@ -406,7 +406,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       const draft = draftOf(version)
       const composer = await compose()
       const url = await started(await serve({ composer, logger: silent }), version)
-      const upload = (await composer.slots().infoStore!.get(idOf(url), calm))!
+      const upload = (await composer.slots().infoStore!.get(idOf(url), noAbort))!
       const signal = new AbortController().signal
       const fence = { token: 1_000, forced: false, held: () => true, shutOut() {} }
       await composer
@@ -429,7 +429,7 @@ describe.each(stores)('$store store', ({ compose }) => {
   test('R-073 an upload whose record is lost is gone', async () => {
     const composer = await compose()
     const url = await started(await serve({ composer, logger: silent }), 9)
-    await composer.slots().infoStore!.delete(idOf(url), calm)
+    await composer.slots().infoStore!.delete(idOf(url), noAbort)
     const { status, headers } = await send({ method: 'HEAD', url, headers: draft9.named })
     expect(status).toBe(404)
     expect(headers).not.toHaveProperty('upload-offset')

@@ -11,7 +11,7 @@ import {
 } from '../../support/serve.js'
 import { silent } from '../../support/silent.js'
 import { chunked, defined, draftOf, type Version, versions } from './draft.js'
-import { calm } from '../../support/stages.js'
+import { noAbort } from '../../support/stages.js'
 
 type Sent = Readonly<Record<string, string | undefined>>
 
@@ -278,7 +278,7 @@ describe.each(stores)('$store store', ({ compose }) => {
       const at = await site({ composer, hooks: { preFinish } })
       for (const says of [draft.more, draft.end]) {
         const url = await started(at, version)
-        const record = (await composer.slots().infoStore!.get(url.split('/').at(-1)!, calm))!
+        const record = (await composer.slots().infoStore!.get(url.split('/').at(-1)!, noAbort))!
         const reply = await appendPieces(url, version, says, pieces)
         expectInconsistent(reply, version)
         expect(reply.headers).not.toHaveProperty('upload-offset')

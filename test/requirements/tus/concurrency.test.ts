@@ -26,7 +26,7 @@ import {
   untilOffset,
   untilStored,
 } from '../../support/serve.js'
-import { calm, newGate } from '../../support/stages.js'
+import { noAbort, newGate } from '../../support/stages.js'
 
 const cut = { code: 'ECONNRESET' }
 
@@ -179,7 +179,7 @@ test('T-191 HEAD does not wait for a PATCH that receives no bytes yet', async ()
   class SlowInfoStore extends MemoryInfoStore implements InfoStore {
     override async update(upload: Upload): Promise<void> {
       await gate.pass()
-      return super.update(upload, calm)
+      return super.update(upload, noAbort)
     }
   }
   const composer = memoryComposer().useInfoStore(new SlowInfoStore())

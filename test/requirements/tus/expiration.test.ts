@@ -15,7 +15,7 @@ import {
   until,
   untilOffset,
 } from '../../support/serve.js'
-import { calm } from '../../support/stages.js'
+import { noAbort } from '../../support/stages.js'
 
 const hour = 3_600_000
 const imfFixdate =
@@ -24,9 +24,9 @@ const imfFixdate =
 /** Sets when an upload expires, relative to now, as if it had been created earlier. */
 async function expireIn(composer: StoreComposer, url: string, milliseconds: number) {
   const { infoStore } = composer.slots()
-  const upload = (await infoStore!.get(url.split('/').at(-1)!, calm))!
+  const upload = (await infoStore!.get(url.split('/').at(-1)!, noAbort))!
   const expiresAt = new Date(Date.now() + milliseconds).toISOString()
-  await infoStore!.update({ ...upload, expiresAt, revision: upload.revision + 1 }, calm)
+  await infoStore!.update({ ...upload, expiresAt, revision: upload.revision + 1 }, noAbort)
 }
 
 function untilGone(url: string) {
@@ -105,7 +105,7 @@ describe.each(stores)('an upload that expires ($store store)', ({ compose }) => 
     const composer = await compose()
     const site = await serve({ composer, expiration: { after: 1, sweepEvery: 5 } })
     const url = await createUpload(site)
-    const record = () => composer.slots().infoStore!.get(url.split('/').at(-1)!, calm)
+    const record = () => composer.slots().infoStore!.get(url.split('/').at(-1)!, noAbort)
     expect(await until(record, (upload) => upload === undefined)).toBeUndefined()
   })
 
@@ -198,7 +198,7 @@ describe('T-122 a PATCH that ends when less than half of the time is left', () =
     const id = url.split('/').at(-1)!
     const untilPostponed = () =>
       until(
-        async () => Date.parse((await composer.slots().infoStore!.get(id, calm))!.expiresAt!),
+        async () => Date.parse((await composer.slots().infoStore!.get(id, noAbort))!.expiresAt!),
         (time) => time >= expires + after / 2,
       )
     return { request, reply, expires, untilPostponed }

@@ -9,7 +9,7 @@ import {
 import { MemoryStore } from 'tuskit/memory-store'
 import { expect, onTestFinished, test } from 'vitest'
 import { listen, memoryComposer, send, sendRaw, serve, type Reply } from '../../support/serve.js'
-import { calm } from '../../support/stages.js'
+import { noAbort } from '../../support/stages.js'
 
 const everything = [
   ...['creation', 'creation-with-upload', 'creation-defer-length', 'expiration', 'checksum'],
@@ -123,12 +123,12 @@ test('T-025 OPTIONS looks up no upload and calls no hook', async () => {
   const { infoStore } = composer.slots()
   const looked: string[] = []
   composer.useInfoStore({
-    create: (upload) => infoStore!.create(upload, calm),
-    update: (upload) => infoStore!.update(upload, calm),
-    delete: (id) => infoStore!.delete(id, calm),
+    create: (upload) => infoStore!.create(upload, noAbort),
+    update: (upload) => infoStore!.update(upload, noAbort),
+    delete: (id) => infoStore!.delete(id, noAbort),
     get: (id) => {
       looked.push(id)
-      return infoStore!.get(id, calm)
+      return infoStore!.get(id, noAbort)
     },
   })
   const hooks = { access: () => ({ reject: true }) as const }

@@ -18,13 +18,13 @@ import {
   until,
   untilOffset,
 } from '../../support/serve.js'
-import { calm } from '../../support/stages.js'
+import { noAbort } from '../../support/stages.js'
 
 const { signal } = new AbortController()
 const partial = { 'upload-length': '5', 'upload-concat': 'partial' }
 
 function recordOf(composer: StoreComposer, url: string): Promise<Upload | undefined> {
-  return composer.slots().infoStore!.get(url.split('/').at(-1)!, calm)
+  return composer.slots().infoStore!.get(url.split('/').at(-1)!, noAbort)
 }
 
 /** Waits for the removal of the record. It comes last, maybe after the response. */
