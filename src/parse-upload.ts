@@ -53,7 +53,15 @@ export function uploadFrom(value: unknown): Upload {
   }
   const upload = record as unknown as Upload
   Object.freeze(Object.setPrototypeOf(upload.metadata.values, null))
-  return upload
+  return withoutZeroStatus(upload)
+}
+
+/** Earlier versions recorded status 0 when a hook chose none. */
+function withoutZeroStatus(upload: Upload): Upload {
+  const { state } = upload
+  if (state.kind !== 'finished' || state.response?.status !== 0) return upload
+  const { status: _, ...response } = state.response
+  return { ...upload, state: { ...state, response } }
 }
 
 function faultMessage(fault: string): string {
@@ -129,7 +137,7 @@ function variants(kinds: Readonly<Record<string, Shape>>): Shape {
 }
 
 const response = object<FinalResponse>({
-  status: size,
+  status: optional(size),
   headers: texts,
   body: text,
   code: optional(text),

@@ -134,7 +134,8 @@ export type UploadState =
  * A recorded response. The application chose it, unless there is a {@link FinalResponse.code}.
  */
 export interface FinalResponse {
-  readonly status: number
+  /** Absent when the hook chose none. Then the response has the status that its request has by default. */
+  readonly status?: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   /** The error that is reported in the form of the protocol. Its sentence is the body. */

@@ -124,6 +124,14 @@ describe('parseUpload', () => {
     expect(found).toEqual({ ...full, added: [1] })
     expect(parseUpload(serializeUpload(found))).toEqual({ ...full, added: [1] })
   })
+
+  test('reads the status 0 of earlier versions as no status', () => {
+    const text = changed(finished, ['state', 'response', 'status'], 0)
+    const { status: _, ...withoutStatus } = response
+    const state = { ...finished.state, response: withoutStatus }
+    expect(parseUpload(text)).toEqual({ ...finished, state })
+    expect(parseUpload(serializeUpload(parseUpload(text)))).toEqual({ ...finished, state })
+  })
 })
 
 test('serializeUpload refuses records that it could not read again', () => {

@@ -38,7 +38,7 @@ export async function handlePatch(
   exchange.response.removeHeader('upload-expires')
   const response = upload.state.kind === 'finished' ? upload.state.response : undefined
   return {
-    status: response?.status || (response?.body ? 200 : 204),
+    status: response?.status ?? (response?.body ? 200 : 204),
     headers: {
       ...response?.headers,
       'upload-offset': String(stored),

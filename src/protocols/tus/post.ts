@@ -117,7 +117,7 @@ function takesChunk(context: ProtocolContext, { request }: HttpExchange): boolea
 function created(upload: Upload, offset: number | undefined): HttpResponse {
   const response = upload.state.kind === 'finished' ? upload.state.response : undefined
   return {
-    status: response?.status || 201,
+    status: response?.status ?? 201,
     headers: {
       ...response?.headers,
       ...(offset !== undefined && { 'upload-offset': String(offset) }),

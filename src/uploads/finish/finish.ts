@@ -68,5 +68,5 @@ async function askPreFinish(
     const { status, headers, message } = hookRejection('ERR_REJECTED', verdict.reject)
     await reject(engine, holder, { status, headers, body: message })
   }
-  return verdict.response && finalResponse(verdict.response, { status: 0 }, 299)
+  return verdict.response && finalResponse(verdict.response, {}, 299)
 }

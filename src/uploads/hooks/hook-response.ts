@@ -25,7 +25,7 @@ function isHeader([name, value]: [string, unknown]): boolean {
  */
 export function finalResponse(
   given: HookResponse,
-  defaults: { readonly status: number; readonly body?: string },
+  defaults: { readonly status?: number; readonly body?: string } = {},
   highest = 599,
 ): FinalResponse {
   try {
@@ -39,7 +39,11 @@ export function finalResponse(
       body: { expectation: 'a string', accepts: (v) => typeof v === 'string' },
     })
     const { status = defaults.status, headers = {}, body = defaults.body ?? '' } = checked
-    return { status, headers: contentHeaders(headers), body }
+    return {
+      ...(status !== undefined && { status }),
+      headers: contentHeaders(headers),
+      body,
+    }
   } catch (cause) {
     throw new TusError('ERR_HOOK_FAILED', { cause })
   }

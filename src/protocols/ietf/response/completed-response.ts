@@ -21,7 +21,7 @@ export function completedResponse(
   const wanted = representation?.wantedDigest as DigestAlgorithm | undefined
   const digest = wanted && digests?.[wanted]
   return {
-    status: response?.status || 201,
+    status: response?.status ?? 201,
     headers: {
       location: context.locations.locate(exchange.request, upload.id),
       ...(digest && { 'repr-digest': formatDigest(wanted, Buffer.from(digest, 'base64')) }),
