@@ -134,7 +134,10 @@ export type UploadState =
  * A recorded response. The application chose it, unless there is a {@link FinalResponse.code}.
  */
 export interface FinalResponse {
-  /** Absent when the hook chose none. Then the response has the status that its request has by default. */
+  /**
+   * Absent when the hook chose none. Then the response has the status that its request has by
+   * default.
+   */
   readonly status?: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string

@@ -8,7 +8,7 @@ import { dialectOf } from './ietf/dialect.js'
 import { partialUpload } from './ietf/fields/media-type.js'
 import { uploadLimit } from './ietf/response/upload-limit.js'
 
-/** What {@link HandlerOptions.disable} can switch off that is no extension of tus. */
+/** Features of {@link HandlerOptions.disable} that are not tus extensions. */
 const others: readonly Feature[] = ['download', 'ietf-draft', 'method-override']
 
 /** Says what the server can do, to clients of both protocols. Nothing is looked up. */

@@ -9,7 +9,7 @@ import { isPartialUpload } from './ietf/fields/media-type.js'
 import { isOffsetOctetStream } from './tus/media-type.js'
 import { handleTus, tusErrorResponse } from './tus/tus.js'
 
-/** The answer to a request, by the protocol that it speaks. `stopping`: nothing but HEAD is served any more. */
+/** Handles a request by the protocol that it speaks. While `stopping`, only HEAD is served. */
 export async function handleRequest(
   context: ProtocolContext,
   exchange: HttpExchange,
@@ -20,7 +20,7 @@ export async function handleRequest(
   try {
     protocol = await protocolOf(context, exchange, route)
   } catch (error) {
-    // Nobody knows whose upload it is, and to read the record once more would take as long again.
+    // The protocol of the upload is unknown, and reading the record again would take as long again.
     return tusErrorResponse(context, exchange, error)
   }
   const handle = protocol === 'ietf' ? handleIetf : handleTus
@@ -28,9 +28,10 @@ export async function handleRequest(
 }
 
 /**
- * The protocol that a request speaks. `Tus-Resumable` decides before all else: operating systems add the headers of the
- * draft to uploads of applications that speak tus. A request that could be of both is answered by the protocol that created
- * the upload. Rejects when its record cannot be read.
+ * Returns the protocol that a request speaks. `Tus-Resumable` decides first, because operating
+ * systems add the draft's headers to the uploads of applications that speak tus. A request without
+ * marks of either belongs to the protocol that created the upload. Rejects when its record cannot
+ * be read.
  */
 async function protocolOf(
   { engine }: ProtocolContext,
@@ -38,7 +39,7 @@ async function protocolOf(
   route: Route,
 ): Promise<Upload['protocol']> {
   const { headers } = request
-  // What OPTIONS tells is for clients of both.
+  // The response to OPTIONS is for clients of both protocols.
   if (headers['tus-resumable'] !== undefined || method === 'OPTIONS') return 'tus'
   if (!engine.features.has('ietf-draft')) return 'tus'
   if (method === 'PATCH') {
@@ -46,11 +47,11 @@ async function protocolOf(
     if (isOffsetOctetStream(headers['content-type'])) return 'tus'
   }
   if (completenessOf(dialectOf(headers), headers) !== undefined) return 'ietf'
-  // A creation that is none of the draft's is an ordinary request, and those are of tus.
+  // A creation without the draft's headers is an ordinary request, and those belong to tus.
   if (route?.kind === 'creation') return 'tus'
   if (header(headers, 'upload-draft-interop-version') !== undefined) return 'ietf'
   if (route?.kind !== 'upload' || method === 'PATCH') return 'tus'
   const upload = await engine.stores.infoStore.get(route.id)
-  // tus asks for its version even to say that there is nothing, which a client of the draft never sends.
+  // Even a tus 404 needs the version in the request, which draft clients never send.
   return upload?.protocol ?? (method === 'DELETE' ? 'ietf' : 'tus')
 }

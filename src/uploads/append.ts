@@ -21,8 +21,8 @@ export interface AppendRequest extends Chunk {
   /** The offset that the client expects. */
   readonly offset: number
   /**
-   * Whether a request that only repeats the end of a complete upload gets its response again (IETF draft). Default:
-   * it is refused.
+   * Whether a request that only repeats the end of a complete upload gets its response again (IETF
+   * draft). Default: it is refused.
    */
   readonly replays?: boolean
 }
@@ -30,7 +30,8 @@ export interface AppendRequest extends Chunk {
 /** Appends a chunk, and finishes the upload when that was the last one. */
 export async function append(engine: Engine, request: AppendRequest): Promise<Received> {
   const found = await loadFor(engine, 'append', request.id, request.exchange)
-  // These never change, so they are checked without the lock, which a concatenation may hold for a long time.
+  // These never change, so they are checked without the lock, which a concatenation may hold for a
+  // long time.
   requireProtocol(found, request.protocol)
   if (found.concat?.kind === 'final') throw new TusError('ERR_FINAL_UPLOAD')
   await refuseOutdated(engine, found, request)
@@ -53,8 +54,9 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
 }
 
 /**
- * Refuses a chunk at an offset below what is stored. Offsets never go down, so it can never be right. Requesting the
- * lock would end the request that brings data, as often as an outdated client tries again.
+ * Refuses a chunk at an offset below what is stored. Offsets never go down, so it can never be
+ * right. Requesting the lock would end the request that brings data, as often as an outdated client
+ * tries again.
  */
 async function refuseOutdated(
   engine: Engine,
@@ -69,7 +71,10 @@ async function refuseOutdated(
   throw new TusError('ERR_OFFSET_MISMATCH', { offset: reportableOffset(upload, stored) })
 }
 
-/** Returns what is stored, if a request may be bringing data now. Asks the store only when no holder here knows. */
+/**
+ * Returns what is stored, if a request may be bringing data now. Asks the store only when no holder
+ * here knows.
+ */
 async function offsetDuringWrite(engine: Engine, upload: Upload): Promise<number | undefined> {
   const holder = engine.holders.get(upload.id)
   if (holder?.phase === 'receiving') return holder.durable
@@ -78,7 +83,10 @@ async function offsetDuringWrite(engine: Engine, upload: Upload): Promise<number
   return (await statUpload(engine, upload)).offset
 }
 
-/** Responds for a complete upload: nothing can be appended, but a client that missed the response may repeat its request. */
+/**
+ * Responds for a complete upload: nothing can be appended, but a client that missed the response
+ * may repeat its request.
+ */
 async function repeat(holder: Holder, from: Stat, request: AppendRequest): Promise<Received> {
   const { upload } = holder
   const { offset } = from
@@ -106,8 +114,8 @@ async function bringsNothing(
 }
 
 /**
- * Records the declarations of a request before its body is read: the length (Creation With Deferred Length), and
- * whether the body is the end. A request whose size is refused changes nothing.
+ * Records the declarations of a request before its body is read: the length (Creation With Deferred
+ * Length), and whether the body is the end. A request whose size is refused changes nothing.
  */
 async function declare(
   engine: Engine,

@@ -18,8 +18,8 @@ export interface FinalRequest extends Omit<CreateRequest, 'length' | 'body' | 'c
 }
 
 /**
- * Creates a final upload, and concatenates its partials if they are all finished. When that takes longer than
- * `finishTimeout`, it continues after the response.
+ * Creates a final upload, and concatenates its partials if they are all finished. When that takes
+ * longer than `finishTimeout`, it continues after the response.
  */
 export async function createFinal(engine: Engine, request: FinalRequest): Promise<Upload> {
   const { exchange, concat } = request

@@ -8,9 +8,13 @@ import { withUpload } from './record/with-upload.js'
 import { withoutSecret } from './record/without-secret.js'
 import { statUpload } from './stores/stat-upload.js'
 
-/** Deletes the record of a finished upload and leaves the data to the application. Returns the record. */
+/**
+ * Deletes the record of a finished upload and leaves the data to the application. Returns the
+ * record.
+ */
 export async function detach(engine: Engine, id: string): Promise<Upload> {
-  // A termination waits for post-finish hooks under the lock, so a hook that waited for the lock would wait for itself.
+  // A termination waits for post-finish hooks under the lock, so a hook that waited for the lock
+  // would wait for itself.
   await load(engine, id)
   return withUpload(engine, id, async (holder) => {
     const { upload } = holder

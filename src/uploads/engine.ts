@@ -9,7 +9,7 @@ import type { Holder } from './lock/holder.js'
 import { isRejection } from './record/rejection.js'
 import type { TimeLimit } from './stores/time-limit.js'
 
-/** What the operations of this folder share: the stores, the settings, and who writes at this moment. */
+/** Everything that operations share: stores, settings, and the holders of locks. */
 export interface Engine {
   readonly stores: Stores
   readonly features: ReadonlySet<Feature>
@@ -25,7 +25,7 @@ export interface Engine {
   readonly hookLimit: TimeLimit
   /** How long `preFinish` may take. */
   readonly preFinishLimit: TimeLimit
-  /** Requests that are not answered yet, and work that goes on when they are, for an orderly stop. */
+  /** Requests without a response yet, and work that continues after it. A stop waits for them. */
   readonly background: Set<Promise<unknown>>
   /** Whether bytes that come in are refused because the server stops. */
   stopping: boolean
@@ -53,7 +53,7 @@ export interface EngineSettings {
   readonly maxFinals: number
 }
 
-/** Lets `work` go on by itself. Its failure is logged; a verdict is none. */
+/** Lets `work` continue by itself. Logs its failure, unless it is a recorded rejection. */
 export function inBackground(engine: Engine, what: string, work: Promise<unknown>): void {
   const watched = work
     .catch((error: unknown) => {
@@ -63,7 +63,7 @@ export function inBackground(engine: Engine, what: string, work: Promise<unknown
   engine.background.add(watched)
 }
 
-/** A moment in the future as records write it. */
+/** Returns a moment in the future in the form of records. */
 export function isoTime(millisecondsFromNow: number): string {
   return new Date(Date.now() + millisecondsFromNow).toISOString()
 }

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 
-/** What the uploads side knows of the request behind an operation: enough for hooks, and when it was answered. */
+/**
+ * The request behind an operation, as far as operations know it: for hooks, and for the end of its
+ * response.
+ */
 export interface Exchange {
   /** Absent when the application or the sweeper acts. */
   readonly request: IncomingMessage | undefined
@@ -8,5 +11,5 @@ export interface Exchange {
   readonly responded: Promise<void>
 }
 
-/** For operations behind which there is no request. */
+/** The exchange of operations without a request. */
 export const noExchange: Exchange = { request: undefined, responded: Promise.resolve() }

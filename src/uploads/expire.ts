@@ -16,8 +16,9 @@ import { withRecord } from './record/with-upload.js'
 import { statIfThere } from './stores/stat-upload.js'
 
 /**
- * Removes uploads whose time is over, completes removals that were cut off, and finishes uploads that are complete
- * but were not finished. Skips uploads that are in use. Returns how many were removed.
+ * Removes uploads whose time is over, completes removals that were cut off, and finishes uploads
+ * that are complete but were not finished. Skips uploads that are in use. Returns how many were
+ * removed.
  */
 export async function removeExpired(engine: Engine, signal: AbortSignal): Promise<number> {
   let removed = 0
@@ -32,8 +33,9 @@ export async function removeExpired(engine: Engine, signal: AbortSignal): Promis
 }
 
 /**
- * Finishes every upload that is complete but not recorded as finished: the server was killed or a finisher or hook
- * failed, and its client did not return. For the start of a server. Returns how many were finished.
+ * Finishes every upload that is complete but not recorded as finished: the server was killed or a
+ * finisher or hook failed, and its client did not return. For the start of a server. Returns how
+ * many were finished.
  */
 export async function finishPending(engine: Engine, signal: AbortSignal): Promise<number> {
   let finished = 0
@@ -51,7 +53,10 @@ export async function finishPending(engine: Engine, signal: AbortSignal): Promis
   return finished
 }
 
-/** Runs `operation` under the lock, unless another holder has it. Logs a failure, which concerns this upload only. */
+/**
+ * Runs `operation` under the lock, unless another holder has it. Logs a failure, which concerns
+ * this upload only.
+ */
 async function unlessInUse(
   engine: Engine,
   id: string,
@@ -85,7 +90,10 @@ async function expire(engine: Engine, holder: Holder): Promise<boolean> {
   return true
 }
 
-/** Finishes an upload that is complete, because it never expires. Records that once, so that it is not looked at again. */
+/**
+ * Finishes an upload that is complete, because it never expires. Records that once, so that it is
+ * not looked at again.
+ */
 async function finishIfComplete(engine: Engine, holder: Holder): Promise<boolean> {
   if (holder.upload.concat?.kind === 'final') {
     await concatenateInTime(engine, holder, noExchange)

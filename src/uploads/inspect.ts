@@ -24,9 +24,9 @@ export interface Inspection {
 }
 
 /**
- * Returns the state of an upload by the reading rule: without the lock, and without disturbing a writer that makes
- * progress. Finishes an upload that is complete but not finished first. Refuses uploads of another `protocol`, if
- * one is given.
+ * Returns the state of an upload by the reading rule: without the lock, and without disturbing a
+ * writer that makes progress. Finishes an upload that is complete but not finished first. Refuses
+ * uploads of another `protocol`, if one is given.
  */
 export async function inspect(
   engine: Engine,
@@ -59,7 +59,10 @@ export async function inspect(
   return inspection(current, offset)
 }
 
-/** Waits for a holder that lets go: one of this process for as long as it may finish, another for a moment. */
+/**
+ * Waits for a holder that lets go: one of this process for as long as it may finish, another for a
+ * moment.
+ */
 async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
   const { finishTimeout, settleTimeout } = engine.settings
   const local = engine.holders.has(id)
@@ -69,8 +72,8 @@ async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
 }
 
 /**
- * Returns the state of an upload after ending a request that writes it, so that the client can resume from the offset
- * at once (IETF draft, Concurrency). Takes no lock for a finished upload.
+ * Returns the state of an upload after ending a request that writes it, so that the client can
+ * resume from the offset at once (IETF draft, Concurrency). Takes no lock for a finished upload.
  */
 export async function takeOver(
   engine: Engine,
@@ -100,7 +103,10 @@ async function inspectLocked(
   return withUpload(engine, id, inspectHeld, wait)
 }
 
-/** A final upload has no offset before it is concatenated. Unless a holder works on it, that is tried now. */
+/**
+ * A final upload has no offset before it is concatenated. Unless a holder works on it, that is
+ * tried now.
+ */
 async function inspectFinal(
   engine: Engine,
   upload: Upload,

@@ -13,19 +13,22 @@ export type ListedUpload =
   | {
       readonly id: string
       /**
-       * As in {@link Upload.state}, except that an upload whose bytes are all there is `finished`, also when nothing needs to record
-       * that.
+       * As in {@link Upload.state}, except that an upload whose bytes are all stored is `finished`,
+       * even if nothing needs to record that.
        */
       readonly state: Upload['state']['kind']
       readonly upload: Upload
-      /** Bytes stored. Absent when it has no data: before a final upload is concatenated, and after a removal. */
+      /**
+       * Bytes stored. Absent when it has no data: before a final upload is concatenated, and after
+       * a removal.
+       */
       readonly offset?: number
     }
   | {
       readonly id: string
-      /** The record or the data cannot be read, so nobody knows what state the upload is in. */
+      /** The record or the data cannot be read, so the state of the upload is unknown. */
       readonly state: 'unreadable'
-      /** Why. Never show it to clients: it may contain paths and addresses. */
+      /** The reason. Never show it to clients: it may contain paths and addresses. */
       readonly error: unknown
     }
 
@@ -33,17 +36,32 @@ const states = ['open', 'finished', 'rejected', 'gone', 'unreadable'] as const
 
 /** Which uploads to list. */
 export interface ListUploadsOptions {
-  /** Only uploads whose ids come after this one, in the order of their UTF-16 code units. Default: from the first. */
+  /**
+   * Only uploads whose ids come after this one, in the order of their UTF-16 code units.
+   *
+   * @default from the first
+   */
   readonly after?: string
-  /** The maximum number of uploads. Default: no limit. */
+  /**
+   * The maximum number of uploads.
+   *
+   * @default no limit
+   */
   readonly limit?: number
-  /** Only uploads in this state. Default: all. */
+  /**
+   * Only uploads in this state.
+   *
+   * @default all states
+   */
   readonly state?: ListedUpload['state']
   /** Ends the list: the iteration rejects with `signal.reason`. */
   readonly signal?: AbortSignal
 }
 
-/** Uploads that are read at the same time; few enough to share a signal without a warning about its listeners. */
+/**
+ * Uploads that are read at the same time; few enough to share a signal without a warning about its
+ * listeners.
+ */
 const batchSize = 8
 
 /** Lists uploads. Changes nothing, and takes no locks. */
@@ -88,7 +106,7 @@ async function* batches(ids: AsyncIterable<string>): AsyncGenerator<readonly str
   yield batch
 }
 
-/** `undefined` when the upload was removed since its id was listed. */
+/** Returns `undefined` when the upload was removed since its id was listed. */
 async function describe(
   engine: Engine,
   id: string,

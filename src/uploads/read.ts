@@ -21,7 +21,10 @@ export interface OpenedContent {
   read(range: ByteRange | undefined, signal: AbortSignal): Promise<Content>
 }
 
-/** Opens a finished upload for reading. Takes no lock. Throws `ERR_UPLOAD_NOT_FINISHED` when it is not finished. */
+/**
+ * Opens a finished upload for reading. Takes no lock. Throws `ERR_UPLOAD_NOT_FINISHED` when it is
+ * not finished.
+ */
 export async function openContent(
   engine: Engine,
   id: string,

@@ -1,7 +1,9 @@
 import type { Engine } from './engine.js'
 import { withTimeout } from './stores/with-timeout.js'
 
-/** Ends the bodies that come in, and waits until all work has ended, at most `timeout` milliseconds. */
+/**
+ * Ends the bodies that come in, and waits until all work has ended, at most `timeout` milliseconds.
+ */
 export async function shutdown(engine: Engine, timeout: number): Promise<void> {
   engine.stopping = true
   for (const holder of engine.holders.values()) holder.shutdown()

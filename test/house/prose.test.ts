@@ -17,9 +17,9 @@ const unrevised: readonly string[] = [
   'src/file-store',
   'src/limited-store',
   'src/memory-store',
-  'src/protocols',
+  'src/protocols/download',
+  'src/protocols/ietf',
   'src/settings.ts',
-  'src/uploads',
   'test/conformance-suite',
   'test/timeouts',
 ]

@@ -52,7 +52,7 @@ describe.each(['at its end', 'before it asks for more'])('a write that hangs %s'
     expect(headers['retry-after']).toMatch(/^\d+$/)
     expect(aborted).toHaveBeenCalledOnce()
     expect(log.lines).toContainEqual(
-      expect.objectContaining({ level: 'error', message: 'A store does not answer' }),
+      expect.objectContaining({ level: 'error', message: 'A store does not respond' }),
     )
     request.destroy()
     // Readers do not wait for it; writers do.

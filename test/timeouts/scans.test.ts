@@ -52,7 +52,7 @@ describe.each([
     }
     await expect(list()).rejects.toMatchObject(unavailable)
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
-    const lines = log.lines.filter(({ message }) => message === 'A store does not answer')
+    const lines = log.lines.filter(({ message }) => message === 'A store does not respond')
     expect(lines.map(({ fields }) => fields.call)).toEqual(['infoLister.ids', 'infoLister.ids'])
   })
 

@@ -53,7 +53,7 @@ describe.each([
       expect(reply.status).toBe(status)
       expect(reply.headers['retry-after']).toMatch(/^\d+$/)
       expect(aborted).toEqual(['infoStore.get'])
-      const lines = log.lines.filter(({ message }) => message === 'A store does not answer')
+      const lines = log.lines.filter(({ message }) => message === 'A store does not respond')
       expect(lines).toHaveLength(1)
     },
   )
@@ -71,7 +71,7 @@ describe.each([
       expect(headers['retry-after']).toMatch(/^\d+$/)
       expect(headers).not.toHaveProperty('upload-offset')
       expect((await send({ method: 'GET', url, headers: tus })).status).toBe(423)
-      const lines = log.lines.filter(({ message }) => message === 'A store does not answer')
+      const lines = log.lines.filter(({ message }) => message === 'A store does not respond')
       expect(lines.map(({ level, fields }) => [level, fields.call])).toEqual(
         Array(3).fill(['error', call]),
       )
@@ -281,5 +281,5 @@ test('a lock whose release hangs does not delay the request', async () => {
   const site = await serve({ composer, storeTimeout: 100, logger: log })
   expect((await post(site, { 'upload-length': '5' })).status).toBe(201)
   const { message, fields } = log.lines.find(({ level }) => level === 'error')!
-  expect([message, fields.call]).toEqual(['A store does not answer', 'lock.release'])
+  expect([message, fields.call]).toEqual(['A store does not respond', 'lock.release'])
 })

@@ -9,7 +9,8 @@ import { parseChecksum } from './parse-checksum.js'
 const mismatch = 'ERR_CHECKSUM_MISMATCH'
 
 /**
- * The digest that the client claims for the body of its request (Checksum): in a header, or in a trailer that is announced.
+ * Returns the digest that the client gives for the body of its request (Checksum): in a header, or
+ * in a trailer that is announced.
  */
 export function chunkDigest(
   context: ProtocolContext,
@@ -19,7 +20,7 @@ export function chunkDigest(
   if (announcesTrailer(request.headers, 'upload-checksum')) {
     requireFeature(context, 'checksum-trailer', 'An Upload-Checksum trailer')
     if (inHeader !== undefined) requireFeature(context, 'checksum', 'Upload-Checksum')
-    // Which algorithm it will be is known at the end only, so all are computed.
+    // The algorithm is known only at the end, so all are computed.
     const algorithms =
       inHeader === undefined ? checksumAlgorithms : [parseChecksum(inHeader).algorithm]
     const expected = () => {

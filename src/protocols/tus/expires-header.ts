@@ -1,6 +1,6 @@
 import type { Upload } from '../../upload.js'
 
-/** `Upload-Expires` of an upload that is not full (Expiration). */
+/** Returns `Upload-Expires` for an upload that is not full (Expiration). */
 export function expiresHeader(
   { expiresAt, length }: Upload,
   offset: number | undefined,

@@ -7,8 +7,9 @@ import { handleGet } from '../download/get.js'
 import { stateHeaders } from './head.js'
 
 /**
- * Answers a GET with `Tus-Resumable`, which may be a client's HEAD: caches make a GET of it, to have the content for
- * others. The headers are those of HEAD. The content of a finished upload comes with them, if it may be read here.
+ * Responds to a GET with `Tus-Resumable`. It may be a client's HEAD, which caches turn into a GET
+ * to have the content for other clients. The headers are those of HEAD. The content of a finished
+ * upload comes with them, if downloads are offered.
  */
 export async function handleHeadByGet(
   context: ProtocolContext,
@@ -30,6 +31,6 @@ export async function handleHeadByGet(
     }
   }
   if (isForeign) throw new TusError('ERR_PROTOCOL_MISMATCH')
-  // A cache that keeps 200 whatever it is told does not keep this.
+  // A cache that keeps every 200, despite its headers, does not keep this.
   return { status: 204, headers: state }
 }

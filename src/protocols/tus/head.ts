@@ -5,7 +5,7 @@ import { inspect, type Inspection } from '../../uploads/inspect.js'
 import type { ProtocolContext } from '../context.js'
 import { expiresHeader } from './expires-header.js'
 
-/** Says where an upload stands. */
+/** Reports the state of an upload. */
 export async function handleHead(
   { engine }: ProtocolContext,
   exchange: HttpExchange,
@@ -14,7 +14,7 @@ export async function handleHead(
   return { status: 200, headers: stateHeaders(await inspect(engine, id, exchange, 'tus')) }
 }
 
-/** The headers that report the state of an upload. */
+/** Returns the headers that report the state of an upload. */
 export function stateHeaders({ upload, offset }: Inspection): OutgoingHttpHeaders {
   const { length, metadata, concat } = upload
   const headers: OutgoingHttpHeaders = expiresHeader(upload, offset)

@@ -1,13 +1,14 @@
 import { TusError } from '../../errors.js'
 
-/** What an `Upload-Concat` header asks for. */
+/** The meaning of an `Upload-Concat` header. */
 export type ConcatHeader =
   | { readonly kind: 'partial' }
   /** `urls`: at least one, as the client wrote them, in order. */
   | { readonly kind: 'final'; readonly urls: readonly string[] }
 
 /**
- * Reads an `Upload-Concat` header: `partial`, or `final;` and URLs separated by spaces. The URLs are not judged.
+ * Reads an `Upload-Concat` header: `partial`, or `final;` and URLs separated by spaces. Does
+ * not check the URLs.
  *
  * Throws `ERR_INVALID_CONCAT` for anything else.
  */

@@ -2,8 +2,9 @@ import { TusError } from '../../errors.js'
 import { parseInteger } from './parse-integer.js'
 
 /**
- * Reads an `Upload-Length` header. Throws `ERR_INVALID_LENGTH` when it is no number, and `ERR_MAX_SIZE_EXCEEDED` when it
- * is above 2^53 − 1: it is well formed, but nothing could store so much.
+ * Reads an `Upload-Length` header. Throws `ERR_INVALID_LENGTH` when it is not a number, and
+ * `ERR_MAX_SIZE_EXCEEDED` when it is above 2^53 − 1: it is well-formed, but no store could hold
+ * that much.
  */
 export function parseLength(value: string): number {
   const length = parseInteger(value)

@@ -48,7 +48,10 @@ export async function handlePatch(
   }
 }
 
-/** A chunk may declare a deferred length, or repeat that it is deferred (Creation With Deferred Length). */
+/**
+ * Returns the length that a chunk declares. A chunk may also repeat that the length is deferred
+ * (Creation With Deferred Length).
+ */
 function declaredLength(
   context: ProtocolContext,
   { request: { headers } }: HttpExchange,
@@ -61,7 +64,7 @@ function declaredLength(
     if (deferred !== '1' || known !== undefined) throw new TusError('ERR_INVALID_DEFER_LENGTH')
     if (declared !== undefined) throw new TusError('ERR_AMBIGUOUS_LENGTH')
   }
-  // Apple's systems take each chunk for an upload of the IETF draft, and add what they think is its length.
+  // Apple's systems take each chunk for a draft upload, and add its supposed length.
   const isMixed = headers['upload-draft-interop-version'] !== undefined
   if (isMixed && known !== undefined) return undefined
   return declared === undefined ? undefined : parseLength(declared)

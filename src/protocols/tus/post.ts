@@ -14,7 +14,7 @@ import { parseLength } from './parse-length.js'
 import { wholeDigest } from './whole-digest.js'
 import { parseMetadata } from '../../metadata.js'
 
-/** Creates an upload, with bytes when they come along. */
+/** Creates an upload, with the bytes that come along. */
 export async function handlePost(
   context: ProtocolContext,
   exchange: HttpExchange,
@@ -26,7 +26,7 @@ export async function handlePost(
   }
   const concat = concatHeader(context, exchange)
   const metadata = parseMetadata(header(headers, 'upload-metadata'))
-  // What a partial upload says of the whole is about the final one.
+  // In a partial upload, the digest of the whole is that of the final one.
   const digests = concat?.kind === 'partial' ? undefined : wholeDigest(context, metadata)
   const onUpload = (upload: Upload) => {
     // The client can resume, whatever happens from here on.
@@ -83,7 +83,9 @@ function concatHeader(
   return concat
 }
 
-/** Host and scheme of a URL are neither compared nor ever asked. */
+/**
+ * Returns the id in a URL of a partial upload. Ignores its scheme and host, and never requests it.
+ */
 function partialId({ locations }: ProtocolContext, { request }: HttpExchange, url: string): string {
   const id = locations.idOf(request, url)
   if (id === undefined) {
@@ -107,7 +109,10 @@ function lengthOf(context: ProtocolContext, { request }: HttpExchange): number |
   return parseLength(value)
 }
 
-/** A body of another type is none of ours: some HTTP stacks send one by default. */
+/**
+ * Whether the body is bytes for the upload. Some HTTP stacks send a body of another type by
+ * default.
+ */
 function takesChunk(context: ProtocolContext, { request }: HttpExchange): boolean {
   if (!isOffsetOctetStream(request.headers['content-type'])) return false
   requireFeature(context, 'creation-with-upload', 'The body of a creation')

@@ -18,8 +18,8 @@ const version = '1.0.0'
 const own = { 'tus-resumable': version }
 
 /**
- * The answer of tus 1.0.0 to a request; also when there is an error. `stopping`: nothing but HEAD is served any more.
- * What the protocol says in headers, no hook can say otherwise.
+ * Handles a request by tus 1.0.0, and turns an error into a response. While `stopping`, only HEAD
+ * is served. Hooks cannot override the protocol's headers.
  */
 export async function handleTus(
   context: ProtocolContext,
@@ -34,7 +34,7 @@ export async function handleTus(
   }
 }
 
-/** The answer of tus 1.0.0 to an error. */
+/** Returns the tus 1.0.0 response to an error. */
 export function tusErrorResponse(
   { engine }: ProtocolContext,
   exchange: HttpExchange,
@@ -46,8 +46,8 @@ export function tusErrorResponse(
 }
 
 /**
- * tus-js-client takes every status of a HEAD response but 2xx and 423 for the end of the upload and starts over from byte
- * 0. So a failure, which says nothing about the upload, becomes 423.
+ * Turns a failure, which says nothing about the upload, into 423. tus-js-client takes every other
+ * status of a HEAD response, except 2xx, for the end of the upload, and starts over from byte 0.
  */
 function asLocked(httpResponse: HttpResponse): HttpResponse {
   return {
@@ -57,7 +57,7 @@ function asLocked(httpResponse: HttpResponse): HttpResponse {
   }
 }
 
-/** HEAD, or the GET that a cache made of it. */
+/** Whether a request is HEAD, or the GET that a cache made of it. */
 function asksForState({ method, request }: HttpExchange): boolean {
   return method === 'HEAD' || (method === 'GET' && request.headers['tus-resumable'] !== undefined)
 }
@@ -93,7 +93,10 @@ async function dispatch(
   }
 }
 
-/** HEAD and GET change nothing, so they are served without the header; not with a wrong one. */
+/**
+ * Checks the version. HEAD and GET change nothing, so the header may be absent there, but not
+ * wrong.
+ */
 function checkVersion({ method, request }: HttpExchange): void {
   const given = header(request.headers, 'tus-resumable')
   if (given === version) return

@@ -5,10 +5,12 @@ import { checksumAlgorithms, digestLengths } from '../../checksum-algorithms.js'
 import type { ProtocolContext } from '../context.js'
 
 /**
- * The digest that the metadata of an upload gives for the whole of it: the name of an algorithm, a space, and the digest
- * in Base64 or in hexadecimal digits. tus has none; the option `checksumMetadata` names the key.
+ * Returns the digest that the metadata of an upload gives for the whole content: the name of an
+ * algorithm, a space, and the digest in Base64 or in hexadecimal digits. tus itself has none. The
+ * option `checksumMetadata` names the key.
  *
- * Throws `ERR_UNSUPPORTED_CHECKSUM` or `ERR_INVALID_CHECKSUM`: a client that sends a digest relies on it.
+ * Throws `ERR_UNSUPPORTED_CHECKSUM` or `ERR_INVALID_CHECKSUM`: a client that sends a digest relies
+ * on it.
  */
 export function wholeDigest(
   { checksumMetadata: key }: ProtocolContext,

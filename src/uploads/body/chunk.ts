@@ -4,11 +4,14 @@ import type { ChunkDigest } from '../digests/verifier.js'
 import type { Exchange } from '../exchange.js'
 
 /**
- * The protocol's part in an operation, in the order of the calls. An operation ends with the error that a
- * callback throws.
+ * The protocol's part in an operation, in the order of the calls. An operation ends with the error
+ * that a callback throws.
  */
 export interface Callbacks {
-  /** The upload exists and holds `offset` bytes. From now on, responses may report it, even to errors. */
+  /**
+   * The upload exists and holds `offset` bytes. From now on, responses may report it, even to
+   * errors.
+   */
   onUpload?(upload: Upload, offset: number): void
   /** Returns the total length that an append declares. Called when its offset is right. */
   declaredLength?(upload: Upload): number | undefined
@@ -21,9 +24,15 @@ export interface Callbacks {
 /** The bytes that a request brings. */
 export interface Chunk {
   readonly body: IncomingBody
-  /** Whether the body is declared to be the end of the upload (IETF draft). Absent where the length alone decides. */
+  /**
+   * Whether the body is declared to be the end of the upload (IETF draft). Absent where the length
+   * alone decides.
+   */
   readonly completes?: boolean
-  /** Whether more bytes than the length allows end the upload permanently (IETF draft). Default: the upload continues. */
+  /**
+   * Whether more bytes than the length allows end the upload permanently (IETF draft). Default: the
+   * upload continues.
+   */
   readonly overrunEnds?: boolean
   readonly callbacks: Callbacks
   readonly exchange: Exchange
@@ -36,8 +45,8 @@ export interface Received {
 }
 
 /**
- * Whether a chunk is recorded as the end before it comes, see {@link Upload.completes}. An empty body, or one of
- * unknown size, shows only at its end that it came whole.
+ * Whether a chunk is recorded as the end before it comes, see {@link Upload.completes}. An empty
+ * body, or one of unknown size, shows only at its end that it came whole.
  */
 export function declaresEnd({ completes = false, body }: Chunk): boolean {
   return completes && (body.size ?? 0) > 0

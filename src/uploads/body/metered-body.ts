@@ -39,7 +39,10 @@ export class MeteredBody implements UploadBody {
     return this.#limit === 0 || this.size === 0
   }
 
-  /** How long the store has been busy with what it was given, in milliseconds; 0 while it waits for more. */
+  /**
+   * How long the store has been busy with what it was given, in milliseconds; 0 while it waits for
+   * more.
+   */
   busyTime(): number {
     return this.#givenAt === undefined ? 0 : performance.now() - this.#givenAt
   }
@@ -54,8 +57,9 @@ export class MeteredBody implements UploadBody {
   }
 
   /**
-   * When the size is not known, the batch that reaches the limit exactly is held until the body has ended. Only
-   * then is it known not to be the head of an overrun, which is dropped. So nothing ever has to be truncated.
+   * When the size is not known, the batch that reaches the limit exactly is held until the body has
+   * ended. Only then is it known not to be the head of an overrun, which is dropped. So nothing
+   * ever has to be truncated.
    */
   [Symbol.asyncIterator](): AsyncIterator<readonly Buffer[], undefined> {
     const source = this.#source[Symbol.asyncIterator]()

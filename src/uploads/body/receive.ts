@@ -27,8 +27,8 @@ const endErrors: Readonly<Record<Exclude<BodyEnd, 'complete' | 'overrun'>, Error
 }
 
 /**
- * Takes a chunk into the upload of a holder, for creations and appends alike, and finishes the upload when it
- * is complete. Bytes that were stored stay stored when the chunk is not whole.
+ * Takes a chunk into the upload of a holder, for creations and appends alike, and finishes the
+ * upload when it is complete. Bytes that were stored stay stored when the chunk is not whole.
  */
 export async function receive(
   engine: Engine,
@@ -87,8 +87,8 @@ function digestOf({ callbacks }: Chunk, offset: number | undefined): ChunkDigest
 }
 
 /**
- * Records the client's word that this is the end, and thereby the length. When the size of the body was known,
- * both are recorded already, see {@link Upload.completes}.
+ * Records the client's word that this is the end, and thereby the length. When the size of the body
+ * was known, both are recorded already, see {@link Upload.completes}.
  */
 async function recordEnd(engine: Engine, holder: Holder, offset: number): Promise<void> {
   const { length = offset, completes } = holder.upload

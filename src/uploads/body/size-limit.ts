@@ -24,7 +24,10 @@ export function sizeLimitFor(settings: EngineSettings, upload: Upload, from: Sta
   return { bytes: left, errorCode }
 }
 
-/** Refuses a body of known size that is too large or too small. `from` is absent before the upload exists. */
+/**
+ * Refuses a body of known size that is too large or too small. `from` is absent before the upload
+ * exists.
+ */
 export function checkBodySize(
   settings: EngineSettings,
   upload: Upload,
@@ -42,8 +45,9 @@ export function checkBodySize(
 }
 
 /**
- * Whether a chunk that brought an upload to `offset` is below `minAppendSize`. The last chunk is exempt. So is an
- * empty one, in a creation or an append: it costs the storage nothing, and may declare the length.
+ * Whether a chunk that brought an upload to `offset` is below `minAppendSize`. The last chunk is
+ * exempt. So is an empty one, in a creation or an append: it costs the storage nothing, and may
+ * declare the length.
  */
 export function isTooSmall(
   settings: EngineSettings,

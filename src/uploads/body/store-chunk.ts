@@ -46,9 +46,10 @@ export async function storeChunk(
 }
 
 /**
- * Waits for the store, unless it hangs. A store that requests no more bytes for the longer of `storeTimeout` and
- * `idleTimeout` gets no more. From the end of the body on, it has `flushTimeout`. Then the request ends without
- * it, and the lock is held until the store has settled.
+ * Waits for the store, unless it hangs. A store that requests no more bytes for the longer of
+ * `storeTimeout` and `idleTimeout` gets no more. From the end of the body on, it has
+ * `flushTimeout`. Then the request ends without it, and the lock is held until the store has
+ * settled.
  */
 function inTime(
   engine: Engine,
@@ -71,7 +72,7 @@ function inTime(
     }
     const giveUp = () => {
       const { id } = holder.upload
-      engine.log.error('A store does not answer', { call: 'append', uploadId: id, flushTimeout })
+      engine.log.error('A store does not respond', { call: 'append', uploadId: id, flushTimeout })
       const error = new TusError('ERR_FLUSH_TIMEOUT')
       holder.hang(storing)
       holder.abort(error)

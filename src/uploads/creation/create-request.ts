@@ -1,7 +1,10 @@
 import type { Concat, Digests, Metadata, Representation, Upload } from '../../upload.js'
 import type { Chunk } from '../body/chunk.js'
 
-/** A creation as a client requests it. It is a {@link Chunk}, too, when it has a body for the upload. */
+/**
+ * A creation as a client requests it. It is a {@link Chunk}, too, when it has a body for the
+ * upload.
+ */
 export interface CreateRequest extends Omit<Chunk, 'body'> {
   readonly protocol: Upload['protocol']
   /** Absent when the client declares it later. */

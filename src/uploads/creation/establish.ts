@@ -8,8 +8,8 @@ import { statIfThere } from '../stores/stat-upload.js'
 import type { CreateRequest } from './create-request.js'
 
 /**
- * Creates the record, then the data, so that all data on the disk can be found from a record. `refer` notes the
- * upload in the records of others. When it fails, the upload is withdrawn.
+ * Creates the record, then the data, so that all data on the disk can be found from a record.
+ * `refer` notes the upload in the records of others. When it fails, the upload is withdrawn.
  */
 export async function establish(
   engine: Engine,
@@ -33,7 +33,10 @@ export async function establish(
   notify(engine, 'post-create', holder.upload, exchange)
 }
 
-/** Undoes the record of an upload whose data could not be made. If that fails, the upload is left to expire. */
+/**
+ * Undoes the record of an upload whose data could not be made. If that fails, the upload is left to
+ * expire.
+ */
 async function withdraw(engine: Engine, holder: Holder, error: unknown): Promise<void> {
   const { terminator, infoStore } = engine.stores
   // A call that the store is still working on cannot be undone at the same time.

@@ -12,7 +12,10 @@ import { hookRejection } from '../hooks/hook-response.js'
 import { statIfThere } from '../stores/stat-upload.js'
 import { bringsChunk, type CreateRequest } from './create-request.js'
 
-/** Plans the record of a new upload: calls the pre-create hook, checks the limits, and chooses an id and a place. */
+/**
+ * Plans the record of a new upload: calls the pre-create hook, checks the limits, and chooses an id
+ * and a place.
+ */
 export async function planUpload(engine: Engine, request: CreateRequest): Promise<Upload> {
   const { settings, stores, hooks } = engine
   const { exchange, concat, length, representation, digests } = request
@@ -58,15 +61,18 @@ export async function planUpload(engine: Engine, request: CreateRequest): Promis
   if ((length ?? 0) > maxSize) throw new TusError('ERR_MAX_SIZE_EXCEEDED', { maxSize })
   const storage = stores.dataStore.locate(place ? { ...unplaced, place } : unplaced)
   const upload = { ...unplaced, storage }
-  // Checked before there is a record, which a crash could leave: it would name the data of another upload, or a
-  // file that the application has detached.
+  // Checked before there is a record, which a crash could leave: it would name the data of another
+  // upload, or a file that the application has detached.
   if ((place || chosen) && (await statIfThere(engine, upload)) !== undefined) {
     throw new TusError('ERR_DATA_EXISTS')
   }
   return upload
 }
 
-/** Throws `ERR_ID_TAKEN` when the id has a record. The info store decides whether an unreadable one counts. */
+/**
+ * Throws `ERR_ID_TAKEN` when the id has a record. The info store decides whether an unreadable one
+ * counts.
+ */
 async function requireFree({ stores }: Engine, id: string): Promise<void> {
   try {
     if ((await stores.infoStore.get(id)) !== undefined) throw new TusError('ERR_ID_TAKEN')

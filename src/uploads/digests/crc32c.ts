@@ -1,7 +1,7 @@
 /** The polynomial of Castagnoli, its bits reversed (RFC 9260, appendix A). */
 const polynomial = 0x82f63b78
 
-/** At `256 * n + byte`: what `byte` adds to the checksum when `n` bytes follow it. */
+/** At `256 * n + byte`: the share of `byte` in the checksum when `n` bytes follow it. */
 const tables = makeTables()
 
 function makeTables(): Int32Array {
@@ -19,8 +19,9 @@ function makeTables(): Int32Array {
 }
 
 /**
- * The CRC-32C of bytes, or of what `sum` is the checksum of followed by them. `zlib.crc32` has another polynomial. Eight
- * bytes at a time (slicing-by-8), which is several times as fast as one by one.
+ * Returns the CRC-32C of `data`, or of the bytes with the checksum `sum` followed by `data`.
+ * `zlib.crc32` has another polynomial. Takes eight bytes at a time (slicing-by-8), which is several
+ * times as fast as one by one.
  */
 export function crc32c(data: Uint8Array, sum = 0): number {
   let crc = ~sum

@@ -11,7 +11,10 @@ export interface Hasher {
   digest(): Buffer
 }
 
-/** Creates a hasher of the given algorithm. The digest of `crc32` and `crc32c` is four bytes, the most significant first. */
+/**
+ * Creates a hasher of the given algorithm. The digest of `crc32` and `crc32c` is four bytes, the
+ * most significant first.
+ */
 export function createHasher(algorithm: ChecksumAlgorithm): Hasher {
   if (algorithm === 'crc32') return createCrc(crc32)
   if (algorithm === 'crc32c') return createCrc(crc32c)

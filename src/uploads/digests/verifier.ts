@@ -15,7 +15,10 @@ export interface ExpectedDigest {
 export interface ChunkDigest {
   /** The algorithms that {@link ChunkDigest.expected} may name. Each is computed. */
   readonly algorithms: readonly ChecksumAlgorithm[]
-  /** Returns the digests that the chunk must have. Called after the end of the body, as they may come in a trailer. Throws when none is valid. */
+  /**
+   * Returns the digests that the chunk must have. Called after the end of the body, as they may
+   * come in a trailer. Throws when none is valid.
+   */
   expected(): readonly ExpectedDigest[]
   /** The error when a digest differs. */
   readonly mismatch: ErrorCode
@@ -43,12 +46,16 @@ export class Verifier {
     return this.#failure
   }
 
-  /** Whether the chunk counts; the store asks after the last byte. A body that ended early cannot be verified. */
+  /**
+   * Whether the chunk counts; the store asks after the last byte. A body that ended early cannot be
+   * verified.
+   */
   readonly accept = async (): Promise<boolean> => {
     if ((await this.#body.ended) !== 'complete') return false
     try {
       const expected = this.#digest.expected()
-      // `digest()` can be called once per hasher, but a header and a trailer may both name its algorithm.
+      // `digest()` can be called once per hasher, but a header and a trailer may both name its
+      // algorithm.
       const found = new Map([...this.#hashers].map(([name, hasher]) => [name, hasher.digest()]))
       const different = expected.filter(
         ({ algorithm, digest }) => !timingSafeEqual(found.get(algorithm)!, digest),

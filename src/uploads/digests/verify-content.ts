@@ -9,8 +9,8 @@ import { createHasher } from './hasher.js'
 
 /**
  * Compares the content of an upload with the digests that its client gave for the whole (RFC 9530,
- * Repr-Digest; for tus, in its metadata). When one differs, rejects the upload. Returns the digests of the
- * content; `undefined` when there was nothing to compute.
+ * Repr-Digest; for tus, in its metadata). When one differs, rejects the upload. Returns the digests
+ * of the content; `undefined` when there was nothing to compute.
  */
 export async function verifyContent(engine: Engine, holder: Holder): Promise<Digests | undefined> {
   const { representation, digests } = holder.upload

@@ -14,8 +14,8 @@ import { withTimeout } from '../stores/with-timeout.js'
 import { finish } from './finish.js'
 
 /**
- * Concatenates the partials of a final upload when all are finished. Returns after `finishTimeout` at the
- * latest; a concatenation that takes longer continues.
+ * Concatenates the partials of a final upload when all are finished. Returns after `finishTimeout`
+ * at the latest; a concatenation that takes longer continues.
  */
 export async function concatenateInTime(
   engine: Engine,
@@ -52,7 +52,8 @@ async function concatenate(engine: Engine, holder: Holder, exchange: Exchange): 
   if ((length ?? 0) > (maxSize ?? Infinity)) {
     return await reject(engine, holder, rejectionFor('ERR_MAX_SIZE_EXCEEDED'))
   }
-  // Reported as soon as it can be computed, which may be before the partials are finished (Concatenation).
+  // Reported as soon as it can be computed, which may be before the partials are finished
+  // (Concatenation).
   if (length !== holder.upload.length) await transition(engine, holder, { length })
   if (!allFinished) return
   await holder.concatenate(() => {

@@ -16,8 +16,8 @@ import { withoutSecret } from '../record/without-secret.js'
 const finishChannel = diagnostics.channel('tuskit:finish')
 
 /**
- * Finishes an upload whose bytes are all stored: finisher, digests, pre-finish, record. After a failure or a
- * crash, all steps are repeated, until the record says that they succeeded.
+ * Finishes an upload whose bytes are all stored: finisher, digests, pre-finish, record. After a
+ * failure or a crash, all steps are repeated, until the record says that they succeeded.
  */
 export async function finish(
   engine: Engine,

@@ -12,8 +12,9 @@ export const beRejection: OptionRule = {
 }
 
 /**
- * Calls a hook and returns its verdict, checked by the rules of its members: a misspelt rejection must not
- * pass as consent. Throws `ERR_HOOK_FAILED` when the hook throws, exceeds its time limit or breaks a rule.
+ * Calls a hook and returns its verdict, checked by the rules of its members: a misspelt rejection
+ * must not pass as consent. Throws `ERR_HOOK_FAILED` when the hook throws, exceeds its time limit
+ * or breaks a rule.
  */
 export async function callHook<
   Verdict extends object,

@@ -1,4 +1,7 @@
-/** Runs the tasks of each upload in order, one at a time; those of different uploads side by side. */
+/**
+ * Runs the tasks of each upload in order, one at a time, and those of different uploads in
+ * parallel.
+ */
 export class EventQueue {
   readonly #tails = new Map<string, Promise<void>>()
 

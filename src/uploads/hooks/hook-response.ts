@@ -19,9 +19,9 @@ function isHeader([name, value]: [string, unknown]): boolean {
 }
 
 /**
- * Returns a hook's response with the gaps filled, without headers about the connection and the length of the
- * body. Throws `ERR_HOOK_FAILED` when it cannot be sent, because every replay of a recorded one would fail,
- * and when its status is not from 200 to `highest`.
+ * Returns a hook's response with the gaps filled, without headers about the connection and the
+ * length of the body. Throws `ERR_HOOK_FAILED` when it cannot be sent, because every replay of a
+ * recorded one would fail, and when its status is not from 200 to `highest`.
  */
 export function finalResponse(
   given: HookResponse,
@@ -56,7 +56,10 @@ export function hookRejection(code: ErrorCode, given: true | HookResponse): TusE
   return new TusError(code, { response: finalResponse(given, { status, body: message }) })
 }
 
-/** Hooks that pass on another server's response pass on its framing, too; this server's framing is not theirs to choose. */
+/**
+ * Hooks that pass on another server's response pass on its framing, too; this server's framing is
+ * not theirs to choose.
+ */
 function contentHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const entries = Object.entries(withoutConnectionHeaders(headers))
   return Object.fromEntries(entries.filter(([name]) => name.toLowerCase() !== 'content-length'))

@@ -6,9 +6,9 @@ import { withTimeout } from '../stores/with-timeout.js'
 import { signOfLife } from './sign-of-life.js'
 
 /**
- * What a holder does: prepare what comes next, receive bytes from a client, work for a bounded time
- * to store them and to finish, concatenate uploads for as long as it takes, or wait for a store that
- * hangs.
+ * The work of a holder: prepare what comes next, receive bytes from a client, work for a bounded
+ * time to store them and to finish, concatenate uploads for as long as it takes, or wait for a
+ * store that hangs.
  */
 export type Phase = 'preparing' | 'receiving' | 'working' | 'concatenating' | 'hanging'
 
@@ -79,7 +79,7 @@ export class Holder {
     return this.#durable
   }
 
-  /** Decides what readers are told: see {@link Holder.requestRelease}. */
+  /** Decides whether readers wait: see {@link Holder.requestRelease}. */
   get phase(): Phase {
     return this.#phase
   }
@@ -90,8 +90,9 @@ export class Holder {
   }
 
   /**
-   * Responds to a request for the lock: whether the holder releases it soon. For a writer, the holder
-   * ends the body that comes in. For a reader, it first finds out whether its own client lives.
+   * Responds to a request for the lock: whether the holder releases it soon. For a writer, the
+   * holder ends the body that comes in. For a reader, it first finds out whether its own client
+   * lives.
    */
   readonly requestRelease = (requester: LockRequester): boolean | Promise<boolean> => {
     if (requester === 'reader') return this.#yieldToReader()
@@ -101,9 +102,9 @@ export class Holder {
   }
 
   /**
-   * The reading rule: a reader waits for a holder that works for a bounded time (storing, finishing),
-   * and ends a request that has stalled. It leaves alone a request whose client lives, one that only
-   * prepares, and a long concatenation.
+   * The reading rule: a reader waits for a holder that works for a bounded time (storing,
+   * finishing), and ends a request that has stalled. It leaves alone a request whose client lives,
+   * one that only prepares, and a long concatenation.
    */
   async #yieldToReader(): Promise<boolean> {
     const { settleTimeout } = this.#context.settings
@@ -130,7 +131,8 @@ export class Holder {
   }
 
   /**
-   * Starts to receive `body`; a request for the lock may end it. `listener` gets each offset that counts.
+   * Starts to receive `body`; a request for the lock may end it. `listener` gets each offset that
+   * counts.
    */
   receive(body: IncomingBody, offset: number, listener?: ProgressListener): void {
     this.#body = body
@@ -174,9 +176,9 @@ export class Holder {
   }
 
   /**
-   * Notes that a call of a store exceeded its time limit, and that the operation ends before it. Readers
-   * need not wait for the call, and nothing that it still does is reported. Bytes that come in continue
-   * to come: it may be another request's note in the record that hangs.
+   * Notes that a call of a store exceeded its time limit, and that the operation ends before it.
+   * Readers need not wait for the call, and nothing that it still does is reported. Bytes that come
+   * in continue to come: it may be another request's note in the record that hangs.
    */
   hang(work: Promise<unknown>): void {
     this.#hanging++

@@ -14,8 +14,8 @@ export interface WaitOptions {
 }
 
 /**
- * Runs `operation` under the lock of an upload. The lock is released when the operation has ended and everything that it
- * passed to {@link Holder.keep} has settled.
+ * Runs `operation` under the lock of an upload. The lock is released when the operation has ended
+ * and everything that it passed to {@link Holder.keep} has settled.
  */
 export async function withUploadLock<T>(
   engine: Engine,

@@ -10,8 +10,9 @@ import { isReferenced } from './references.js'
 import { transition } from './transition.js'
 
 /**
- * Throws `ERR_UPLOAD_GONE` when the time of an upload is over, even if it is not removed yet (Expiration).
- * An upload that is complete but not recorded as finished has time until a request or the sweep finishes it.
+ * Throws `ERR_UPLOAD_GONE` when the time of an upload is over, even if it is not removed yet
+ * (Expiration). An upload that is complete but not recorded as finished has time until a request or
+ * the sweep finishes it.
  */
 export async function refuseExpired(
   engine: Engine,
@@ -23,7 +24,10 @@ export async function refuseExpired(
   throw new TusError('ERR_UPLOAD_GONE')
 }
 
-/** Whether {@link refuseExpired} would throw, for callers without the offset. Asks the store only if that matters. */
+/**
+ * Whether {@link refuseExpired} would throw, for callers without the offset. Asks the store only if
+ * that matters.
+ */
 export async function hasExpired(
   engine: Engine,
   upload: Upload,
@@ -37,8 +41,9 @@ export async function hasExpired(
 }
 
 /**
- * Whether an upload stays although its time is over. A finished one stays unless finished uploads expire,
- * a partial upload while a final one waits for it, and a final one while a partial has time to receive data.
+ * Whether an upload stays although its time is over. A finished one stays unless finished uploads
+ * expire, a partial upload while a final one waits for it, and a final one while a partial has time
+ * to receive data.
  */
 export async function isKept(engine: Engine, upload: Upload): Promise<boolean> {
   const isFinished = upload.state.kind === 'finished'
@@ -53,8 +58,8 @@ export async function isKept(engine: Engine, upload: Upload): Promise<boolean> {
 }
 
 /**
- * Gives an upload that receives data the whole time again, when half of its time is over. Called before and
- * after a chunk, so that an upload in progress does not expire.
+ * Gives an upload that receives data the whole time again, when half of its time is over. Called
+ * before and after a chunk, so that an upload in progress does not expire.
  */
 export async function postponeExpiry(engine: Engine, holder: Holder, stored: Stat): Promise<void> {
   const { expireAfter } = engine.settings

@@ -13,12 +13,18 @@ export async function find(engine: Engine, id: string): Promise<Upload> {
   return upload
 }
 
-/** Returns the record of an upload that is open or finished. Throws `ERR_UPLOAD_NOT_FOUND`, `ERR_UPLOAD_GONE`, or a recorded rejection. */
+/**
+ * Returns the record of an upload that is open or finished. Throws `ERR_UPLOAD_NOT_FOUND`,
+ * `ERR_UPLOAD_GONE`, or a recorded rejection.
+ */
 export async function load(engine: Engine, id: string): Promise<Upload> {
   return existing(await find(engine, id))
 }
 
-/** Returns the record as {@link load} does, if the request may do `action`. A rejection, too, is only for authorized requests. */
+/**
+ * Returns the record as {@link load} does, if the request may do `action`. A rejection, too, is
+ * only for authorized requests.
+ */
 export async function loadFor(
   engine: Engine,
   action: AccessAction,

@@ -8,9 +8,9 @@ import type { Holder } from '../lock/holder.js'
 import { transition, writeOptions, type Change } from './transition.js'
 
 /**
- * Records the tombstone, then removes the data. When storage is too full for the tombstone, the data goes
- * first: freeing space must not need any. A crash in between leaves a record without data, which is 410
- * until expiry removes it.
+ * Records the tombstone, then removes the data. When storage is too full for the tombstone, the
+ * data goes first: freeing space must not need any. A crash in between leaves a record without
+ * data, which is 410 until expiry removes it.
  */
 export async function removeData(
   engine: Engine,
@@ -48,7 +48,10 @@ export async function completeRemoval(engine: Engine, holder: Holder): Promise<v
   await engine.stores.infoStore.delete(holder.upload.id)
 }
 
-/** Ends an upload that received more than it may. Its record remains for a while, to say that it is gone. */
+/**
+ * Ends an upload that received more than it may. Its record remains for a while, to say that it is
+ * gone.
+ */
 export async function invalidate(engine: Engine, holder: Holder): Promise<void> {
   const state = { kind: 'gone', at: isoTime(0), cause: 'overrun' } as const
   const change = { state, expiresAt: isoTime(engine.settings.verdictRetention) }

@@ -15,8 +15,9 @@ export type Change = {
 }
 
 /**
- * Changes a record, under the lock of its upload, and queues the events that report the change. No record
- * changes in another way. Events that have to outlive a crash would be stored here, before the record is.
+ * Changes a record, under the lock of its upload, and queues the events that report the change. No
+ * record changes in another way. Events that have to outlive a crash would be stored here, before
+ * the record is.
  */
 export async function transition(
   engine: Engine,
@@ -53,7 +54,10 @@ export async function reject(
   throw rejectionError(response)
 }
 
-/** Creates the options for calls of stores that change data; one object of one shape for every operation. */
+/**
+ * Creates the options for calls of stores that change data; one object of one shape for every
+ * operation.
+ */
 export function writeOptions(
   engine: Engine,
   holder: Holder,
@@ -70,9 +74,9 @@ export function writeOptions(
 }
 
 /**
- * Writes the changed record. Only one change is made without the lock: a final upload adds itself to its
- * partials. If the record has changed in between, the change is applied again to its new version; `change`
- * throws when that is impossible.
+ * Writes the changed record. Only one change is made without the lock: a final upload adds itself
+ * to its partials. If the record has changed in between, the change is applied again to its new
+ * version; `change` throws when that is impossible.
  */
 export async function update(
   engine: Engine,

@@ -6,7 +6,10 @@ import { find, load } from './load.js'
 
 type Operation<T> = (holder: Holder) => Promise<T>
 
-/** Runs `operation` under the lock of an upload, with its record loaded. Throws as {@link load} does. */
+/**
+ * Runs `operation` under the lock of an upload, with its record loaded. Throws as {@link load}
+ * does.
+ */
 export function withUpload<T>(
   engine: Engine,
   id: string,

@@ -3,8 +3,9 @@ import type { TimeLimit } from './time-limit.js'
 import { unlessAborted } from './unless-aborted.js'
 
 /**
- * Yields the items that `start` finds. Throws what `timeoutError` makes when the next one takes longer than
- * the limit, and the signal's reason as soon as it aborts, whether the store heeds its own signal or not.
+ * Yields the items that `start` finds. Throws what `timeoutError` makes when the next one takes
+ * longer than the limit, and the signal's reason as soon as it aborts, whether the store heeds its
+ * own signal or not.
  */
 export async function* boundedScan<T>(
   limit: TimeLimit,

@@ -54,11 +54,11 @@ export interface Bounds {
 }
 
 /**
- * Wraps the stores of a composer so that each small call is limited in time: all but `append`, which has its
- * own limit, and `finish` and `concatenate`, which may take a long time. At the limit, the call's signal aborts
- * and the caller gets `ERR_STORAGE_UNAVAILABLE`, whether the store heeds the signal or not. A change that is
- * still in progress then keeps the lock of its upload until it settles. Scans of all records get more time for
- * each step.
+ * Wraps the stores of a composer so that each small call is limited in time: all but `append`,
+ * which has its own limit, and `finish` and `concatenate`, which may take a long time. At the
+ * limit, the call's signal aborts and the caller gets `ERR_STORAGE_UNAVAILABLE`, whether the store
+ * heeds the signal or not. A change that is still in progress then keeps the lock of its upload
+ * until it settles. Scans of all records get more time for each step.
  */
 export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
   const calls = new StoreCalls(bounds)
@@ -75,7 +75,10 @@ export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
   }
 }
 
-/** A scan's next id may take this many times as long as other calls: all records may have to be read until none is found. */
+/**
+ * A scan's next id may take this many times as long as other calls: all records may have to be read
+ * until none is found.
+ */
 const scanPatience = 240
 
 type Start<T> = (options: ReadOptions) => Promise<T>
@@ -128,7 +131,7 @@ class StoreCalls {
 
   #unavailable(call: string, uploadId: string | undefined, limit = this.#limit): TusError {
     const { log, storeTimeout } = this.#bounds
-    log.error('A store does not answer', { call, ...(uploadId && { uploadId }), storeTimeout })
+    log.error('A store does not respond', { call, ...(uploadId && { uploadId }), storeTimeout })
     return new TusError('ERR_STORAGE_UNAVAILABLE', { cause: limit.exceeded(call) })
   }
 }
@@ -175,8 +178,9 @@ function boundedTerminator(terminator: Terminator, calls: StoreCalls): BoundedTe
 }
 
 /**
- * Runs a call about an upload that has a record. An error that refuses creations says nothing about it: the store
- * does not know the recorded place, because another store, or one with other options, has chosen it.
+ * Runs a call about an upload that has a record. An error that refuses creations says nothing about
+ * it: the store does not know the recorded place, because another store, or one with other options,
+ * has chosen it.
  */
 async function ofRecorded<T>(call: Promise<T>): Promise<T> {
   try {
@@ -216,7 +220,10 @@ function following(
   }
 }
 
-/** Limits the time to open the content. Once open, it follows the reader's signal for as long as the download takes. */
+/**
+ * Limits the time to open the content. Once open, it follows the reader's signal for as long as the
+ * download takes.
+ */
 function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader {
   return {
     async read(upload, range, { signal }) {

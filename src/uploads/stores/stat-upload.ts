@@ -9,8 +9,8 @@ import type { Engine } from '../engine.js'
 const notAborted: ReadOptions = { signal: neverAborts }
 
 /**
- * Returns what is stored of an upload. Throws `ERR_UPLOAD_GONE` when its data is missing. That is not
- * recorded: the data may be back when a disk is.
+ * Returns what is stored of an upload. Throws `ERR_UPLOAD_GONE` when its data is missing. That is
+ * not recorded: the data may be back when a disk is.
  */
 export async function statUpload(
   engine: Engine,
@@ -48,7 +48,10 @@ async function stat({ stores }: Engine, upload: Upload, source: ReadOptions): Pr
   return checkStat('stat', await stores.dataStore.stat(upload, readOptions(source)))
 }
 
-/** Returns the result of a store. Throws `ERR_INTERNAL` unless its offset is a whole number from `least` to `most`. */
+/**
+ * Returns the result of a store. Throws `ERR_INTERNAL` unless its offset is a whole number from
+ * `least` to `most`.
+ */
 export function checkStat(
   method: string,
   found: Stat,
@@ -62,7 +65,10 @@ export function checkStat(
   throw new TusError('ERR_INTERNAL', { cause })
 }
 
-/** Creates options that get their signal from `source` when it is accessed: stores that respond at once need none. */
+/**
+ * Creates options that get their signal from `source` when it is accessed: stores that respond at
+ * once need none.
+ */
 function readOptions(source: ReadOptions): ReadOptions {
   return {
     get signal() {

@@ -50,7 +50,9 @@ class Call {
 
 /** A call that runs under a {@link TimeLimit}. */
 export interface LimitedCall<T> {
-  /** Starts the work. Its signal aborts when the limit is reached, or the one of `source` aborts. */
+  /**
+   * Starts the work. Its signal aborts when the limit is reached, or the one of `source` aborts.
+   */
   start(options: ReadOptions): T | Promise<T>
   /** Creates the error for the caller when the limit is reached. `work` may settle later. */
   timeoutError(work: Promise<T>): Error
@@ -58,9 +60,9 @@ export interface LimitedCall<T> {
 }
 
 /**
- * Limits how long calls of one kind are awaited. They share one limit, so they expire in the order in which
- * they began: a set in that order and one timer, for its first call, serve all of them. A timer and an
- * `AbortController` per call would cost more than many of the calls.
+ * Limits how long calls of one kind are awaited. They share one limit, so they expire in the order
+ * in which they began: a set in that order and one timer, for its first call, serve all of them. A
+ * timer and an `AbortController` per call would cost more than many of the calls.
  */
 export class TimeLimit {
   readonly milliseconds: number
@@ -77,7 +79,10 @@ export class TimeLimit {
     return new Error(`${what} has not settled within ${this.milliseconds} ms`)
   }
 
-  /** Returns the result of a call. When it takes longer, throws its `timeoutError`, and the call itself continues. */
+  /**
+   * Returns the result of a call. When it takes longer, throws its `timeoutError`, and the call
+   * itself continues.
+   */
   run<T>({ start, timeoutError, source }: LimitedCall<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const expire = () => {
@@ -106,7 +111,10 @@ export class TimeLimit {
     })
   }
 
-  /** Looks one turn later: after the process was suspended, the results of calls that seem late may only be unread. */
+  /**
+   * Looks one turn later: after the process was suspended, the results of calls that seem late may
+   * only be unread.
+   */
   #lookIn(milliseconds: number): NodeJS.Timeout {
     const delay = Math.min(milliseconds, longestDelay)
     return setTimeout(() => setImmediate(() => this.#look()), delay).unref()

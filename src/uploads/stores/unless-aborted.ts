@@ -1,4 +1,7 @@
-/** Settles as `work` does. If `signal` aborts first, rejects with its reason, and `undo` gets the late result. */
+/**
+ * Settles as `work` does. If `signal` aborts first, rejects with its reason, and `undo` gets the
+ * late result.
+ */
 export function unlessAborted<T>(
   signal: AbortSignal,
   work: Promise<T>,

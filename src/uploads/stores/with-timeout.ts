@@ -1,4 +1,7 @@
-/** Returns the result of `work`. When it takes longer, throws what `timeoutError` makes, and the work continues. */
+/**
+ * Returns the result of `work`. When it takes longer, throws what `timeoutError` makes, and the
+ * work continues.
+ */
 export async function withTimeout<T>(
   milliseconds: number,
   work: Promise<T>,
