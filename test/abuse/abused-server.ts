@@ -46,7 +46,7 @@ export function abusedServer(): AbusedServer {
     child.on('message', ({ error }: { error?: string }) => {
       if (error !== undefined) server.errors.push(error)
     })
-    const answer = async <Key extends string, Value>(key: Key): Promise<Value> => {
+    const nextValue = async <Key extends string, Value>(key: Key): Promise<Value> => {
       for (;;) {
         const [message] = (await Promise.race([
           once(child, 'message'),
@@ -55,9 +55,9 @@ export function abusedServer(): AbusedServer {
         if (key in message) return message[key]
       }
     }
-    server.port = await answer('port')
+    server.port = await nextValue('port')
     server.measure = async () => {
-      const measured = answer<'measured', Usage>('measured')
+      const measured = nextValue<'measured', Usage>('measured')
       child.send('measure')
       return measured
     }
@@ -76,13 +76,13 @@ export function abusedServer(): AbusedServer {
 /** Creates an upload of the given length, and returns its path. */
 export async function newUpload({ origin }: AbusedServer, length: number): Promise<string> {
   const headers = { ...tus, 'upload-length': String(length) }
-  const { headers: answer, status } = await send({
+  const { headers: received, status } = await send({
     method: 'POST',
     url: `${origin}/files`,
     headers,
   })
   expect(status).toBe(201)
-  return answer.location!
+  return received.location!
 }
 
 /** Returns the text of a request. A `body` needs a `Content-Length` among the `lines`. */
@@ -104,8 +104,8 @@ export interface RawResponse {
 
 /** Returns the responses in the text of a connection, including interim ones. */
 export function responsesIn(text: string): RawResponse[] {
-  return text.split(/(?=HTTP\/1\.1 \d{3} )/).map((answer) => {
-    const [head = '', body = ''] = answer.split(/\r\n\r\n([^]*)/)
+  return text.split(/(?=HTTP\/1\.1 \d{3} )/).map((response) => {
+    const [head = '', body = ''] = response.split(/\r\n\r\n([^]*)/)
     return { status: Number(head.slice(9, 12)), head, body }
   })
 }

@@ -9,7 +9,7 @@ const arrivals = Buffer.allocUnsafeSlow(256 * 1024)
 
 interface Pending {
   readonly parser: ResponseParser
-  resolve(answer: ParsedResponse): void
+  resolve(response: ParsedResponse): void
   reject(error: Error): void
 }
 

@@ -154,13 +154,13 @@ describe('FileLocker', () => {
   it('asks the new holder to release while others wait already', async () => {
     const other = await OtherProcess.start(longLease)
     const locker = new FileLocker({ directory, lease: longLease })
-    const asked: string[] = []
+    const requests: string[] = []
     await other.acquire('a')
     const waiting = ['first', 'second'].map(async (name) => {
       const lock = await locker.acquire('a', {
         signal: never,
         requestRelease: (requester) => {
-          asked.push(`${name}: ${requester}`)
+          requests.push(`${name}: ${requester}`)
           void lock.release()
           return true
         },
@@ -168,10 +168,10 @@ describe('FileLocker', () => {
       return lock
     })
     await other.receive('asked')
-    expect(asked).toEqual([])
+    expect(requests).toEqual([])
     await other.do('release')
     const second = await waiting[1]!
-    expect(asked).toEqual(['first: writer'])
+    expect(requests).toEqual(['first: writer'])
     await second.release()
   })
 

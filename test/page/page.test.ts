@@ -303,11 +303,11 @@ test('only the files of the page are served, with safe types and a strict policy
     ...['/serve-page.mjs', '/../start.mjs', '/%2e%2e/start.mjs', '/..%2fstart.mjs', '//etc/passwd'],
     ...['/page.js/', '/index.html', '/constructor', '/page.js%00', '/..\\start.mjs', '/filesystem'],
   ]) {
-    const answer = await sendRaw(
+    const response = await sendRaw(
       port,
       `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
     )
-    expect([path, answer.split('\r\n', 1)[0]]).toEqual([path, 'HTTP/1.1 404 Not Found'])
+    expect([path, response.split('\r\n', 1)[0]]).toEqual([path, 'HTTP/1.1 404 Not Found'])
   }
   const refused = await send({ method: 'POST', url: server })
   expect([refused.status, refused.headers['allow']]).toEqual([405, 'GET, HEAD'])

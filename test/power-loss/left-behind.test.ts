@@ -36,7 +36,7 @@ test('folders that another process has made are on the disk before a file in the
 })
 
 test.each(['finished', 'gone'] as const)(
-  'that an upload is %s is on the disk before HEAD says so',
+  'the fact that an upload is %s is on the disk before HEAD says so',
   async (kind) => {
     const before = async (directory: string) => {
       const records = new FileInfoStore({ directory })

@@ -7,9 +7,9 @@ const session = http2.connect(origin)
 for (let i = 0; i < Number(count); i++) {
   const head = { ':method': 'PATCH', ':path': '/', ...(length && { 'content-length': length }) }
   const stream = session.request(head)
-  const answered = once(stream, 'response')
+  const response = once(stream, 'response')
   stream.write(Buffer.alloc(Number(size)))
-  await answered
+  await response
   // In the middle of reading, Node would send the reset at once.
   await new Promise(setImmediate)
   stream.close(http2.constants.NGHTTP2_CANCEL)

@@ -18,16 +18,16 @@ async function lyingSite() {
   const composer = memoryComposer()
   const { dataStore, verifiedAppender } = composer.slots()
   const lie: { stat?: unknown; append?: unknown } = {}
-  const told = (name: keyof typeof lie, truth: unknown) => (name in lie ? lie[name] : truth)
+  const returned = (name: keyof typeof lie, truth: unknown) => (name in lie ? lie[name] : truth)
   composer.useDataStore(
     storeWith(dataStore!, {
-      stat: async (...args) => told('stat', await dataStore!.stat(...args)),
-      append: async (...args) => told('append', await dataStore!.append(...args)),
+      stat: async (...args) => returned('stat', await dataStore!.stat(...args)),
+      append: async (...args) => returned('append', await dataStore!.append(...args)),
     } as Partial<DataStore>),
   )
   composer.useVerifiedAppender({
     appendVerified: async (...args) =>
-      told('append', await verifiedAppender!.appendVerified(...args)) as never,
+      returned('append', await verifiedAppender!.appendVerified(...args)) as never,
   })
   const log = keptLog()
   return { site: await serve({ composer, logger: log }), lie, log }
