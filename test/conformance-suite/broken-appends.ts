@@ -177,7 +177,7 @@ export const bytes: readonly Broken[] = [
       },
     }),
   ),
-  store('progress reports only bytes that stat confirms', 'progress tells nothing', (sound) => ({
+  store('progress reports only bytes that stat confirms', 'reports no progress', (sound) => ({
     append: (upload, from, body, options) =>
       sound.append(upload, from, body, { ...options, progress: () => {} }),
   })),

@@ -27,7 +27,7 @@ export const interruptions: readonly Broken[] = [
   })),
   store(
     'append changes nothing after its signal aborts, even when more bytes arrive',
-    'rejects when the signal aborts, and goes on in the background',
+    'rejects when the signal aborts, and continues in the background',
     (sound) => ({
       async append(upload, from, body, options) {
         const work = sound.append(upload, from, body, deaf(options))
@@ -85,7 +85,7 @@ export const interruptions: readonly Broken[] = [
   ),
   store(
     'append continues after a holder that never released the lock',
-    'protects what is stored by refusing to go on',
+    'protects what is stored by refusing to continue',
     (sound) => ({
       async append(upload, from, body, options) {
         if (options.fence.forced) throw new TusError('ERR_LOCK_LOST')

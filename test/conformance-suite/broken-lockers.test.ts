@@ -133,7 +133,7 @@ const acquisitions: readonly Broken[] = [
   ),
   locker(
     'release ends only its own acquisition, and only once',
-    'releases whoever holds it',
+    'releases the lock of another holder',
     (sound) => {
       let current: Lock | undefined
       return {

@@ -47,7 +47,7 @@ const verifiedAppenders: readonly Broken[] = [
   ),
   verified(
     'a chunk that is not accepted is discarded',
-    'takes every answer for a yes',
+    'accepts a chunk whatever accept() returns',
     (sound) => ({
       appendVerified: (upload, from, body, accept, options) =>
         sound.appendVerified(upload, from, body, async () => (await accept(), true), options),

@@ -20,7 +20,10 @@ function casesOf(options: Omit<ConformanceOptions, 'test'>): Cases {
   return cases
 }
 
-/** Tests that each of them is caught by the case meant for it, and that there is one for each case of their capabilities. */
+/**
+ * Tests that the case meant for each broken part catches it, and that each case of their
+ * capabilities catches at least one.
+ */
 export function testCaught(
   broken: readonly Broken[],
   sound: Omit<ConformanceOptions, 'test'>,
@@ -47,7 +50,7 @@ export function testCaught(
   })
 }
 
-/** What stands before the colon in the name of a case. */
+/** Returns the part of a case name before the colon. */
 function capabilityOf(name: string): string {
   return name.split(':')[0]!
 }
@@ -62,7 +65,7 @@ export function changed<T extends object>(target: T, changes: Partial<T>): T {
   })
 }
 
-/** What a factory returns whose composer has these slots. */
+/** Returns the result of a factory whose composer has these slots. */
 export function composed(slots: StoreSlots) {
   return { composer: { slots: () => slots } }
 }
@@ -113,7 +116,7 @@ export function careless<T extends WriteOptions>(options: T): T {
   return { ...options, fence: { ...options.fence, held: () => true } }
 }
 
-/** The options of somebody who neither asks for the lock nor tells the medium his token. */
+/** Returns the options of a caller that neither checks its lock nor passes its token on. */
 export function tokenless<T extends WriteOptions>(options: T): T {
   return { ...options, fence: { token: 1, forced: false, held: () => true, shutOut: () => {} } }
 }

@@ -11,7 +11,7 @@ interface Place {
   readonly directory: string
 }
 
-/** What the suites need of everything that lives in a directory. */
+/** Returns the factories that a suite needs for a store in a directory. */
 function inDirectory(compose: (directory: string, composer: StoreComposer) => void) {
   const composerOf = ({ directory }: Place) => {
     const composer = new StoreComposer()
@@ -50,7 +50,10 @@ function fileStoreSuite(durability: Durability): void {
   })
 }
 
-/** The slot that an option fills, with those that its cases need, and with the metadata that gives it something to do. */
+/**
+ * Tests the Finisher that an option provides, with the slots that its cases need, and with metadata
+ * that it applies.
+ */
 function mtimeSuite(durability: Durability): void {
   const values = { lastModified: '1557126489123' }
   describe('FileStore with mtimeMetadata', () => {
@@ -73,7 +76,7 @@ function mtimeSuite(durability: Durability): void {
   })
 }
 
-/** What may become of the file of a record. */
+/** The kinds of damage to the file of a record. */
 const damages: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   'one byte that is another': (bytes) =>
     Buffer.concat([bytes.subarray(0, 40), Buffer.from('~'), bytes.subarray(41)]),
@@ -135,7 +138,7 @@ describe.each(['os', 'disk'] as const)(
 
 describe('FileLocker', () => {
   const { factory, another } = inDirectory((directory, composer) => {
-    // Whoever looked only now and then would look after 30 seconds: too late for any case.
+    // A locker that only polled would look after 30 seconds, too late for any case.
     new FileLocker({ directory, lease: 100_000 }).useIn(composer)
   })
   conformanceSuite({ test, slots: ['locker'], factory, another })

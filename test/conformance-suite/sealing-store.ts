@@ -3,8 +3,8 @@ import { MemoryStore } from 'tuskit/memory-store'
 import { changed } from './broken.js'
 
 /**
- * A store whose uploads can be read once they are sealed, as the object of a multipart upload can, and changed by
- * those who know a secret that their creation makes.
+ * A store whose uploads can be read once they are sealed, like the object of a multipart upload.
+ * Changing one takes a secret that its creation makes.
  */
 export function sealingStore(): MemoryStore & Finisher {
   const store = new MemoryStore()
