@@ -1,5 +1,6 @@
 // The handler
-export { createHandler, type Handler, type Uploads } from './create-handler.js'
+export { createHandler, type Handler } from './create-handler.js'
+export type { Uploads } from './create-uploads.js'
 export {
   createUploadServer,
   type UploadServer,

@@ -31,9 +31,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'handler-options': [...contracts, 'features', 'http'],
   settings: [...contracts, 'features', 'handler-options', 'http', 'uploads'],
   protocols: [...contracts, 'features', 'http', 'uploads'],
+  'create-engine': [
+    ...contracts,
+    ...['features', 'handler-options', 'memory-store', 'settings', 'uploads'],
+  ],
+  'create-uploads': [...contracts, 'uploads'],
   'create-handler': [
     ...contracts,
-    ...['features', 'handler-options', 'http', 'memory-store', 'protocols', 'settings', 'uploads'],
+    ...['create-engine', 'create-uploads', 'handler-options', 'http', 'protocols', 'settings'],
+    'uploads',
   ],
   'create-upload-server': ['check-options', 'create-handler', 'http'],
 }

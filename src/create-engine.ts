@@ -1,0 +1,51 @@
+import type { DataStore } from './capabilities/data-store.js'
+import type { Locker } from './capabilities/locker.js'
+import { featuresOf } from './features.js'
+import type { HandlerOptions } from './handler-options.js'
+import { defaultLogger, forgiving } from './logger.js'
+import { MemoryLocker } from './memory-store/memory-locker.js'
+import { checkStores, engineSettings } from './settings.js'
+import type { Engine } from './uploads/engine.js'
+import { EventQueue } from './uploads/hooks/event-queue.js'
+import type { Holder } from './uploads/lock/holder.js'
+import { boundedStores } from './uploads/stores/bounded-stores.js'
+import { TimeLimit } from './uploads/stores/time-limit.js'
+
+/** Default lockers. Handlers that share a store must share its locks. */
+const defaultLockers = new WeakMap<DataStore, Locker>()
+
+function defaultLocker(dataStore: DataStore): Locker {
+  const locker = defaultLockers.get(dataStore) ?? new MemoryLocker()
+  defaultLockers.set(dataStore, locker)
+  return locker
+}
+
+/** Creates the engine of a handler from its checked options. */
+export function createEngine(options: HandlerOptions): Engine {
+  const slots = options.composer.slots()
+  const stores = checkStores(slots, options)
+  const hookLimit = new TimeLimit(options.hookTimeout ?? 30_000)
+  const settings = engineSettings(options, stores, hookLimit)
+  const log = forgiving(options.logger ?? defaultLogger)
+  const holders = new Map<string, Holder>()
+  const locker = slots.locker ?? defaultLocker(stores.dataStore)
+  const bounds = {
+    storeTimeout: settings.storeTimeout,
+    log,
+    onHang: (id: string, work: Promise<unknown>) => holders.get(id)?.hang(work),
+  }
+  return {
+    stores: boundedStores({ ...stores, locker }, bounds),
+    features: featuresOf(slots, options.expiration?.after !== undefined, options.disable ?? []),
+    hooks: options.hooks ?? {},
+    log,
+    settings,
+    holders,
+    sharesLocks: slots.locker !== undefined,
+    events: new EventQueue(),
+    hookLimit,
+    preFinishLimit: new TimeLimit(options.preFinishTimeout ?? Infinity),
+    background: new Set(),
+    stopping: false,
+  }
+}
