@@ -15,6 +15,8 @@ export interface ProgressWatch {
   readonly stopResponse: FinalResponse | undefined
 }
 
+const noWatch: ProgressWatch = { end: async () => {}, stopResponse: undefined }
+
 /** Starts to watch. `stop` is called when a hook ends the upload. */
 export function watchProgress(
   engine: Engine,
@@ -22,9 +24,7 @@ export function watchProgress(
   exchange: Exchange,
   stop: () => void,
 ): ProgressWatch {
-  if (engine.hooks.postReceive === undefined) {
-    return { end: async () => {}, stopResponse: undefined }
-  }
+  if (engine.hooks.postReceive === undefined) return noWatch
   const { id } = holder.upload
   let lastReported = holder.durable
   let running: Promise<void> | undefined
