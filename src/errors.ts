@@ -1,5 +1,5 @@
 import { errors, type ErrorCode } from './error-codes.js'
-import type { Digests, FinalResponse } from './upload.js'
+import type { Digests, RecordedResponse } from './upload.js'
 
 const brand = Symbol.for('tuskit.error')
 
@@ -17,7 +17,7 @@ export interface TusErrorOptions {
   /** Bytes that are stored, if the client can resume from there. */
   readonly offset?: number | undefined
   /** A response that the application chose. It replaces status, headers and sentence. */
-  readonly response?: FinalResponse
+  readonly response?: RecordedResponse
   /**
    * Whether that response is recorded as the end of the upload.
    * @default false
@@ -47,7 +47,7 @@ export class TusError extends Error {
   /** Bytes that are stored, if the client can resume from there. */
   declare readonly offset: number | undefined
   /** The response that the application chose, if it did. */
-  declare readonly response: FinalResponse | undefined
+  declare readonly response: RecordedResponse | undefined
   /** Whether that response is recorded as the end of the upload. `false` unless set. */
   declare readonly final: boolean
   /** The maximum size of the upload in bytes, if the error is about that. */

@@ -1,5 +1,5 @@
 import { TusError } from './errors.js'
-import { isUploadId, type FinalResponse, type Upload } from './upload.js'
+import { isUploadId, type RecordedResponse, type Upload } from './upload.js'
 
 /**
  * The version of the format of records. It grows with each change that earlier versions of tuskit
@@ -136,7 +136,7 @@ function variants(kinds: Readonly<Record<string, Shape>>): Shape {
   }
 }
 
-const response = object<FinalResponse>({
+const response = object<RecordedResponse>({
   status: optional(size),
   headers: texts,
   body: text,

@@ -113,7 +113,7 @@ export type UploadState =
   | {
       readonly kind: 'finished'
       readonly at: string
-      readonly response?: FinalResponse
+      readonly response?: RecordedResponse
       /** The digests of the content that were computed. */
       readonly digests?: Digests
     }
@@ -121,7 +121,7 @@ export type UploadState =
    * A hook rejected the upload, or its content does not match its digests. Every later
    * request gets the same response.
    */
-  | { readonly kind: 'rejected'; readonly at: string; readonly response: FinalResponse }
+  | { readonly kind: 'rejected'; readonly at: string; readonly response: RecordedResponse }
   /** Removed, or being removed. The record remains so that the removal can be completed. */
   | {
       readonly kind: 'gone'
@@ -131,9 +131,9 @@ export type UploadState =
     }
 
 /**
- * A recorded response. The application chose it, unless there is a {@link FinalResponse.code}.
+ * A recorded response. The application chose it, unless there is a {@link RecordedResponse.code}.
  */
-export interface FinalResponse {
+export interface RecordedResponse {
   /**
    * Absent when the hook chose none. Then the response has the status that its request has by
    * default.

@@ -88,7 +88,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         await this.#directory.syncName(path)
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
         signal.throwIfAborted()
-        const addition = { upload, seen, after: undefined, refusal: 'ERR_ID_TAKEN' } as const
+        const addition = { upload, seen, after: undefined, conflict: 'ERR_ID_TAKEN' } as const
         this.#keepAdded(upload.id, await addState(file, this.#directory, addition))
       } catch (error) {
         // The lock keeps other creations of this id away, so this file belongs to this call.
@@ -123,17 +123,17 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
 
   async update(upload: Upload, { signal }: ChangeOptions): Promise<void> {
     await this.#directory.use(async () => {
-      const refusal = 'ERR_INFO_CONFLICT'
+      const conflict = 'ERR_INFO_CONFLICT'
       const path = this.#pathOf(upload.id)
       const file = await unlessMissing(this.#directory.disk.open(path, forAppending))
       if (file === undefined) {
         await this.#directory.confirm()
-        throw new TusError(refusal)
+        throw new TusError(conflict)
       }
       try {
         const seen = await readLog(file)
         signal.throwIfAborted()
-        const addition = { upload, seen, after: upload.revision - 1, refusal }
+        const addition = { upload, seen, after: upload.revision - 1, conflict }
         this.#keepAdded(upload.id, await addState(file, this.#directory, addition as Addition))
       } finally {
         await file.close()

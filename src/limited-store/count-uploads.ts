@@ -67,7 +67,7 @@ async function countUpload(
   try {
     upload = await infoStore.get(id, { signal: neverAborts })
     if (upload === undefined) return undefined
-    offset = await storedOffset(dataStore, upload)
+    offset = await offsetIfThere(dataStore, upload)
   } catch (error) {
     logger.error('The space that an upload uses cannot be counted', { uploadId: id, error })
     return { id, length: upload?.length, error }
@@ -76,13 +76,13 @@ async function countUpload(
   const promised = reserve && upload.state.kind === 'open' ? (upload.length ?? 0) : 0
   const added = await counter.note(id, Math.max(offset, promised))
   // If it was removed meanwhile, its space was released before it was noted.
-  if (added && (await storedOffset(dataStore, upload)) === undefined) {
+  if (added && (await offsetIfThere(dataStore, upload)) === undefined) {
     await counter.reserve(id, 0, 0)
   }
   return undefined
 }
 
-async function storedOffset(dataStore: DataStore, upload: Upload): Promise<number | undefined> {
+async function offsetIfThere(dataStore: DataStore, upload: Upload): Promise<number | undefined> {
   try {
     return (await dataStore.stat(upload, { signal: neverAborts })).offset
   } catch (error) {

@@ -8,7 +8,7 @@ export class MeteredBody implements UploadBody {
   readonly #source: UploadBody
   readonly #take: (offset: number) => Promise<void>
   #offset: number
-  #refusal: { readonly error: unknown } | undefined
+  #failure: { readonly error: unknown } | undefined
 
   /** `take` is called with the next offset of the upload. */
   constructor(source: UploadBody, offset: number, take: (offset: number) => Promise<void>) {
@@ -23,12 +23,12 @@ export class MeteredBody implements UploadBody {
 
   /** Whether it ended because space was missing. */
   get refused(): boolean {
-    return this.#refusal !== undefined
+    return this.#failure !== undefined
   }
 
   /** Throws the error of `take`. The store only saw the body end. */
   check(): void {
-    if (this.#refusal !== undefined) throw this.#refusal.error
+    if (this.#failure !== undefined) throw this.#failure.error
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly Buffer[]> {
@@ -37,7 +37,7 @@ export class MeteredBody implements UploadBody {
       try {
         await this.#take(this.#offset)
       } catch (error) {
-        this.#refusal = { error }
+        this.#failure = { error }
         return
       }
       yield batch

@@ -9,6 +9,7 @@ import type {
   WriteOptions,
 } from '../capabilities/call-options.js'
 import type { Terminator } from '../capabilities/terminator.js'
+import { unlessAborted } from '../unless-aborted.js'
 import type { UploadBody } from '../capabilities/upload-body.js'
 import type { VerifiedAppender } from '../capabilities/verified-appender.js'
 import { TusError } from '../errors.js'
@@ -75,8 +76,14 @@ export class MemoryStore
     return { offset: this.#contentOf(upload).size }
   }
 
-  append(upload: Upload, from: Stat, body: UploadBody, options: AppendOptions): Promise<Stat> {
-    return unlessAborted(options.signal, async () => {
+  async append(
+    upload: Upload,
+    from: Stat,
+    body: UploadBody,
+    options: AppendOptions,
+  ): Promise<Stat> {
+    options.signal.throwIfAborted()
+    const append = async () => {
       const content = this.#contentOf(upload, from)
       for await (const batch of body) {
         assertCurrent(content, options)
@@ -84,17 +91,19 @@ export class MemoryStore
         options.progress(content.size)
       }
       return { offset: content.size }
-    })
+    }
+    return unlessAborted(options.signal, append())
   }
 
-  appendVerified(
+  async appendVerified(
     upload: Upload,
     from: Stat,
     body: UploadBody,
     accept: () => Promise<boolean>,
     options: AppendOptions,
   ): Promise<Stat> {
-    return unlessAborted(options.signal, async () => {
+    options.signal.throwIfAborted()
+    const append = async () => {
       const content = this.#contentOf(upload, from)
       const chunks: Buffer[] = []
       for await (const batch of body) chunks.push(Buffer.concat(batch))
@@ -103,7 +112,8 @@ export class MemoryStore
       add(content, chunks)
       options.progress(content.size)
       return { offset: content.size }
-    })
+    }
+    return unlessAborted(options.signal, append())
   }
 
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
@@ -179,22 +189,5 @@ function* slice(chunks: readonly Buffer[], start: number, end: number): Generato
     const piece = chunk.subarray(Math.max(0, start - position), end - position)
     if (piece.length > 0) yield piece
     position += chunk.length
-  }
-}
-
-/**
- * Returns the result of `work`, unless `signal` aborts first, even while `work` waits for a body.
- */
-async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted()
-  let onAbort!: () => void
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason)
-  })
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([work(), aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

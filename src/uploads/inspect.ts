@@ -13,7 +13,7 @@ import { load, loadFor, requireProtocol } from './record/load.js'
 import { withUpload } from './record/with-upload.js'
 import { withoutSecret } from './record/without-secret.js'
 import { statUpload } from './stores/stat-upload.js'
-import { withTimeout } from './stores/with-timeout.js'
+import { withTimeout } from '../with-timeout.js'
 
 /** The state of an upload. */
 export interface Inspection {

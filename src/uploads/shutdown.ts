@@ -1,5 +1,5 @@
 import type { Engine } from './engine.js'
-import { withTimeout } from './stores/with-timeout.js'
+import { withTimeout } from '../with-timeout.js'
 
 /**
  * Ends the bodies that come in, and waits until all work has ended, at most `timeout` milliseconds.

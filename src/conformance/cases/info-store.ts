@@ -239,11 +239,11 @@ function storeOf({ slots, others }: Fixture, index: number): InfoStore {
 /** Asserts that one call succeeds and all others are refused. Returns the index of that call. */
 async function onlyWinner(
   work: readonly Promise<void>[],
-  refusal: 'ERR_ID_TAKEN' | 'ERR_INFO_CONFLICT',
+  code: 'ERR_ID_TAKEN' | 'ERR_INFO_CONFLICT',
 ): Promise<number> {
   const outcomes = await Promise.allSettled(work)
   for (const outcome of outcomes) {
-    if (outcome.status === 'rejected') assert.equal(outcome.reason?.code, refusal)
+    if (outcome.status === 'rejected') assert.equal(outcome.reason?.code, code)
   }
   const winners = outcomes.flatMap(({ status }, i) => (status === 'fulfilled' ? [i] : []))
   assert.equal(winners.length, 1, 'One of the concurrent calls succeeds')

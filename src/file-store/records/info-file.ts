@@ -75,7 +75,7 @@ export interface Addition {
   /** The revision that must come before. `undefined` means no record. */
   readonly after: number | undefined
   /** The error code when another revision does. */
-  readonly refusal: ErrorCode
+  readonly conflict: ErrorCode
 }
 
 /** The result of appending to a log. */
@@ -91,7 +91,7 @@ export interface Added {
 export async function addState(
   file: OpenFile,
   directory: Directory,
-  { upload, seen, after, refusal }: Addition,
+  { upload, seen, after, conflict }: Addition,
 ): Promise<Added | undefined> {
   for (let log = seen; ; log = await readLog(file)) {
     const end = followLog(log)
@@ -107,5 +107,5 @@ export async function addState(
     // Another process wrote too, before or after this line.
     if (followLog(await readLog(file))?.nonces.includes(nonce)) return undefined
   }
-  throw new TusError(refusal)
+  throw new TusError(conflict)
 }

@@ -1,5 +1,5 @@
 import { isTusError } from '../../errors.js'
-import type { FinalResponse } from '../../upload.js'
+import type { RecordedResponse } from '../../upload.js'
 import type { Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
 import { beRejection, callHook } from '../hooks/call-hook.js'
@@ -12,7 +12,7 @@ export interface ProgressWatch {
   /** Ends the watch, after the hook that is running or its time limit. */
   end(): Promise<void>
   /** The response of a hook that stopped the upload. */
-  readonly stopResponse: FinalResponse | undefined
+  readonly stopResponse: RecordedResponse | undefined
 }
 
 const noWatch: ProgressWatch = { end: async () => {}, stopResponse: undefined }
@@ -28,7 +28,7 @@ export function watchProgress(
   const { id } = holder.upload
   let lastReported = holder.durable
   let running: Promise<void> | undefined
-  let stopResponse: FinalResponse | undefined
+  let stopResponse: RecordedResponse | undefined
 
   const report = async (offset: number): Promise<void> => {
     const event = { type: 'post-receive', id: `${id}/post-receive/${offset}` } as const

@@ -10,7 +10,7 @@ import { isRejection, rejectionFor } from '../record/rejection.js'
 import { reject, transition, writeOptions } from '../record/transition.js'
 import { withUpload } from '../record/with-upload.js'
 import { statIfThere, statUpload } from '../stores/stat-upload.js'
-import { withTimeout } from '../stores/with-timeout.js'
+import { withTimeout } from '../../with-timeout.js'
 import { finish } from './finish.js'
 
 /**

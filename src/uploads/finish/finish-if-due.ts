@@ -4,7 +4,7 @@ import { inBackground, type Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
 import type { Holder } from '../lock/holder.js'
 import { isComplete } from '../record/completion.js'
-import { withTimeout } from '../stores/with-timeout.js'
+import { withTimeout } from '../../with-timeout.js'
 import { concatenateFinalsOf } from './concatenate.js'
 import { finish } from './finish.js'
 

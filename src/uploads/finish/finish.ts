@@ -2,7 +2,7 @@ import diagnostics from 'node:diagnostics_channel'
 import type { Stat } from '../../capabilities/data-store.js'
 import { must } from '../../check-options.js'
 import { TusError } from '../../errors.js'
-import type { FinalResponse } from '../../upload.js'
+import type { RecordedResponse } from '../../upload.js'
 import { verifyContent } from '../digests/verify-content.js'
 import { isoTime, type Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
@@ -50,7 +50,7 @@ async function askPreFinish(
   engine: Engine,
   holder: Holder,
   { request }: Exchange,
-): Promise<FinalResponse | undefined> {
+): Promise<RecordedResponse | undefined> {
   const { hooks } = engine
   if (hooks.preFinish === undefined) return undefined
   const upload = withoutSecret(holder.upload)

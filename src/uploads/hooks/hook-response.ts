@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../error-codes.js'
 import { TusError } from '../../errors.js'
 import type { HookResponse } from '../../hooks.js'
 import { isHttpToken } from '../../http-token.js'
-import type { FinalResponse } from '../../upload.js'
+import type { RecordedResponse } from '../../upload.js'
 
 /** The characters of a header's value (RFC 9110, section 5.5). */
 const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
@@ -27,7 +27,7 @@ export function finalResponse(
   given: HookResponse,
   defaults: { readonly status?: number; readonly body?: string } = {},
   highest = 599,
-): FinalResponse {
+): RecordedResponse {
   try {
     const owner = { name: 'The response of a hook', noun: 'member' }
     const checked = checkOptions<HookResponse>(owner, given, {

@@ -2,7 +2,7 @@ import type { IncomingBody } from '../../capabilities/incoming-body.js'
 import type { Lock, LockRequester } from '../../capabilities/locker.js'
 import { TusError } from '../../errors.js'
 import type { Upload } from '../../upload.js'
-import { withTimeout } from '../stores/with-timeout.js'
+import { withTimeout } from '../../with-timeout.js'
 import { signOfLife } from './sign-of-life.js'
 
 /**

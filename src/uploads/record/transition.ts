@@ -1,7 +1,7 @@
 import type { AppendOptions, CreateOptions } from '../../capabilities/call-options.js'
 import { isTusError, TusError } from '../../errors.js'
 import type { HookType } from '../../hooks.js'
-import type { FinalResponse, Upload } from '../../upload.js'
+import type { RecordedResponse, Upload } from '../../upload.js'
 import { isoTime, type Engine } from '../engine.js'
 import { noExchange, type Exchange } from '../exchange.js'
 import { notify } from '../hooks/notify.js'
@@ -47,7 +47,7 @@ export async function createRecord(engine: Engine, holder: Holder, upload: Uploa
 export async function reject(
   engine: Engine,
   holder: Holder,
-  response: FinalResponse,
+  response: RecordedResponse,
 ): Promise<never> {
   const state = { kind: 'rejected', at: isoTime(0), response } as const
   await transition(engine, holder, { state, expiresAt: isoTime(engine.settings.verdictRetention) })

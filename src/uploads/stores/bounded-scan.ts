@@ -1,6 +1,6 @@
 import type { ReadOptions } from '../../capabilities/call-options.js'
 import type { TimeLimit } from './time-limit.js'
-import { unlessAborted } from './unless-aborted.js'
+import { unlessAborted } from '../../unless-aborted.js'
 
 /**
  * Yields the items that `start` finds. Throws what `timeoutError` makes when the next one takes

@@ -13,7 +13,7 @@ import type { StoreSlots } from '../../store-composer.js'
 import type { Upload } from '../../upload.js'
 import { boundedScan } from './bounded-scan.js'
 import { TimeLimit } from './time-limit.js'
-import { unlessAborted } from './unless-aborted.js'
+import { unlessAborted } from '../../unless-aborted.js'
 
 /** The slots of a composer whose required ones are known to be filled. */
 export type FilledSlots = Readonly<StoreSlots> &

@@ -106,6 +106,6 @@ test('T-141 the option needs a store that can be read', () => {
   const composer = new StoreComposer().useDataStore(new MemoryStore())
   new MemoryInfoStore().useIn(composer)
   expect(() => createHandler({ basePath: '/files', composer, checksumMetadata })).toThrow(
-    /'checksumMetadata' needs .+ ContentReader/,
+    /option 'checksumMetadata' .+ ContentReader/,
   )
 })
