@@ -1,3 +1,4 @@
+import { must, type OptionRule } from './check-options.js'
 import { TusError } from './errors.js'
 import type { Metadata } from './upload.js'
 import { parseBase64 } from './parse-base64.js'
@@ -45,7 +46,14 @@ function invalid(position: number, key: string, fault: string): TusError {
   return new TusError('ERR_INVALID_METADATA', { message })
 }
 
-/** Returns metadata that did not come from the client. Throws as {@link formatMetadata} does. */
+/** The rule for metadata that a hook chose. */
+export const beMetadata: OptionRule = {
+  expectation: 'a plain object of strings, whose keys are printable ASCII without space and comma',
+  accepts: (v) =>
+    must.beTexts.accepts(v) && Object.keys(v as object).every((key) => keyPattern.test(key)),
+}
+
+/** Returns metadata that a hook chose. */
 export function metadataOf(values: Readonly<Record<string, string>>): Metadata {
   return { raw: formatMetadata(values), values: metadataValues(Object.entries(values)) }
 }
@@ -61,17 +69,11 @@ export function metadataValues(entries: Iterable<readonly [string, string]>): Me
 }
 
 /**
- * Formats a decoded view as an `Upload-Metadata` header, for metadata that a hook replaced. Throws
- * a `TypeError` if a key is empty or has anything but printable ASCII without space and comma.
+ * Formats a decoded view that {@link beMetadata} accepts as an `Upload-Metadata` header.
  */
 export function formatMetadata(values: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(values).map(([key, value]) => {
-    if (!keyPattern.test(key)) {
-      throw new TypeError(
-        `A metadata key must be printable ASCII without space and comma, not ${JSON.stringify(key)}`,
-      )
-    }
-    return value === '' ? key : `${key} ${Buffer.from(value).toString('base64')}`
-  })
+  const pairs = Object.entries(values).map(([key, value]) =>
+    value === '' ? key : `${key} ${Buffer.from(value).toString('base64')}`,
+  )
   return pairs.join(',')
 }

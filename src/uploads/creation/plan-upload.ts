@@ -1,7 +1,7 @@
 import { must } from '../../check-options.js'
 import { isTusError, TusError } from '../../errors.js'
 import type { PreCreateVerdict } from '../../hooks.js'
-import { metadataOf } from '../../metadata.js'
+import { beMetadata, metadataOf } from '../../metadata.js'
 import { isUploadId, type UnplacedUpload, type Upload } from '../../upload.js'
 import { declaresEnd } from '../body/chunk.js'
 import { isoTime, type Engine } from '../engine.js'
@@ -94,7 +94,7 @@ async function askPreCreate(
     {
       reject: beRejection,
       id: must.beText,
-      metadata: must.beTexts,
+      metadata: beMetadata,
       maxSize: must.beLimit,
       place: must.beTexts,
     },
