@@ -74,7 +74,7 @@ export interface HandlerOptions {
   /**
    * Maximum size of one request body. Set it when a proxy limits requests. Larger bodies are
    * refused with 413 `ERR_APPEND_TOO_LARGE`.
-   * @default Infinity
+   * @default no limit but those of the upload
    */
   readonly maxAppendSize?: number
   /**
@@ -198,7 +198,8 @@ export interface HandlerOptions {
   readonly storeTimeout?: number
   /**
    * How long a request waits for an upload to be finished or concatenated. Then it gets 503
-   * `ERR_UPLOAD_BUSY`, and the work continues.
+   * `ERR_UPLOAD_BUSY`, or 423 for a tus HEAD, and the work continues. The creation of a final
+   * upload gets 201 without an offset instead.
    * @default 30_000
    */
   readonly finishTimeout?: number
@@ -212,7 +213,8 @@ export interface HandlerOptions {
   readonly hookTimeout?: number
   /**
    * How long `preFinish` may take. Then the request gets 500 `ERR_HOOK_FAILED`, and the next
-   * request calls the hook again. The upload stays locked meanwhile.
+   * request calls the hook again. The upload stays locked meanwhile. A request waits for it no
+   * longer than `finishTimeout`.
    * @default no limit, because a scan may take ten minutes
    */
   readonly preFinishTimeout?: number

@@ -4,7 +4,6 @@ import type { WriteOptions } from '../capabilities/call-options.js'
 import { isTusError, TusError } from '../errors.js'
 import type { Upload } from '../upload.js'
 import type { SpaceCounter } from './space-counter.js'
-import { unlessAborted } from '../unless-aborted.js'
 import { withTimeout } from '../with-timeout.js'
 
 /** Space that an upload needs and does not get. */
@@ -79,10 +78,7 @@ export class Space {
       if (!fence.held()) throw new TusError('ERR_LOCK_LOST')
       return counter.reserve(id, bytes, limit)
     }
-    if (!this.#isCounted) {
-      const counted = unlessAborted(signal, this.counted())
-      await withTimeout(spaceTimeout, counted, stillCounting)
-    }
+    if (!this.#isCounted) await withTimeout(spaceTimeout, this.counted(), stillCounting, signal)
     if ((await reserve()) === 0) return
     const possible = evict !== undefined && bytes <= limit && !evicting.getStore()
     if (!possible || (await this.#makeSpace(id, reserve, signal, evict)) > 0) throw noSpace()
@@ -99,7 +95,7 @@ export class Space {
   ): Promise<number> {
     const end = performance.now() + this.#options.spaceTimeout
     const patiently = (work: Promise<unknown>) =>
-      withTimeout(Math.max(0, end - performance.now()), unlessAborted(signal, work), noSpace)
+      withTimeout(Math.max(0, end - performance.now()), work, noSpace, signal)
     const before = this.#lastTurn
     let leave!: () => void
     this.#lastTurn = new Promise((resolve) => (leave = resolve))

@@ -1,5 +1,4 @@
 import { cooperative } from '../cooperative.js'
-import { isTusError } from '../errors.js'
 import { isExpired } from '../upload.js'
 import { isoTime, type Engine } from './engine.js'
 import { noExchange } from './exchange.js'
@@ -12,7 +11,7 @@ import { isKept } from './record/expiry.js'
 import { isRejection } from './record/rejection.js'
 import { completeRemoval, removeData } from './record/removal.js'
 import { transition } from './record/transition.js'
-import { withRecord } from './record/with-upload.js'
+import { withRecordIfThere } from './record/with-upload.js'
 import { statIfThere } from './stores/stat-upload.js'
 
 /**
@@ -65,9 +64,9 @@ async function unlessInUse(
   if (engine.holders.has(id)) return
   try {
     if ((await settleLock(engine, id, engine.settings.settleTimeout)) !== 'free') return
-    await withRecord(engine, id, operation)
+    await withRecordIfThere(engine, id, operation)
   } catch (error) {
-    if (isRejection(error) || isTusError(error, 'ERR_UPLOAD_NOT_FOUND')) return
+    if (isRejection(error)) return
     engine.log.error('The sweep failed for an upload', { uploadId: id, error })
   }
 }

@@ -200,3 +200,21 @@ test('an implied finish costs no second write of the record', async () => {
   expect(updates).toBe(0)
   expect((await remove(url)).status).toBe(204)
 })
+
+test('a sweep logs every failure of a hook, also one that says that an upload is missing', async () => {
+  const logger = keptLog()
+  const hooks: Hooks = {
+    preFinish: async () => {
+      await site.handler.uploads.inspect('another')
+    },
+  }
+  const composer = memoryComposer()
+  const site = await serve({ composer, logger, hooks })
+  const url = await createUpload(site, { 'upload-length': '5' })
+  await patch(url, 0, 'hello')
+  const before = logger.lines.length
+  expect(await site.handler.uploads.finishPending()).toBe(0)
+  expect(logger.lines.slice(before)).toMatchObject([
+    { level: 'error', message: 'The sweep failed for an upload', fields: { uploadId: idOf(url) } },
+  ])
+})

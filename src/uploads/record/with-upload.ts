@@ -24,6 +24,20 @@ export function withRecord<T>(engine: Engine, id: string, operation: Operation<T
   return withLoaded(engine, id, find, operation)
 }
 
+/** Runs `operation` as {@link withRecord} does, or nothing when there is no record. */
+export function withRecordIfThere(
+  engine: Engine,
+  id: string,
+  operation: Operation<void>,
+): Promise<void> {
+  return withUploadLock(engine, id, async (holder) => {
+    const upload = await engine.stores.infoStore.get(id)
+    if (upload === undefined) return
+    holder.remember(upload)
+    await operation(holder)
+  })
+}
+
 function withLoaded<T>(
   engine: Engine,
   id: string,
