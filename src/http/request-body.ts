@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { BodyEnd, IncomingBody, StopReason } from '../capabilities/incoming-body.js'
+import { readableOf } from '../readable-of.js'
 import { Batch } from './batch.js'
 import type { BufferBudget } from './buffer-budget.js'
 import { cancel, http2StreamOf, roundTrip } from './http2-stream.js'
@@ -95,7 +96,7 @@ export class RequestBody implements IncomingBody {
   }
 
   readable(): Readable {
-    return Readable.from(flatten(this), { objectMode: false })
+    return readableOf(this)
   }
 
   #start(): void {
@@ -176,10 +177,6 @@ export class RequestBody implements IncomingBody {
     // The connection carries other requests, so only the stream is closed.
     else this.#stream.close(cancel)
   }
-}
-
-async function* flatten(batches: AsyncIterable<readonly Buffer[]>): AsyncGenerator<Buffer> {
-  for await (const batch of batches) yield* batch
 }
 
 /** Sends a reset, which the client notices at once. Only plain TCP sockets can send one. */

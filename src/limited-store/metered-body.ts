@@ -1,5 +1,6 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { UploadBody } from '../capabilities/upload-body.js'
+import { readableOf } from '../readable-of.js'
 
 /**
  * A body that reserves space for each batch before the store gets it, and ends early without space.
@@ -45,10 +46,6 @@ export class MeteredBody implements UploadBody {
   }
 
   readable(): Readable {
-    return Readable.from(flatten(this), { objectMode: false })
+    return readableOf(this)
   }
-}
-
-async function* flatten(batches: AsyncIterable<readonly Buffer[]>): AsyncGenerator<Buffer> {
-  for await (const batch of batches) yield* batch
 }

@@ -7,7 +7,7 @@ import { hookRejection } from './hooks/hook-response.js'
 import { authorize } from './hooks/authorize.js'
 import type { Holder } from './lock/holder.js'
 import { hasExpired } from './record/expiry.js'
-import { find } from './record/load.js'
+import { loadAny } from './record/load.js'
 import { isReferenced } from './record/references.js'
 import { completeRemoval, removeData } from './record/removal.js'
 import { withRecord } from './record/with-upload.js'
@@ -16,7 +16,7 @@ import { withoutSecret } from './record/without-secret.js'
 /** Removes an upload, finished or not. Ends a request that is writing it. */
 export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {
   if (engine.stores.terminator === undefined) throw new TusError('ERR_METHOD_NOT_ALLOWED')
-  await authorize(engine, 'terminate', await find(engine, id), exchange)
+  await authorize(engine, 'terminate', await loadAny(engine, id), exchange)
   await withRecord(engine, id, async (holder) => {
     if (holder.upload.state.kind === 'gone') {
       // An earlier removal was cut off.

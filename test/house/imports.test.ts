@@ -7,13 +7,14 @@ import { codeFiles, read } from './source-files.js'
 const foundation = [
   ...['base-name', 'check-options', 'checksum-algorithms', 'connection-headers', 'cooperative'],
   ...['error-codes', 'errors', 'http-token', 'logger', 'metadata', 'names-elsewhere'],
-  ...['never-aborts', 'parse-base64', 'parse-upload', 'safe-file-name', 'unless-aborted', 'upload'],
-  'with-timeout',
+  ...['never-aborts', 'parse-base64', 'parse-upload', 'readable-of', 'safe-file-name'],
+  ...['unless-aborted', 'upload', 'with-timeout'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
 const stores = [
   ...['capabilities', 'check-options', 'cooperative', 'error-codes', 'errors', 'logger'],
-  ...['never-aborts', 'parse-upload', 'store-composer', 'unless-aborted', 'upload', 'with-timeout'],
+  ...['never-aborts', 'parse-upload', 'readable-of', 'store-composer', 'unless-aborted', 'upload'],
+  ...['with-timeout'],
 ]
 
 /** The imports that each part of `src` may have. A part is a top-level file or a folder. */

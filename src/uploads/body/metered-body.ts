@@ -1,8 +1,9 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { BodyEnd, IncomingBody, StopReason } from '../../capabilities/incoming-body.js'
 import type { UploadBody } from '../../capabilities/upload-body.js'
 import type { Hasher } from '../digests/hasher.js'
 import type { Verifier } from '../digests/verifier.js'
+import { readableOf } from '../../readable-of.js'
 
 /** A body whose bytes are counted, limited and hashed on their way to the store. */
 export class MeteredBody implements UploadBody {
@@ -105,15 +106,11 @@ export class MeteredBody implements UploadBody {
   }
 
   readable(): Readable {
-    return Readable.from(flatten(this), { objectMode: false })
+    return readableOf(this)
   }
 
   /** Reads the body and stores nothing. */
   async discard(): Promise<void> {
     for await (const _ of this);
   }
-}
-
-async function* flatten(batches: AsyncIterable<readonly Buffer[]>): AsyncGenerator<Buffer> {
-  for await (const batch of batches) yield* batch
 }

@@ -7,7 +7,7 @@ import { authorize } from '../hooks/authorize.js'
 import { rejectionError } from './rejection.js'
 
 /** Returns the record of an upload in any state. Throws `ERR_UPLOAD_NOT_FOUND`. */
-export async function find(engine: Engine, id: string): Promise<Upload> {
+export async function loadAny(engine: Engine, id: string): Promise<Upload> {
   const upload = await engine.stores.infoStore.get(id)
   if (upload === undefined) throw new TusError('ERR_UPLOAD_NOT_FOUND')
   return upload
@@ -18,7 +18,7 @@ export async function find(engine: Engine, id: string): Promise<Upload> {
  * `ERR_UPLOAD_GONE`, or a recorded rejection.
  */
 export async function load(engine: Engine, id: string): Promise<Upload> {
-  return existing(await find(engine, id))
+  return existing(await loadAny(engine, id))
 }
 
 /**
@@ -31,7 +31,7 @@ export async function loadFor(
   id: string,
   exchange: Exchange,
 ): Promise<Upload> {
-  const upload = await find(engine, id)
+  const upload = await loadAny(engine, id)
   await authorize(engine, action, upload, exchange)
   return existing(upload)
 }

@@ -2,7 +2,7 @@ import type { Upload } from '../../upload.js'
 import type { Engine } from '../engine.js'
 import type { Holder } from '../lock/holder.js'
 import { withUploadLock, type WaitOptions } from '../lock/with-upload-lock.js'
-import { find, load } from './load.js'
+import { load, loadAny } from './load.js'
 
 type Operation<T> = (holder: Holder) => Promise<T>
 
@@ -21,7 +21,7 @@ export function withUpload<T>(
 
 /** Runs `operation` as {@link withUpload} does, also when the upload is rejected or gone. */
 export function withRecord<T>(engine: Engine, id: string, operation: Operation<T>): Promise<T> {
-  return withLoaded(engine, id, find, operation)
+  return withLoaded(engine, id, loadAny, operation)
 }
 
 /** Runs `operation` as {@link withRecord} does, or nothing when there is no record. */
