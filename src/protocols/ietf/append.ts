@@ -7,7 +7,7 @@ import { completedResponse } from './response/completed-response.js'
 import { contentDigest } from './request/content-digest.js'
 import { declaredLength } from './request/declared-length.js'
 import { completenessOf, type Dialect } from './dialect.js'
-import { progressTeller } from './response/interim.js'
+import { progressReporter } from './response/interim.js'
 import { isPartialUpload, partialUpload } from './fields/media-type.js'
 import { parseIntegerItem } from './fields/structured-field.js'
 import { uploadHeaders } from './response/upload-headers.js'
@@ -43,7 +43,7 @@ export async function handleAppend(
     callbacks: {
       declaredLength: () => declaredLength(headers, { offset, size: body.size, completes }),
       digest: () => contentDigest(context, exchange),
-      ...progressTeller(context, exchange, dialect, offset),
+      ...progressReporter(context, exchange, dialect, offset),
     },
     exchange,
   })

@@ -8,7 +8,7 @@ import { completedResponse } from './response/completed-response.js'
 import { contentDigest } from './request/content-digest.js'
 import { declaredLength } from './request/declared-length.js'
 import { completenessOf, type Dialect } from './dialect.js'
-import { progressTeller, sendResumption } from './response/interim.js'
+import { progressReporter, sendResumption } from './response/interim.js'
 import { representationOf } from './request/representation.js'
 import { parseIntegerItem } from './fields/structured-field.js'
 import { uploadHeaders } from './response/upload-headers.js'
@@ -58,7 +58,7 @@ export async function handleCreation(
     callbacks: {
       onUpload,
       digest: () => digest,
-      ...(resumable && progressTeller(context, exchange, dialect, 0)),
+      ...(resumable && progressReporter(context, exchange, dialect, 0)),
     },
     exchange,
   })

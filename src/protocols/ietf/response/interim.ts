@@ -31,7 +31,7 @@ export function sendResumption(
  * Returns a function that reports progress to the client at intervals, beginning at the offset
  * `from`.
  */
-export function progressTeller(
+export function progressReporter(
   context: ProtocolContext,
   exchange: HttpExchange,
   dialect: Dialect,
