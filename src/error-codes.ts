@@ -102,25 +102,22 @@ export const errors = {
   ],
   ERR_LENGTH_EXCEEDED: [
     413,
-    'The body exceeds the declared length; ask for the offset and send what is missing',
+    'The body exceeds the declared length; send only the bytes that are missing',
   ],
   ERR_MAX_SIZE_EXCEEDED: [
     413,
-    'The upload is larger than this server accepts; ask for the limit with OPTIONS',
+    'The upload is larger than this server accepts; OPTIONS reports the limit',
   ],
   ERR_UPLOAD_TOO_SMALL: [400, 'The upload is too small to be split; send it in one request'],
   ERR_APPEND_TOO_LARGE: [
     413,
     'The body is larger than this server accepts in one request; send smaller ones',
   ],
-  ERR_APPEND_TOO_SMALL: [
-    400,
-    'Only the last request may have so few bytes; send more in each request',
-  ],
+  ERR_APPEND_TOO_SMALL: [400, 'The body is too small; only the last one may be'],
   ERR_DIGEST_MISMATCH: [400, 'The digest does not match the data'],
   ERR_CHECKSUM_MISMATCH: [
     460,
-    'The checksum does not match; the data of this request was discarded, send it again',
+    'The checksum does not match, so the data was discarded; send it again',
   ],
   // Choices of the application for a new upload, usually based on what the client sent
   ERR_ID_TAKEN: [422, 'An upload with this id already exists'],
@@ -133,18 +130,9 @@ export const errors = {
   // Waiting and interruption
   ERR_UPLOAD_LOCKED: [423, 'Another request holds the upload; try again'],
   ERR_UPLOAD_BUSY: [503, 'The upload is being finished; try again'],
-  ERR_BODY_STALLED: [
-    503,
-    'No data came for too long; the bytes that arrived are stored, resume from there',
-  ],
-  ERR_BODY_INCOMPLETE: [
-    503,
-    'The request ended early; the bytes that arrived are stored, resume from there',
-  ],
-  ERR_SERVER_SHUTDOWN: [
-    503,
-    'The server is shutting down; the bytes that arrived are stored, resume later',
-  ],
+  ERR_BODY_STALLED: [503, 'No data came for too long; resume from the current offset'],
+  ERR_BODY_INCOMPLETE: [503, 'The request ended early; resume from the current offset'],
+  ERR_SERVER_SHUTDOWN: [503, 'The server is shutting down; resume or try again later'],
   ERR_LOCK_LOST: [503, 'The request lost the lock of the upload; ask for the offset and resume'],
   ERR_FLUSH_TIMEOUT: [503, 'The storage is too slow; ask for the offset and resume'],
   // Stores, lockers, hooks

@@ -26,6 +26,9 @@ const endErrors: Readonly<Record<Exclude<BodyEnd, 'complete' | 'overrun'>, Error
   shutdown: 'ERR_SERVER_SHUTDOWN',
 }
 
+const overrunSentence =
+  'The body exceeds the declared length, so the upload was removed; create it again'
+
 /**
  * Takes a chunk into the upload of a holder, for creations and appends alike, and finishes the
  * upload when it is complete. Bytes that were stored stay stored when the chunk is not whole.
@@ -65,7 +68,8 @@ export async function receive(
   if (end === 'overrun' || metered.overran) {
     const ends = limit.errorCode === 'ERR_LENGTH_EXCEEDED' && chunk.overrunEnds
     if (ends) await invalidate(engine, holder)
-    throw ends ? new TusError(limit.errorCode) : sizeError(holder.upload, limit.errorCode, offset)
+    if (ends) throw new TusError('ERR_LENGTH_EXCEEDED', { message: overrunSentence })
+    throw sizeError(holder.upload, limit.errorCode, offset)
   }
   if (verifier?.failure !== undefined) throw at(reportable(offset), verifier.failure)
   if (completes && end === 'complete') await recordEnd(engine, holder, offset)

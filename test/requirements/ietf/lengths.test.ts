@@ -10,7 +10,7 @@ import {
   until,
 } from '../../support/serve.js'
 import { silent } from '../../support/silent.js'
-import { chunked, defined, draftOf, type Version, versions } from './draft.js'
+import { chunked, defined, draftOf, problemIn, type Version, versions } from './draft.js'
 import { noAbort } from '../../support/stages.js'
 
 type Sent = Readonly<Record<string, string | undefined>>
@@ -281,6 +281,7 @@ describe.each(stores)('$store store', ({ compose }) => {
         const record = (await composer.slots().infoStore!.get(url.split('/').at(-1)!, noAbort))!
         const reply = await appendPieces(url, version, says, pieces)
         expectInconsistent(reply, version)
+        expect(problemIn(reply).detail).toContain('the upload was removed; create it again')
         expect(reply.headers).not.toHaveProperty('upload-offset')
         for (const method of ['HEAD', 'GET', 'DELETE']) {
           const { status, headers } = await send({ method, url, headers: draft.named })

@@ -123,6 +123,25 @@ describe.each(stores)('a checksum ($store store)', ({ compose }) => {
     expect(await download(url)).toBe('hello world')
   })
 
+  test('T-135 a body that stalls or meets a shutdown is discarded, and the response says so', async () => {
+    const site = await serve({ composer: await compose(), idleTimeout: 50 })
+    const calm = await serve({ composer: await compose() })
+    const headers = { 'content-length': '11', 'upload-checksum': sha1('hello world') }
+    const stalled = openPatch(await createUpload(site), 0, headers)
+    stalled.request.write('hello')
+    const stopped = openPatch(await createUpload(calm), 0, headers)
+    stopped.request.write('hello')
+    const replies = [await stalled.reply]
+    await calm.handler.shutdown()
+    replies.push(await stopped.reply)
+    expect(
+      replies.map(({ status, headers, text }) => [status, headers['upload-offset'], text]),
+    ).toEqual([
+      [503, '0', 'ERR_BODY_STALLED: No data came for too long; resume from the current offset\n'],
+      [503, '0', 'ERR_SERVER_SHUTDOWN: The server is shutting down; resume or try again later\n'],
+    ])
+  })
+
   test('T-136 a mismatch on the last chunk does not finish the upload', async () => {
     const finished: string[] = []
     const site = await serve({
