@@ -70,7 +70,8 @@ export interface FileStoreOptions extends DirectoryOptions {
  * being replaced. If the process is killed at that moment, they can stay as long as the upload.
  *
  * Small steps run in the event loop while the file system responds at once, and in the thread pool
- * when it is slow, like a network. The first step that hangs forever hangs the process.
+ * when it is slow, as on a network file system. The first step that hangs forever hangs the
+ * process.
  *
  * The store is fenced: when an earlier holder of the lock never released it, the data is copied
  * (cloned, where the file system can) into a new file before the next byte. So later writes of the

@@ -55,8 +55,7 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
 
 /**
  * Refuses a chunk at an offset below what is stored. Offsets never go down, so it can never be
- * right. Requesting the lock would end the request that brings data, as often as an outdated client
- * tries again.
+ * right. Taking the lock would interrupt the active writer each time an outdated client retries.
  */
 async function refuseOutdated(
   engine: Engine,

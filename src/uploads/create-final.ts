@@ -40,7 +40,7 @@ export async function createFinal(engine: Engine, request: FinalRequest): Promis
   return withUploadLock(engine, upload.id, async (holder) => {
     await establish(engine, holder, upload, request, async () => {
       for (const partial of partials.values()) {
-        // Stores that respond at once would keep the event loop from everything else.
+        // Stores that respond at once would starve the event loop.
         await setImmediate()
         await addFinalReference(engine, partial, upload.id)
       }

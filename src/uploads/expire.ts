@@ -15,7 +15,7 @@ import { withRecordIfThere } from './record/with-upload.js'
 import { statIfThere } from './stores/stat-upload.js'
 
 /**
- * Removes uploads whose time is over, completes removals that were cut off, and finishes uploads
+ * Removes uploads that have expired, completes removals that were cut off, and finishes uploads
  * that are complete but were not finished. Skips uploads that are in use. Returns how many were
  * removed.
  */

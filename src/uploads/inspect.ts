@@ -45,7 +45,8 @@ export async function inspect(
     if (holder?.durable !== undefined) {
       const { upload: held, durable } = holder
       if (!isComplete(held, durable) || isFinished(held, durable)) return inspection(held, durable)
-      // It declined, and got its last byte since: clients take a full offset for the end.
+      // The holder declined, then received its last byte. Wait until it has finished the upload:
+      // clients treat offset = length as finished.
       await withTimeout(finishTimeout, holder.released, () => new TusError('ERR_UPLOAD_BUSY'))
     }
   }
@@ -60,8 +61,8 @@ export async function inspect(
 }
 
 /**
- * Waits for a holder that lets go: one of this process for as long as it may finish, another for a
- * moment.
+ * Waits until the lock is free or its holder declines to release it: up to `finishTimeout` for a
+ * holder in this process, otherwise up to `settleTimeout`.
  */
 async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
   const { finishTimeout, settleTimeout } = engine.settings

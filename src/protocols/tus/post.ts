@@ -26,7 +26,7 @@ export async function handlePost(
   }
   const concat = concatHeader(context, exchange)
   const metadata = parseMetadata(header(headers, 'upload-metadata'))
-  // In a partial upload, the digest of the whole is that of the final one.
+  // A digest in a partial upload is that of the final upload, and is verified there.
   const digests = concat?.kind === 'partial' ? undefined : wholeDigest(context, metadata)
   const onUpload = (upload: Upload) => {
     // The client can resume, whatever happens from here on.

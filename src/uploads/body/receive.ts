@@ -60,7 +60,7 @@ export async function receive(
   }
   if (watch.stopResponse !== undefined) await reject(engine, holder, watch.stopResponse)
 
-  // Requests that bring nothing could keep an upload forever.
+  // Otherwise empty requests could postpone expiry forever.
   if (stored.offset > from.offset) await postponeExpiry(engine, holder, stored)
 
   const { offset } = stored

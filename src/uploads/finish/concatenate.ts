@@ -72,7 +72,7 @@ export async function concatenateFinalsOf(engine: Engine, partialId: string): Pr
   const partial = await engine.stores.infoStore.get(partialId)
   if (partial === undefined) return
   for (const id of finalsOf(partial)) {
-    // Stores that respond at once would keep the event loop from everything else.
+    // Stores that respond at once would starve the event loop.
     await setImmediate()
     if (!(await isOpen(engine, id))) continue
     try {

@@ -57,8 +57,8 @@ export function hookRejection(code: ErrorCode, given: true | HookResponse): TusE
 }
 
 /**
- * Hooks that pass on another server's response pass on its framing, too; this server's framing is
- * not theirs to choose.
+ * Hooks may copy another server's headers. Its framing headers are dropped, because this server
+ * sets its own.
  */
 function contentHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const entries = Object.entries(withoutConnectionHeaders(headers))

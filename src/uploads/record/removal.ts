@@ -9,7 +9,7 @@ import { transition, writeOptions, type Change } from './transition.js'
 
 /**
  * Records the tombstone, then removes the data. When storage is too full for the tombstone, the
- * data goes first: freeing space must not need any. A crash in between leaves a record without
+ * data goes first: deleting must work on a full disk. A crash in between leaves a record without
  * data, which is 410 until expiry removes it.
  */
 export async function removeData(
