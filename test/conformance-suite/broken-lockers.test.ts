@@ -35,7 +35,7 @@ const separate = () => composed({ locker: new MemoryLocker() }).composer
 const acquisitions: readonly Broken[] = [
   locker(
     'a lock is held until it is released',
-    'locks are held for ever',
+    'locks are held forever',
     giving(() => ({ held: () => true })),
   ),
   locker(

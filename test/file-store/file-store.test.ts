@@ -102,7 +102,7 @@ describe('FileStore', () => {
       })
     })
 
-    it('terminates', async () => {
+    it('removes the file and its marker, and can repeat that', async () => {
       const { store, upload, directory } = await created('a', 'ab', { durability })
       await store.appendVerified(upload, { offset: 2 }, text('c'), async () => true, writing())
       expect(await namesIn(directory)).toEqual(['.a.verified', 'a'])

@@ -120,16 +120,16 @@ describe("disable: ['ietf-draft']", () => {
   })
 })
 
-describe.each(versions)('tus extensions that count for the draft, version %s', (version) => {
+describe.each(versions)('disabled tus extensions, draft version %s', (version) => {
   const draft = draftOf(version)
-  test('creation', async () => {
+  test('without creation, POST gets 405', async () => {
     const site = await serve({ disable: ['creation'] })
     const reply = await draft.create(site, 'hello', draft.end)
     expect([reply.status, reply.headers.allow]).toEqual([405, 'OPTIONS'])
     expect(problemIn(reply).code).toBe('ERR_METHOD_NOT_ALLOWED')
   })
 
-  test('termination', async () => {
+  test('without termination, DELETE gets 405 and the upload continues', async () => {
     const site = await serve({ disable: ['termination'] })
     const url = await draft.started(site, 'hello')
     const reply = await draft.ask('DELETE', url)
@@ -138,7 +138,7 @@ describe.each(versions)('tus extensions that count for the draft, version %s', (
     expect((await draft.append(url, 5, ' world', draft.end)).headers).toMatchObject(draft.end)
   })
 
-  test('checksum', async () => {
+  test('without checksum, a digest is refused', async () => {
     const site = await serve({ disable: ['checksum'] })
     const digest = { 'content-digest': 'sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:' }
     const refused = await draft.create(site, 'hello', { ...draft.end, ...digest })
@@ -146,7 +146,7 @@ describe.each(versions)('tus extensions that count for the draft, version %s', (
     expect((await draft.create(site, 'hello', draft.end)).status).toBe(201)
   })
 
-  test('other extensions do not', async () => {
+  test('other extensions make no difference to the draft', async () => {
     const disable: Feature[] = [
       ...(['creation-with-upload', 'creation-defer-length', 'concatenation'] as const),
       'checksum-trailer',

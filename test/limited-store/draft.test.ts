@@ -57,23 +57,26 @@ describe.each(inners)('draft uploads, in $medium', ({ open }) => {
     expect(at.counter.used).toBe(5)
   })
 
-  test.each(versions)('without a length use what arrived, version %s', async (version) => {
-    const draft = draftOf(version)
-    const at = await site()
-    const url = await draft.started(at, 'hello')
-    expect(at.counter.used).toBe(5)
-    const other = await createOf(at, 5)
-    const refused = await draft.append(url, 5, ' world', draft.more)
-    expectFull(refused, version)
-    expect(refused.headers['upload-offset']).toBe('5')
-    expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
-    expect(at.counter.used).toBe(10)
-    await at.handler.uploads.terminate(idOf(other))
-    const last = await draft.append(url, 5, ' world', draft.end)
-    expect(last.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
-    expect(at.counter.used).toBe(11)
-    expect(await download(url)).toBe('hello world')
-  })
+  test.each(versions)(
+    'without a length use only the space of what arrived, version %s',
+    async (version) => {
+      const draft = draftOf(version)
+      const at = await site()
+      const url = await draft.started(at, 'hello')
+      expect(at.counter.used).toBe(5)
+      const other = await createOf(at, 5)
+      const refused = await draft.append(url, 5, ' world', draft.more)
+      expectFull(refused, version)
+      expect(refused.headers['upload-offset']).toBe('5')
+      expect(await draft.stateOf(url)).toMatchObject({ 'upload-offset': '5', ...draft.more })
+      expect(at.counter.used).toBe(10)
+      await at.handler.uploads.terminate(idOf(other))
+      const last = await draft.append(url, 5, ' world', draft.end)
+      expect(last.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
+      expect(at.counter.used).toBe(11)
+      expect(await download(url)).toBe('hello world')
+    },
+  )
 
   test.each(versions)(
     'whose end does not fit are incomplete, and continue once there is space, version %s',

@@ -70,7 +70,7 @@ test('evict delays no request longer than spaceTimeout', async () => {
   expect(site.counter.used).toBe(11)
 })
 
-test('evict that terminates the upload that needs space blocks nothing permanently', async () => {
+test('evict does not deadlock when it terminates the upload that needs space', async () => {
   const settled: Promise<unknown>[] = []
   const evict = ({ id }: Shortage) => {
     const terminated = handler.uploads.terminate(id)

@@ -55,7 +55,7 @@ test.each([
   60_000,
 )
 
-test('the check is sharp: without the syncs of any one kind of file something is lost', async () => {
+test('the check fails if the syncs of any one kind of file are removed', async () => {
   const events = await trace({ hooks: true }, story)
   const kinds = [/\.info$/, /\.verified$/, /\/[a-f]$/, /^uploads$/]
   for (const kind of kinds) {

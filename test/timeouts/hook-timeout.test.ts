@@ -51,8 +51,8 @@ const told = ({ status, text }: { status: number; text: string }) => [status, te
 describe.each([
   ['heeds its signal', true],
   ['ignores its signal', false],
-])('a hook that hangs and %s', (_, heeds) => {
-  test('as access fails in time, and its late result is ignored', async () => {
+])('a hanging hook that %s', (_, heeds) => {
+  test('in access fails at the limit, and its late result is ignored', async () => {
     const { hook, signals, settle } = hangingHook(heeds)
     const { site, errors } = await siteWith({ access: hook })
     expect(told(await post(site, { 'upload-length': '5' }))).toEqual(failed)
@@ -62,7 +62,7 @@ describe.each([
     expect(errors()).toHaveLength(1)
   })
 
-  test('as preCreate fails in time, and its late consent creates nothing', async () => {
+  test('in preCreate fails at the limit, and its late consent creates nothing', async () => {
     const { hook, settle } = hangingHook(heeds)
     const { site } = await siteWith({ preCreate: hook })
     expect(told(await post(site, { 'upload-length': '5' }))).toEqual(failed)
@@ -70,7 +70,7 @@ describe.each([
     expect((await head(`${site.origin}/files/late`)).status).toBe(404)
   })
 
-  test('as preTerminate fails in time, and the lock is free', async () => {
+  test('in preTerminate fails at the limit, and the lock is free', async () => {
     const { hook, settle } = hangingHook(heeds)
     const { site } = await siteWith({ preTerminate: hook })
     const url = await createUpload(site, { 'upload-length': '5' })
@@ -80,7 +80,7 @@ describe.each([
     expect(await download(url)).toBe('hello')
   })
 
-  test('as download fails in time, and its late result is ignored', async () => {
+  test('in download fails at the limit, and its late result is ignored', async () => {
     const { hook, signals, settle } = hangingHook(heeds)
     const { site, errors } = await siteWith({}, { download: hook })
     const { headers } = await post(site, { 'upload-length': '5' }, 'hello')
@@ -94,7 +94,7 @@ describe.each([
     expect(errors()).toHaveLength(1)
   })
 
-  test('as preFinish fails at its own limit, and is called again', async () => {
+  test('in preFinish fails at its own limit, and is called again', async () => {
     const { hook, signals } = hangingHook(heeds)
     let hangs = true
     const preFinish = (context: object) => (hangs ? hook(context) : {})
@@ -107,7 +107,7 @@ describe.each([
     expect(await download(url)).toBe('hello')
   })
 
-  test('as postCreate is logged, and the next event runs', async () => {
+  test('in postCreate is logged, and the next event runs', async () => {
     const { hook } = hangingHook(heeds)
     const finished = vi.fn()
     const { site, errors } = await siteWith({ postCreate: hook, postFinish: finished })
@@ -117,7 +117,7 @@ describe.each([
     expect(errors().map(({ message }) => message)).toEqual(['The hook post-create failed'])
   })
 
-  test('as postReceive delays neither the end of the request nor the lock', async () => {
+  test('in postReceive delays neither the end of the request nor the lock', async () => {
     const { hook, signals, settle } = hangingHook(heeds)
     const { site, errors } = await siteWith({ postReceive: hook }, { progressInterval: 1 })
     const url = await createUpload(site, { 'upload-length': '10' })
@@ -132,7 +132,7 @@ describe.each([
     expect((await head(url)).headers['upload-offset']).toBe('5')
   })
 
-  test('as postTerminate is logged, and the record is removed', async () => {
+  test('in postTerminate is logged, and the record is removed', async () => {
     const { hook } = hangingHook(heeds)
     const { site, errors } = await siteWith({ postTerminate: hook })
     const url = await createUpload(site, { 'upload-length': '5' })

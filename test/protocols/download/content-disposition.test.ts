@@ -62,7 +62,7 @@ describe('T-182 the type', () => {
     expect(typeOf({ type: 'image/gif', filetype: 'broken' })).toBe('image/gif')
   })
 
-  test('is refused when it is long and hostile', () => {
+  test('falls back to octet-stream when it is long and hostile', () => {
     for (const piece of [' ', ';', ' ;', ';a=b', ';a="', '\\"', 'a']) {
       const filetype = `text/plain${piece.repeat(100_000)}\n`
       expect(typeOf({ filetype })).toBe('application/octet-stream')
@@ -126,7 +126,7 @@ describe('T-182 the name', () => {
     expect(dispositionOf({ fileName: 'c' })).toBe('attachment; filename="c"')
   })
 
-  test('goes with inline too', () => {
+  test('is also sent with inline', () => {
     expect(dispositionOf({ filename: 'a.png', filetype: 'image/png' })).toBe(
       'inline; filename="a.png"',
     )
