@@ -10,6 +10,8 @@ export interface OptionRule {
    * The strings that the value, or each item of its list, may be. Misspelt ones get a suggestion.
    */
   readonly choices?: readonly string[]
+  /** Whether the value is a list. For a string, the error suggests a list with it. */
+  readonly isList?: boolean
 }
 
 /** The owner of checked options, as error messages name it. A string is just the `name`. */
@@ -42,6 +44,10 @@ export const must = {
     expectation: 'a whole number of bytes, more than 0',
     accepts: (v) => Number.isSafeInteger(v) && (v as number) > 0,
   },
+  beBytesOrInfinity: {
+    expectation: 'a whole number of bytes, more than 0, or Infinity',
+    accepts: (v) => v === Infinity || (Number.isSafeInteger(v) && (v as number) > 0),
+  },
   beSize: {
     expectation: 'a whole number of bytes, at least 0',
     accepts: (v) => Number.isSafeInteger(v) && (v as number) >= 0,
@@ -60,9 +66,10 @@ export const must = {
     choices,
   }),
   beListOf: (...choices: readonly string[]) => ({
-    expectation: `an array of ${quoted(choices)}`,
+    expectation: `an array of any of ${quoted(choices)}`,
     accepts: (v: unknown) => Array.isArray(v) && v.every((item: string) => choices.includes(item)),
     choices,
+    isList: true,
   }),
 } satisfies Record<string, OptionRule | ((...values: never[]) => OptionRule)>
 
@@ -77,7 +84,7 @@ export function checkOptions<T extends object>(
   rules: { readonly [Name in keyof Required<T>]: OptionRule },
 ): Readonly<T> {
   const known = Object.keys(rules)
-  if (!mayHold(options, known)) throw notOptions(ownerOf(owner), options)
+  if (!mayHold(options, known)) throw notOptions(ownerOf(owner), options, known)
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw unknownOption(ownerOf(owner), name, known)
   }
@@ -97,31 +104,39 @@ export function checkOptions<T extends object>(
 export function optionError(
   owner: string | OptionOwner,
   option: string,
-  { expectation, choices = [] }: Pick<OptionRule, 'expectation' | 'choices'>,
+  { expectation, choices = [], isList }: Omit<OptionRule, 'accepts'>,
   value: unknown,
 ): TypeError {
   const { name, within, noun = 'option' } = ownerOf(owner)
+  const wrong = `'${pathOf(within, option)}' must be ${expectation}, not ${shown(value)}`
   const meant = meantChoice(value, choices)
-  return new TypeError(
-    `${name}: ${noun} '${pathOf(within, option)}' must be ${expectation}, not ${shown(value)}` +
-      (meant === undefined ? '' : suggestion([meant])),
-  )
+  const asMeant = isList && typeof value === 'string' ? `['${meant}']` : `'${meant}'`
+  const hint = meant === undefined ? '' : suggestion(asMeant)
+  return new TypeError(`${name}: ${noun} ${wrong}${hint}`)
 }
 
-function notOptions({ name, within, noun = 'option' }: OptionOwner, value: unknown): TypeError {
+function notOptions(
+  { name, within, noun = 'option' }: OptionOwner,
+  value: unknown,
+  known: readonly string[],
+): TypeError {
   let subject = noun === 'option' ? `${name}: the options` : name
   if (within !== undefined) subject = `${name}: ${noun} '${within}'`
-  return new TypeError(`${subject} must be a plain object, not ${shown(value)}`)
+  // An instance of a class may hold options, but this one holds none.
+  const isInstance = typeof value === 'object' && value !== null
+  const members = known.length <= 8 ? `any of ${quoted(known)}` : `known ${noun}s`
+  const expectation = isInstance ? `an object with ${members}` : 'a plain object'
+  return new TypeError(`${subject} must be ${expectation}, not ${shown(value)}`)
 }
 
 function unknownOption(owner: OptionOwner, option: string, known: readonly string[]): TypeError {
   const { name, within, noun = 'option', otherNames = {} } = owner
   const other = Object.keys(otherNames).find((candidate) => plain(candidate) === plain(option))
-  const near = nearest(option, known)
+  const near = nearest(option, known) ?? completed(option, known)
   const all = known.map((candidate) => pathOf(within, candidate))
   let hint = ''
-  if (other !== undefined) hint = suggestion(otherNames[other]!)
-  else if (near !== undefined) hint = suggestion([pathOf(within, near)])
+  if (other !== undefined) hint = suggestion(...otherNames[other]!.map((name) => `'${name}'`))
+  else if (near !== undefined) hint = suggestion(`'${pathOf(within, near)}'`)
   else if (known.length <= 8) hint = `, only ${quoted(all)}`
   return new TypeError(`${name}: there is no ${noun} ${shown(pathOf(within, option))}${hint}`)
 }
@@ -144,14 +159,18 @@ function quoted(names: readonly string[]): string {
   return names.map((name) => `'${name}'`).join(', ')
 }
 
-function suggestion(names: readonly string[]): string {
-  return `; did you mean ${names.map((name) => `'${name}'`).join(' or ')}?`
+function suggestion(...alternatives: readonly string[]): string {
+  return `; did you mean ${alternatives.join(' or ')}?`
 }
 
-/** Returns the choice that the value, or the first wrong item of the list, comes close to. */
+/**
+ * Returns the choice that the value, or the first wrong item of the list, comes close to. A value
+ * that should be in a list may equal it.
+ */
 function meantChoice(value: unknown, choices: readonly string[]): string | undefined {
-  const items: unknown[] = Array.isArray(value) ? value : [value]
-  const wrong = items.find((item) => !choices.includes(item as string))
+  const wrong: unknown = Array.isArray(value)
+    ? value.find((item: string) => !choices.includes(item))
+    : value
   if (typeof wrong !== 'string') return undefined
   // Words with one stem, such as "expire" and "expiration".
   const stem = wrong.toLowerCase().slice(0, Math.max(4, Math.ceil(wrong.length * 0.75)))
@@ -183,6 +202,17 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   const ranked = known.map((other) => ({ other, distance: editDistance(wrong, plain(other)) }))
   const [first] = ranked.sort((a, b) => a.distance - b.distance)
   return first !== undefined && first.distance <= wrong.length / 3 ? first.other : undefined
+}
+
+/**
+ * Returns the known name that a shortened one begins, unless there are several: `dir` means
+ * `directory`, which `directoryPermissions` begins with too.
+ */
+function completed(name: string, known: readonly string[]): string | undefined {
+  const beginning = plain(name)
+  if (beginning.length < 3) return undefined
+  const longer = known.filter((other) => plain(other).startsWith(beginning))
+  return longer.find((one) => longer.every((other) => other.startsWith(one)))
 }
 
 /**

@@ -59,7 +59,7 @@ export interface HandlerOptions {
    * Maximum size of an upload, or a function that returns it. The function is called for each
    * creation with the record as it would be, and for `Tus-Max-Size` with `undefined`. The limit is
    * fixed at creation. The limit of the store always holds too.
-   * @default the limit of the store
+   * @default Infinity: only the limit of the store holds
    */
   readonly maxSize?:
     | number
@@ -215,7 +215,7 @@ export interface HandlerOptions {
    * How long `preFinish` may take. Then the request gets 500 `ERR_HOOK_FAILED`, and the next
    * request calls the hook again. The upload stays locked meanwhile. A request waits for it no
    * longer than `finishTimeout`.
-   * @default no limit, because a scan may take ten minutes
+   * @default Infinity, because a scan may take ten minutes
    */
   readonly preFinishTimeout?: number
   /**

@@ -37,8 +37,13 @@ function isPublicUrl(value: unknown): boolean {
 }
 
 const beMaxSize: OptionRule = {
-  expectation: 'a whole number of bytes, more than 0, or a function',
-  accepts: (v) => typeof v === 'function' || must.beBytes.accepts(v),
+  expectation: 'a whole number of bytes, more than 0, Infinity, or a function',
+  accepts: (v) => typeof v === 'function' || must.beBytesOrInfinity.accepts(v),
+}
+
+const beMillisecondsOrInfinity: OptionRule = {
+  expectation: `${must.beMilliseconds.expectation}, or Infinity`,
+  accepts: (v) => v === Infinity || must.beMilliseconds.accepts(v),
 }
 
 const beShare: OptionRule = {
@@ -61,7 +66,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     maxSize: beMaxSize,
     minSize: must.beSize,
     minAppendSize: must.beSize,
-    maxAppendSize: must.beBytes,
+    maxAppendSize: must.beBytesOrInfinity,
     checksumMetadata: must.beText,
     maxPartials: must.beCount,
     maxFinals: must.beCount,
@@ -81,7 +86,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     storeTimeout: must.beMilliseconds,
     finishTimeout: must.beMilliseconds,
     hookTimeout: must.beMilliseconds,
-    preFinishTimeout: must.beMilliseconds,
+    preFinishTimeout: beMillisecondsOrInfinity,
     verdictRetention: must.beMilliseconds,
     bodyBuffer: must.beObject,
     progressInterval: must.beMilliseconds,
@@ -158,10 +163,12 @@ export function checkStores(
     throw optionError(owner, option, { expectation }, value)
   }
   if (dataStore === undefined) {
-    return fail('composer', 'a StoreComposer with a DataStore (call composer.use(store))', slots)
+    const call = 'composer.use(new FileStore(…))'
+    return fail('composer', `a StoreComposer with a DataStore, such as ${call}`, slots)
   }
   if (infoStore === undefined) {
-    return fail('composer', 'a StoreComposer with an InfoStore (call composer.use(store))', slots)
+    const call = 'composer.use(new FileInfoStore(…))'
+    return fail('composer', `a StoreComposer with an InfoStore, such as ${call}`, slots)
   }
   if (expiration !== undefined && expiryIndex === undefined) {
     fail('expiration', 'absent, because the composer has no ExpiryIndex', expiration)
@@ -175,7 +182,7 @@ export function checkStores(
   for (const name of ['minSize', 'maxSize'] as const) {
     const size = options[name]
     const { maxSize } = dataStore
-    if (typeof size === 'number' && size > maxSize) {
+    if (typeof size === 'number' && size !== Infinity && size > maxSize) {
       fail(name, `at most ${maxSize}, the maxSize of the DataStore`, size)
     }
   }

@@ -78,6 +78,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
       expectation: `an array of some of ${slotNames.map((name) => `'${name}'`).join(', ')}`,
       accepts: (v) => must.beListOf(...slotNames).accepts(v) && (v as []).length > 0,
       choices: slotNames,
+      isList: true,
       required: true,
     },
     factory: { ...must.beFunction, required: true },
@@ -86,10 +87,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     unplug: must.beFunction,
     damage: must.beFunction,
     fenced: must.beBoolean,
-    memory: {
-      expectation: 'a whole number of bytes, more than 0, or Infinity',
-      accepts: (v) => v === Infinity || must.beBytes.accepts(v),
-    },
+    memory: must.beBytesOrInfinity,
     patience: must.beMilliseconds,
   })
   const met = requirementsMetBy(checked)

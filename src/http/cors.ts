@@ -89,7 +89,7 @@ export function createCors(options: boolean | CorsOptions | undefined): Cors | u
   if (options === undefined || options === false) return undefined
   const checked = checkOptions<CorsOptions>(owner, options === true ? {} : options, {
     origins: {
-      expectation: `'*', an origin such as 'https://example.org', a RegExp, a list of both, or a function`,
+      expectation: `'*', an origin without a path, such as 'https://example.org', a RegExp, a list of these, or a function`,
       accepts: isOrigins,
     },
     credentials: { expectation: 'a boolean', accepts: (v) => typeof v === 'boolean' },

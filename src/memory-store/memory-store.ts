@@ -19,7 +19,11 @@ import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
 
 /** Options of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
-  /** The maximum number of bytes of one upload. If absent, there is no limit. */
+  /**
+   * The maximum number of bytes of one upload.
+   *
+   * @default Infinity
+   */
   readonly maxSize?: number
 }
 
@@ -44,7 +48,9 @@ export class MemoryStore
   readonly #contents = new Map<string, Content>()
 
   constructor(options: MemoryStoreOptions = {}) {
-    const { maxSize } = checkOptions('MemoryStore', options, { maxSize: must.beBytes })
+    const { maxSize } = checkOptions('MemoryStore', options, {
+      maxSize: must.beBytesOrInfinity,
+    })
     this.maxSize = maxSize ?? Infinity
   }
 

@@ -45,7 +45,7 @@ export interface ListUploadsOptions {
   /**
    * The maximum number of uploads.
    *
-   * @default no limit
+   * @default Infinity
    */
   readonly limit?: number
   /**
@@ -68,7 +68,10 @@ const batchSize = 8
 export function list(engine: Engine, given: ListUploadsOptions): AsyncGenerator<ListedUpload> {
   const options = checkOptions<ListUploadsOptions>('uploads.list', given, {
     after: must.beText,
-    limit: must.beCount,
+    limit: {
+      expectation: `${must.beCount.expectation}, or Infinity`,
+      accepts: (v) => v === Infinity || must.beCount.accepts(v),
+    },
     state: must.beOneOf(...states),
     signal: { expectation: 'an AbortSignal', accepts: (v) => v instanceof AbortSignal },
   })

@@ -24,10 +24,10 @@ describe('an option that is wrong is refused by name, expectation and value', ()
   const wrong: [option: string, values: unknown[], given?: RegExp][] = [
     ['basePath', ['', 7, null, 'files', '/files?a', '/a//b', '/../a', '/a b']],
     ['composer', [null, {}, 'memory', new MemoryStore()]],
-    ['maxSize', [0, -1, 1.5, Number.NaN, '10', null, {}]],
+    ['maxSize', [0, -1, 1.5, Number.NaN, -Infinity, '10', null, {}]],
     ['minSize', [-1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
     ['minAppendSize', [-1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
-    ['maxAppendSize', [0, -1, 1.5, Number.NaN, Infinity, 2 ** 53, '10', null, () => 10]],
+    ['maxAppendSize', [0, -1, 1.5, Number.NaN, -Infinity, 2 ** 53, '10', null, () => 10]],
     ['checksumMetadata', ['', 7, null, {}]],
     ['maxPartials', [0, -1, 1.5, Number.NaN, Infinity, '10', null]],
     ['maxFinals', [0, -1, 1.5, Number.NaN, Infinity, '10', null]],
@@ -45,7 +45,7 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     ['flushTimeout', [0, '1s', Infinity]],
     ['storeTimeout', [0, '1s', Infinity]],
     ['hookTimeout', [0, '1s', Infinity]],
-    ['preFinishTimeout', [0, '1s', Infinity]],
+    ['preFinishTimeout', [0, '1s', -Infinity]],
     ['finishTimeout', [0, '1s', Infinity]],
     ['verdictRetention', [0, '1s', Infinity]],
     ['progressInterval', [0, '1s', Infinity]],
@@ -94,6 +94,8 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     [{ bodyBuffer: { perupload: 65_536 } }, 'bodyBuffer.perupload', 'bodyBuffer.perUpload'],
     [{ hooks: { postfinish() {} } }, 'hooks.postfinish', 'hooks.postFinish'],
     [{ cors: { origin: '*' } }, 'cors.origin', 'cors.origins'],
+    [{ gen() {} }, 'gen', 'generateId'],
+    [{ cors: { cred: true } }, 'cors.cred', 'cors.credentials'],
   ])('%j is unknown, and the nearest name is offered', (options, name, nearest) => {
     const message = refusalOf(options)
     expect(message).toContain(`there is no option '${name}'; did you mean '${nearest}'?`)
@@ -136,19 +138,29 @@ describe('an option that is wrong is refused by name, expectation and value', ()
   test.each([
     [{ disable: ['download', 'expire'] }, 'expiration'],
     [{ disable: ['Checksums'] }, 'checksum'],
-    [{ disable: 'terminate' }, 'termination'],
     [{ disable: ['ietf'] }, 'ietf-draft'],
     [{ location: 'Absolute' }, 'absolute'],
   ])('%j is a wrong value, and %s is offered', (options, nearest) => {
     expect(refusalOf(options)).toMatch(new RegExp(`, not .+; did you mean '${nearest}'\\?$`))
   })
 
-  test.each([{ disable: ['everything'] }, { location: 'https//a' }, { disable: [7] }])(
-    '%j resembles no known value, so none is offered',
-    (options) => {
-      expect(refusalOf(options)).not.toContain('did you mean')
-    },
-  )
+  test.each([
+    ['download', 'download'],
+    ['terminate', 'termination'],
+  ])('%j in place of a list is offered as one', (disable, nearest) => {
+    expect(refusalOf({ disable })).toMatch(
+      new RegExp(`'disable' must be an array of any of .+; did you mean \\['${nearest}'\\]\\?$`),
+    )
+  })
+
+  test.each([
+    { disable: ['everything'] },
+    { disable: 'everything' },
+    { location: 'https//a' },
+    { disable: [7] },
+  ])('%j resembles no known value, so none is offered', (options) => {
+    expect(refusalOf(options)).not.toContain('did you mean')
+  })
 
   test('a long value is cut', () => {
     expect(refusalOf({ location: 'a'.repeat(100_000) }).length).toBeLessThan(500)
@@ -157,6 +169,7 @@ describe('an option that is wrong is refused by name, expectation and value', ()
   test.each([
     [{ buckets: 1 }, 'buckets'],
     [{ max: 1 }, 'max'],
+    [{ ge: 1 }, 'ge'],
     [{ hooks: { webhook() {} } }, 'hooks.webhook'],
     [{ expiration: { after: 1, ttl: 1 } }, 'expiration.ttl'],
   ])('%j resembles no known name, so none is offered', (options, name) => {
@@ -169,6 +182,26 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     expect(refusalOf({ bodyBuffer: { size: 1 } })).toMatch(
       /there is no option 'bodyBuffer.size', only 'bodyBuffer.perUpload', 'bodyBuffer.total'$/,
     )
+  })
+
+  test('a class instance without a known hook', () => {
+    class Checks {
+      preCrate() {}
+    }
+    expect(refusalOf({ hooks: new Checks() })).toMatch(
+      /^createHandler: option 'hooks' must be an object with any of 'access', 'preCreate', .+, not Checks \{\}$/,
+    )
+  })
+
+  test('an origin with a path', () => {
+    expect(refusalOf({ cors: { origins: 'https://a/' } })).toBe(
+      "createHandler: option 'cors.origins' must be '*', an origin without a path, such as " +
+        "'https://example.org', a RegExp, a list of these, or a function, not 'https://a/'",
+    )
+  })
+
+  test.each(['maxSize', 'maxAppendSize', 'preFinishTimeout'])('%s may be Infinity', (option) => {
+    expect(refusalOf({ [option]: Infinity })).toBe('accepted')
   })
 
   test.each([undefined, null, 7, 'options'])('options that are %o', (options) => {
@@ -196,11 +229,11 @@ test.each<[unknown[], string]>([
 describe('options that contradict each other or the stores', () => {
   test('missing stores', () => {
     expect(refusalOf({ composer: new StoreComposer() })).toMatch(
-      /'composer' must be .+ DataStore .+, not \{\}$/,
+      /'composer' must be .+ DataStore, such as composer\.use\(new FileStore\(…\)\), not \{\}$/,
     )
     const data = new StoreComposer().useDataStore(new MemoryStore())
     expect(refusalOf({ composer: data })).toMatch(
-      /'composer' must be .+ InfoStore .+, not .+MemoryStore/,
+      /'composer' must be .+ InfoStore, such as .+new FileInfoStore\(…\)\), not .+MemoryStore/,
     )
   })
 
@@ -216,6 +249,7 @@ describe('options that contradict each other or the stores', () => {
     new MemoryStore({ maxSize: 10 }).useIn(composer)
     expect(refusalOf({ composer, maxSize: 11 })).toMatch(/maxSize.+10.+, not 11$/)
     expect(refusalOf({ composer, maxSize: 10 })).toBe('accepted')
+    expect(refusalOf({ composer, maxSize: Infinity })).toBe('accepted')
   })
 
   test.each([

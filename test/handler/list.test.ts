@@ -65,6 +65,7 @@ describe.each(stores)('uploads.list with the $store store', ({ compose }) => {
     const open = expected.filter(({ state }) => state === 'open')
     expect(await collected(uploads.list({ state: 'open' }))).toEqual(open)
     expect(await collected(uploads.list({ state: 'open', limit: 1 }))).toEqual(open.slice(0, 1))
+    expect(await collected(uploads.list({ state: 'open', limit: Infinity }))).toEqual(open)
     expect(idsOf(await collected(uploads.list({ state: 'finished' })))).toEqual([idOf(full)])
     expect(await collected(uploads.list({ state: 'gone' }))).toEqual([])
   })
@@ -136,7 +137,9 @@ test('uploads.list includes unreadable uploads, and the others', async () => {
 test('uploads.list checks its options, and needs an InfoLister', async () => {
   const { uploads } = (await serve()).handler
   expect(() => uploads.list({ limit: 0 })).toThrow(
-    new TypeError("uploads.list: option 'limit' must be a whole number, more than 0, not 0"),
+    new TypeError(
+      "uploads.list: option 'limit' must be a whole number, more than 0, or Infinity, not 0",
+    ),
   )
   expect(() => uploads.list({ state: 'lost' as 'gone' })).toThrow(TypeError)
   const composer = new StoreComposer()

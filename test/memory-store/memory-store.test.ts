@@ -71,6 +71,7 @@ describe('MemoryStore', () => {
     })
     expect(store.maxSize).toBe(100)
     expect(new MemoryStore().maxSize).toBe(Infinity)
+    expect(new MemoryStore({ maxSize: Infinity }).maxSize).toBe(Infinity)
     expect(() => new MemoryStore({ maxSize: -1 })).toThrow(/maxSize.*-1/)
     expect(() => new MemoryStore({ maximumSize: 1 } as object)).toThrow(/maximumSize.*maxSize/)
   })
