@@ -34,10 +34,33 @@ describe('FileStore', () => {
     expect(() => new FileStore({ directory: '' })).toThrow("option 'directory' must be")
     expect(() => new FileStore({ directory, locate: 'flat' })).toThrow('contains "{id}"')
     expect(() => new FileStore({ directory, locate: '{yaer}/{id}' })).toThrow('{yaer}')
-    expect(() => new FileStore({ directory, filePermissions: 0o10000 })).toThrow('filePermissions')
     expect(() => new FileStore({ directory, durability: 'ssd' as 'os' })).toThrow("'os', 'disk'")
     expect(() => new FileStore({ directory, folder: '' } as FileStoreOptions)).toThrow('folder')
+    expect(() => new FileStore({ dir: directory } as unknown as FileStoreOptions)).toThrow(
+      "FileStore: there is no option 'dir'; did you mean 'directory'?",
+    )
   })
+
+  it.each([
+    // Decimal, as if the prefix 0o were implied.
+    ...[600, 640, 644, 664, 666],
+    ...[0o400, 0o1600, 0o10000, -1, 6.5],
+  ])('refuses %s as the mode of files', async (filePermissions) => {
+    const { directory } = await newStore()
+    expect(() => new FileStore({ directory, filePermissions })).toThrow(
+      "option 'filePermissions' must be a file mode such as 0o640 that lets the owner read and write",
+    )
+  })
+
+  it.each([700, 750, 755, 770, 775, 777, 0o600, 0o1777])(
+    'refuses %s as the mode of directories',
+    async (directoryPermissions) => {
+      const { directory } = await newStore()
+      expect(() => new FileStore({ directory, directoryPermissions })).toThrow(
+        "option 'directoryPermissions' must be a directory mode such as 0o750 that lets the owner",
+      )
+    },
+  )
 
   describe('locate', () => {
     it('uses the id, a template, a function, or the requested place', async () => {

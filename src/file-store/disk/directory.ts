@@ -39,22 +39,36 @@ export interface DirectoryOptions {
    */
   readonly durability?: 'os' | 'disk'
   /**
-   * The mode of new files, restricted by the umask of the process.
+   * The mode of new files, restricted by the umask of the process. It must let the owner read and
+   * write.
    *
    * @default 0o666
    */
   readonly filePermissions?: number
   /**
-   * The mode of new directories, restricted by the umask of the process.
+   * The mode of new directories, restricted by the umask of the process. It must let the owner
+   * read, write and enter.
    *
    * @default 0o777
    */
   readonly directoryPermissions?: number
 }
 
-const bePermissions = {
-  expectation: 'a file mode such as 0o640, at most 0o7777',
-  accepts: (v: unknown) => Number.isInteger(v) && (v as number) >= 0 && (v as number) <= 0o7777,
+/** Modes without which the store could not use its own files. Most decimal ones, like 644, fail. */
+const beFilePermissions = {
+  expectation: 'a file mode such as 0o640 that lets the owner read and write, at most 0o777',
+  accepts: (v: unknown) => isMode(v, 0o600),
+}
+
+const beDirectoryPermissions = {
+  expectation:
+    'a directory mode such as 0o750 that lets the owner read, write and enter, at most 0o777',
+  accepts: (v: unknown) => isMode(v, 0o700),
+}
+
+function isMode(value: unknown, needed: number): boolean {
+  const mode = value as number
+  return Number.isInteger(value) && mode >= 0 && mode <= 0o777 && (mode & needed) === needed
 }
 
 /** The rules of {@link DirectoryOptions}. */
@@ -62,8 +76,8 @@ export const directoryRules = {
   directory: { ...must.beText, required: true },
   mustExist: must.beBoolean,
   durability: must.beOneOf('os', 'disk'),
-  filePermissions: bePermissions,
-  directoryPermissions: bePermissions,
+  filePermissions: beFilePermissions,
+  directoryPermissions: beDirectoryPermissions,
 }
 
 /** The number of folders to remember. Templates with times create new ones all the time. */
