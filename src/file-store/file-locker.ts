@@ -143,7 +143,7 @@ export class FileLocker implements Locker {
     }
     const removed = unused.slice(spared)
     if (removed.length === 0) return 0
-    // First, so that a process that creates one of the removed numbers again finds it too low.
+    // Raised first, so that a process that creates a removed number again finds it too low.
     await this.#floor.raise(Math.max(...removed.map(({ names }) => highest(names))))
     for (const { directory, names } of removed) {
       await directory.remove(names)
@@ -154,10 +154,10 @@ export class FileLocker implements Locker {
   }
 
   /**
-   * Creates the next number. `wx` gives it to one process, but it may have been created and removed
-   * since this process looked: then there is a higher one, or the floor has reached it. The floor
-   * is read before the first look and after the second, so of two processes that start from
-   * different floors, one notices.
+   * Creates the file of the next number. `wx` lets one process succeed, but the number may have
+   * been created and removed since this process looked. Then there is a higher one, or the floor
+   * has reached it. The floor is read before the first look and after the second, so of two
+   * processes that start from different floors, one notices.
    */
   async #take(directory: LockDirectory, signal: AbortSignal) {
     let pruned = false
@@ -254,7 +254,7 @@ export class FileLocker implements Locker {
   }
 }
 
-/** The number of the last acquisition, which is over, and whether its holder may not know that. */
+/** The number of the last acquisition, which is over, and whether its holder may not know. */
 interface Vacancy {
   readonly number: number
   readonly forced: boolean

@@ -271,7 +271,7 @@ export class FileStore
 
 const ofRecorded = { ENOENT: 'ERR_DATA_MISSING' } as const
 
-/** For a new upload, these errors mean a bad place. Later, they say nothing about the data. */
+/** These errors mean a bad place, but only while an upload is created. */
 const ofCreation = {
   ...ofRecorded,
   EEXIST: 'ERR_DATA_EXISTS',

@@ -38,7 +38,7 @@ export function respondToClientErrors(server: Server, cors: Cors | undefined): v
     if (server.listenerCount('clientError') > 1 || refused.has(socket)) return
     refused.add(socket)
     const responses = [...(unfinished.get(socket) ?? [])]
-    // The client would take bytes in the middle of another response for a part of it.
+    // The client would read these bytes as part of the response that is being sent.
     const isResponding = responses.some((response) => response.headersSent)
     if (!socket.writable || isResponding) return void socket.destroy(error)
     if (error.code !== 'HPE_HEADER_OVERFLOW') {

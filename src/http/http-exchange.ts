@@ -10,7 +10,7 @@ const last = new WeakMap<Socket, HttpExchange>()
 
 /** Settings of an {@link HttpExchange}. */
 export interface ExchangeOptions extends RequestBodyOptions {
-  /** Whether `X-HTTP-Method-Override` is honored. */
+  /** Whether `X-HTTP-Method-Override` is honoured. */
   readonly overridesMethod: boolean
 }
 

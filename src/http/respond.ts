@@ -67,7 +67,7 @@ export async function respond(
     response.end()
   } else {
     response.end(text)
-    // The next request comes after the rest. Node reads it by itself unless reading has begun.
+    // The rest comes before the next request. Node reads it by itself unless reading has begun.
     if (request.readableFlowing !== null) request.resume()
   }
   await delivered(exchange)
@@ -110,7 +110,7 @@ async function stream(
       const sending = pipeline(body, exchange.stream ?? response, { end: false })
       body.on('data', (piece: Buffer) => (missing -= piece.length))
       await sending
-      // On a kept connection, the client would take the next response for the missing bytes.
+      // On a kept connection, the client would read the next response as the missing bytes.
       if (missing !== 0) throw new Error(`The store sent ${missing} bytes fewer than announced`)
       response.end()
     }
@@ -172,7 +172,7 @@ function validated(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   return headers
 }
 
-/** Lets the client continue with an unwanted body after it has the response, but not forever. */
+/** Lets the client finish sending an unwanted body after the response, but not forever. */
 async function endStream(stream: ServerHttp2Stream): Promise<void> {
   if (stream.destroyed) return
   if (stream.state.remoteClose !== 1 && !(await drain(stream, brief))) stream.close(noError)

@@ -27,7 +27,7 @@ export interface AppendRequest extends Chunk {
   readonly replays?: boolean
 }
 
-/** Appends a chunk, and finishes the upload when that was the last one. */
+/** Appends a chunk, and finishes the upload if the chunk was the last one. */
 export async function append(engine: Engine, request: AppendRequest): Promise<Received> {
   const found = await loadFor(engine, 'append', request.id, request.exchange)
   // These never change, so they are checked without the lock, which a concatenation may hold for a
@@ -47,7 +47,7 @@ export async function append(engine: Engine, request: AppendRequest): Promise<Re
       throw new TusError('ERR_OFFSET_MISMATCH', { offset: reportableOffset(upload, from.offset) })
     }
     await declare(engine, holder, from, request)
-    // When the size is not known, bytes have to come first: see receive.
+    // If the size is not known, expiry is postponed once bytes have arrived: see receive.
     if (request.body.size) await postponeExpiry(engine, holder, from)
     return receive(engine, holder, from, request)
   })
@@ -71,8 +71,8 @@ async function refuseOutdated(
 }
 
 /**
- * Returns what is stored, if a request may be bringing data now. Asks the store only when no holder
- * here knows.
+ * Returns the stored offset if a request may be writing now. Asks the store only if no holder in
+ * this process knows it.
  */
 async function offsetDuringWrite(engine: Engine, upload: Upload): Promise<number | undefined> {
   const holder = engine.holders.get(upload.id)
@@ -83,8 +83,8 @@ async function offsetDuringWrite(engine: Engine, upload: Upload): Promise<number
 }
 
 /**
- * Responds for a complete upload: nothing can be appended, but a client that missed the response
- * may repeat its request.
+ * Handles an append to a complete upload. Nothing can be appended, but a client that missed the
+ * response may repeat its request.
  */
 async function repeat(holder: Holder, from: Stat, request: AppendRequest): Promise<Received> {
   const { upload } = holder
@@ -100,7 +100,7 @@ async function repeat(holder: Holder, from: Stat, request: AppendRequest): Promi
   throw new TusError('ERR_UPLOAD_COMPLETE', { offset })
 }
 
-/** Whether a body is empty. When its size is not known, only its end shows that. */
+/** Whether a body is empty. If its size is not known, only its end shows that. */
 async function bringsNothing(
   holder: Holder,
   { offset }: Stat,

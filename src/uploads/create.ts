@@ -9,7 +9,7 @@ import { finishIfDue } from './finish/finish-if-due.js'
 import { authorize } from './hooks/authorize.js'
 import { withUploadLock } from './lock/with-upload-lock.js'
 
-/** Creates an upload, receives the bytes that come with it, and finishes it when they are all. */
+/** Creates an upload, receives the bytes sent with it, and finishes it if they complete it. */
 export async function create(engine: Engine, request: CreateRequest): Promise<Received> {
   const { settings } = engine
   const { exchange, protocol } = request

@@ -18,7 +18,7 @@ export interface Engine {
   readonly settings: EngineSettings
   /** The locks that are held in this process, by upload id. */
   readonly holders: Map<string, Holder>
-  /** Whether others may hold locks too: the locker is one that the application chose. */
+  /** Whether other processes may hold locks, because the application chose the locker. */
   readonly sharesLocks: boolean
   readonly events: EventQueue
   /** How long hooks may take. */
@@ -53,7 +53,7 @@ export interface EngineSettings {
   readonly maxFinals: number
 }
 
-/** Lets `work` continue by itself. Logs its failure, unless it is a recorded rejection. */
+/** Lets `work` continue in the background. Logs a failure, unless it is a recorded rejection. */
 export function inBackground(engine: Engine, what: string, work: Promise<unknown>): void {
   const watched = work
     .catch((error: unknown) => {
@@ -63,7 +63,7 @@ export function inBackground(engine: Engine, what: string, work: Promise<unknown
   engine.background.add(watched)
 }
 
-/** Returns a moment in the future in the form of records. */
+/** Returns a time in the future, formatted as in records. */
 export function isoTime(millisecondsFromNow: number): string {
   return new Date(Date.now() + millisecondsFromNow).toISOString()
 }

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
 /**
- * The request behind an operation, as far as operations know it: for hooks, and for the end of its
- * response.
+ * The parts of a request that operations know: hooks receive the request, and some work waits for
+ * the end of the response.
  */
 export interface Exchange {
   /** Absent when the application or the sweeper acts. */

@@ -32,9 +32,9 @@ export async function removeExpired(engine: Engine, signal: AbortSignal): Promis
 }
 
 /**
- * Finishes every upload that is complete but not recorded as finished: the server was killed or a
- * finisher or hook failed, and its client did not return. For the start of a server. Returns how
- * many were finished.
+ * Finishes every upload that is complete but not recorded as finished, because the server was
+ * killed or a finisher or hook failed, and the client did not return. Meant for the start of a
+ * server. Returns how many were finished.
  */
 export async function finishPending(engine: Engine, signal: AbortSignal): Promise<number> {
   let finished = 0
@@ -90,8 +90,8 @@ async function expire(engine: Engine, holder: Holder): Promise<boolean> {
 }
 
 /**
- * Finishes an upload that is complete, because it never expires. Records that once, so that it is
- * not looked at again.
+ * Finishes an upload that is complete, because it never expires. Records that it is finished, so
+ * that the sweep does not visit it again.
  */
 async function finishIfComplete(engine: Engine, holder: Holder): Promise<boolean> {
   if (holder.upload.concat?.kind === 'final') {

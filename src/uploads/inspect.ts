@@ -105,8 +105,8 @@ async function inspectLocked(
 }
 
 /**
- * A final upload has no offset before it is concatenated. Unless a holder works on it, that is
- * tried now.
+ * Returns the state of a final upload, which has no offset before it is concatenated. Tries to
+ * concatenate it now, unless a holder is working on it.
  */
 async function inspectFinal(
   engine: Engine,

@@ -95,7 +95,7 @@ export async function joinPieces(
   }
 }
 
-/** Clones only, because a copy by the system cannot be interrupted and is no faster than blocks. */
+/** Clones or fails: a copy by the system cannot be interrupted and is no faster than blocks. */
 async function clone(source: string, target: string): Promise<boolean> {
   try {
     await copyFile(source, target, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL)

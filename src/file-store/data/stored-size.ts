@@ -30,7 +30,7 @@ export async function storedSize(path: string, directory: Directory): Promise<nu
   }
 }
 
-/** Another kind of file in the place of the data says nothing about the data. */
+/** Throws when another kind of file is in the place of the data, which it says nothing about. */
 function mustBeFile(found: Stats): void {
   if (found.isFile()) return
   const cause = new Error('in the place of the data is something that is not a file')

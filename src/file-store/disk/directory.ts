@@ -99,9 +99,9 @@ export class Directory {
   readonly filePermissions: number
   readonly #mark: string
   readonly #mustExist: boolean
-  /** Whether the mark was seen or made. */
+  /** Whether the mark was found or created. */
   #marked = false
-  /** Whether stored means stored on the disk. */
+  /** Whether bytes count as stored only once they are on the disk. */
   readonly onDisk: boolean
   readonly #directoryPermissions: number
   /** Folders whose names are on the disk, as are those of their parents. */

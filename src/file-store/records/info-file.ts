@@ -25,8 +25,8 @@ export function isSame(a: Version, b: Version): boolean {
 
 /**
  * Reads the record whose log is at `path`. Returns `undefined` when the file is missing, and throws
- * `ERR_INFO_CORRUPT` when it cannot be read. With `lasting`, the result lasts as the directory
- * promises.
+ * `ERR_INFO_CORRUPT` when it cannot be read. With `lasting`, the result is as durable as the
+ * options of the directory promise.
  */
 export async function readRecord(
   path: string,
@@ -72,9 +72,9 @@ export interface Addition {
   readonly upload: Upload
   /** The last known content of the log. */
   readonly seen: Buffer
-  /** The revision that must come before. `undefined` means no record. */
+  /** The revision that the log must have. `undefined` means no record. */
   readonly after: number | undefined
-  /** The error code when another revision does. */
+  /** The error code if the log has another revision. */
   readonly conflict: ErrorCode
 }
 

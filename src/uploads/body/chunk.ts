@@ -4,8 +4,8 @@ import type { ChunkDigest } from '../digests/verifier.js'
 import type { Exchange } from '../exchange.js'
 
 /**
- * The protocol's part in an operation, in the order of the calls. An operation ends with the error
- * that a callback throws.
+ * The protocol's callbacks in an operation, in the order in which they are called. An operation
+ * ends with the error that a callback throws.
  */
 export interface Callbacks {
   /**
@@ -21,7 +21,7 @@ export interface Callbacks {
   onProgress?(offset: number): void
 }
 
-/** The bytes that a request brings. */
+/** The bytes that a request sends. */
 export interface Chunk {
   readonly body: IncomingBody
   /**
@@ -45,8 +45,8 @@ export interface Received {
 }
 
 /**
- * Whether a chunk is recorded as the end before it comes, see {@link Upload.completes}. An empty
- * body, or one of unknown size, shows only at its end that it came whole.
+ * Whether a chunk is recorded as the last one before it is received; see {@link Upload.completes}.
+ * An empty body, or one of unknown size, shows only at its end that it is complete.
  */
 export function declaresEnd({ completes = false, body }: Chunk): boolean {
   return completes && (body.size ?? 0) > 0

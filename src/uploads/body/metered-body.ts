@@ -30,7 +30,7 @@ export class MeteredBody implements UploadBody {
     return this.#overran
   }
 
-  /** Bytes that the store has got so far: it cannot hold more of them. */
+  /** The bytes passed to the store so far, which limit what it can have stored. */
   get given(): number {
     return this.#given
   }
@@ -58,8 +58,8 @@ export class MeteredBody implements UploadBody {
   }
 
   /**
-   * When the size is not known, the batch that reaches the limit exactly is held until the body has
-   * ended. Only then is it known not to be the head of an overrun, which is dropped. So nothing
+   * If the size is not known, a batch that reaches the limit exactly is held until the body has
+   * ended. If more bytes follow, it belongs to an overrun and is dropped. So nothing that is stored
    * ever has to be truncated.
    */
   [Symbol.asyncIterator](): AsyncIterator<readonly Buffer[], undefined> {

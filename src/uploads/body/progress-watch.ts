@@ -7,7 +7,7 @@ import { hookRejection } from '../hooks/hook-response.js'
 import type { Holder } from '../lock/holder.js'
 import { withoutSecret } from '../record/without-secret.js'
 
-/** Reports to the post-receive hook how far an upload is, while bytes come in. */
+/** Reports the progress of an upload to the post-receive hook while bytes come in. */
 export interface ProgressWatch {
   /** Ends the watch, after the hook that is running or its time limit. */
   end(): Promise<void>

@@ -31,7 +31,7 @@ const overrunSentence =
 
 /**
  * Takes a chunk into the upload of a holder, for creations and appends alike, and finishes the
- * upload when it is complete. Bytes that were stored stay stored when the chunk is not whole.
+ * upload when it is complete. Bytes that are stored remain stored even if the chunk is cut off.
  */
 export async function receive(
   engine: Engine,
@@ -91,8 +91,8 @@ function digestOf({ callbacks }: Chunk, offset: number | undefined): ChunkDigest
 }
 
 /**
- * Records the client's word that this is the end, and thereby the length. When the size of the body
- * was known, both are recorded already, see {@link Upload.completes}.
+ * Records the client's declaration that this is the end, and thereby the length. If the size of the
+ * body was known, both are already recorded; see {@link Upload.completes}.
  */
 async function recordEnd(engine: Engine, holder: Holder, offset: number): Promise<void> {
   const { length = offset, completes } = holder.upload

@@ -10,7 +10,7 @@ import type { MeteredBody } from './metered-body.js'
 
 const appendChannel = diagnostics.channel('tuskit:append')
 
-/** Passes a body to the store and returns what is stored then. */
+/** Passes a body to the store and returns what is stored afterwards. */
 export async function storeChunk(
   engine: Engine,
   holder: Holder,
@@ -46,9 +46,9 @@ export async function storeChunk(
 }
 
 /**
- * Waits for the store, unless it hangs. A store that requests no more bytes for the longer of
- * `storeTimeout` and `idleTimeout` gets no more. From the end of the body on, it has
- * `flushTimeout`. Then the request ends without it, and the lock is held until the store has
+ * Waits for the store, unless it hangs. If the store requests no bytes for the longer of
+ * `storeTimeout` and `idleTimeout`, the body is stopped. Once the body has ended, the store has
+ * `flushTimeout` to settle. After that the request fails, but the lock is held until the store has
  * settled.
  */
 function inTime(

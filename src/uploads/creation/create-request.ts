@@ -17,7 +17,7 @@ export interface CreateRequest extends Omit<Chunk, 'body'> {
   readonly body?: Chunk['body']
 }
 
-/** Whether a creation brings bytes. */
+/** Whether a creation has bytes for the upload. */
 export function bringsChunk(request: CreateRequest): request is CreateRequest & Chunk {
   return request.body !== undefined
 }

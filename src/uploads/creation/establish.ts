@@ -9,7 +9,8 @@ import type { CreateRequest } from './create-request.js'
 
 /**
  * Creates the record, then the data, so that all data on the disk can be found from a record.
- * `refer` notes the upload in the records of others. When it fails, the upload is withdrawn.
+ * `refer` notes the upload in the records of others. If a step after the record fails, the creation
+ * is undone.
  */
 export async function establish(
   engine: Engine,
@@ -34,12 +35,12 @@ export async function establish(
 }
 
 /**
- * Undoes the record of an upload whose data could not be made. If that fails, the upload is left to
- * expire.
+ * Undoes a creation that failed after its record was written. If that fails too, the upload is left
+ * to expire.
  */
 async function withdraw(engine: Engine, holder: Holder, error: unknown): Promise<void> {
   const { terminator, infoStore } = engine.stores
-  // A call that the store is still working on cannot be undone at the same time.
+  // A call cannot be undone while the store is still working on it.
   if (!holder.lock.held() || holder.keeps) return
   try {
     // Data that was there before is not this upload's, whatever error the store has thrown.

@@ -39,7 +39,7 @@ export async function planUpload(engine: Engine, request: CreateRequest): Promis
   const verdict = await askPreCreate(engine, draft, exchange)
   const id = verdict.id ?? draft.id
   if (typeof id !== 'string' || !isUploadId(id)) throw new TusError('ERR_INVALID_UPLOAD_ID')
-  // Checked before the lock, which would end a request for the upload that has this id already.
+  // Checked before taking the lock, which would interrupt a request for an upload with this id.
   const chosen = verdict.id !== undefined || !generated.random
   if (chosen) await requireFree(engine, id)
   const maxSize = Math.min(verdict.maxSize ?? limit, stores.dataStore.maxSize)
@@ -70,8 +70,8 @@ export async function planUpload(engine: Engine, request: CreateRequest): Promis
 }
 
 /**
- * Throws `ERR_ID_TAKEN` when the id has a record. The info store decides whether an unreadable one
- * counts.
+ * Throws `ERR_ID_TAKEN` when the id has a record. Leaves an unreadable record to the info store,
+ * whose `create` decides whether the id is taken.
  */
 async function requireFree({ stores }: Engine, id: string): Promise<void> {
   try {

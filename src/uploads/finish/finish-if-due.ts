@@ -9,9 +9,9 @@ import { concatenateFinalsOf } from './concatenate.js'
 import { finish } from './finish.js'
 
 /**
- * Does what is due when an upload is complete, and returns whether it is: finishes it, unless
- * finishing is implied, and concatenates the final uploads that wait for it. When finishing takes
- * longer than `finishTimeout`, throws `ERR_UPLOAD_BUSY` and finishing continues.
+ * Finishes an upload if it is complete, unless finishing is implied, and concatenates the final
+ * uploads that wait for it. Returns whether it is complete. If finishing takes longer than
+ * `finishTimeout`, throws `ERR_UPLOAD_BUSY` while finishing continues.
  */
 export async function finishIfDue(
   engine: Engine,

@@ -84,15 +84,15 @@ export class Holder {
     return this.#phase
   }
 
-  /** Aborts when the storage does not belong to the holder any more. */
+  /** Aborts when the holder may no longer use the storage. */
   get signal(): AbortSignal {
     return this.#abort.signal
   }
 
   /**
-   * Responds to a request for the lock: whether the holder releases it soon. For a writer, the
-   * holder ends the body that comes in. For a reader, it first finds out whether its own client
-   * lives.
+   * Handles a request for the lock and returns whether the holder will release it soon. For a
+   * writer, the holder ends the body that comes in. For a reader, it first finds out whether its
+   * own client is alive.
    */
   readonly requestRelease = (requester: LockRequester): boolean | Promise<boolean> => {
     if (requester === 'reader') return this.#yieldToReader()
@@ -103,14 +103,14 @@ export class Holder {
 
   /**
    * The reading rule: a reader waits for a holder that works for a bounded time (storing,
-   * finishing), and ends a request that has stalled. It leaves alone a request whose client lives,
-   * one that only prepares, and a long concatenation.
+   * finishing), and ends a request that has stalled. It does not disturb a request whose client
+   * is alive, one that is still preparing, or a long concatenation.
    */
   async #yieldToReader(): Promise<boolean> {
     const { settleTimeout } = this.#context.settings
     const deadline = performance.now() + settleTimeout
     if (this.#phase === 'preparing') {
-      // A client that is gone may have left a body to be received.
+      // A client that is gone may have left bytes that are still to be received.
       const timeoutError = () => new TusError('ERR_UPLOAD_BUSY')
       await withTimeout(settleTimeout, this.#prepared, timeoutError).catch(() => {})
     }
@@ -122,7 +122,7 @@ export class Holder {
     return this.#phase === 'working'
   }
 
-  /** Ends the body if its client has sent nothing for too long. Returns whether it did. */
+  /** Ends the body if its client has sent nothing for too long. Returns whether it ended it. */
   #endStalled(): boolean {
     if (this.#phase !== 'receiving' || this.#body === undefined) return false
     if (this.#body.idleTime() < this.#context.settings.takeoverAfter) return false
@@ -176,9 +176,9 @@ export class Holder {
   }
 
   /**
-   * Notes that a call of a store exceeded its time limit, and that the operation ends before it.
-   * Readers need not wait for the call, and nothing that it still does is reported. Bytes that come
-   * in continue to come: it may be another request's note in the record that hangs.
+   * Notes that a call of a store exceeded its time limit and may outlive the operation. Readers
+   * need not wait for it, and its later progress is not reported. A body that is being received
+   * continues, because the call may be another request's note in the record.
    */
   hang(work: Promise<unknown>): void {
     this.#hanging++
@@ -194,7 +194,7 @@ export class Holder {
     return this.#kept.length > 0
   }
 
-  /** Resolves when nothing needs the lock any more. */
+  /** Resolves when nothing needs the lock any longer. */
   async settled(): Promise<void> {
     if (this.#phase === 'preparing') this.#phase = 'working'
     this.#resolvePrepared()

@@ -1,14 +1,14 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { IncomingBody } from '../../capabilities/incoming-body.js'
 
-/** Milliseconds of silence that show that all buffers on the way are empty. */
+/** Milliseconds of silence that show that all buffers in transit are empty. */
 const pause = 50
 /** Milliseconds between two checks. */
 const interval = 10
 
 /**
- * Waits until a client shows whether it lives, at most `limit` milliseconds: its next byte shows
- * that it does, the end of its body that it does not.
+ * Waits for a sign that a client is alive or gone, for at most `limit` milliseconds. Its next byte
+ * shows that it is alive, and the end of its body shows that it is gone.
  *
  * Bytes that were in transit when a connection broke prove nothing. They come in without a pause,
  * so the byte that counts is the first one after a pause.
@@ -26,8 +26,8 @@ export async function signOfLife(body: IncomingBody, limit: number): Promise<voi
 }
 
 /**
- * A busy event loop runs timers before it reads what has come meanwhile; a turn later it has read
- * it.
+ * Waits for a timer and one more turn. A busy event loop runs timers before it reads bytes that
+ * have arrived in the meantime; a turn later, it has read them.
  */
 async function look(milliseconds: number): Promise<false> {
   await sleep(milliseconds)

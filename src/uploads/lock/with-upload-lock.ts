@@ -9,7 +9,7 @@ const lockChannel = diagnostics.channel('tuskit:lock')
 /** How to wait for a lock. */
 export interface WaitOptions {
   readonly milliseconds: number
-  /** The error when the time is over. */
+  /** The error when the lock is not acquired in time. */
   readonly errorCode: ErrorCode
 }
 

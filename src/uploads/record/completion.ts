@@ -1,8 +1,8 @@
 import type { Upload } from '../../upload.js'
 
 /**
- * Whether the client has sent everything: every byte and, in the IETF draft, its word that this is
- * the end (`Upload-Complete: ?1`).
+ * Whether the client has sent everything: every byte and, in the IETF draft, the declaration that
+ * this is the end (`Upload-Complete: ?1`).
  */
 export function isComplete(upload: Upload, offset: number | undefined): boolean {
   if (offset === undefined || offset !== upload.length) return false
@@ -17,8 +17,8 @@ export function isFinished(upload: Upload, offset: number): boolean {
 }
 
 /**
- * Returns the offset that a response may report. tus clients take an offset that equals the length
- * for the end of the upload, so it is not reported before finishing has succeeded.
+ * Returns the offset that a response may report. To tus clients, an offset that equals the length
+ * means that the upload is finished, so it is not reported before finishing has succeeded.
  */
 export function reportableOffset(upload: Upload, offset: number): number | undefined {
   const misleads = upload.protocol === 'tus' && offset === upload.length

@@ -10,7 +10,7 @@ import { isReferenced } from './references.js'
 import { transition } from './transition.js'
 
 /**
- * Throws `ERR_UPLOAD_GONE` when the time of an upload is over, even if it is not removed yet
+ * Throws `ERR_UPLOAD_GONE` when an upload has expired, even if it is not removed yet
  * (Expiration). An upload that is complete but not recorded as finished has time until a request or
  * the sweep finishes it.
  */
@@ -41,7 +41,7 @@ export async function hasExpired(
 }
 
 /**
- * Whether an upload stays although its time is over. A finished one stays unless finished uploads
+ * Whether an upload stays although it has expired. A finished one stays unless finished uploads
  * expire, a partial upload while a final one waits for it, and a final one while a partial has time
  * to receive data.
  */
@@ -58,7 +58,7 @@ export async function isKept(engine: Engine, upload: Upload): Promise<boolean> {
 }
 
 /**
- * Gives an upload that receives data the whole time again, when half of its time is over. Called
+ * Gives an upload that receives data its full time again, once half of it has passed. Called
  * before and after a chunk, so that an upload in progress does not expire.
  */
 export async function postponeExpiry(engine: Engine, holder: Holder, stored: Stat): Promise<void> {

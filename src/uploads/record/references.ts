@@ -4,9 +4,9 @@ import type { Engine } from '../engine.js'
 import { update } from './transition.js'
 
 /**
- * Notes in a partial upload that a final one, whose record exists, needs it. Drops final uploads
- * from the note that do not need it any more. Takes no lock, so that a request that fills the
- * partial continues; the revision of the record guards the note.
+ * Notes in a partial upload that a final one, whose record exists, needs it. Removes final uploads
+ * that no longer need it from the note. Takes no lock, so that a request that fills the partial
+ * continues; the revision of the record guards the note.
  *
  * Throws `ERR_UPLOAD_GONE` when the partial is removed or rejected at this moment, and
  * `ERR_TOO_MANY_FINALS`.

@@ -16,7 +16,7 @@ export type Change = {
 
 /**
  * Changes a record, under the lock of its upload, and queues the events that report the change. No
- * record changes in another way. Events that have to outlive a crash would be stored here, before
+ * record changes in any other way. Events that have to outlive a crash would be stored here, before
  * the record is.
  */
 export async function transition(
@@ -55,7 +55,7 @@ export async function reject(
 }
 
 /**
- * Creates the options for calls of stores that change data; one object of one shape for every
+ * Creates the options for calls of stores that change data. They have the same shape for every
  * operation.
  */
 export function writeOptions(

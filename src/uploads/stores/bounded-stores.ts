@@ -37,14 +37,14 @@ export interface BoundedLocker extends Locker {
   release(id: string, lock: Lock): Promise<void>
 }
 
-/** The stores as the operations of this folder call them. */
+/** The stores as operations call them. */
 export interface Stores extends Omit<FilledSlots, 'infoStore' | 'terminator' | 'locker'> {
   readonly infoStore: BoundedInfoStore
   readonly terminator: BoundedTerminator | undefined
   readonly locker: BoundedLocker
 }
 
-/** The limit of the calls, and who is notified when one exceeds it. */
+/** The time limit of the calls, and the callback for calls that exceed it. */
 export interface Bounds {
   /** How long a call may take, in milliseconds. */
   readonly storeTimeout: number
@@ -76,8 +76,8 @@ export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
 }
 
 /**
- * A scan's next id may take this many times as long as other calls: all records may have to be read
- * until none is found.
+ * A scan's next id may take this many times as long as other calls, because the store may have to
+ * read all records before the scan ends.
  */
 const scanPatience = 240
 
@@ -178,9 +178,8 @@ function boundedTerminator(terminator: Terminator, calls: StoreCalls): BoundedTe
 }
 
 /**
- * Runs a call about an upload that has a record. An error that refuses creations says nothing about
- * it: the store does not know the recorded place, because another store, or one with other options,
- * has chosen it.
+ * Runs a call for an upload that has a record. An error that would refuse a creation becomes
+ * internal: it only shows that another store, or one with other options, chose the recorded place.
  */
 async function ofRecorded<T>(call: Promise<T>): Promise<T> {
   try {
@@ -205,7 +204,7 @@ function boundedLister(lister: InfoLister, calls: StoreCalls): InfoLister {
   }
 }
 
-/** Returns the same options with the signal of a call, which follows theirs. */
+/** Returns the same options with the signal of a call, which aborts when theirs does. */
 function following(
   call: ReadOptions,
   { fence, saveSecret, incoming }: CreateOptions,
