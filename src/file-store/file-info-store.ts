@@ -28,7 +28,7 @@ import type { OpenFile } from './disk/disk.js'
 /** Options of {@link FileInfoStore}. */
 export type FileInfoStoreOptions = DirectoryOptions
 
-/** A record as some version of its file had it. */
+/** A record in one version of its file. */
 interface KnownRecord {
   readonly version: Version
   /**

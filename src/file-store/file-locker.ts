@@ -25,7 +25,7 @@ export interface FileLockerOptions extends Omit<DirectoryOptions, 'durability'> 
   /**
    * The directory that holds the locks, in its subdirectory `.locks`. It can be the directory of a
    * `FileStore`, and then the other options of the directory should be the same too. All processes
-   * use the same directory. It is created and identified like that of a `FileStore`.
+   * must use the same directory. It is created and identified like that of a `FileStore`.
    */
   readonly directory: string
   /**

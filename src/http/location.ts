@@ -24,7 +24,7 @@ export function createLocations(
   const fixed = form === 'relative' || form === 'absolute' ? undefined : form.replace(/\/$/, '')
   const fixedPath = fixed && new URL(fixed).pathname.replace(/\/$/, '')
 
-  // Where this is set, no request changes the URL.
+  // If this is set, the URL does not depend on the request.
   const constant = fixed ?? (form === 'relative' && !trustProxy ? basePath : undefined)
   const prefixOf = (request: IncomingMessage) =>
     trustProxy ? (origin(request, trustProxy)?.prefix ?? '') : ''
@@ -37,7 +37,7 @@ export function createLocations(
     },
     idOf(request, reference) {
       const slash = endsInSlash(targetOf(request)) ? '/' : ''
-      // Only the client knows which of the two paths it sees.
+      // The client may have built the URL from either path.
       const bases = [basePath, fixedPath ?? `${prefixOf(request)}${basePath}`]
       const ids = bases.map((base) => uploadIdOf(reference, `${base}${slash}`))
       return ids.find((id) => id !== undefined)

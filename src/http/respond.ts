@@ -50,7 +50,8 @@ export async function respond(
   const text = silent || status === 205 ? '' : (body ?? '')
   const linger = bodyIsComing(exchange)
   const head = { ...headers }
-  // A 204 must not have one. In a 304 it would mean the content's (RFC 9110 section 8.6).
+  // A 204 must not have this header. In a 304 it would be the size of the content (RFC 9110
+  // section 8.6).
   if (status === 204 || status === 304) delete head['content-length']
   else head['content-length'] = Buffer.byteLength(text)
   if (linger) head.connection = 'close'

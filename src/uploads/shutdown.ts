@@ -1,9 +1,7 @@
 import type { Engine } from './engine.js'
 import { withTimeout } from '../with-timeout.js'
 
-/**
- * Ends the bodies that come in, and waits until all work has ended, at most `timeout` milliseconds.
- */
+/** Stops all incoming bodies, then waits up to `timeout` milliseconds for all work to end. */
 export async function shutdown(engine: Engine, timeout: number): Promise<void> {
   engine.stopping = true
   for (const holder of engine.holders.values()) holder.shutdown()

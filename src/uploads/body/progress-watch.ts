@@ -9,7 +9,7 @@ import { withoutSecret } from '../record/without-secret.js'
 
 /** Reports the progress of an upload to the post-receive hook while bytes come in. */
 export interface ProgressWatch {
-  /** Ends the watch, after the hook that is running or its time limit. */
+  /** Ends the watch once the running hook has returned or has reached its time limit. */
   end(): Promise<void>
   /** The response of a hook that stopped the upload. */
   readonly stopResponse: RecordedResponse | undefined

@@ -5,7 +5,7 @@
 export class EventQueue {
   readonly #tails = new Map<string, Promise<void>>()
 
-  /** Runs `task` after those that were added for the same id before, and settles as it does. */
+  /** Runs `task` after all earlier tasks for the same id, and settles as it does. */
   add(id: string, task: () => Promise<void>): Promise<void> {
     const done = (this.#tails.get(id) ?? Promise.resolve()).then(task)
     const forget = () => {

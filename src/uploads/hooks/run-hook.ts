@@ -3,7 +3,7 @@ import type { HookEvent } from '../../hooks.js'
 import type { TimeLimit } from '../stores/time-limit.js'
 
 /**
- * Calls a hook and returns what it returns, unchecked. A hook that exceeds the limit counts as
+ * Calls a hook and returns its result, unchecked. A hook that exceeds the limit counts as
  * failed, and its later result is ignored. Its signal is created on first access.
  */
 export function runHook<Context extends { readonly event: HookEvent }, Result>(

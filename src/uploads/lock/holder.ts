@@ -22,7 +22,7 @@ interface ProgressListener {
   onProgress?(offset: number): void
 }
 
-/** One turn of the lock of an upload: what its holder does, and when it lets go of the lock. */
+/** One turn of the lock of an upload: what its holder does, and when it releases it. */
 export class Holder {
   readonly #context: HolderContext
   readonly #abort = new AbortController()

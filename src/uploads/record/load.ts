@@ -22,8 +22,8 @@ export async function load(engine: Engine, id: string): Promise<Upload> {
 }
 
 /**
- * Returns the record as {@link load} does, if the request may do `action`. A rejection, too, is
- * only for authorized requests.
+ * Returns the record as {@link load} does, if the request may do `action`. Only authorized requests
+ * see a rejection.
  */
 export async function loadFor(
   engine: Engine,

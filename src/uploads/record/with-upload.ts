@@ -19,7 +19,7 @@ export function withUpload<T>(
   return withLoaded(engine, id, load, operation, wait)
 }
 
-/** Runs `operation` as {@link withUpload} does, also when the upload is rejected or gone. */
+/** Runs `operation` as {@link withUpload} does, even if the upload is rejected or gone. */
 export function withRecord<T>(engine: Engine, id: string, operation: Operation<T>): Promise<T> {
   return withLoaded(engine, id, loadAny, operation)
 }

@@ -112,8 +112,8 @@ export class TimeLimit {
   }
 
   /**
-   * Looks one turn later: after the process was suspended, the results of calls that seem late may
-   * only be unread.
+   * Checks one turn after the delay. After the process was suspended, the results of calls that
+   * seem late may have arrived without having been read.
    */
   #lookIn(milliseconds: number): NodeJS.Timeout {
     const delay = Math.min(milliseconds, longestDelay)
