@@ -1,3 +1,4 @@
+import { optionError } from './check-options.js'
 import { errors, type ErrorCode } from './error-codes.js'
 import type { Digests, RecordedResponse } from './upload.js'
 
@@ -37,6 +38,8 @@ export interface TusErrorOptions {
  *
  * As in Node's own errors, `stack` and `toString()` begin with the code: `TusError
  * [ERR_UPLOAD_GONE]: …`. Optional members are own properties only when they are set.
+ *
+ * The constructor throws a `TypeError` for an unknown code.
  */
 export class TusError extends Error {
   readonly code: ErrorCode
@@ -66,6 +69,7 @@ export class TusError extends Error {
   }
 
   constructor(code: ErrorCode, options: TusErrorOptions = {}) {
+    if (!Object.hasOwn(errors, code)) throw unknownCode(code)
     const [status, sentence] = errors[code]
     const { cause, response, offset, maxSize, digests } = options
     const message = String(response?.body ?? options.message ?? sentence)
@@ -85,6 +89,12 @@ export class TusError extends Error {
   override get name(): string {
     return `TusError [${this.code}]`
   }
+}
+
+function unknownCode(code: unknown): TypeError {
+  const owner = { name: 'TusError', noun: 'argument' }
+  const choices = Object.keys(errors)
+  return optionError(owner, 'code', { expectation: 'a code of the table errors', choices }, code)
 }
 
 /**

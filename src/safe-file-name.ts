@@ -1,5 +1,5 @@
 import { baseName, shortened } from './base-name.js'
-import { checkOptions, type OptionRule } from './check-options.js'
+import { checkOptions, optionError, type OptionRule } from './check-options.js'
 
 /** Options of {@link safeFileName}. */
 export interface SafeFileNameOptions {
@@ -30,7 +30,7 @@ const reservedPattern = /^(?:con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]|conin\$
  * or an absent one, becomes `file`.
  *
  * Two clients may choose the same name, and some file systems ignore case. So put the upload's id
- * before the name, or in a folder above it. Throws a `TypeError` for wrong options.
+ * before the name, or in a folder above it. Throws a `TypeError` for wrong arguments.
  *
  * @example
  * safeFileName('C:\\photos\\Été: 1.jpg') // 'Été_ 1.jpg'
@@ -42,6 +42,10 @@ export function safeFileName(name: string | undefined, options: SafeFileNameOpti
   const { maxLength = 240 } = checkOptions<SafeFileNameOptions>('safeFileName', options, {
     maxLength: beLength,
   })
+  if (name !== undefined && typeof name !== 'string') {
+    const owner = { name: 'safeFileName', noun: 'argument' }
+    throw optionError(owner, 'name', { expectation: 'a string or undefined' }, name)
+  }
   const allowed = trimmed(
     baseName(name)
       .normalize('NFC')

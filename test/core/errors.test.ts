@@ -56,6 +56,18 @@ describe('a TusError is printed as the errors of Node are', () => {
   })
 })
 
+test.each([
+  ['ERR_NOPE', "'ERR_NOPE'"],
+  ['ERR_UPLOAD_GON', "'ERR_UPLOAD_GON'; did you mean 'ERR_UPLOAD_GONE'?"],
+  ['upload-gone', "'upload-gone'; did you mean 'ERR_UPLOAD_GONE'?"],
+  ['toString', "'toString'"],
+  [undefined, 'undefined'],
+])('a TusError with the code %j is refused', (code, shown) => {
+  expect(() => new TusError(code as 'ERR_INTERNAL')).toThrow(
+    new TypeError(`TusError: argument 'code' must be a code of the table errors, not ${shown}`),
+  )
+})
+
 test('a TusError has no stack when the application disables stacks', () => {
   const { stackTraceLimit } = Error
   try {

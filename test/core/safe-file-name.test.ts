@@ -76,6 +76,12 @@ test.each([0, 63, 256, 1.5, '100', null])('maxLength %j is refused', (maxLength)
   )
 })
 
+test.each([5, null, {}])('the name %j is refused', (name) => {
+  expect(() => safeFileName(name as unknown as string)).toThrow(
+    /^safeFileName: argument 'name' must be a string or undefined, not .+/,
+  )
+})
+
 const unit = fc.constantFrom('binary', 'grapheme', 'binary-ascii') as fc.Arbitrary<'binary'>
 const names = fc.oneof(
   unit.chain((unit) => fc.string({ unit, maxLength: 400 })),
