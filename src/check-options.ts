@@ -40,6 +40,12 @@ export const must = {
     expectation: 'a number of milliseconds, more than 0 and at most 2147483647',
     accepts: (v) => typeof v === 'number' && v > 0 && v <= 2_147_483_647,
   },
+  /** For waits that may end at once. */
+  beTimeout: {
+    expectation: 'a number of milliseconds, at least 0 and at most 2147483647',
+    accepts: (v) => typeof v === 'number' && v >= 0 && v <= 2_147_483_647,
+  },
+  beSignal: { expectation: 'an AbortSignal', accepts: (v) => v instanceof AbortSignal },
   beBytes: {
     expectation: 'a whole number of bytes, more than 0',
     accepts: (v) => Number.isSafeInteger(v) && (v as number) > 0,

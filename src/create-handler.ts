@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { checkOptions, must } from './check-options.js'
 import { createEngine } from './create-engine.js'
 import { createUploads, type Uploads } from './create-uploads.js'
 import type { HandlerOptions } from './handler-options.js'
@@ -48,9 +49,12 @@ export interface Handler {
   /**
    * Ends the requests that send data, stores what arrived, and refuses new requests except HEAD
    * with 503. Resolves when all work is done, or after `timeout` milliseconds (10,000 by default).
+   * Rejects with a `TypeError` for a wrong option, and then changes nothing.
    */
   shutdown(options?: { readonly timeout?: number }): Promise<void>
 }
+
+type ShutdownOptions = NonNullable<Parameters<Handler['shutdown']>[0]>
 
 /** The CORS settings of handlers, for responses that {@link createUploadServer} sends itself. */
 export const corsOfHandlers = new WeakMap<Handler, Cors>()
@@ -133,7 +137,10 @@ export function createHandler(given: HandlerOptions): Handler {
   const sweeper = startSweeper(engine, options.expiration?.sweepEvery)
   const handler = Object.assign(tuskitHandler, {
     uploads: createUploads(engine),
-    async shutdown({ timeout = 10_000 } = {}) {
+    async shutdown(given = {}) {
+      const { timeout = 10_000 } = checkOptions<ShutdownOptions>('handler.shutdown', given, {
+        timeout: must.beTimeout,
+      })
       clearInterval(sweeper)
       stopping.abort()
       await shutdown(engine, timeout)

@@ -1,6 +1,6 @@
 import http, { type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { corsOfHandlers, type Handler } from './create-handler.js'
-import { optionError } from './check-options.js'
+import { checkOptions, must, optionError } from './check-options.js'
 import { respondToClientErrors } from './http/client-error.js'
 
 /** Options of {@link createUploadServer}, in addition to those of Node's `http.createServer`. */
@@ -18,10 +18,13 @@ export interface UploadServer extends Server {
   /**
    * Stops accepting connections, ends the requests that send data, stores and responds to what
    * arrived, and closes. Resolves when the server is closed. Connections that are still open after
-   * `timeout` milliseconds (10,000 by default) are closed then.
+   * `timeout` milliseconds (10,000 by default) are closed then. Rejects with a `TypeError` for a
+   * wrong option, and then changes nothing.
    */
   stop(options?: { readonly timeout?: number }): Promise<void>
 }
+
+type StopOptions = NonNullable<Parameters<UploadServer['stop']>[0]>
 
 /**
  * Creates an `http.Server` with the settings that long uploads need. Your options override them:
@@ -62,7 +65,10 @@ export function createUploadServer(
   const owner = handler ?? ('shutdown' in listener ? listener : undefined)
   respondToClientErrors(server, owner && corsOfHandlers.get(owner))
 
-  async function stop({ timeout = 10_000 } = {}): Promise<void> {
+  async function stop(given: StopOptions = {}): Promise<void> {
+    const { timeout = 10_000 } = checkOptions<StopOptions>('server.stop', given, {
+      timeout: must.beTimeout,
+    })
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     const cut = setTimeout(() => server.closeAllConnections(), timeout)
     await owner?.shutdown({ timeout })

@@ -1,4 +1,5 @@
 import type { ByteRange } from './capabilities/content-reader.js'
+import { checkOptions, must } from './check-options.js'
 import { neverAborts } from './never-aborts.js'
 import type { Upload } from './upload.js'
 import { detach } from './uploads/detach.js'
@@ -10,7 +11,10 @@ import { list, type ListedUpload, type ListUploadsOptions } from './uploads/list
 import { openContent, type Content } from './uploads/read.js'
 import { terminate } from './uploads/terminate.js'
 
-/** Operations on uploads for the application's own code. They do not run the `access` hook. */
+/**
+ * Operations on uploads for the application's own code. They do not run the `access` hook. For a
+ * wrong option they throw, or reject with, a `TypeError`.
+ */
 export interface Uploads {
   /**
    * Returns the record and the offset of an upload. Throws `ERR_UPLOAD_NOT_FOUND`,
@@ -49,8 +53,7 @@ export interface Uploads {
    * known about each. Reads a few at a time, so stop iterating when you have enough. The next page
    * begins `after` the last id. Changes nothing and takes no locks.
    *
-   * Throws `ERR_NOT_SUPPORTED` if the info store has no InfoLister, and a `TypeError` for a wrong
-   * option.
+   * Throws `ERR_NOT_SUPPORTED` if the info store has no InfoLister.
    *
    * @example
    * for await (const { id } of handler.uploads.list({ state: 'open' })) console.log(id)
@@ -70,17 +73,43 @@ export interface Uploads {
   finishPending(options?: { readonly signal?: AbortSignal }): Promise<number>
 }
 
+type ReadContentOptions = NonNullable<Parameters<Uploads['read']>[1]>
+
 /** Returns the operations of an engine for the application. */
 export function createUploads(engine: Engine): Uploads {
   return Object.freeze({
     inspect: (id) => inspect(engine, id, noExchange),
-    async read(id, { range, signal = neverAborts } = {}) {
+    async read(id, given = {}) {
+      const { range, signal = neverAborts } = checkReadOptions(given)
       return (await openContent(engine, id, noExchange)).read(range, signal)
     },
     terminate: (id) => terminate(engine, id, noExchange),
     detach: (id) => detach(engine, id),
     list: (options = {}) => list(engine, options),
-    removeExpired: ({ signal = neverAborts } = {}) => removeExpired(engine, signal),
-    finishPending: ({ signal = neverAborts } = {}) => finishPending(engine, signal),
+    removeExpired: async (options = {}) =>
+      removeExpired(engine, signalIn('uploads.removeExpired', options)),
+    finishPending: async (options = {}) =>
+      finishPending(engine, signalIn('uploads.finishPending', options)),
   } satisfies Uploads)
+}
+
+function checkReadOptions(given: ReadContentOptions): ReadContentOptions {
+  const name = 'uploads.read'
+  const options = checkOptions<ReadContentOptions>(name, given, {
+    range: must.beObject,
+    signal: must.beSignal,
+  })
+  if (options.range === undefined) return options
+  const range = checkOptions<ByteRange>({ name, within: 'range' }, options.range, {
+    start: { ...must.beSize, required: true },
+    end: { ...must.beLimit, required: true },
+  })
+  return { ...options, range }
+}
+
+function signalIn(owner: string, given: { readonly signal?: AbortSignal }): AbortSignal {
+  const { signal = neverAborts } = checkOptions<{ readonly signal?: AbortSignal }>(owner, given, {
+    signal: must.beSignal,
+  })
+  return signal
 }

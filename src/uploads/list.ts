@@ -73,7 +73,7 @@ export function list(engine: Engine, given: ListUploadsOptions): AsyncGenerator<
       accepts: (v) => v === Infinity || must.beCount.accepts(v),
     },
     state: must.beOneOf(...states),
-    signal: { expectation: 'an AbortSignal', accepts: (v) => v instanceof AbortSignal },
+    signal: must.beSignal,
   })
   if (engine.stores.infoLister === undefined) {
     throw new TusError('ERR_NOT_SUPPORTED', {

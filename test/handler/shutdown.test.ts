@@ -2,7 +2,16 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { createUploadServer } from 'tuskit'
-import { createUpload, listen, memoryComposer, openPatch, serve, until } from '../support/serve.js'
+import {
+  createUpload,
+  listen,
+  memoryComposer,
+  openPatch,
+  patch,
+  serve,
+  type Site,
+  until,
+} from '../support/serve.js'
 import { newGate, media, offsetOf, slowStore, storeWith } from '../support/stages.js'
 
 describe.each(media)('with %s', (_, compose) => {
@@ -96,6 +105,24 @@ test('a server whose store hangs closes in limited time', async () => {
   await site.server.stop({ timeout: 50 })
   await cut
   slow.open()
+})
+
+test.each([
+  ['server.stop', (site: Site, options: object) => site.server.stop(options)],
+  ['handler.shutdown', (site: Site, options: object) => site.handler.shutdown(options)],
+])('%s rejects for a wrong option, and stops nothing', async (name, end) => {
+  const site = await serve()
+  const url = await createUpload(site, { 'upload-length': '5' })
+  await expect(end(site, { timout: 1 })).rejects.toThrow(
+    new TypeError(`${name}: there is no option 'timout'; did you mean 'timeout'?`),
+  )
+  for (const timeout of ['x', -1, Infinity]) {
+    await expect(end(site, { timeout })).rejects.toThrow(
+      `${name}: option 'timeout' must be a number of milliseconds, at least 0 and at most`,
+    )
+  }
+  expect((await patch(url, 0, 'hello')).status).toBe(204)
+  await end(site, { timeout: 0 })
 })
 
 test('idle connections and silent clients do not keep the server open', async () => {

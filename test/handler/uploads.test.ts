@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { StoreComposer } from 'tuskit'
+import { StoreComposer, type Uploads } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import {
   createUpload,
@@ -120,6 +120,27 @@ describe('handler.uploads', () => {
     request.end('world')
     expect((await reply).status).toBe(204)
     expect(await offsetOf(busy)).toBe(10)
+  })
+
+  test.each<[keyof Uploads, unknown[], RegExp]>([
+    [
+      'removeExpired',
+      ['x'],
+      /^uploads\.removeExpired: the options must be a plain object, not 'x'$/,
+    ],
+    ['removeExpired', [{ singal: 1 }], /removeExpired: .+ 'singal'; did you mean 'signal'\?$/],
+    ['removeExpired', [{ signal: {} }], /'signal' must be an AbortSignal, not \{\}$/],
+    ['finishPending', [{ singal: 1 }], /^uploads\.finishPending: .+ did you mean 'signal'\?$/],
+    ['read', ['a', { rnage: {} }], /^uploads\.read: .+ 'rnage', only 'range', 'signal'$/],
+    ['read', ['a', { range: 5 }], /^uploads\.read: option 'range' must be an object, not 5$/],
+    ['read', ['a', { range: { start: 1 } }], /option 'range\.end' must be .+, not undefined$/],
+    ['read', ['a', { range: { start: -1, end: 1 } }], /option 'range\.start' must be .+, not -1$/],
+  ])('%s(...%j) rejects', async (name, given, message) => {
+    const { uploads } = (await serve()).handler
+    const call = uploads[name] as (...given: unknown[]) => Promise<unknown>
+    const error: unknown = await call(...given).catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as TypeError).message).toMatch(message)
   })
 
   test('removeExpired stops when its signal aborts', async () => {
