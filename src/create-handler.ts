@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { checkOptions, must } from './check-options.js'
 import { createEngine } from './create-engine.js'
 import { createUploads, type Uploads } from './create-uploads.js'
 import type { HandlerOptions } from './handler-options.js'
@@ -17,6 +16,7 @@ import { neverAborts } from './never-aborts.js'
 import { handleRequest } from './protocols/handle-request.js'
 import { withOwnHeaders } from './protocols/own-headers.js'
 import { checkHandlerOptions } from './settings.js'
+import { stopOptions, type StopOptions } from './stop-options.js'
 import type { Engine } from './uploads/engine.js'
 import { removeExpired } from './uploads/expire.js'
 import { shutdown } from './uploads/shutdown.js'
@@ -51,10 +51,8 @@ export interface Handler {
    * with 503. Resolves when all work is done, or after `timeout` milliseconds (10,000 by default).
    * Rejects with a `TypeError` for a wrong option, and then changes nothing.
    */
-  shutdown(options?: { readonly timeout?: number }): Promise<void>
+  shutdown(options?: StopOptions): Promise<void>
 }
-
-type ShutdownOptions = NonNullable<Parameters<Handler['shutdown']>[0]>
 
 /** The CORS settings of handlers, for responses that {@link createUploadServer} sends itself. */
 export const corsOfHandlers = new WeakMap<Handler, Cors>()
@@ -137,10 +135,8 @@ export function createHandler(given: HandlerOptions): Handler {
   const sweeper = startSweeper(engine, options.expiration?.sweepEvery)
   const handler = Object.assign(tuskitHandler, {
     uploads: createUploads(engine),
-    async shutdown(given = {}) {
-      const { timeout = 10_000 } = checkOptions<ShutdownOptions>('handler.shutdown', given, {
-        timeout: must.beTimeout,
-      })
+    async shutdown(options?: StopOptions) {
+      const { timeout } = stopOptions('handler.shutdown', options)
       clearInterval(sweeper)
       stopping.abort()
       await shutdown(engine, timeout)

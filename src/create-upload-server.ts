@@ -1,7 +1,8 @@
 import http, { type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { corsOfHandlers, type Handler } from './create-handler.js'
-import { checkOptions, must, optionError } from './check-options.js'
+import { optionError } from './check-options.js'
 import { respondToClientErrors } from './http/client-error.js'
+import { stopOptions, type StopOptions } from './stop-options.js'
 
 /** Options of {@link createUploadServer}, in addition to those of Node's `http.createServer`. */
 export interface UploadServerOptions extends ServerOptions {
@@ -21,10 +22,8 @@ export interface UploadServer extends Server {
    * `timeout` milliseconds (10,000 by default) are closed then. Rejects with a `TypeError` for a
    * wrong option, and then changes nothing.
    */
-  stop(options?: { readonly timeout?: number }): Promise<void>
+  stop(options?: StopOptions): Promise<void>
 }
-
-type StopOptions = NonNullable<Parameters<UploadServer['stop']>[0]>
 
 /**
  * Creates an `http.Server` with the settings that long uploads need. Your options override them:
@@ -65,10 +64,8 @@ export function createUploadServer(
   const owner = handler ?? ('shutdown' in listener ? listener : undefined)
   respondToClientErrors(server, owner && corsOfHandlers.get(owner))
 
-  async function stop(given: StopOptions = {}): Promise<void> {
-    const { timeout = 10_000 } = checkOptions<StopOptions>('server.stop', given, {
-      timeout: must.beTimeout,
-    })
+  async function stop(options?: StopOptions): Promise<void> {
+    const { timeout } = stopOptions('server.stop', options)
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     const cut = setTimeout(() => server.closeAllConnections(), timeout)
     await owner?.shutdown({ timeout })

@@ -1,6 +1,7 @@
 // The handler
 export { createHandler, type Handler } from './create-handler.js'
 export type { Uploads } from './create-uploads.js'
+export type { StopOptions } from './stop-options.js'
 export {
   createUploadServer,
   type UploadServer,

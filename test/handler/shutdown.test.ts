@@ -125,6 +125,15 @@ test.each([
   await end(site, { timeout: 0 })
 })
 
+test('server.stop can be the listener of a signal, which passes its name', async () => {
+  const { server } = await serve()
+  process.once('SIGUSR2', server.stop)
+  const closed = once(server, 'close')
+  process.kill(process.pid, 'SIGUSR2')
+  await closed
+  expect(server.listening).toBe(false)
+})
+
 test('idle connections and silent clients do not keep the server open', async () => {
   const site = await serve()
   const agent = new http.Agent({ keepAlive: true })

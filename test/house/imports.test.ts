@@ -8,6 +8,7 @@ const foundation = [
   ...['base-name', 'check-options', 'checksum-algorithms', 'connection-headers', 'cooperative'],
   ...['error-codes', 'errors', 'http-token', 'logger', 'metadata', 'names-elsewhere'],
   ...['never-aborts', 'parse-base64', 'parse-upload', 'readable-of', 'safe-file-name'],
+  'stop-options',
   ...['unless-aborted', 'upload', 'with-timeout'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
@@ -43,7 +44,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...['create-engine', 'create-uploads', 'handler-options', 'http', 'protocols', 'settings'],
     'uploads',
   ],
-  'create-upload-server': ['check-options', 'create-handler', 'http'],
+  'create-upload-server': ['check-options', 'create-handler', 'http', 'stop-options'],
 }
 
 /** The operations on uploads that protocols may call. */
