@@ -12,6 +12,19 @@ export interface Subject {
   readonly dispose?: () => unknown
 }
 
+/**
+ * A way in which storage becomes unavailable:
+ *
+ * - `down`: it cannot be reached, and connections to it are cut, as when a server crashes.
+ * - `gone`: it can be reached, and the place of all data is missing, as when a disk is not mounted.
+ * - `refused`: it refuses, as when permissions change or a disk becomes read-only.
+ * - `paused`: connections stay open and nothing responds, as when a server is suspended.
+ */
+export type StorageFault = 'down' | 'gone' | 'refused' | 'paused'
+
+/** Ends a fault: the storage is available again, with everything that it held before. */
+export type EndFault = () => unknown
+
 /** Options of `conformanceSuite`. */
 export interface ConformanceOptions<S extends Subject = Subject> {
   /**
@@ -41,12 +54,16 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    */
   readonly another?: (subject: S) => Subject['composer'] | Promise<Subject['composer']>
   /**
-   * Makes the storage unreachable, like an unmounted disk or a server that is down. With this
-   * option you promise that "does not exist" and "cannot say" are different results.
+   * Makes the storage unavailable, in each way that it can be. Each function returns another one
+   * that ends the fault, and may be called again after that. With this option you promise that
+   * "does not exist" and "cannot say" are different results, and that nothing is lost or stored
+   * twice.
    *
    * If absent, this is not tested. A store in memory has nothing to unplug.
    */
-  readonly unplug?: (subject: S) => unknown
+  readonly unplug?: {
+    readonly [Fault in StorageFault]?: (subject: S) => EndFault | Promise<EndFault>
+  }
   /**
    * Damages the stored record of an upload so that it cannot be read, as a failing disk or a
    * mistaken edit does. With this option you promise that such a record never counts as missing,

@@ -84,12 +84,21 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     factory: { ...must.beFunction, required: true },
     content: must.beFunction,
     another: must.beFunction,
-    unplug: must.beFunction,
+    unplug: must.beObject,
     damage: must.beFunction,
     fenced: must.beBoolean,
     memory: must.beBytesOrInfinity,
     patience: must.beMilliseconds,
   })
+  const { unplug } = checked
+  if (unplug !== undefined) {
+    checkOptions({ name: 'conformanceSuite', within: 'unplug' }, unplug, {
+      down: must.beFunction,
+      gone: must.beFunction,
+      refused: must.beFunction,
+      paused: must.beFunction,
+    })
+  }
   const met = requirementsMetBy(checked)
   checked.test('The factory fills the declared slots', () => withFixture(checked, async () => {}))
   for (const { name, needs, run } of allCases) {
@@ -132,7 +141,9 @@ async function withFixture<S extends Subject>(
     const fixture = new Fixture({
       composer: subject.composer,
       another: await another?.(subject),
-      unplug: unplug && (() => unplug(subject)),
+      unplug: Object.fromEntries(
+        Object.entries(unplug ?? {}).map(([fault, cause]) => [fault, async () => cause(subject)]),
+      ),
       damage: damage && ((id) => damage(id, subject)),
       content: content && (async (upload) => content(upload, subject)),
       memory: memory ?? 16 * 1024 * 1024,

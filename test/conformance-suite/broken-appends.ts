@@ -219,6 +219,6 @@ export const bytes: readonly Broken[] = [
     'stat does not report missing data when it cannot reach the storage',
     'takes an unreachable storage for an empty one',
     () => ({ stat: () => Promise.reject(new TusError('ERR_DATA_MISSING')) }),
-    { unplug: () => {} },
+    { unplug: { down: () => () => {} } },
   ),
 ]

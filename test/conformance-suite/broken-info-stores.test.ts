@@ -285,7 +285,7 @@ const infoStores: readonly Broken[] = [
     'get rejects when it cannot reach the storage',
     'takes an unreachable storage for an empty one',
     () => ({ get: async () => undefined }),
-    { unplug: () => {} },
+    { unplug: { down: () => () => {} } },
   ),
   info(
     'create and update reject when they cannot store the record',
@@ -298,7 +298,7 @@ const infoStores: readonly Broken[] = [
         },
       }
     },
-    { unplug: () => {} },
+    { unplug: { down: () => () => {} } },
   ),
 ]
 

@@ -100,7 +100,7 @@ export function everything(...slots: readonly SlotName[]): Omit<ConformanceOptio
     factory: () => composed({}),
     content: () => Buffer.alloc(0),
     another: () => composed({}).composer,
-    unplug: () => {},
+    unplug: { down: () => () => {} },
     damage: () => {},
     fenced: true,
   }

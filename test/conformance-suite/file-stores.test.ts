@@ -26,10 +26,16 @@ function inDirectory(compose: (directory: string, composer: StoreComposer) => vo
       return { composer: composerOf({ directory }), directory, dispose }
     },
     another: composerOf,
-    /** As when a disk that was mounted there is not any more. */
-    async unplug({ directory }: Place) {
-      await rename(directory, `${directory}-elsewhere`)
-      await writeFile(directory, '')
+    unplug: {
+      /** As when a disk that was mounted there is not any more. */
+      async gone({ directory }: Place) {
+        await rename(directory, `${directory}-elsewhere`)
+        await writeFile(directory, '')
+        return async () => {
+          await rm(directory)
+          await rename(`${directory}-elsewhere`, directory)
+        }
+      },
     },
   }
 }

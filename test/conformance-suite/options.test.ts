@@ -34,7 +34,7 @@ test('a declared slot enables the cases of its capability, and no others', () =>
   )
   for (const [claim, count] of [
     [{ another: () => new StoreComposer() }, 3],
-    [{ unplug: () => {} }, 3],
+    [{ unplug: { down: () => () => {} } }, 3],
     [{ damage: () => {} }, 7],
     [{ fenced: true }, 2],
     [{ fenced: false }, 0],

@@ -108,7 +108,7 @@ test('the types compile in ESM and CommonJS', async () => {
     export const idOf = (upload: Upload): string => upload.id
     export const missing = (error: unknown): boolean => isTusError(error, 'ERR_UPLOAD_NOT_FOUND')
 
-    conformanceSuite({ test, slots: ['locker'], factory: () => ({ composer, n: 1 }), unplug: ({ n }) => n })
+    conformanceSuite({ test, slots: ['locker'], factory: () => ({ composer, n: 1 }), unplug: { down: ({ n }) => () => n } })
 
     // @ts-expect-error The options are typed.
     createHandler({ basePath: 1, composer })

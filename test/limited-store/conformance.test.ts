@@ -50,9 +50,16 @@ describe('LimitedStore around FileStore', () => {
       return { ...place, composer: compose(place), dispose: () => rm(root, { recursive: true }) }
     },
     another: compose,
-    async unplug({ directory }: Place) {
-      await rename(directory, `${directory}-elsewhere`)
-      await writeFile(directory, '')
+    unplug: {
+      /** As when a disk that was mounted there is not any more. */
+      async gone({ directory }: Place) {
+        await rename(directory, `${directory}-elsewhere`)
+        await writeFile(directory, '')
+        return async () => {
+          await rm(directory)
+          await rename(`${directory}-elsewhere`, directory)
+        }
+      },
     },
     fenced: true,
     memory: 8 * 1024 * 1024,

@@ -123,12 +123,15 @@ export const dataStoreCases = [
     'dataStore',
     {
       async 'stat does not report missing data when it cannot reach the storage'(fixture) {
-        const upload = await fixture.created()
-        await fixture.unplug()
-        for (const { dataStore } of [fixture.slots, fixture.others]) {
-          const outcome = await dataStore.stat(upload.record, noAbort).catch((e) => e)
-          assert.ok(outcome instanceof Error, 'stat rejects with an error')
-          assert.notEqual((outcome as { code?: unknown }).code, 'ERR_DATA_MISSING')
+        for (const fault of fixture.unreachable) {
+          const upload = await fixture.created()
+          const end = await fixture.unplug(fault)
+          for (const { dataStore } of [fixture.slots, fixture.others]) {
+            const outcome = await dataStore.stat(upload.record, noAbort).catch((e) => e)
+            assert.ok(outcome instanceof Error, 'stat rejects with an error')
+            assert.notEqual((outcome as { code?: unknown }).code, 'ERR_DATA_MISSING')
+          }
+          await end()
         }
       },
     },
