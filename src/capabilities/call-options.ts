@@ -13,7 +13,8 @@ export interface ReadOptions {
 export interface ChangeOptions {
   /**
    * When it aborts, make no further change, and reject with `signal.reason`. A change that was in
-   * progress may have happened or not.
+   * progress may have happened or not. The upload stays locked until the promise settles, so settle
+   * it when no change of yours can happen any more.
    */
   readonly signal: AbortSignal
 }
@@ -38,8 +39,9 @@ export interface CreateOptions extends WriteOptions {
 /** Options of {@link DataStore.append} and {@link VerifiedAppender.appendVerified}. */
 export interface AppendOptions extends WriteOptions {
   /**
-   * Reports the absolute offset. Call it whenever more bytes are durable, contiguous and countable.
-   * The offset never decreases, and the last one is what the operation returns. Do not call it for
+   * Reports the absolute offset. Call it as soon as more bytes are durable and contiguous. You may
+   * hold back as many bytes as you document as the memory of an upload, until the body ends. The
+   * offset never decreases, and the last one is what the operation returns. Do not call it for
    * bytes that await verification.
    */
   progress(offset: number): void

@@ -12,7 +12,11 @@ export interface ByteRange {
 export interface ContentReader {
   /**
    * Returns the bytes of `range`, or all of them without a range. May return a URL instead, where
-   * the client gets them. The caller destroys the stream if it stops early.
+   * the client gets them. The stream delivers all bytes or fails: one that ends early would look
+   * complete.
+   *
+   * The signal counts until the promise settles. Afterwards the caller destroys the stream to stop
+   * it, and that releases everything that it holds.
    *
    * Rejects with `ERR_DATA_MISSING` if there is no data. Check the signal before you pass it to a
    * stream: a stream that is created with an aborted signal fails before anything listens to it,

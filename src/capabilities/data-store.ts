@@ -16,13 +16,16 @@ export interface Stat {
  * slots of their own.
  *
  * Rules for all operations:
+ * - Keep nothing about a call in members: calls for different uploads run at the same time, and
+ *   never wait for each other.
  * - When the body ends, flush what came and return. When `signal` aborts, the storage is no longer
- *   yours: make no further change and reject with `signal.reason`.
+ *   yours: make no further change and reject with `signal.reason`. The body need not end then, so
+ *   do not wait for it.
  * - Call `fence.held()` before every change of the storage. If it returns `false`, reject with
  *   `ERR_LOCK_LOST`.
  * - Accept uploads whose `length` is not known yet.
- * - Reject when the storage fails: with `ERR_STORAGE_FULL` when it is full, and with
- *   `ERR_STORAGE_UNAVAILABLE` and the failure as its `cause` when it cannot be reached right now.
+ * - Reject when the storage fails: with `ERR_STORAGE_FULL` only when it says that it is full, and
+ *   with `ERR_STORAGE_UNAVAILABLE` and the failure as its `cause` in all other cases.
  *   Never report data as missing because of a failure: clients would start over instead of trying
  *   again.
  */
@@ -42,7 +45,9 @@ export interface DataStore {
   /**
    * Creates an object of 0 bytes at `upload.storage`. It exists even if no `append` follows.
    *
-   * Rejects with `ERR_DATA_EXISTS` if there is already something.
+   * Rejects with `ERR_DATA_EXISTS` if there is already something. If the store accepts
+   * `upload.place`, that check is atomic, because two uploads may ask for the same place. Never
+   * called twice for the same upload, not even after a crash.
    */
   create(upload: Upload, options: CreateOptions): Promise<void>
 

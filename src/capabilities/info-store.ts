@@ -10,6 +10,7 @@ import type { ChangeOptions, ReadOptions } from './call-options.js'
  *
  * All operations reject with `ERR_STORAGE_UNAVAILABLE` and the failure as its `cause` when the
  * records cannot be reached right now, and with `ERR_STORAGE_FULL` when there is no space for one.
+ * A change that rejected may have been made or not.
  */
 export interface InfoStore {
   /**

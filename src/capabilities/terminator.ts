@@ -6,6 +6,9 @@ import type { WriteOptions } from './call-options.js'
  * uploads.
  */
 export interface Terminator {
-  /** Removes everything at `upload.storage`, finished or not. Succeeds if there is nothing. */
+  /**
+   * Removes everything at `upload.storage`, finished or not. Succeeds if there is nothing, and
+   * rejects when that is not known: the record is deleted afterwards.
+   */
   terminate(upload: Upload, options: WriteOptions): Promise<void>
 }
