@@ -19,8 +19,7 @@ export interface Stat {
  * - Keep nothing about a call in members: calls for different uploads run at the same time, and
  *   never wait for each other.
  * - When the body ends, flush what came and return. When `signal` aborts, the storage is no longer
- *   yours: make no further change and reject with `signal.reason`. The body need not end then, so
- *   do not wait for it.
+ *   yours: make no further change and reject with `signal.reason`. The body ends then, too.
  * - Call `fence.held()` before every change of the storage. If it returns `false`, reject with
  *   `ERR_LOCK_LOST`.
  * - Accept uploads whose `length` is not known yet.
