@@ -9,6 +9,7 @@ import { isTusError, TusError } from '../errors.js'
 import { checkOptions } from '../check-options.js'
 import { parseUpload } from '../parse-upload.js'
 import type { StoreComposer } from '../store-composer.js'
+import { storageError } from '../store-kit/storage-error.js'
 import { isUploadId } from '../upload.js'
 import type { Upload } from '../upload.js'
 import { Directory, directoryRules } from './disk/directory.js'
@@ -22,7 +23,7 @@ import {
   versionOf,
 } from './records/info-file.js'
 import type { Added, Addition, Version } from './records/info-file.js'
-import { errorCode, diskError, unlessMissing } from './disk/disk-error.js'
+import { errorCode, unlessMissing } from './disk/unless-missing.js'
 import type { OpenFile } from './disk/disk.js'
 
 /** Options of {@link FileInfoStore}. */
@@ -231,7 +232,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         if (name === `.${id}.info` && isUploadId(id)) yield id
       }
     } catch (error) {
-      throw diskError(error)
+      throw storageError(error)
     }
   }
 }

@@ -6,6 +6,7 @@ import { TusError } from '../errors.js'
 import { MemoryLocker } from '../memory-store/memory-locker.js'
 import { checkOptions, must } from '../check-options.js'
 import type { StoreComposer } from '../store-composer.js'
+import { isFull } from '../store-kit/storage-error.js'
 import { isUploadId } from '../upload.js'
 import { Directory, directoryRules, type DirectoryOptions } from './disk/directory.js'
 import { beatsAfter, FileLock } from './locks/file-lock.js'
@@ -17,7 +18,7 @@ import {
   type LockView,
 } from './locks/lock-directory.js'
 import { LockFloor } from './locks/lock-floor.js'
-import { isFull, unlessMissing } from './disk/disk-error.js'
+import { unlessMissing } from './disk/unless-missing.js'
 import { DirectoryAlarm } from './locks/watch-directory.js'
 
 /** Options of {@link FileLocker}. */

@@ -17,15 +17,17 @@ import type { VerifiedAppender } from '../capabilities/verified-appender.js'
 import { TusError } from '../errors.js'
 import { checkOptions, must } from '../check-options.js'
 import type { StoreComposer } from '../store-composer.js'
+import { assertMayChange } from '../store-kit/assert-may-change.js'
+import { eachBatch } from '../store-kit/each-batch.js'
+import type { Meanings } from '../store-kit/storage-error.js'
 import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
 import { DataFile, isFileStat, type FileStat } from './data/data-file.js'
 import { Directory, directoryRules, type DirectoryOptions } from './disk/directory.js'
-import { eachBatch } from './data/each-batch.js'
 import { streamFile } from './data/file-content.js'
-import { unlessMissing, type Meanings } from './disk/disk-error.js'
+import { unlessMissing } from './disk/unless-missing.js'
 import { MtimeFinisher } from './data/mtime-finisher.js'
 import { checkPlace, pathLocator, type LocatePath } from './data/place.js'
-import { joinPieces, moveOver, mustHold, scratchPath, withScratch } from './data/replacement.js'
+import { joinPieces, moveOver, scratchPath, withScratch } from './data/replacement.js'
 import type { Piece } from './data/replacement.js'
 import { storedSize } from './data/stored-size.js'
 import { markerPath, VerifiedMarker } from './data/verified-marker.js'
@@ -125,7 +127,7 @@ export class FileStore
 
   async create(upload: Upload, options: CreateOptions): Promise<void> {
     await this.#use(async () => {
-      mustHold(options)
+      assertMayChange(options)
       const path = this.#pathOf(upload)
       await this.#directory.confirm()
       const file = await this.#directory.createFile(path, 'wx')
@@ -156,7 +158,7 @@ export class FileStore
 
   append(upload: Upload, from: Stat, body: UploadBody, options: AppendOptions): Promise<FileStat> {
     return this.#write(upload, from, options, false, (data) =>
-      eachBatch(body, options.signal, async (batch) => {
+      eachBatch(body, options, async (batch) => {
         await data.write(batch)
         await data.commit()
         options.progress(data.end)
@@ -172,7 +174,7 @@ export class FileStore
     options: AppendOptions,
   ): Promise<FileStat> {
     return this.#write(upload, from, options, true, async (data) => {
-      await eachBatch(body, options.signal, (batch) => data.write(batch))
+      await eachBatch(body, options, (batch) => data.write(batch))
       if (!(await accept())) return data.discard()
       await data.commit()
       options.progress(data.end)
@@ -182,12 +184,12 @@ export class FileStore
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
     await this.#use(async () => {
       const path = this.#pathOf(upload)
-      mustHold(options)
+      assertMayChange(options)
       await rm(scratchPath(path), { force: true, recursive: true })
-      mustHold(options)
+      assertMayChange(options)
       await rm(path, { force: true })
       // Last, because the marker limits which bytes count as long as there is data.
-      mustHold(options)
+      assertMayChange(options)
       await rm(markerPath(path), { force: true })
       await unlessMissing(this.#directory.syncFolder(dirname(path)))
       // Without the directory nothing was removed, and the data may come back with it.
@@ -211,10 +213,10 @@ export class FileStore
     })
   }
 
-  read(upload: Upload, range: ByteRange | undefined, { signal }: ReadOptions): Promise<Readable> {
+  read(upload: Upload, range: ByteRange | undefined, options: ReadOptions): Promise<Readable> {
     return this.#use(async () => {
-      signal.throwIfAborted()
-      const { start, end } = range ?? { start: 0, end: (upload.length ?? Infinity) - 1 }
+      options.signal.throwIfAborted()
+      const { start, end } = range ?? { start: 0, end: (await this.#sizeOf(upload, options)) - 1 }
       if (!(start >= 0)) throw new RangeError(`A range cannot begin at ${start}`)
       const file = await this.#directory.disk.open(this.#pathOf(upload), forReading)
       return streamFile(file, start, end + 1)
@@ -256,8 +258,11 @@ export class FileStore
   }
 
   async #pieceOf(partial: Upload, options: ReadOptions): Promise<Piece> {
-    const length = partial.length ?? (await this.stat(partial, options)).offset
-    return { path: this.#pathOf(partial), length }
+    return { path: this.#pathOf(partial), length: await this.#sizeOf(partial, options) }
+  }
+
+  async #sizeOf(upload: Upload, options: ReadOptions): Promise<number> {
+    return upload.length ?? (await this.stat(upload, options)).offset
   }
 
   #use<T>(operation: () => Promise<T>, meanings: Meanings = ofRecorded): Promise<T> {

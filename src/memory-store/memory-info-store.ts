@@ -6,6 +6,7 @@ import { cooperative } from '../cooperative.js'
 import { TusError } from '../errors.js'
 import { parseUpload, serializeUpload } from '../parse-upload.js'
 import type { StoreComposer } from '../store-composer.js'
+import { assertNextRevision } from '../store-kit/assert-next-revision.js'
 import { isExpired, type Upload } from '../upload.js'
 
 /**
@@ -35,9 +36,7 @@ export class MemoryInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   async update(upload: Upload, { signal }: ChangeOptions): Promise<void> {
     signal.throwIfAborted()
     const text = this.#records.get(upload.id)
-    if (text === undefined || parseUpload(text).revision + 1 !== upload.revision) {
-      throw new TusError('ERR_INFO_CONFLICT')
-    }
+    assertNextRevision(text === undefined ? undefined : parseUpload(text), upload)
     this.#records.set(upload.id, serializeUpload(upload))
   }
 

@@ -15,6 +15,7 @@ import type { VerifiedAppender } from '../capabilities/verified-appender.js'
 import { TusError } from '../errors.js'
 import { checkOptions, must } from '../check-options.js'
 import type { StoreComposer } from '../store-composer.js'
+import { assertMayChange } from '../store-kit/assert-may-change.js'
 import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
 
 /** Options of {@link MemoryStore}. */
@@ -175,10 +176,11 @@ function keyOf({ storage }: Upload): string {
  * Throws when the caller has lost the lock, or a later holder has written. Called before every
  * change.
  */
-function assertCurrent(content: Content, { signal, fence }: WriteOptions): void {
-  signal.throwIfAborted()
-  if (!fence.held() || fence.token < content.token) throw new TusError('ERR_LOCK_LOST')
-  content.token = fence.token
+function assertCurrent(content: Content, options: WriteOptions): void {
+  assertMayChange(options)
+  const { token } = options.fence
+  if (token < content.token) throw new TusError('ERR_LOCK_LOST')
+  content.token = token
 }
 
 function add(content: Content, chunks: readonly Buffer[]): void {

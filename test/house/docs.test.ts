@@ -1,5 +1,6 @@
 import ts from 'typescript'
 import { errors } from 'tuskit'
+import * as storeKit from 'tuskit/store-kit'
 import { expect, test } from 'vitest'
 import { read } from './source-files.js'
 
@@ -19,6 +20,12 @@ test('docs/options.md has a heading for each option of the handler, the server a
   const options = new Set(files.flatMap((name) => optionsIn(`src/${name}.ts`)))
   const headings = [...read('docs/options.md').matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name)
   expect(new Set(headings)).toEqual(options)
+})
+
+test('docs/store-kit.md has a heading for each part', () => {
+  const headings = [...read('docs/store-kit.md').matchAll(/^### (.*)$/gm)].map(([line]) => line)
+  const names = headings.flatMap((line) => [...line.matchAll(/`(\w+)`/g)].map(([, name]) => name))
+  expect(names.toSorted()).toEqual(Object.keys(storeKit).toSorted())
 })
 
 /** Returns the members of exported interfaces named `…Options`. */

@@ -3,6 +3,7 @@ import * as conformance from 'tuskit/conformance'
 import * as fileStore from 'tuskit/file-store'
 import * as limitedStore from 'tuskit/limited-store'
 import * as memoryStore from 'tuskit/memory-store'
+import * as storeKit from 'tuskit/store-kit'
 import { expect, test } from 'vitest'
 
 // These names are public: removing or renaming one breaks applications.
@@ -57,6 +58,23 @@ test('tuskit/memory-store exports', () => {
       "MemoryInfoStore",
       "MemoryLocker",
       "MemoryStore",
+    ]
+  `)
+})
+
+test('tuskit/store-kit exports', () => {
+  expect(Object.keys(storeKit).toSorted()).toMatchInlineSnapshot(`
+    [
+      "TcpProxy",
+      "assertMayChange",
+      "assertNextRevision",
+      "contentStream",
+      "eachBatch",
+      "parseUpload",
+      "segments",
+      "serializeUpload",
+      "storageError",
+      "translated",
     ]
   `)
 })

@@ -24,8 +24,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   capabilities: ['errors', 'upload'],
   hooks: contracts,
   'store-composer': contracts,
-  'memory-store': stores,
-  'file-store': [...stores, 'memory-store'],
+  'store-kit': stores,
+  'memory-store': [...stores, 'store-kit'],
+  'file-store': [...stores, 'memory-store', 'store-kit'],
   'limited-store': stores,
   conformance: stores,
   features: contracts,
@@ -123,9 +124,9 @@ test('every part of src has its place in the order of imports', () => {
 })
 
 test('stores know the composer as a type only', () => {
-  const importers = codeFiles('src/conformance', 'src/file-store', 'src/memory-store').filter(
-    (file) => /^import (?!type )[^']*'[./]+\/store-composer\.js'/m.test(read(file)),
-  )
+  const importers = codeFiles(
+    ...['src/conformance', 'src/file-store', 'src/memory-store', 'src/store-kit'],
+  ).filter((file) => /^import (?!type )[^']*'[./]+\/store-composer\.js'/m.test(read(file)))
   expect(importers).toEqual([])
 })
 
@@ -144,6 +145,7 @@ test('uploads and stores know no HTTP', () => {
   // The type of a hook's request may pass through.
   const importers = codeFiles(
     ...['src/uploads', 'src/file-store', 'src/limited-store', 'src/memory-store'],
+    'src/store-kit',
   ).filter((file) => /^import (?!type )[^']*'node:http[s2]?'/m.test(read(file)))
   expect(importers).toEqual([])
 })

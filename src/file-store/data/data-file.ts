@@ -5,7 +5,8 @@ import type { WriteOptions } from '../../capabilities/call-options.js'
 import type { Directory } from '../disk/directory.js'
 import type { OpenFile } from '../disk/disk.js'
 import { TusError } from '../../errors.js'
-import { joinPieces, moveOver, mustHold, withScratch } from './replacement.js'
+import { assertMayChange } from '../../store-kit/assert-may-change.js'
+import { joinPieces, moveOver, withScratch } from './replacement.js'
 import { markerPath, VerifiedMarker } from './verified-marker.js'
 import { writeFully } from '../disk/write-fully.js'
 
@@ -49,7 +50,7 @@ export class DataFile {
   /** Opens the data and truncates it to the offset, with the marker there. */
   static async open(options: OpenOptions): Promise<DataFile> {
     const { path, from, directory, write, unverified } = options
-    mustHold(write)
+    assertMayChange(write)
     if (write.fence.forced) {
       await detach(options)
       write.fence.shutOut()
@@ -57,7 +58,7 @@ export class DataFile {
     const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)
     const file = await directory.disk.open(path, flags)
     try {
-      mustHold(write)
+      assertMayChange(write)
       // Bytes beyond the offset were never verified: without a marker, the offset is the size. The
       // file is cut before the marker moves, and readers see the smaller of the two.
       if (from.size > from.offset) await file.truncate(from.offset)
@@ -79,7 +80,7 @@ export class DataFile {
 
   /** Writes a batch at the end. */
   async write(batch: readonly Buffer[]): Promise<void> {
-    mustHold(this.#options.write)
+    assertMayChange(this.#options.write)
     this.end += await writeFully(this.#file, batch, this.end)
   }
 
@@ -89,7 +90,7 @@ export class DataFile {
     await this.#move()
     await this.#mustBeThere()
     // A write at the moment the lock was lost may have gone to a file that is no longer there.
-    mustHold(this.#options.write)
+    assertMayChange(this.#options.write)
   }
 
   /**
@@ -100,14 +101,14 @@ export class DataFile {
     const { directory, write } = this.#options
     if ((await this.#file.stat()).nlink > 0) return
     // The next holder may have replaced it with a copy.
-    mustHold(write)
+    assertMayChange(write)
     await directory.confirm()
     throw new TusError('ERR_DATA_MISSING')
   }
 
   /** Removes the bytes written since the last commit. */
   async discard(): Promise<void> {
-    mustHold(this.#options.write)
+    assertMayChange(this.#options.write)
     await this.#file.truncate(this.#options.from.offset)
     this.end = this.#options.from.offset
   }
@@ -117,7 +118,7 @@ export class DataFile {
     const { path, write } = this.#options
     const full = this.end === length
     if (full && this.#marker !== undefined) {
-      mustHold(write)
+      assertMayChange(write)
       await rm(markerPath(path), { force: true })
     }
     return { offset: this.end, size: this.end, marked: !full && this.#marker !== undefined }
@@ -133,7 +134,7 @@ export class DataFile {
 
   async #move(): Promise<void> {
     if (this.#marker === undefined || this.#marker.offset === this.end) return
-    mustHold(this.#options.write)
+    assertMayChange(this.#options.write)
     await this.#marker.set(this.end)
   }
 }

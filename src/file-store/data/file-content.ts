@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
+import { contentStream } from '../../store-kit/content-stream.js'
 import type { OpenFile } from '../disk/disk.js'
 
 /** Pieces double in size, so that a client that reads little uses little memory. */
@@ -7,38 +8,25 @@ const largestPiece = 1_048_576
 
 /** Streams the bytes from `start` to before `end`, then closes the file. */
 export function streamFile(file: OpenFile, start: number, end: number): Readable {
-  let position = start
-  let size = firstPiece
-  let reading = Promise.resolve()
+  return contentStream(pieces(file, start, end), {
+    size: Math.max(0, end - start),
+    // A descriptor closed during a read could be reused for another file.
+    close: async (idle) => {
+      await idle
+      await file.close()
+    },
+  })
+}
 
-  async function nextPiece(): Promise<Buffer | null> {
+async function* pieces(file: OpenFile, start: number, end: number): AsyncGenerator<Buffer> {
+  let size = firstPiece
+  for (let position = start; position < end; size = Math.min(size * 2, largestPiece)) {
     const length = Math.min(size, end - position)
-    if (length <= 0) return null
     // Not from Node's pool, because a small piece would keep the pool from being reused.
     const buffer = Buffer.allocUnsafeSlow(length)
     const count = await file.read(buffer, 0, length, position)
+    if (count === 0) return
     position += count
-    size = Math.min(size * 2, largestPiece)
-    return count === 0 ? null : buffer.subarray(0, count)
+    yield buffer.subarray(0, count)
   }
-
-  return new Readable({
-    // One piece is read ahead.
-    highWaterMark: 1,
-    read() {
-      reading = nextPiece().then(
-        (piece) => void this.push(piece),
-        (error: Error) => void this.destroy(error),
-      )
-    },
-    destroy(error, done) {
-      // A descriptor closed during a read could be reused for another file.
-      void reading
-        .then(() => file.close())
-        .then(
-          () => done(error),
-          (failure: Error) => done(error ?? failure),
-        )
-    },
-  })
 }

@@ -2,9 +2,9 @@ import { constants } from 'node:fs'
 import type { Stat } from '../../capabilities/data-store.js'
 import type { Finisher } from '../../capabilities/finisher.js'
 import type { WriteOptions } from '../../capabilities/call-options.js'
+import { assertMayChange } from '../../store-kit/assert-may-change.js'
 import type { Upload } from '../../upload.js'
 import type { Directory } from '../disk/directory.js'
-import { mustHold } from './replacement.js'
 
 /**
  * A date alone is in UTC. A time without a zone would be in the server's zone, so it is not
@@ -28,7 +28,7 @@ export class MtimeFinisher implements Finisher {
   }
 
   async finish(upload: Upload, _from: Stat, options: WriteOptions): Promise<void> {
-    mustHold(options)
+    assertMayChange(options)
     const mtime = parseMtime(upload.metadata.values[this.#key])
     if (mtime === undefined) return
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
@@ -36,7 +36,7 @@ export class MtimeFinisher implements Finisher {
       async () => {
         const file = await this.#directory.disk.open(this.#pathOf(upload), flags)
         try {
-          mustHold(options)
+          assertMayChange(options)
           // Some file systems cannot set this time, or only for the owner. The upload succeeds
           // anyway.
           await file.setMtime(mtime).catch(() => {})

@@ -4,6 +4,7 @@ import { copyFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { WriteOptions } from '../../capabilities/call-options.js'
 import { TusError } from '../../errors.js'
+import { assertMayChange } from '../../store-kit/assert-may-change.js'
 import type { Directory } from '../disk/directory.js'
 import type { OpenFile } from '../disk/disk.js'
 import { writeFully } from '../disk/write-fully.js'
@@ -14,12 +15,6 @@ const blockSize = 1024 * 1024
 export interface Piece {
   readonly path: string
   readonly length: number
-}
-
-/** Throws when the caller has lost the lock. Called before every change. */
-export function mustHold({ signal, fence }: WriteOptions): void {
-  signal.throwIfAborted()
-  if (!fence.held()) throw new TusError('ERR_LOCK_LOST')
 }
 
 /** Returns the folder next to the data at `path` in which its replacement is made. */
@@ -38,9 +33,9 @@ export async function withScratch(
   work: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const folder = scratchPath(path)
-  mustHold(options)
+  assertMayChange(options)
   await rm(folder, { recursive: true, force: true })
-  mustHold(options)
+  assertMayChange(options)
   await directory.createFolder(folder)
   try {
     await work(join(folder, randomUUID()))
@@ -59,7 +54,7 @@ export async function moveOver(
   directory: Directory,
   options: WriteOptions,
 ): Promise<void> {
-  mustHold(options)
+  assertMayChange(options)
   await rename(temporary, path)
   await directory.syncFolder(dirname(path))
 }
@@ -73,7 +68,7 @@ export async function joinPieces(
   directory: Directory,
   options: WriteOptions,
 ): Promise<void> {
-  mustHold(options)
+  assertMayChange(options)
   const cloned = pieces[0] !== undefined && (await clone(pieces[0].path, target))
   const file = await directory.createFile(target, cloned ? 'r+' : 'wx')
   try {
@@ -130,7 +125,7 @@ async function copy(
   let [used, free] = blocks
   let filled = await read(used, 0)
   for (let done = 0; done < length; [used, free] = [free, used]) {
-    mustHold(options)
+    assertMayChange(options)
     const next = done + filled.length
     // Wait for both even if one fails: a descriptor closed during a write could be reused.
     const [written, ahead] = await Promise.allSettled([

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { TusError } from '../../errors.js'
 import type { Directory } from '../disk/directory.js'
-import { unlessMissing } from '../disk/disk-error.js'
+import { unlessMissing } from '../disk/unless-missing.js'
 import type { OpenFile } from '../disk/disk.js'
 
 const slotSize = 32

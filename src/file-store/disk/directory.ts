@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { TusError } from '../../errors.js'
 import { must } from '../../check-options.js'
-import { errorCode, isMissing, diskError, type Meanings } from './disk-error.js'
+import { storageError, type Meanings } from '../../store-kit/storage-error.js'
+import { errorCode, isMissing } from './unless-missing.js'
 import { Disk, type OpenFile } from './disk.js'
 
 /** Options that all stores and lockers on the file system share. */
@@ -126,7 +127,7 @@ export class Directory {
       return await operation()
     } catch (cause) {
       if (isMissing(cause)) await this.confirm()
-      throw diskError(cause, meanings)
+      throw storageError(cause, meanings)
     }
   }
 
@@ -150,7 +151,7 @@ export class Directory {
     try {
       return (await this.disk.lstat(this.#mark)) !== undefined
     } catch (error) {
-      throw diskError(error)
+      throw storageError(error)
     }
   }
 

@@ -1,6 +1,6 @@
 import fs, { type Stats } from 'node:fs'
 import { promisify } from 'node:util'
-import { unlessMissing } from './disk-error.js'
+import { unlessMissing } from './unless-missing.js'
 
 /** A step that takes longer than this is slow. All times here are in milliseconds. */
 const slow = 1

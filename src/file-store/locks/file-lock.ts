@@ -1,7 +1,7 @@
 import type { AcquireOptions, Lock } from '../../capabilities/locker.js'
 import { TusError } from '../../errors.js'
 import { requesterOf, highest, type LockDirectory } from './lock-directory.js'
-import { isMissing } from '../disk/disk-error.js'
+import { isMissing } from '../disk/unless-missing.js'
 import { watchDirectory } from './watch-directory.js'
 
 /** The interval of heartbeats, and of checks for them, as a fraction of the lease. */

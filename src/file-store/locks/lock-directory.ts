@@ -3,7 +3,7 @@ import { readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { LockRequester } from '../../capabilities/locker.js'
 import type { Directory } from '../disk/directory.js'
-import { errorCode, isMissing, unlessMissing } from '../disk/disk-error.js'
+import { errorCode, isMissing, unlessMissing } from '../disk/unless-missing.js'
 import type { Step } from '../disk/disk.js'
 
 /**

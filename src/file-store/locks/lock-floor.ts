@@ -2,7 +2,8 @@ import { readdir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Directory } from '../disk/directory.js'
 import { highest, listFolder } from './lock-directory.js'
-import { isFull, unlessMissing } from '../disk/disk-error.js'
+import { isFull } from '../../store-kit/storage-error.js'
+import { unlessMissing } from '../disk/unless-missing.js'
 
 /**
  * The number above which all new acquisitions begin. It is raised before the files of unused locks

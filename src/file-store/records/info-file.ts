@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../error-codes.js'
 import type { Upload } from '../../upload.js'
 import type { Directory } from '../disk/directory.js'
 import { followLog, logLine } from './info-log.js'
-import { unlessMissing } from '../disk/disk-error.js'
+import { unlessMissing } from '../disk/unless-missing.js'
 import type { OpenFile } from '../disk/disk.js'
 
 /** Each line is appended in one write, so that lines of different processes do not mix. */

@@ -1,0 +1,90 @@
+import { Readable } from 'node:stream'
+import { checkOptions, must } from '../check-options.js'
+import { isTusError, TusError } from '../errors.js'
+
+/** Options of {@link contentStream}. */
+export interface ContentStreamOptions {
+  /** The number of bytes that the reader gets: the size of the range or of the upload. */
+  readonly size: number
+  /**
+   * Releases what the source holds, such as a connection. Called exactly once: when the stream has
+   * ended, has failed or is destroyed. Its own failure is ignored.
+   *
+   * It is called at once, even during a read, because a server that has stopped responding never
+   * ends that read: only closing the connection does. If the source must not be closed during a
+   * read, wait for `idle`, which resolves when no read is in progress.
+   *
+   * @default nothing is released
+   */
+  readonly close?: (idle: Promise<void>) => unknown
+}
+
+/**
+ * Returns a stream of exactly `size` bytes, for {@link ContentReader.read}.
+ *
+ * A download that breaks off must never look like one that has ended. So the stream fails with
+ * `ERR_STORAGE_UNAVAILABLE` if the source ends early or fails. If the source throws a `TusError`,
+ * the stream fails with that. It ignores bytes beyond `size`. It reads at most one piece ahead of
+ * the reader.
+ *
+ * When the stream is over before the source is, it also calls the `return()` of the source's
+ * iterator. So the `finally` block of a generator runs, unless the generator has never started:
+ * release in `close` what you have opened before.
+ *
+ * @param pieces - The bytes from the beginning of the range on, in pieces of any size.
+ *
+ * @example
+ * async read(upload, range) {
+ *   const { start, end } = range ?? { start: 0, end: upload.length - 1 }
+ *   const object = await this.#bucket.download(upload.id, start, end)
+ *   return contentStream(object, { size: end - start + 1, close: () => object.destroy() })
+ * }
+ */
+export function contentStream(
+  pieces: AsyncIterable<Uint8Array>,
+  options: ContentStreamOptions,
+): Readable {
+  const { size, close } = checkOptions('contentStream', options, {
+    size: { ...must.beSize, required: true },
+    close: must.beFunction,
+  })
+  let left = size
+  /** Absent before the first read, and after the source has ended or failed. */
+  let source: AsyncIterator<Uint8Array> | undefined
+  let reading = Promise.resolve()
+
+  async function nextPiece(): Promise<Buffer | null> {
+    if (left === 0) return null
+    source ??= pieces[Symbol.asyncIterator]()
+    for (;;) {
+      const { done, value } = await source.next()
+      if (done) throw new Error(`The content ended ${left} bytes early`)
+      if (value.length === 0) continue
+      const length = Math.min(value.length, left)
+      left -= length
+      return Buffer.from(value.buffer, value.byteOffset, length)
+    }
+  }
+
+  return new Readable({
+    // One piece is read ahead.
+    highWaterMark: 1,
+    read() {
+      reading = nextPiece().then(
+        (piece) => void this.push(piece),
+        (cause: unknown) => {
+          source = undefined
+          const failure = new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
+          this.destroy(isTusError(cause) ? cause : failure)
+        },
+      )
+    },
+    destroy(error, done) {
+      source?.return?.().catch(() => {})
+      const closing = (async () => close?.(reading))().catch(() => {})
+      // The reader of a stream that has failed must not wait for a connection to be closed.
+      if (error) done(error)
+      else void closing.then(() => done(null))
+    },
+  })
+}
