@@ -6,10 +6,11 @@ import { TusError } from '../errors.js'
 import { MemoryLocker } from '../memory-store/memory-locker.js'
 import { checkOptions, must } from '../check-options.js'
 import type { StoreComposer } from '../store-composer.js'
+import { renewsAfter } from '../store-kit/lease.js'
 import { isFull } from '../store-kit/storage-error.js'
 import { isUploadId } from '../upload.js'
 import { Directory, directoryRules, type DirectoryOptions } from './disk/directory.js'
-import { beatsAfter, FileLock } from './locks/file-lock.js'
+import { FileLock } from './locks/file-lock.js'
 import {
   requesterOf,
   endIn,
@@ -227,7 +228,7 @@ export class FileLocker implements Locker {
         if (!view.names.includes(request)) return 'declined'
         const { since } = this.#sight(directory, view)
         if (now - since >= this.#lease) return 'expired'
-        await alarm.next(Math.min(this.#lease * beatsAfter, since + this.#lease - now), signal)
+        await alarm.next(Math.min(this.#lease * renewsAfter, since + this.#lease - now), signal)
       }
     } finally {
       alarm.close()

@@ -65,14 +65,17 @@ test('tuskit/memory-store exports', () => {
 test('tuskit/store-kit exports', () => {
   expect(Object.keys(storeKit).toSorted()).toMatchInlineSnapshot(`
     [
+      "Lease",
       "TcpProxy",
       "assertMayChange",
       "assertNextRevision",
       "contentStream",
       "eachBatch",
       "parseUpload",
+      "retry",
       "segments",
       "serializeUpload",
+      "spool",
       "storageError",
       "translated",
     ]

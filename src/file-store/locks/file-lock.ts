@@ -1,15 +1,8 @@
 import type { AcquireOptions, Lock } from '../../capabilities/locker.js'
-import { TusError } from '../../errors.js'
-import { requesterOf, highest, type LockDirectory } from './lock-directory.js'
+import { Lease } from '../../store-kit/lease.js'
 import { isMissing } from '../disk/unless-missing.js'
+import { requesterOf, highest, type LockDirectory } from './lock-directory.js'
 import { watchDirectory } from './watch-directory.js'
-
-/** The interval of heartbeats, and of checks for them, as a fraction of the lease. */
-export const beatsAfter = 0.3
-// The holder treats the lock as lost at 85 % of the lease, before others may declare it dead. 0.85
-// lies between two heartbeats, so that the next one notices. The rest allows for clocks of
-// different speed.
-const givesUpAfter = 0.85
 
 /** The parts of a {@link FileLock}. */
 export interface FileLockOptions {
@@ -29,12 +22,9 @@ export class FileLock implements Lock {
   readonly token: number
   #forced: boolean
   readonly #options: FileLockOptions
-  readonly #lost = new AbortController()
-  readonly #timer: NodeJS.Timeout
+  readonly #lease: Lease
   readonly #unwatch: () => void
-  #renewed: number
   #beats = 0
-  #beating: Promise<void> | undefined
   #handled: ReadonlySet<string> = new Set()
   #released: Promise<void> | undefined
 
@@ -43,17 +33,17 @@ export class FileLock implements Lock {
     this.token = token
     this.#forced = forced
     this.#options = options
-    this.#renewed = since
-    this.#timer = setInterval(() => this.#tick(), lease * beatsAfter).unref()
+    this.#lease = new Lease({ duration: lease, sentAt: since, renew: () => this.#beat() })
     this.#unwatch = watchDirectory(directory.path, false, (name) => {
       if (name === null || requesterOf(name, token) !== undefined) void this.#respondToRequests()
     })
+    this.lost.addEventListener('abort', this.#unwatch)
     // Handles requests from before the watch began, but not before the holder has its lock.
     setImmediate(() => void this.#respondToRequests())
   }
 
   get lost(): AbortSignal {
-    return this.#lost.signal
+    return this.#lease.lost
   }
 
   get forced(): boolean {
@@ -65,11 +55,7 @@ export class FileLock implements Lock {
   }
 
   held(): boolean {
-    return (
-      this.#released === undefined &&
-      !this.lost.aborted &&
-      performance.now() - this.#renewed < this.#options.lease * givesUpAfter
-    )
+    return this.#lease.held()
   }
 
   release(): Promise<void> {
@@ -78,8 +64,8 @@ export class FileLock implements Lock {
   }
 
   async #release(held: boolean): Promise<void> {
-    this.#stop()
-    await this.#beating
+    this.#unwatch()
+    await this.#lease.stop()
     const { directory, onRelease } = this.#options
     // A lost lock stays unreleased, so that the next holder knows. If writing fails, the lease
     // expires.
@@ -88,25 +74,19 @@ export class FileLock implements Lock {
     await onRelease()
   }
 
-  #tick(): void {
-    if (!this.held()) return this.#lose()
-    this.#beating ??= this.#beat().finally(() => (this.#beating = undefined))
-  }
-
-  async #beat(): Promise<void> {
+  /** Writes a heartbeat. Returns whether the lock is still that of this holder. */
+  async #beat(): Promise<boolean> {
     const { directory } = this.#options
-    const began = performance.now()
     try {
       await directory.write(this.token, String(++this.#beats))
       const names = await directory.list()
-      if (this.#released) return
-      // A late heartbeat does not count: another process may have taken the lock over.
-      if (highest(names) !== this.token || !this.held()) return this.#lose()
-      this.#renewed = began
+      if (highest(names) !== this.token) return false
       this.#respond(names)
+      return true
     } catch (error) {
-      if (isMissing(error)) this.#lose()
-      // Any other failure may be temporary. If it is not, the lease expires.
+      if (isMissing(error)) return false
+      // Any other failure may be temporary.
+      throw error
     }
   }
 
@@ -129,16 +109,5 @@ export class FileLock implements Lock {
       }
       void Promise.resolve(requestRelease(requester)).then(decline)
     }
-  }
-
-  #lose(): void {
-    if (this.#released) return
-    this.#stop()
-    this.#lost.abort(new TusError('ERR_LOCK_LOST'))
-  }
-
-  #stop(): void {
-    clearInterval(this.#timer)
-    this.#unwatch()
   }
 }
