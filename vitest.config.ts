@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -12,6 +13,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
+    // Most tests wait more than they compute, so two workers use two cores better than one.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     globalSetup: 'test/support/setup.ts',
     // Generous: a test fails by what it sees, not because the machine is busy.
     testTimeout: 120_000,
