@@ -28,7 +28,7 @@ app.register(
 )
 
 app.get('/', () => 'Upload something.')
-app.addHook('preClose', () => handler.shutdown())
+app.addHook('preClose', () => handler.close())
 
 await app.listen({ port: process.env.PORT ?? 1080 })
 console.log(`Uploads to http://localhost:${app.server.address().port}/files/`)

@@ -9,6 +9,8 @@ import type { Engine } from './uploads/engine.js'
 import { EventQueue } from './uploads/hooks/event-queue.js'
 import type { Holder } from './uploads/lock/holder.js'
 import { boundedStores } from './uploads/stores/bounded-stores.js'
+import { Lifecycles } from './uploads/stores/lifecycles.js'
+import { OpenContents } from './uploads/stores/open-contents.js'
 import { TimeLimit } from './uploads/stores/time-limit.js'
 
 /** Default lockers. Handlers that share a store must share its locks. */
@@ -29,13 +31,16 @@ export function createEngine(options: HandlerOptions): Engine {
   const log = forgiving(options.logger ?? defaultLogger)
   const holders = new Map<string, Holder>()
   const locker = slots.locker ?? defaultLocker(stores.dataStore)
+  const lifecycles = new Lifecycles(slots.lifecycles ?? [])
+  const contents = new OpenContents()
   const bounds = {
     storeTimeout: settings.storeTimeout,
     log,
+    lifecycles,
     onHang: (id: string, work: Promise<unknown>) => holders.get(id)?.hang(work),
   }
   return {
-    stores: boundedStores({ ...stores, locker }, bounds),
+    stores: boundedStores({ ...stores, locker }, bounds, contents),
     features: featuresOf(slots, options.expiration?.after !== undefined, options.disable ?? []),
     hooks: options.hooks ?? {},
     log,
@@ -46,6 +51,9 @@ export function createEngine(options: HandlerOptions): Engine {
     hookLimit,
     preFinishLimit: new TimeLimit(options.preFinishTimeout ?? Infinity),
     background: new Set(),
+    contents,
+    lifecycles,
     stopping: false,
+    closed: false,
   }
 }

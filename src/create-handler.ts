@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { createEngine } from './create-engine.js'
 import { createUploads, type Uploads } from './create-uploads.js'
+import { TusError } from './errors.js'
 import type { HandlerOptions } from './handler-options.js'
 import { BufferBudget } from './http/buffer-budget.js'
 import { createCors, type Cors } from './http/cors.js'
@@ -12,14 +13,13 @@ import { createLocations } from './http/location.js'
 import { warnOfRequestTimeout } from './http/request-timeout.js'
 import { respond, type HttpResponse } from './http/respond.js'
 import { normalizeBasePath, route, targetOf, type Route } from './http/route.js'
-import { neverAborts } from './never-aborts.js'
 import { handleRequest } from './protocols/handle-request.js'
 import { withOwnHeaders } from './protocols/own-headers.js'
 import { checkHandlerOptions } from './settings.js'
 import { stopOptions, type StopOptions } from './stop-options.js'
 import type { Engine } from './uploads/engine.js'
 import { removeExpired } from './uploads/expire.js'
-import { shutdown } from './uploads/shutdown.js'
+import { close, shutdown } from './uploads/shutdown.js'
 
 /**
  * A listener for the servers of `node:http`, `node:https` and `node:http2`, and middleware for
@@ -44,14 +44,38 @@ export interface Handler {
     response: ServerResponse,
     next?: (error?: unknown) => void,
   ): Promise<void>
-  /** The uploads, for the application's own code. */
+  /** The uploads, for the application's own code. Until the handler is closed. */
   readonly uploads: Uploads
+  /**
+   * Opens the stores now, instead of at the first request that needs them. Call it before the
+   * server listens, to find out whether their configuration works. Does nothing if none of them
+   * fills the slot `lifecycles`, or all are open.
+   *
+   * Rejects with the error of a store, with `ERR_STORAGE_UNAVAILABLE` after
+   * {@link HandlerOptions.storeTimeout}, and with `ERR_SERVER_SHUTDOWN` when the handler is closed.
+   * After a failure, call it again, or let the next request try again.
+   */
+  open(): Promise<void>
   /**
    * Ends the requests that send data, stores what arrived, and refuses new requests except HEAD
    * with 503. Resolves when all work is done, or after `timeout` milliseconds (10,000 by default).
    * Rejects with a `TypeError` for a wrong option, and then changes nothing.
+   *
+   * Closes no store, because HEAD and {@link Handler.uploads} still need them. When the process
+   * ends, call {@link Handler.close} instead.
    */
   shutdown(options?: StopOptions): Promise<void>
+  /**
+   * Shuts down as {@link Handler.shutdown} does, waits for downloads that read from a store, and
+   * closes the stores that no other handler uses. From then on, every request and every method of
+   * {@link Handler.uploads} is refused with `ERR_SERVER_SHUTDOWN`. `server.stop` of
+   * {@link createUploadServer} calls it for you.
+   *
+   * Resolves when everything is closed, or after `timeout` milliseconds (10,000 by default), plus
+   * up to one second to close the stores. A store that fails to close is logged. Rejects with a
+   * `TypeError` for a wrong option, and then changes nothing. A second call waits for the first.
+   */
+  close(options?: StopOptions): Promise<void>
 }
 
 /** The CORS settings of handlers, for responses that {@link createUploadServer} sends itself. */
@@ -61,7 +85,7 @@ export const corsOfHandlers = new WeakMap<Handler, Cors>()
  * Creates a handler: a plain `(req, res)` listener for resumable uploads under `basePath`.
  *
  * Throws a `TypeError` if an option is unknown, has the wrong form or contradicts another, or if
- * the composer has no DataStore or InfoStore.
+ * the composer has no DataStore or InfoStore, or an object that has been closed.
  *
  * @example
  * http.createServer(createHandler({ basePath: '/files', composer })).listen(1080)
@@ -132,35 +156,54 @@ export function createHandler(given: HandlerOptions): Handler {
     }
   }
 
-  const sweeper = startSweeper(engine, options.expiration?.sweepEvery)
+  const sweeper = startSweeper(engine, options.expiration?.sweepEvery, stopping.signal)
+  const stop = () => {
+    clearInterval(sweeper)
+    stopping.abort()
+  }
+  let closing: Promise<void> | undefined
   const handler = Object.assign(tuskitHandler, {
     uploads: createUploads(engine),
+    async open() {
+      if (engine.closed) throw new TusError('ERR_SERVER_SHUTDOWN')
+      await engine.stores.open()
+    },
     async shutdown(options?: StopOptions) {
       const { timeout } = stopOptions('handler.shutdown', options)
-      clearInterval(sweeper)
-      stopping.abort()
+      stop()
       await shutdown(engine, timeout)
     },
+    async close(options?: StopOptions) {
+      const { timeout } = stopOptions('handler.close', options)
+      stop()
+      await (closing ??= close(engine, timeout))
+    },
   })
+  engine.lifecycles.use()
   if (cors !== undefined) corsOfHandlers.set(handler, cors)
   return handler
 }
 
-function startSweeper(engine: Engine, interval: number | undefined): NodeJS.Timeout | undefined {
+function startSweeper(
+  engine: Engine,
+  interval: number | undefined,
+  stopping: AbortSignal,
+): NodeJS.Timeout | undefined {
   if (interval === undefined) return undefined
-  let running = false
+  let sweeping: Promise<void> | undefined
   const sweep = async () => {
-    if (running) return
-    running = true
     try {
-      await removeExpired(engine, neverAborts)
+      await removeExpired(engine, stopping)
     } catch (error) {
-      engine.log.error('The sweep failed', { error })
-    } finally {
-      running = false
+      if (!stopping.aborted) engine.log.error('The sweep failed', { error })
     }
+    engine.background.delete(sweeping!)
+    sweeping = undefined
   }
-  return setInterval(() => void sweep(), interval).unref()
+  const tick = () => {
+    if (sweeping === undefined) engine.background.add((sweeping = sweep()))
+  }
+  return setInterval(tick, interval).unref()
 }
 
 function applyCors(cors: Cors | undefined, { request, response, method }: HttpExchange): void {

@@ -7,7 +7,7 @@ import { stopOptions, type StopOptions } from './stop-options.js'
 /** Options of {@link createUploadServer}, in addition to those of Node's `http.createServer`. */
 export interface UploadServerOptions extends ServerOptions {
   /**
-   * The handler to shut down with the server, if the listener is an application that it is mounted
+   * The handler to close with the server, if the listener is an application that it is mounted
    * in.
    * @default the listener, if it is a handler
    */
@@ -18,9 +18,10 @@ export interface UploadServerOptions extends ServerOptions {
 export interface UploadServer extends Server {
   /**
    * Stops accepting connections, ends the requests that send data, stores and responds to what
-   * arrived, and closes. Resolves when the server is closed. Connections that are still open after
-   * `timeout` milliseconds (10,000 by default) are closed then. Rejects with a `TypeError` for a
-   * wrong option, and then changes nothing.
+   * arrived, and closes the server and the handler, which closes the stores that no other handler
+   * uses. Resolves when all is closed. Connections that are still open after `timeout` milliseconds
+   * (10,000 by default) are closed then, and the stores get up to one more second. Rejects with a
+   * `TypeError` for a wrong option, and then changes nothing.
    */
   stop(options?: StopOptions): Promise<void>
 }
@@ -45,7 +46,7 @@ export function createUploadServer(
     const server = { name: 'createUploadServer', noun: 'argument' }
     throw optionError(server, 'listener', { expectation: 'a handler or a function' }, listener)
   }
-  if (handler !== undefined && typeof handler.shutdown !== 'function') {
+  if (handler !== undefined && typeof handler.close !== 'function') {
     throw optionError('createUploadServer', 'handler', { expectation: 'a handler' }, handler)
   }
   // Node refuses a longer time for the headers than for the whole request.
@@ -66,12 +67,22 @@ export function createUploadServer(
 
   async function stop(options?: StopOptions): Promise<void> {
     const { timeout } = stopOptions('server.stop', options)
+    const deadline = performance.now() + timeout
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    const cut = setTimeout(() => server.closeAllConnections(), timeout)
+    let timer: NodeJS.Timeout | undefined
+    const cut = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        server.closeAllConnections()
+        resolve()
+      }, timeout)
+    })
     await owner?.shutdown({ timeout })
     server.closeIdleConnections()
+    await Promise.race([closed, cut])
+    clearTimeout(timer)
+    // Until now, open connections could ask for offsets and download.
+    await owner?.close({ timeout: Math.max(0, deadline - performance.now()) })
     await closed
-    clearTimeout(cut)
   }
   return Object.assign(server, { stop })
 }

@@ -1,5 +1,6 @@
 import type { ByteRange } from './capabilities/content-reader.js'
 import { checkOptions, must } from './check-options.js'
+import { TusError } from './errors.js'
 import { neverAborts } from './never-aborts.js'
 import type { Upload } from './upload.js'
 import { detach } from './uploads/detach.js'
@@ -13,7 +14,8 @@ import { terminate } from './uploads/terminate.js'
 
 /**
  * Operations on uploads for the application's own code. They do not run the `access` hook. For a
- * wrong option they throw, or reject with, a `TypeError`.
+ * wrong option they throw, or reject with, a `TypeError`. Once the handler is closed, they throw,
+ * or reject with, `ERR_SERVER_SHUTDOWN`.
  */
 export interface Uploads {
   /**
@@ -77,19 +79,23 @@ type ReadContentOptions = NonNullable<Parameters<Uploads['read']>[1]>
 
 /** Returns the operations of an engine for the application. */
 export function createUploads(engine: Engine): Uploads {
+  const usable = () => {
+    if (engine.closed) throw new TusError('ERR_SERVER_SHUTDOWN')
+    return engine
+  }
   return Object.freeze({
-    inspect: (id) => inspect(engine, id, noExchange),
+    inspect: async (id) => inspect(usable(), id, noExchange),
     async read(id, given = {}) {
       const { range, signal = neverAborts } = checkReadOptions(given)
-      return (await openContent(engine, id, noExchange)).read(range, signal)
+      return (await openContent(usable(), id, noExchange)).read(range, signal)
     },
-    terminate: (id) => terminate(engine, id, noExchange),
-    detach: (id) => detach(engine, id),
-    list: (options = {}) => list(engine, options),
+    terminate: async (id) => terminate(usable(), id, noExchange),
+    detach: async (id) => detach(usable(), id),
+    list: (options = {}) => list(usable(), options),
     removeExpired: async (options = {}) =>
-      removeExpired(engine, signalIn('uploads.removeExpired', options)),
+      removeExpired(usable(), signalIn('uploads.removeExpired', options)),
     finishPending: async (options = {}) =>
-      finishPending(engine, signalIn('uploads.finishPending', options)),
+      finishPending(usable(), signalIn('uploads.finishPending', options)),
   } satisfies Uploads)
 }
 

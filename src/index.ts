@@ -68,6 +68,7 @@ export type { ExpiryIndex } from './capabilities/expiry-index.js'
 export type { Finisher } from './capabilities/finisher.js'
 export type { InfoLister, ListOptions } from './capabilities/info-lister.js'
 export type { InfoStore } from './capabilities/info-store.js'
+export type { Lifecycle } from './capabilities/lifecycle.js'
 export type { AcquireOptions, Fence, Lock, LockRequester, Locker } from './capabilities/locker.js'
 export type {
   AppendOptions,

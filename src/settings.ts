@@ -12,6 +12,7 @@ import {
   type OptionOwner,
   type OptionRule,
 } from './check-options.js'
+import { SharedLifecycle } from './shared-lifecycle.js'
 import type { StoreSlots } from './store-composer.js'
 import type { FilledSlots } from './uploads/stores/bounded-stores.js'
 import type { TimeLimit } from './uploads/stores/time-limit.js'
@@ -157,7 +158,7 @@ export function checkStores(
   slots: Readonly<StoreSlots>,
   options: HandlerOptions,
 ): Omit<FilledSlots, 'locker'> {
-  const { dataStore, infoStore, expiryIndex, contentReader } = slots
+  const { dataStore, infoStore, expiryIndex, contentReader, lifecycles = [] } = slots
   const { expiration, disable, checksumMetadata } = options
   const fail = (option: string, expectation: string, value: unknown): never => {
     throw optionError(owner, option, { expectation }, value)
@@ -169,6 +170,13 @@ export function checkStores(
   if (infoStore === undefined) {
     const call = 'composer.use(new FileInfoStore(…))'
     return fail('composer', `a StoreComposer with an InfoStore, such as ${call}`, slots)
+  }
+  const closed = lifecycles.find((object) => SharedLifecycle.of(object).isClosed)
+  if (closed !== undefined) {
+    const { name } = closed.constructor
+    throw new TypeError(
+      `createHandler: the composer has an object (${name}) that has been closed; create a new one`,
+    )
   }
   if (expiration !== undefined && expiryIndex === undefined) {
     fail('expiration', 'absent, because the composer has no ExpiryIndex', expiration)

@@ -1,6 +1,6 @@
 import { checkOptions, must } from './check-options.js'
 
-/** Options of `server.stop` and `handler.shutdown`. */
+/** Options of `server.stop`, `handler.shutdown` and `handler.close`. */
 export interface StopOptions {
   /**
    * How long to wait for requests and work, in milliseconds.

@@ -5,6 +5,7 @@ import type { ExpiryIndex } from './capabilities/expiry-index.js'
 import type { Finisher } from './capabilities/finisher.js'
 import type { InfoLister } from './capabilities/info-lister.js'
 import type { InfoStore } from './capabilities/info-store.js'
+import type { Lifecycle } from './capabilities/lifecycle.js'
 import type { Locker } from './capabilities/locker.js'
 import type { Terminator } from './capabilities/terminator.js'
 import type { VerifiedAppender } from './capabilities/verified-appender.js'
@@ -24,6 +25,8 @@ export interface StoreSlots {
   expiryIndex?: ExpiryIndex
   infoLister?: InfoLister
   locker?: Locker
+  /** The only slot that holds several objects. */
+  lifecycles?: readonly Lifecycle[]
 }
 
 /**
@@ -35,9 +38,12 @@ export interface ComposerPart {
   useIn(composer: StoreComposer): unknown
 }
 
+/** The capabilities that fill the slots. */
+type Capabilities = Required<Omit<StoreSlots, 'lifecycles'>> & { lifecycles: Lifecycle }
+
 /** The members that each capability must have. */
 const members: {
-  readonly [Slot in keyof StoreSlots]-?: readonly (keyof NonNullable<StoreSlots[Slot]>)[]
+  readonly [Slot in keyof Capabilities]: readonly (keyof Capabilities[Slot])[]
 } = {
   dataStore: ['maxSize', 'locate', 'create', 'stat', 'append'],
   finisher: ['finish'],
@@ -49,6 +55,7 @@ const members: {
   expiryIndex: ['expired'],
   infoLister: ['ids'],
   locker: ['acquire', 'settle'],
+  lifecycles: ['open', 'close'],
 }
 
 /** Throws a `TypeError` that names the slot and its first missing member. */
@@ -74,8 +81,9 @@ function checkPart(part: unknown, index: number): void {
 
 /**
  * Assembles the stores of a handler. {@link StoreComposer.use} lets each part fill all slots that
- * it can; the other methods fill one slot. A later call replaces an earlier one. Each method throws
- * a `TypeError` if a member of the capability is missing.
+ * it can; the other methods fill one slot. A later call replaces an earlier one, except for
+ * {@link StoreComposer.useLifecycle}, which adds. Each method throws a `TypeError` if a member of
+ * the capability is missing.
  *
  * @example
  * const composer = new StoreComposer().use(
@@ -150,7 +158,21 @@ export class StoreComposer {
     return this.#fill('locker', locker)
   }
 
-  #fill<Slot extends keyof StoreSlots>(slot: Slot, value: Required<StoreSlots>[Slot]): this {
+  /**
+   * Adds an object that is opened before the first use of the stores, and closed after the last.
+   * Unlike the other methods, it replaces nothing, because each object opens and closes itself. To
+   * add the same object again does nothing. Empty: nothing is opened or closed.
+   */
+  useLifecycle(object: Lifecycle): this {
+    checkMembers('lifecycles', object)
+    this.#slots.lifecycles = Object.freeze([...new Set(this.#slots.lifecycles).add(object)])
+    return this
+  }
+
+  #fill<Slot extends Exclude<keyof StoreSlots, 'lifecycles'>>(
+    slot: Slot,
+    value: Required<StoreSlots>[Slot],
+  ): this {
     checkMembers(slot, value)
     this.#slots[slot] = value
     return this

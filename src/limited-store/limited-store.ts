@@ -1,5 +1,6 @@
 import { beLogger, defaultLogger, forgiving, type Logger } from '../logger.js'
 import { checkOptions, must, optionError, type OptionRule } from '../check-options.js'
+import { SharedLifecycle } from '../shared-lifecycle.js'
 import { StoreComposer, type ComposerPart, type StoreSlots } from '../store-composer.js'
 import { countUploads } from './count-uploads.js'
 import {
@@ -104,14 +105,17 @@ export class LimitedStore {
     checked.infoStore.useIn(scratch)
     const slots = scratch.slots()
     const { dataStore, infoStore, infoLister } = slots
-    const { verifiedAppender, terminator, concatenator } = slots
+    const { verifiedAppender, terminator, concatenator, lifecycles = [] } = slots
     if (!dataStore) throw unfilled('store', 'dataStore', checked.store)
     if (!infoStore) throw unfilled('infoStore', 'infoStore', checked.infoStore)
     if (!infoLister) throw unfilled('infoStore', 'infoLister', checked.infoStore)
     const { limit, counter = new MemorySpaceCounter(), evict, spaceTimeout = 10_000 } = checked
     const { reserve = true } = checked
     const logger = forgiving(checked.logger ?? defaultLogger)
-    const count = () => countUploads({ dataStore, infoStore, infoLister, reserve, counter, logger })
+    const count = async () => {
+      await Promise.all(lifecycles.map((object) => SharedLifecycle.of(object).open()))
+      await countUploads({ dataStore, infoStore, infoLister, reserve, counter, logger })
+    }
     const space = new Space({ limit, reserve, counter, count, evict, spaceTimeout })
     this.#space = space
     this.#slots = Object.freeze({
@@ -139,12 +143,13 @@ export class LimitedStore {
     if (slots.expiryIndex) composer.useExpiryIndex(slots.expiryIndex)
     if (slots.infoLister) composer.useInfoLister(slots.infoLister)
     if (slots.locker) composer.useLocker(slots.locker)
+    for (const object of slots.lifecycles ?? []) composer.useLifecycle(object)
   }
 
   /**
    * Counts the existing uploads, unless they are counted already. Call it before the server listens
-   * to spare the first request that needs space the wait. Rejects when a store fails, and then the
-   * next request that needs space counts.
+   * to spare the first request that needs space the wait. Opens the stores if they are not open.
+   * Rejects when a store fails, and then the next request that needs space counts.
    */
   count(): Promise<void> {
     return this.#space.counted()

@@ -1,3 +1,4 @@
+import { TusError } from '../errors.js'
 import type { HttpExchange } from '../http/http-exchange.js'
 import type { HttpResponse } from '../http/respond.js'
 import type { Route } from '../http/route.js'
@@ -9,7 +10,10 @@ import { isPartialUpload } from './ietf/fields/media-type.js'
 import { isOffsetOctetStream } from './tus/media-type.js'
 import { handleTus, tusErrorResponse } from './tus/tus.js'
 
-/** Handles a request by the protocol that it speaks. While `stopping`, only HEAD is served. */
+/**
+ * Handles a request by the protocol that it speaks. While `stopping`, only HEAD is served, and
+ * nothing once the handler is closed.
+ */
 export async function handleRequest(
   context: ProtocolContext,
   exchange: HttpExchange,
@@ -51,6 +55,7 @@ async function protocolOf(
   if (route?.kind === 'creation') return 'tus'
   if (header(headers, 'upload-draft-interop-version') !== undefined) return 'ietf'
   if (route?.kind !== 'upload' || method === 'PATCH') return 'tus'
+  if (engine.closed) throw new TusError('ERR_SERVER_SHUTDOWN')
   const upload = await engine.stores.infoStore.get(route.id)
   // Even a tus 404 needs the version in the request, which draft clients never send.
   return upload?.protocol ?? (method === 'DELETE' ? 'ietf' : 'tus')

@@ -7,6 +7,8 @@ import type { EventQueue } from './hooks/event-queue.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './lock/holder.js'
 import { isRejection } from './record/rejection.js'
+import type { Lifecycles } from './stores/lifecycles.js'
+import type { OpenContents } from './stores/open-contents.js'
 import type { TimeLimit } from './stores/time-limit.js'
 
 /** Everything that operations share: stores, settings, and the holders of locks. */
@@ -27,8 +29,14 @@ export interface Engine {
   readonly preFinishLimit: TimeLimit
   /** Requests without a response yet, and work that continues after it. A stop waits for them. */
   readonly background: Set<Promise<unknown>>
+  /** The contents that are being read. */
+  readonly contents: OpenContents
+  /** The objects that the handler opens and closes. */
+  readonly lifecycles: Lifecycles
   /** Whether bytes that come in are refused because the server stops. */
   stopping: boolean
+  /** Whether everything is refused because the handler is closed. */
+  closed: boolean
 }
 
 /** Times in milliseconds, sizes in bytes; {@link HandlerOptions} says what each means. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { memoryComposer } from '../support/serve.js'
 
 const { ...sound } = memoryComposer().slots()
-const complete: Required<StoreSlots> = {
+const complete: Required<Omit<StoreSlots, 'lifecycles'>> = {
   ...(sound as Required<StoreSlots>),
   finisher: { finish: async () => {} },
   locker: new MemoryLocker(),
@@ -44,6 +44,37 @@ describe.each(slots)('slot %s', (slot, method, members) => {
 
   test.each([undefined, null, 7, 'store', {}, () => {}])('refuses %o', (value) => {
     expect(fill(value)).toThrow(new RegExp(`^StoreComposer: slot '${slot}' must be an object with`))
+  })
+})
+
+describe('slot lifecycles', () => {
+  const object = () => ({ open: async () => {}, close: async () => {} })
+
+  test('is empty by default, and gets every object once', () => {
+    const composer = new StoreComposer()
+    expect(composer.slots()).not.toHaveProperty('lifecycles')
+    const [first, second] = [object(), object()]
+    composer.useLifecycle(first).useLifecycle(second).useLifecycle(first)
+    const { lifecycles } = composer.slots()
+    expect(lifecycles).toEqual([first, second])
+    expect(lifecycles?.[0]).toBe(first)
+  })
+
+  test('does not change in the slots that a handler has got', () => {
+    const composer = new StoreComposer().useLifecycle(object())
+    const { lifecycles } = composer.slots()
+    composer.useLifecycle(object())
+    expect(lifecycles).toHaveLength(1)
+    expect(Object.isFrozen(lifecycles)).toBe(true)
+  })
+
+  test.each(['open', 'close'])('refuses an object without %s, and names the member', (missing) => {
+    const composer = new StoreComposer()
+    const lacking = { ...object(), [missing]: undefined }
+    expect(() => composer.useLifecycle(lacking)).toThrow(
+      new RegExp(`^StoreComposer: slot 'lifecycles' must be an object with .+ '${missing}', not `),
+    )
+    expect(composer.slots()).toEqual({})
   })
 })
 

@@ -86,7 +86,7 @@ describe('handler.uploads', () => {
     )
     await site.handler.uploads.terminate(idOf(url))
     await expect(reply).rejects.toMatchObject({ code: 'ECONNRESET' })
-    await site.server.stop()
+    await site.handler.shutdown()
     expect(await namesIn(directory)).toEqual([])
     await expect(site.handler.uploads.terminate(idOf(url))).rejects.toMatchObject({ status: 404 })
   })

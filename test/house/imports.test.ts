@@ -11,11 +11,11 @@ const foundation = [
   'stop-options',
   ...['unless-aborted', 'upload', 'with-timeout'],
 ]
-const contracts = [...foundation, 'capabilities', 'hooks', 'store-composer']
+const contracts = [...foundation, 'capabilities', 'hooks', 'shared-lifecycle', 'store-composer']
 const stores = [
   ...['capabilities', 'check-options', 'cooperative', 'error-codes', 'errors', 'logger'],
-  ...['never-aborts', 'parse-upload', 'readable-of', 'store-composer', 'unless-aborted', 'upload'],
-  ...['with-timeout'],
+  ...['never-aborts', 'parse-upload', 'readable-of', 'shared-lifecycle', 'store-composer'],
+  ...['unless-aborted', 'upload', 'with-timeout'],
 ]
 
 /** The imports that each part of `src` may have. A part is a top-level file or a folder. */
@@ -23,6 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(foundation.map((part) => [part, foundation])),
   capabilities: ['errors', 'upload'],
   hooks: contracts,
+  'shared-lifecycle': ['capabilities', 'errors'],
   'store-composer': contracts,
   'store-kit': stores,
   'memory-store': [...stores, 'store-kit'],

@@ -18,7 +18,7 @@ import { uploadLimit } from './response/upload-limit.js'
 
 /**
  * Returns the IETF draft's response to a request, including errors. While `stopping`, only HEAD is
- * served.
+ * served, and nothing once the handler is closed.
  */
 export async function handleIetf(
   context: ProtocolContext,
@@ -41,7 +41,9 @@ async function dispatch(
   stopping: boolean,
 ): Promise<HttpResponse> {
   const { method } = exchange
-  if (stopping && method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
+  if (stopping && (context.engine.closed || method !== 'HEAD')) {
+    throw new TusError('ERR_SERVER_SHUTDOWN')
+  }
   if (route === undefined || route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')
   const allowed = methodsOf(context, route)
   if (!allowed.includes(method)) {

@@ -19,7 +19,7 @@ const own = { 'tus-resumable': version }
 
 /**
  * Handles a request by tus 1.0.0, and turns an error into a response. While `stopping`, only HEAD
- * is served. Hooks cannot override the protocol's headers.
+ * is served, and nothing once the handler is closed. Hooks cannot override the protocol's headers.
  */
 export async function handleTus(
   context: ProtocolContext,
@@ -69,7 +69,9 @@ async function dispatch(
   stopping: boolean,
 ): Promise<HttpResponse> {
   // HEAD brings no data, and a client that learns its offset can wait for the server to come back.
-  if (stopping && exchange.method !== 'HEAD') throw new TusError('ERR_SERVER_SHUTDOWN')
+  if (stopping && (context.engine.closed || exchange.method !== 'HEAD')) {
+    throw new TusError('ERR_SERVER_SHUTDOWN')
+  }
   if (route === undefined) throw new TusError('ERR_NOT_FOUND')
   if (exchange.method === 'OPTIONS') return describeServer(context, exchange, route)
   if (route.kind === 'unknown') throw new TusError('ERR_NOT_FOUND')

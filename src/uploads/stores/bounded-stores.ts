@@ -1,18 +1,20 @@
-import { Readable } from 'node:stream'
+import { addAbortSignal, Readable } from 'node:stream'
+import type { Concatenator } from '../../capabilities/concatenator.js'
 import type { ContentReader } from '../../capabilities/content-reader.js'
 import type { DataStore } from '../../capabilities/data-store.js'
 import type { ExpiryIndex } from '../../capabilities/expiry-index.js'
+import type { Finisher } from '../../capabilities/finisher.js'
 import type { InfoLister } from '../../capabilities/info-lister.js'
 import type { InfoStore } from '../../capabilities/info-store.js'
 import type { Lock, Locker } from '../../capabilities/locker.js'
 import type { CreateOptions, ReadOptions } from '../../capabilities/call-options.js'
 import type { Terminator } from '../../capabilities/terminator.js'
+import type { VerifiedAppender } from '../../capabilities/verified-appender.js'
 import { isTusError, TusError } from '../../errors.js'
-import type { Logger } from '../../logger.js'
 import type { StoreSlots } from '../../store-composer.js'
 import type { Upload } from '../../upload.js'
-import { boundedScan } from './bounded-scan.js'
-import { TimeLimit } from './time-limit.js'
+import type { OpenContents } from './open-contents.js'
+import { StoreCalls, type Bounds } from './store-calls.js'
 import { unlessAborted } from '../../unless-aborted.js'
 
 /** The slots of a composer whose required ones are known to be filled. */
@@ -38,19 +40,15 @@ export interface BoundedLocker extends Locker {
 }
 
 /** The stores as operations call them. */
-export interface Stores extends Omit<FilledSlots, 'infoStore' | 'terminator' | 'locker'> {
+export interface Stores extends Omit<
+  FilledSlots,
+  'infoStore' | 'terminator' | 'locker' | 'lifecycles'
+> {
   readonly infoStore: BoundedInfoStore
   readonly terminator: BoundedTerminator | undefined
   readonly locker: BoundedLocker
-}
-
-/** The time limit of the calls, and the callback for calls that exceed it. */
-export interface Bounds {
-  /** How long a call may take, in milliseconds. */
-  readonly storeTimeout: number
-  readonly log: Logger
-  /** Called when a change of an upload exceeds the limit, with the call that may still settle. */
-  readonly onHang: (id: string, work: Promise<unknown>) => void
+  /** Opens the objects of the handler that are not open. */
+  open(): Promise<void>
 }
 
 /**
@@ -59,80 +57,31 @@ export interface Bounds {
  * limit, the call's signal aborts and the caller gets `ERR_STORAGE_UNAVAILABLE`, whether the store
  * heeds the signal or not. A change that is still in progress then keeps the lock of its upload
  * until it settles. Scans of all records get more time for each step.
+ *
+ * Before the first call, opens the objects of the handler, which takes at most as long as a call.
+ * `contents` gets each stream that is opened.
  */
-export function boundedStores(slots: FilledSlots, bounds: Bounds): Stores {
+export function boundedStores(
+  { lifecycles: _, ...slots }: FilledSlots,
+  bounds: Bounds,
+  contents: OpenContents,
+): Stores {
   const calls = new StoreCalls(bounds)
-  const { dataStore, infoStore, terminator, contentReader, locker, expiryIndex, infoLister } = slots
+  const { dataStore, finisher, verifiedAppender, terminator, concatenator, contentReader } = slots
+  const { infoStore, expiryIndex, infoLister, locker } = slots
   return {
     ...slots,
+    open: () => calls.open(),
     dataStore: boundedDataStore(dataStore, calls),
     infoStore: boundedInfoStore(infoStore, calls),
     terminator: terminator && boundedTerminator(terminator, calls),
-    ...(contentReader && { contentReader: boundedReader(contentReader, calls) }),
+    ...(finisher && { finisher: openedFinisher(finisher, calls) }),
+    ...(verifiedAppender && { verifiedAppender: openedAppender(verifiedAppender, calls) }),
+    ...(concatenator && { concatenator: openedConcatenator(concatenator, calls) }),
+    ...(contentReader && { contentReader: boundedReader(contentReader, calls, contents) }),
     locker: boundedLocker(locker, calls),
     ...(expiryIndex && { expiryIndex: boundedIndex(expiryIndex, calls) }),
     ...(infoLister && { infoLister: boundedLister(infoLister, calls) }),
-  }
-}
-
-/**
- * A scan's next id may take this many times as long as other calls, because the store may have to
- * read all records before the scan ends.
- */
-const scanPatience = 240
-
-type Start<T> = (options: ReadOptions) => Promise<T>
-
-/** Runs the calls of stores, named for the log. */
-class StoreCalls {
-  readonly #bounds: Bounds
-  readonly #limit: TimeLimit
-  readonly #scanLimit: TimeLimit
-
-  constructor(bounds: Bounds) {
-    this.#bounds = bounds
-    this.#limit = new TimeLimit(bounds.storeTimeout)
-    this.#scanLimit = new TimeLimit(bounds.storeTimeout * scanPatience)
-  }
-
-  /** Runs a call that changes nothing. `undo` gets a late result. */
-  read<T>(
-    name: string,
-    id: string,
-    start: Start<T>,
-    source?: ReadOptions,
-    undo?: (late: T) => unknown,
-  ): Promise<T> {
-    const timeoutError = (work: Promise<T>) => {
-      if (undo !== undefined) void work.then(undo).catch(() => {})
-      return this.#unavailable(name, id)
-    }
-    return this.#limit.run({ start, timeoutError, source })
-  }
-
-  /** Runs a call that changes something. */
-  change(name: string, id: string, start: Start<void>, source?: ReadOptions): Promise<void> {
-    const timeoutError = (work: Promise<void>) => {
-      this.#bounds.onHang(id, work)
-      return this.#unavailable(name, id)
-    }
-    return this.#limit.run({ start, timeoutError, source })
-  }
-
-  /** Yields the ids that a store finds. */
-  scan(
-    name: string,
-    start: (options: ReadOptions) => AsyncIterable<string>,
-    signal: AbortSignal,
-  ): AsyncGenerator<string> {
-    const timeoutError = () => this.#unavailable(name, undefined, this.#scanLimit)
-    return boundedScan(this.#scanLimit, start, timeoutError, signal)
-  }
-
-  #unavailable(call: string, uploadId: string | undefined, limit = this.#limit): TusError {
-    const { log, storeTimeout } = this.#bounds
-    log.error('A store does not respond', { call, ...(uploadId && { uploadId }), storeTimeout })
-    return new TusError('ERR_STORAGE_UNAVAILABLE', { cause: limit.exceeded(call) })
   }
 }
 
@@ -153,7 +102,28 @@ function boundedDataStore(dataStore: DataStore, calls: StoreCalls): DataStore {
       const start = (call: ReadOptions) => dataStore.stat(upload, call)
       return ofRecorded(calls.read('dataStore.stat', upload.id, start, options))
     },
-    append: (upload, from, body, options) => dataStore.append(upload, from, body, options),
+    append: (upload, from, body, options) =>
+      calls.whenOpen(() => dataStore.append(upload, from, body, options)),
+  }
+}
+
+function openedFinisher(finisher: Finisher, calls: StoreCalls): Finisher {
+  return {
+    finish: (upload, from, options) => calls.whenOpen(() => finisher.finish(upload, from, options)),
+  }
+}
+
+function openedAppender(appender: VerifiedAppender, calls: StoreCalls): VerifiedAppender {
+  return {
+    appendVerified: (upload, from, body, accept, options) =>
+      calls.whenOpen(() => appender.appendVerified(upload, from, body, accept, options)),
+  }
+}
+
+function openedConcatenator(concatenator: Concatenator, calls: StoreCalls): Concatenator {
+  return {
+    concatenate: (final, partials, options) =>
+      calls.whenOpen(() => concatenator.concatenate(final, partials, options)),
   }
 }
 
@@ -220,37 +190,31 @@ function following(
 }
 
 /**
- * Limits the time to open the content. Once open, it follows the reader's signal for as long as the
- * download takes.
+ * Limits the time to open the content. Once open, it is destroyed when the reader's signal aborts,
+ * so a store need not heed the signal after it has opened it.
  */
-function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader {
+function boundedReader(
+  reader: ContentReader,
+  calls: StoreCalls,
+  contents: OpenContents,
+): ContentReader {
+  const discard = (content: Readable | object) =>
+    // It may have failed already, and nothing else listens for that error.
+    content instanceof Readable && content.on('error', () => {}).destroy()
   return {
-    async read(upload, range, { signal }) {
+    async read(upload, range, source) {
+      const { signal } = source
       signal.throwIfAborted()
-      const controller = new AbortController()
-      const onAbort = () => controller.abort(signal.reason)
-      const forget = () => signal.removeEventListener('abort', onAbort)
-      signal.addEventListener('abort', onAbort, { once: true })
-      const open = () => reader.read(upload, range, { signal: controller.signal })
-      const discard = (content: Readable | object) =>
-        // The signal may have failed it already, and nothing else listens for that error.
-        content instanceof Readable && content.on('error', () => {}).destroy()
-      try {
-        const content = await ofRecorded(
-          calls.read('contentReader.read', upload.id, open, undefined, discard),
-        )
-        if (signal.aborted) {
-          discard(content)
-          throw signal.reason
-        }
-        if (content instanceof Readable) content.once('close', forget)
-        else forget()
-        return content
-      } catch (error) {
-        forget()
-        controller.abort(error)
-        throw error
+      const start = (call: ReadOptions) => reader.read(upload, range, call)
+      const content = await ofRecorded(
+        calls.read('contentReader.read', upload.id, start, source, discard),
+      )
+      if (signal.aborted) {
+        discard(content)
+        throw signal.reason
       }
+      if (content instanceof Readable) contents.add(addAbortSignal(signal, content))
+      return content
     },
   }
 }
@@ -259,8 +223,12 @@ function boundedReader(reader: ContentReader, calls: StoreCalls): ContentReader 
 function boundedLocker(locker: Locker, calls: StoreCalls): BoundedLocker {
   return {
     acquire: (id, options) =>
-      unlessAborted(options.signal, locker.acquire(id, options), (lock) => lock.release()),
-    settle: (id, options) => unlessAborted(options.signal, locker.settle(id, options)),
+      calls.whenOpen(() =>
+        unlessAborted(options.signal, locker.acquire(id, options), (lock) => lock.release()),
+      ),
+    settle: (id, options) =>
+      calls.whenOpen(() => unlessAborted(options.signal, locker.settle(id, options))),
+    // Even after a close, because other handlers may use the locker.
     release: (id, lock) => calls.read('lock.release', id, () => lock.release()),
   }
 }
