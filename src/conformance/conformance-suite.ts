@@ -48,6 +48,7 @@ const foundations: Readonly<Record<SlotName, SlotName | undefined>> = {
   expiryIndex: 'infoStore',
   infoLister: 'infoStore',
   locker: undefined,
+  lifecycles: undefined,
 }
 
 const slotNames = Object.keys(foundations)
@@ -154,6 +155,7 @@ async function withFixture<S extends Subject>(
         const names = Object.entries(filled).flatMap(([name, value]) => (value ? [name] : []))
         assert.deepEqual(names.sort(), [...new Set(slots)].sort(), 'The declared slots')
       }
+      await fixture.open()
       await run(fixture)
     } finally {
       await fixture.close()
