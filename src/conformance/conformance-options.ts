@@ -30,8 +30,11 @@ export interface ConformanceOptions<S extends Subject = Subject> {
   /**
    * Registers a test: `test` of vitest, node:test or Bun, `it` of mocha or jest, or your own
    * function. The cases are independent and can run in any order.
+   *
+   * `limit` is the time in milliseconds after which the case has certainly settled (see
+   * `caseTimeout`). Runners that take such a limit as their third argument never end a case first.
    */
-  readonly test: (name: string, run: () => Promise<void>) => unknown
+  readonly test: (name: string, run: () => Promise<void>, limit: number) => unknown
   /**
    * The slots that the factory fills. Each enables the cases of its capability, and cases cannot
    * be disabled in any other way. A case fails when the factory fills other slots. Capabilities of
@@ -95,4 +98,13 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    * @default 5000
    */
   readonly patience?: number
+  /**
+   * How long a case can take, in milliseconds. A case that has not settled by then fails, and its
+   * message names the calls that did not settle. Cases that store or read large bodies get one more
+   * second for each MiB. Creating the subject counts, and cleaning up has a limit of its own, which
+   * is as long.
+   *
+   * @default 60000
+   */
+  readonly caseTimeout?: number
 }

@@ -1,40 +1,8 @@
-import assert from 'node:assert/strict'
 import { checkOptions, must, optionError } from '../check-options.js'
-import type { Case } from './case.js'
-import { appendCases } from './cases/append.js'
-import { concatenatorCases } from './cases/concatenator.js'
-import { contentReaderCases } from './cases/content-reader.js'
-import { damagedRecordCases } from './cases/damaged-record.js'
-import { dataStoreCases } from './cases/data-store.js'
-import { expiryIndexCases } from './cases/expiry-index.js'
-import { finisherCases } from './cases/finisher.js'
-import { infoListerCases } from './cases/info-lister.js'
-import { infoStoreCases } from './cases/info-store.js'
-import { interruptionCases } from './cases/interruption.js'
-import { lockerCases } from './cases/locker.js'
-import { settleCases } from './cases/settle.js'
-import { terminatorCases } from './cases/terminator.js'
-import { verifiedAppenderCases } from './cases/verified-appender.js'
+import { allCases } from './all-cases.js'
 import type { ConformanceOptions, Subject } from './conformance-options.js'
-import { Fixture } from './fixture/fixture.js'
+import { longest, runCase } from './run-case.js'
 import type { Requirement, SlotName } from './slots.js'
-
-const allCases: readonly Case[] = [
-  ...dataStoreCases,
-  ...appendCases,
-  ...interruptionCases,
-  ...verifiedAppenderCases,
-  ...finisherCases,
-  ...terminatorCases,
-  ...concatenatorCases,
-  ...contentReaderCases,
-  ...infoStoreCases,
-  ...expiryIndexCases,
-  ...infoListerCases,
-  ...damagedRecordCases,
-  ...lockerCases,
-  ...settleCases,
-]
 
 /** The slot that the cases of a slot depend on. */
 const foundations: Readonly<Record<SlotName, SlotName | undefined>> = {
@@ -90,6 +58,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     fenced: must.beBoolean,
     memory: must.beBytesOrInfinity,
     patience: must.beMilliseconds,
+    caseTimeout: must.beMilliseconds,
   })
   const { unplug } = checked
   if (unplug !== undefined) {
@@ -101,10 +70,19 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     })
   }
   const met = requirementsMetBy(checked)
-  checked.test('The factory fills the declared slots', () => withFixture(checked, async () => {}))
-  for (const { name, needs, run } of allCases) {
-    if (needs.every((requirement) => met.has(requirement)))
-      checked.test(name, () => withFixture(checked, run))
+  const limit = longest(checked)
+  for (const one of allCases) {
+    if (!one.needs.every((requirement) => met.has(requirement))) continue
+    checked.test(
+      one.name,
+      function (this: unknown) {
+        const runner = this as { timeout?: unknown } | undefined
+        // Mocha has its limit here.
+        if (typeof runner?.timeout === 'function') runner.timeout(limit)
+        return runCase(checked, one)
+      },
+      limit,
+    )
   }
 }
 
@@ -126,41 +104,10 @@ function requirementsMetBy<S extends Subject>(
   return new Set<Requirement>([
     ...slots,
     ...(another ? (['another'] as const) : []),
-    ...(unplug ? (['unplug'] as const) : []),
+    ...(unplug?.down || unplug?.gone ? (['unreachable'] as const) : []),
+    ...(unplug?.down || unplug?.gone || unplug?.refused ? (['unplug'] as const) : []),
+    ...(unplug?.paused ? (['paused'] as const) : []),
     ...(damage ? (['damage'] as const) : []),
     ...(fenced ? (['fenced'] as const) : []),
   ])
-}
-
-async function withFixture<S extends Subject>(
-  options: ConformanceOptions<S>,
-  run: Case['run'],
-): Promise<void> {
-  const { factory, slots, another, unplug, damage, content, memory, patience } = options
-  const subject = await factory()
-  try {
-    const fixture = new Fixture({
-      composer: subject.composer,
-      another: await another?.(subject),
-      unplug: Object.fromEntries(
-        Object.entries(unplug ?? {}).map(([fault, cause]) => [fault, async () => cause(subject)]),
-      ),
-      damage: damage && ((id) => damage(id, subject)),
-      content: content && (async (upload) => content(upload, subject)),
-      memory: memory ?? 16 * 1024 * 1024,
-      patience: patience ?? 5_000,
-    })
-    try {
-      for (const filled of [fixture.slots, fixture.others]) {
-        const names = Object.entries(filled).flatMap(([name, value]) => (value ? [name] : []))
-        assert.deepEqual(names.sort(), [...new Set(slots)].sort(), 'The declared slots')
-      }
-      await fixture.open()
-      await run(fixture)
-    } finally {
-      await fixture.close()
-    }
-  } finally {
-    await subject.dispose?.()
-  }
 }

@@ -1,7 +1,10 @@
 import { TusError, type Upload } from 'tuskit'
-import { altered, bodyOf, breaking, gathered, type Broken } from './broken.js'
+import { altered, bodyOf, breaking, gathered, remembering, type Broken } from './broken.js'
 
 const store = breaking('dataStore')
+
+/** The appends that other instances wait for. */
+const writers = new WeakMap<object, Promise<unknown>>()
 
 /** Stores that lose bytes, or count wrong. */
 export const bytes: readonly Broken[] = [
@@ -150,6 +153,40 @@ export const bytes: readonly Broken[] = [
         },
       }
     },
+  ),
+  store(
+    'append keeps the bytes of a body that stalls, and readers do not wait for it, on two instances',
+    'stat waits for the lock of a writer in another process',
+    (sound) => ({
+      append(upload, from, body, options) {
+        const work = sound.append(upload, from, body, options)
+        writers.set(
+          sound,
+          work.catch(() => {}),
+        )
+        return work
+      },
+    }),
+    {
+      elsewhere: (sound) => ({
+        async stat(upload, options) {
+          await writers.get(sound)
+          return sound.stat(upload, options)
+        },
+      }),
+    },
+  ),
+  store(
+    'progress reports only bytes that stat confirms, on two instances',
+    'stat returns what it found first',
+    () => ({}),
+    { elsewhere: remembering },
+  ),
+  store(
+    'stat during an append is between the reported and the received offset, on two instances',
+    'stat returns what it found first',
+    () => ({}),
+    { elsewhere: remembering },
   ),
   store('progress reports only bytes that stat confirms', 'progress decreases', (sound) => ({
     append(upload, from, body, options) {

@@ -74,6 +74,22 @@ const contentReaders: readonly Broken[] = [
       }
     },
   ),
+  reading(
+    'several readers can read at once, and one can stop early, on two instances',
+    'lets one reader per instance read',
+    () => ({}),
+    {
+      elsewhere(sound) {
+        let reads = 0
+        return {
+          read(upload, range, options) {
+            if (++reads > 2) throw new TusError('ERR_STORAGE_UNAVAILABLE')
+            return sound.read(upload, range, options)
+          },
+        }
+      },
+    },
+  ),
   {
     ...reading('read uses no more memory than declared', 'reads all at once', () => ({})),
     memory: 4 * 1024 * 1024,

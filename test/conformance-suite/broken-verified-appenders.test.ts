@@ -7,6 +7,7 @@ import {
   deaf,
   everything,
   gathered,
+  remembering,
   testCaught,
   tokenless,
   type Broken,
@@ -140,6 +141,12 @@ const verifiedAppenders: readonly Broken[] = [
         },
       }
     }),
+  ),
+  verified(
+    'stat during a chunk never reports unverified bytes, on two instances',
+    'stat returns what it found first',
+    () => ({}),
+    { elsewhere: remembering },
   ),
   verified(
     'no byte counts when the signal aborts before the chunk is accepted',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { StoreSlots, UploadBody, WriteOptions } from 'tuskit'
+import type { Stat, StoreSlots, UploadBody, WriteOptions } from 'tuskit'
 import { conformanceSuite, type ConformanceOptions, type SlotName } from 'tuskit/conformance'
 import { MemoryStore } from 'tuskit/memory-store'
 
@@ -70,6 +70,12 @@ export function composed(slots: StoreSlots) {
   return { composer: { slots: () => slots } }
 }
 
+/** Options of a broken store that is made of a memory store. */
+interface BreakingOptions extends Partial<Broken> {
+  /** The members that are broken in a second instance over the same storage. */
+  readonly elsewhere?: (sound: MemoryStore) => Partial<MemoryStore>
+}
+
 /** Makes memory stores of which something is broken that belongs to `slot`. */
 export function breaking(slot: Exclude<SlotName, 'finisher' | 'infoStore' | 'locker'>) {
   const slots = [...new Set(['dataStore', 'contentReader', slot] as const)]
@@ -77,14 +83,40 @@ export function breaking(slot: Exclude<SlotName, 'finisher' | 'infoStore' | 'loc
     caught: string,
     title: string,
     breakIt: (sound: MemoryStore) => Partial<MemoryStore>,
-    options: Partial<Broken> = {},
+    { elsewhere, ...options }: BreakingOptions = {},
   ): Broken => {
+    const instance = (sound: MemoryStore, broken: Partial<MemoryStore>) => {
+      const store = changed(sound, broken)
+      return { sound, ...composed(Object.fromEntries(slots.map((name) => [name, store]))) }
+    }
     const factory = () => {
       const sound = new MemoryStore()
-      const broken = changed(sound, breakIt(sound))
-      return composed(Object.fromEntries(slots.map((name) => [name, broken])))
+      return instance(sound, breakIt(sound))
     }
-    return { caught: `${labelOf(slot)}: ${caught}`, title, slots, factory, ...options }
+    const another = (subject: object) => {
+      const { sound } = subject as ReturnType<typeof instance>
+      return instance(sound, elsewhere!(sound)).composer
+    }
+    return {
+      caught: `${labelOf(slot)}: ${caught}`,
+      title,
+      slots,
+      factory,
+      ...(elsewhere && { another }),
+      ...options,
+    }
+  }
+}
+
+/** Keeps the first result of `stat`, as a cache without an end does. */
+export function remembering(sound: MemoryStore): Partial<MemoryStore> {
+  const found = new Map<string, Promise<Stat>>()
+  return {
+    stat(upload, options) {
+      const stat = found.get(upload.id) ?? sound.stat(upload, options)
+      found.set(upload.id, stat)
+      return stat
+    },
   }
 }
 

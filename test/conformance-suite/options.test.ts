@@ -33,7 +33,7 @@ test('a declared slot enables the cases of its capability, and no others', () =>
     new Set(['InfoStore', 'InfoLister']),
   )
   for (const [claim, count] of [
-    [{ another: () => new StoreComposer() }, 3],
+    [{ another: () => new StoreComposer() }, 8],
     [{ unplug: { down: () => () => {} } }, 3],
     [{ damage: () => {} }, 7],
     [{ fenced: true }, 2],
@@ -67,6 +67,7 @@ test('options are checked', () => {
   expect(() => namesOf({ slots: ['store' as SlotName] })).toThrow("'dataStore', 'verifiedAppender'")
   expect(() => namesOf({ memory: 0 })).toThrow("option 'memory' must be")
   expect(() => namesOf({ patience: -1 })).toThrow("option 'patience' must be")
+  expect(() => namesOf({ caseTimeout: 0 })).toThrow("option 'caseTimeout' must be")
   expect(() => namesOf({ dispose: () => {} } as object)).toThrow("no option 'dispose'")
   expect(() => conformanceSuite({} as ConformanceOptions)).toThrow("option 'test' must be")
 })

@@ -9,78 +9,87 @@ import type { TestUpload } from '../fixture/test-upload.js'
 const [one, two, none] = [sample(1000), Buffer.from('the second part'), Buffer.alloc(0)] as const
 
 /** Final uploads, made of partial ones. */
-export const concatenatorCases = cases('concatenator', {
-  async 'concatenate joins partials in order, including a repeated and an empty one'(fixture) {
-    const [a, b, empty] = await partials(fixture, one, two, none)
-    const final = await finalOf(fixture)
-    await final.concatenate([b!, a!, empty!, b!])
-    await final.expectContent(Buffer.concat([two, one, two]))
-  },
-
-  async 'concatenate joins partials of several MiB'(fixture) {
-    const parts = [sample(1_500_000), sample(2_097_152), sample(3)]
-    const final = await finalOf(fixture)
-    await final.concatenate(await partials(fixture, ...parts))
-    await final.expectContent(Buffer.concat(parts))
-  },
-
-  async 'concatenate joins what another instance stored'(fixture) {
-    const [a, b] = await partials(fixture, one, two)
-    const final = await finalOf(fixture)
-    final.slots = fixture.others
-    await final.concatenate([a!, b!])
-    await final.expectContent(Buffer.concat([one, two]))
-  },
-
-  async 'concatenate leaves the partials unchanged'(fixture) {
-    const [a, b] = await partials(fixture, one, two)
-    const final = await finalOf(fixture)
-    await final.concatenate([a!, b!])
-    await a!.expectContent(one)
-    await b!.expectContent(two)
-    if (fixture.has('terminator')) await a!.terminate()
-    await final.expectContent(Buffer.concat([one, two]))
-  },
-
-  async 'concatenate starts from zero when repeated'(fixture) {
-    const [a, b] = await partials(fixture, one, two)
-    const final = await finalOf(fixture)
-    await final.concatenate([a!, b!])
-    assert.equal((await final.stat()).offset, one.length + two.length)
-    await final.concatenate([a!, b!])
-    assert.equal((await final.stat()).offset, one.length + two.length)
-    await final.concatenate([b!])
-    await final.expectContent(two)
-  },
-
-  async 'concatenate rejects with ERR_DATA_MISSING when a partial is missing'(fixture) {
-    const [a] = await partials(fixture, one)
-    const final = await finalOf(fixture)
-    await rejects(() => final.concatenate([a!, fixture.upload({ length: 5 })]), 'ERR_DATA_MISSING')
-    await final.concatenate([a!])
-    await final.expectContent(one)
-  },
-
-  async 'concatenate changes nothing when its signal has aborted'(fixture) {
-    const [a] = await partials(fixture, one)
-    const final = await finalOf(fixture)
-    const reason = new Error('Another holder has the lock')
-    const options = { signal: AbortSignal.abort(reason) }
-    await rejects(() => final.concatenate([a!], options), reason, 'concatenate')
-    assert.equal((await final.stat()).offset, 0)
-  },
-
-  async 'concatenate checks the lock before every change, and can be repeated'(fixture) {
-    const parts = await partials(fixture, one, two)
-    await interruptEverywhere(async (turn) => {
+export const concatenatorCases = [
+  ...cases('concatenator', 'concatenating', {
+    async 'concatenate joins partials in order, including a repeated and an empty one'(fixture) {
+      const [a, b, empty] = await partials(fixture, one, two, none)
       const final = await finalOf(fixture)
-      const outcome = await turn((held) => final.concatenate(parts, { held }))
-      await final.concatenate(parts, { forced: true })
+      await final.concatenate([b!, a!, empty!, b!])
+      await final.expectContent(Buffer.concat([two, one, two]))
+    },
+
+    async 'concatenate joins partials of several MiB'(fixture) {
+      const parts = [sample(1_500_000), sample(2_097_152), sample(3)]
+      const final = await finalOf(fixture)
+      await final.concatenate(await partials(fixture, ...parts))
+      await final.expectContent(Buffer.concat(parts))
+    },
+
+    async 'concatenate joins what another instance stored'(fixture) {
+      const [a, b] = await partials(fixture, one, two)
+      const final = await finalOf(fixture)
+      final.slots = fixture.others
+      await final.concatenate([a!, b!])
       await final.expectContent(Buffer.concat([one, two]))
-      return outcome
-    })
-  },
-})
+    },
+
+    async 'concatenate leaves the partials unchanged'(fixture) {
+      const [a, b] = await partials(fixture, one, two)
+      const final = await finalOf(fixture)
+      await final.concatenate([a!, b!])
+      await a!.expectContent(one)
+      await b!.expectContent(two)
+      if (fixture.has('terminator')) await a!.terminate()
+      await final.expectContent(Buffer.concat([one, two]))
+    },
+
+    async 'concatenate starts from zero when repeated'(fixture) {
+      const [a, b] = await partials(fixture, one, two)
+      const final = await finalOf(fixture)
+      await final.concatenate([a!, b!])
+      assert.equal((await final.stat()).offset, one.length + two.length)
+      await final.concatenate([a!, b!])
+      assert.equal((await final.stat()).offset, one.length + two.length)
+      await final.concatenate([b!])
+      await final.expectContent(two)
+    },
+
+    async 'concatenate rejects with ERR_DATA_MISSING when a partial is missing'(fixture) {
+      const [a] = await partials(fixture, one)
+      const final = await finalOf(fixture)
+      await rejects(
+        () => final.concatenate([a!, fixture.upload({ length: 5 })]),
+        'ERR_DATA_MISSING',
+      )
+      await final.concatenate([a!])
+      await final.expectContent(one)
+    },
+  }),
+
+  ...cases('concatenator', 'an-aborted-signal', {
+    async 'concatenate changes nothing when its signal has aborted'(fixture) {
+      const [a] = await partials(fixture, one)
+      const final = await finalOf(fixture)
+      const reason = new Error('Another holder has the lock')
+      const options = { signal: AbortSignal.abort(reason) }
+      await rejects(() => final.concatenate([a!], options), reason, 'concatenate')
+      assert.equal((await final.stat()).offset, 0)
+    },
+  }),
+
+  ...cases('concatenator', 'the-fence', {
+    async 'concatenate checks the lock before every change, and can be repeated'(fixture) {
+      const parts = await partials(fixture, one, two)
+      await interruptEverywhere(async (turn) => {
+        const final = await finalOf(fixture)
+        const outcome = await turn((held) => final.concatenate(parts, { held }))
+        await final.concatenate(parts, { forced: true })
+        await final.expectContent(Buffer.concat([one, two]))
+        return outcome
+      })
+    },
+  }),
+]
 
 /** Finished partial uploads. */
 async function partials(fixture: Fixture, ...parts: readonly Buffer[]): Promise<TestUpload[]> {

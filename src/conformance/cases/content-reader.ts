@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
-import { cases } from '../case.js'
+import { cases, concurrentCases } from '../case.js'
 import { largeBody } from '../fixture/large-body.js'
 import { MemoryWatch } from '../fixture/memory-watch.js'
 import { assertSame, readContent } from '../fixture/read-content.js'
@@ -14,84 +14,97 @@ import type { TestUpload } from '../fixture/test-upload.js'
 const data = sample(5000)
 
 /** Downloads. */
-export const contentReaderCases = cases('contentReader', {
-  async 'read without a range returns all bytes'(fixture) {
-    const upload = await finished(fixture)
-    assertSame(await buffer(await upload.content()), data)
-    assertSame(await buffer(await upload.content()), data)
-  },
+export const contentReaderCases = [
+  ...cases('contentReader', 'reading', {
+    async 'read without a range returns all bytes'(fixture) {
+      const upload = await finished(fixture)
+      assertSame(await buffer(await upload.content()), data)
+      assertSame(await buffer(await upload.content()), data)
+    },
 
-  async 'read of an empty upload returns no bytes'(fixture) {
-    const upload = await fixture.created({ length: 0 })
-    await upload.whole(0)
-    assertSame(await buffer(await upload.content()), Buffer.alloc(0))
-  },
+    async 'read of an empty upload returns no bytes'(fixture) {
+      const upload = await fixture.created({ length: 0 })
+      await upload.whole(0)
+      assertSame(await buffer(await upload.content()), Buffer.alloc(0))
+    },
 
-  async 'read returns ranges, including their last byte'(fixture) {
-    const upload = await finished(fixture)
-    for (const [start, end] of [
-      [0, 0],
-      [0, 4999],
-      [999, 1000],
-      [1000, 1999],
-      [1, 4998],
-      [4999, 4999],
-    ] as const) {
-      assertSame(await buffer(await upload.content({ start, end })), data.subarray(start, end + 1))
-    }
-  },
+    async 'read returns ranges, including their last byte'(fixture) {
+      const upload = await finished(fixture)
+      for (const [start, end] of [
+        [0, 0],
+        [0, 4999],
+        [999, 1000],
+        [1000, 1999],
+        [1, 4998],
+        [4999, 4999],
+      ] as const) {
+        assertSame(
+          await buffer(await upload.content({ start, end })),
+          data.subarray(start, end + 1),
+        )
+      }
+    },
+  }),
 
-  async 'read rejects with ERR_DATA_MISSING when the data is missing'(fixture) {
-    const upload = fixture.upload({ length: 5 })
-    await rejects(() => upload.content(), 'ERR_DATA_MISSING', 'read')
-    await rejects(() => upload.content({ start: 1, end: 2 }), 'ERR_DATA_MISSING', 'read')
-  },
+  ...cases('contentReader', 'missing-or-unreachable', {
+    async 'read rejects with ERR_DATA_MISSING when the data is missing'(fixture) {
+      const upload = fixture.upload({ length: 5 })
+      await rejects(() => upload.content(), 'ERR_DATA_MISSING', 'read')
+      await rejects(() => upload.content({ start: 1, end: 2 }), 'ERR_DATA_MISSING', 'read')
+    },
+  }),
 
-  async 'read with an aborted signal rejects, or returns the bytes as usual'(fixture) {
-    const upload = await finished(fixture)
-    const reason = new Error('The download was cancelled')
-    const reading = readContent(
-      fixture.others.contentReader,
-      upload.record,
-      undefined,
-      AbortSignal.abort(reason),
-    )
-    const content = await reading.catch((error: unknown) => {
-      assert.equal(error, reason, 'read rejects with the reason of its signal')
-    })
-    // A stream that fails before it has a listener would end the process.
-    if (content) assertSame(await buffer(content), data)
-    assertSame(await buffer(await upload.content()), data)
-  },
+  ...cases('contentReader', 'reading', {
+    async 'read with an aborted signal rejects, or returns the bytes as usual'(fixture) {
+      const upload = await finished(fixture)
+      const reason = new Error('The download was cancelled')
+      const reading = readContent(
+        fixture.others.contentReader,
+        upload.record,
+        undefined,
+        AbortSignal.abort(reason),
+      )
+      const content = await reading.catch((error: unknown) => {
+        assert.equal(error, reason, 'read rejects with the reason of its signal')
+      })
+      // A stream that fails before it has a listener would end the process.
+      if (content) assertSame(await buffer(content), data)
+      assertSame(await buffer(await upload.content()), data)
+    },
+  }),
 
-  async 'several readers can read at once, and one can stop early'(fixture) {
-    const upload = await finished(fixture)
-    const streams = await Promise.all([0, 1, 2].map(() => upload.content()))
-    streams[0]!.destroy()
-    for (const stream of streams.slice(1)) assertSame(await buffer(stream), data)
-    if (!streams[0]!.closed)
-      await fixture.soon(once(streams[0]!, 'close'), 'a destroyed stream to close')
-    assertSame(await buffer(await upload.content()), data)
-  },
+  ...concurrentCases('contentReader', 'reading', {
+    async 'several readers can read at once, and one can stop early'(fixture) {
+      const upload = await finished(fixture)
+      const streams = await Promise.all([0, 1, 2].map(() => upload.content()))
+      streams[0]!.destroy()
+      for (const stream of streams.slice(1)) assertSame(await buffer(stream), data)
+      if (!streams[0]!.closed)
+        await fixture.soon(once(streams[0]!, 'close'), 'a destroyed stream to close')
+      assertSame(await buffer(await upload.content()), data)
+    },
+  }),
 
-  async 'read uses no more memory than declared'(fixture) {
-    const { body, size, digest } = await largeBody(fixture)
-    const upload = await fixture.created({ length: size })
-    await upload.append(body)
-    await upload.whole(size)
-    const hash = createHash('sha1')
-    const memory = await MemoryWatch.begin()
-    let read = 0
-    for await (const bytes of await upload.content()) {
-      const before = read
-      read += (bytes as Buffer).length
-      hash.update(bytes as Buffer)
-      if (Math.floor(read / (size / 8)) > Math.floor(before / (size / 8))) await memory.look()
-    }
-    memory.assertWithin(fixture.memory)
-    assert.equal(hash.digest('hex'), digest(), 'The bytes that are read are those that were sent')
-  },
-})
+  ...cases('contentReader', 'memory', {
+    async 'read uses no more memory than declared'(fixture) {
+      const { body, size, digest } = await largeBody(fixture)
+      const upload = await fixture.created({ length: size })
+      await upload.append(body)
+      await upload.whole(size)
+      const hash = createHash('sha1')
+      const memory = await MemoryWatch.begin()
+      let read = 0
+      for await (const bytes of await upload.content()) {
+        const before = read
+        read += (bytes as Buffer).length
+        hash.update(bytes as Buffer)
+        if (Math.floor(read / (size / 8)) > Math.floor(before / (size / 8))) await memory.look()
+      }
+      memory.assertWithin(fixture.memory)
+      assert.equal(hash.digest('hex'), digest(), 'The bytes that are read are those that were sent')
+    },
+  }),
+]
 
 /** Stores an upload in several chunks, with ranges that cross their boundaries. */
 async function finished(fixture: Fixture): Promise<TestUpload> {

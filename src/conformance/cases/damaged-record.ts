@@ -13,6 +13,7 @@ const expiresAt = new Date(now - 1).toISOString()
 export const damagedRecordCases = [
   ...cases(
     'infoStore',
+    'records-that-cannot-be-read',
     {
       async 'get of a damaged record rejects'(fixture) {
         await withDamage(fixture)
@@ -63,6 +64,7 @@ export const damagedRecordCases = [
 
   ...cases(
     'expiryIndex',
+    'records-that-cannot-be-read',
     {
       async 'expired yields the other records despite a damaged one'(fixture) {
         await withDamage(fixture)
@@ -78,6 +80,7 @@ export const damagedRecordCases = [
 
   ...cases(
     'infoLister',
+    'records-that-cannot-be-read',
     {
       async 'ids yields the id of a damaged record among the others'(fixture) {
         await withDamage(fixture)

@@ -16,12 +16,14 @@ const hello = Buffer.from('hello world')
 
 /** Places of data, and the data there. */
 export const dataStoreCases = [
-  ...cases('dataStore', {
+  ...cases('dataStore', 'lengths-and-sizes', {
     async 'maxSize is a number of bytes, or Infinity'({ slots }) {
       const { maxSize } = slots.dataStore
       assert.ok(maxSize === Infinity || (Number.isSafeInteger(maxSize) && maxSize > 0))
     },
+  }),
 
+  ...cases('dataStore', 'record-before-data', {
     async 'locate returns the same plain data for the same upload, and different data for each upload'(
       fixture,
     ) {
@@ -36,20 +38,26 @@ export const dataStoreCases = [
       }
       assert.equal(new Set(refs.map(({ at }) => JSON.stringify(at))).size, nearIds.length)
     },
+  }),
 
+  ...cases('dataStore', 'places', {
     async 'locate rejects a place that it does not understand'({ slots }) {
       const place = { 'unknown to every store': '../../etc/passwd' }
       const work = async () => slots.dataStore.locate({ ...recordOf('a'), place })
       await rejects(work, 'ERR_INVALID_PLACE', 'locate')
     },
+  }),
 
+  ...cases('dataStore', 'missing-or-unreachable', {
     async 'stat of missing data rejects with ERR_DATA_MISSING'(fixture) {
       const upload = fixture.upload()
       await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat')
       await fixture.created()
       await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat')
     },
+  }),
 
+  ...cases('dataStore', 'creating', {
     async 'create without append leaves 0 bytes'(fixture) {
       const upload = await fixture.created({ length: 0 })
       await upload.expectContent('')
@@ -82,7 +90,9 @@ export const dataStoreCases = [
       await upload.createWith(hello.subarray(0, 4), { incoming: 'some' })
       await upload.resume(hello, { low: 4, high: 4 })
     },
+  }),
 
+  ...cases('dataStore', 'lengths-and-sizes', {
     async 'the length can be declared after the first bytes'(fixture) {
       const upload = await fixture.created()
       await upload.append('hello ')
@@ -97,7 +107,9 @@ export const dataStoreCases = [
       await upload.append('world')
       await upload.expectContent(hello)
     },
+  }),
 
+  ...cases('dataStore', 'places', {
     async 'uploads with similar ids stay separate'(fixture) {
       const uploads = nearIds.map((id, i) => fixture.upload({ id, length: i + 1 }))
       for (const upload of uploads) await upload.create()
@@ -108,6 +120,7 @@ export const dataStoreCases = [
 
   ...cases(
     'dataStore',
+    'bytes-are-the-truth',
     {
       async 'another instance continues where the first one ended'(fixture) {
         const upload = await fixture.created({ length: 11 })
@@ -121,6 +134,7 @@ export const dataStoreCases = [
 
   ...cases(
     'dataStore',
+    'missing-or-unreachable',
     {
       async 'stat does not report missing data when it cannot reach the storage'(fixture) {
         for (const fault of fixture.unreachable) {

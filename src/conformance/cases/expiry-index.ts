@@ -8,7 +8,7 @@ const now = Date.parse('2026-03-01T00:00:00.000Z')
 const after = (milliseconds: number) => ({ expiresAt: new Date(now + milliseconds).toISOString() })
 
 /** Expired records. */
-export const expiryIndexCases = cases('expiryIndex', {
+export const expiryIndexCases = cases('expiryIndex', 'listing-records', {
   async 'expired yields nothing when there are no records'({ slots }) {
     assert.deepEqual(await expiredIn(slots.expiryIndex, now), [])
   },

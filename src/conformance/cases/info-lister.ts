@@ -7,7 +7,7 @@ import { noAbort } from '../fixture/gate.js'
 import { nextOf, recordAt } from '../fixture/records.js'
 
 /** The list of all records. */
-export const infoListerCases = cases('infoLister', {
+export const infoListerCases = cases('infoLister', 'listing-records', {
   async 'ids yields nothing when there are no records'({ slots }) {
     assert.deepEqual(await idsIn(slots.infoLister), [])
     assert.deepEqual(await idsIn(slots.infoLister, 'a'), [])

@@ -11,7 +11,7 @@ import { rejects } from '../fixture/rejects.js'
 
 /** Records. */
 export const infoStoreCases = [
-  ...cases('infoStore', {
+  ...cases('infoStore', 'getting-records', {
     async 'get returns undefined when there is no record'({ slots, others }) {
       assert.equal(await slots.infoStore.get('a', noAbort), undefined)
       await slots.infoStore.create(recordAt('b'), noAbort)
@@ -29,7 +29,9 @@ export const infoStoreCases = [
         }
       }
     },
+  }),
 
+  ...cases('infoStore', 'creating-and-updating-records', {
     async 'create rejects with ERR_ID_TAKEN, and leaves the record unchanged'({ slots, others }) {
       const record = recordAt('a', { length: 1 })
       await slots.infoStore.create(record, noAbort)
@@ -94,7 +96,9 @@ export const infoStoreCases = [
         assert.deepEqual(await fixture.others.infoStore.get('a', noAbort), record)
       }
     },
+  }),
 
+  ...cases('infoStore', 'getting-records', {
     async 'get during updates returns one complete record after another'({ slots, others }) {
       const recordOf = (revision: number): Upload => {
         const raw = 'name '.padEnd(revision * 1000, 'A')
@@ -121,7 +125,9 @@ export const infoStoreCases = [
       }
       await updating
     },
+  }),
 
+  ...cases('infoStore', 'deleting-records', {
     async 'delete removes the record, and succeeds without one'({ slots, others }) {
       await slots.infoStore.delete('a', noAbort)
       const record = nextOf(recordAt('a'))
@@ -139,7 +145,9 @@ export const infoStoreCases = [
       await others.infoStore.create(recordAt('a', { length: 7 }), noAbort)
       assert.deepEqual(await slots.infoStore.get('a', noAbort), recordAt('a', { length: 7 }))
     },
+  }),
 
+  ...cases('infoStore', 'an-aborted-signal', {
     async 'create, update and delete change nothing when their signal has aborted'(fixture) {
       const { infoStore } = fixture.slots
       const reason = new Error('Too late')
@@ -186,7 +194,9 @@ export const infoStoreCases = [
       await infoStore.delete('a', noAbort)
       assert.equal(await infoStore.get('a', noAbort), undefined)
     },
+  }),
 
+  ...cases('infoStore', 'getting-records', {
     async 'records with similar ids stay separate'({ slots, others }) {
       for (const [length, id] of nearIds.entries()) {
         await slots.infoStore.create(recordAt(id, { length }), noAbort)
@@ -201,6 +211,7 @@ export const infoStoreCases = [
 
   ...cases(
     'infoStore',
+    'missing-or-unreachable',
     {
       async 'get rejects when it cannot reach the storage'(fixture) {
         const { infoStore } = fixture.slots

@@ -10,20 +10,24 @@ const reason = new Error('Another holder has the lock')
 
 /** Writes that are interrupted because the lock is lost. */
 export const interruptionCases = [
-  ...cases('dataStore', {
+  ...cases('dataStore', 'an-aborted-signal', {
     async 'create changes nothing when its signal has aborted'(fixture) {
       const upload = fixture.upload()
       const signal = AbortSignal.abort(reason)
       await rejects(() => upload.create({ signal }), reason, 'create')
       await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat')
     },
+  }),
 
+  ...cases('dataStore', 'the-fence', {
     async 'create changes nothing without the lock'(fixture) {
       const upload = fixture.upload()
       await rejects(() => upload.create({ held: () => false }), 'ERR_LOCK_LOST', 'create')
       await rejects(() => upload.stat(), 'ERR_DATA_MISSING', 'stat')
     },
+  }),
 
+  ...cases('dataStore', 'an-aborted-signal', {
     async 'append changes nothing when its signal has aborted'(fixture) {
       const upload = await fixture.created({ length: data.length })
       await upload.append(data.subarray(0, 1000))
@@ -31,7 +35,9 @@ export const interruptionCases = [
       await rejects(() => upload.append(data.subarray(1000), { signal }), reason, 'append')
       await upload.resume(data, { low: 1000, high: 1000, forced: true })
     },
+  }),
 
+  ...cases('dataStore', 'the-fence', {
     async 'append changes nothing without the lock'(fixture) {
       const upload = await fixture.created({ length: data.length })
       await upload.append(data.subarray(0, 1000))
@@ -39,7 +45,9 @@ export const interruptionCases = [
       await rejects(work, 'ERR_LOCK_LOST', 'append')
       await upload.resume(data, { low: 1000, high: 1000, forced: true })
     },
+  }),
 
+  ...cases('dataStore', 'an-aborted-signal', {
     async 'append changes nothing after its signal aborts, even when more bytes arrive'(fixture) {
       const upload = await fixture.created({ length: data.length })
       const controller = new AbortController()
@@ -74,7 +82,9 @@ export const interruptionCases = [
       await rejects(() => upload.append(body, { signal: controller.signal }), reason, 'append')
       await upload.resume(data, { high: 1000, forced: true })
     },
+  }),
 
+  ...cases('dataStore', 'the-fence', {
     async 'append changes nothing after the lock is lost, even when more bytes arrive'(fixture) {
       const upload = await fixture.created({ length: data.length })
       let held = true
@@ -114,6 +124,7 @@ export const interruptionCases = [
 
   ...cases(
     'dataStore',
+    'the-fence',
     {
       async 'append shuts out a holder that never released the lock'(fixture) {
         const upload = await fixture.created({ length: data.length })

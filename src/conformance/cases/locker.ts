@@ -7,7 +7,7 @@ import type { Lock, LockRequester } from '../../capabilities/locker.js'
 
 /** Locks: one writer at a time. */
 export const lockerCases = [
-  ...cases('locker', {
+  ...cases('locker', 'writing-a-locker', {
     async 'a lock is held until it is released'(fixture) {
       const lock = await fixture.acquire('a')
       assert.equal(lock.held(), true)
@@ -146,6 +146,7 @@ export const lockerCases = [
 
   ...cases(
     'locker',
+    'writing-a-locker',
     {
       async 'another instance asks the holder for the lock, and waits for it'(fixture) {
         const asked = new Gate()

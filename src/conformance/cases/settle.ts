@@ -6,7 +6,7 @@ import { rejects } from '../fixture/rejects.js'
 
 /** Readers that ask whether the lock is held. */
 export const settleCases = [
-  ...cases('locker', {
+  ...cases('locker', 'writing-a-locker', {
     async 'settle returns free when the lock has no holder'(fixture) {
       assert.equal(await settle(fixture.slots.locker), 'free')
       const lock = await fixture.acquire('a')
@@ -95,6 +95,7 @@ export const settleCases = [
 
   ...cases(
     'locker',
+    'writing-a-locker',
     {
       async 'settle of another instance never returns free while the lock is held'(fixture) {
         let agrees = false

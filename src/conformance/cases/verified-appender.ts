@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cases } from '../case.js'
+import { cases, concurrentCases } from '../case.js'
 import { Gate, started, turns } from '../fixture/gate.js'
 import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
 import { largeBody } from '../fixture/large-body.js'
@@ -15,7 +15,7 @@ const refuse = async () => false
 
 /** Chunks that count only once they are verified. */
 export const verifiedAppenderCases = [
-  ...cases('verifiedAppender', {
+  ...cases('verifiedAppender', 'verified-chunks', {
     async 'a chunk counts when it is accepted, and not before'(fixture) {
       const upload = await withFirst(fixture)
       const announced: number[] = []
@@ -85,7 +85,9 @@ export const verifiedAppenderCases = [
       await upload.appendVerified(dripping(data.subarray(0, 300), 1))
       await upload.expectContent(data.subarray(0, 300))
     },
+  }),
 
+  ...concurrentCases('verifiedAppender', 'verified-chunks', {
     async 'stat during a chunk never reports unverified bytes'(fixture) {
       const upload = await withFirst(fixture)
       const watch = watchStat(upload)
@@ -106,7 +108,9 @@ export const verifiedAppenderCases = [
       await watch.during(appending, () => (accepted ? data.length : 1000))
       await upload.expectContent(data)
     },
+  }),
 
+  ...cases('verifiedAppender', 'verified-chunks', {
     async 'no byte counts of a chunk whose writer died before it was accepted'(fixture) {
       for (const place of ['body', 'accept'] as const) {
         const upload = await withFirst(fixture)
@@ -147,7 +151,9 @@ export const verifiedAppenderCases = [
       await rejects(aborted, reason, 'appendVerified')
       await upload.resume(data, { low: 1000, high: 1000, forced: true })
     },
+  }),
 
+  ...cases('verifiedAppender', 'the-fence', {
     async 'appendVerified checks the lock before every change'(fixture) {
       await interruptEverywhere(async (turn) => {
         const upload = await withFirst(fixture)
@@ -168,7 +174,9 @@ export const verifiedAppenderCases = [
         await upload.resume(data, { low: 1000, high: 1000, forced: true })
       }
     },
+  }),
 
+  ...cases('verifiedAppender', 'memory', {
     async 'a chunk uses no more memory than declared'(fixture) {
       const { body, size, memory } = await largeBody(fixture)
       const upload = await fixture.created({ length: size })
@@ -180,6 +188,7 @@ export const verifiedAppenderCases = [
 
   ...cases(
     'verifiedAppender',
+    'the-fence',
     {
       async 'a holder that never released the lock is shut out'(fixture) {
         const upload = await withFirst(fixture)

@@ -1,0 +1,35 @@
+import type { Case } from './case.js'
+import { claimCase } from './cases/claim.js'
+import { appendCases } from './cases/append.js'
+import { concatenatorCases } from './cases/concatenator.js'
+import { contentReaderCases } from './cases/content-reader.js'
+import { damagedRecordCases } from './cases/damaged-record.js'
+import { dataStoreCases } from './cases/data-store.js'
+import { expiryIndexCases } from './cases/expiry-index.js'
+import { finisherCases } from './cases/finisher.js'
+import { infoListerCases } from './cases/info-lister.js'
+import { infoStoreCases } from './cases/info-store.js'
+import { interruptionCases } from './cases/interruption.js'
+import { lockerCases } from './cases/locker.js'
+import { settleCases } from './cases/settle.js'
+import { terminatorCases } from './cases/terminator.js'
+import { verifiedAppenderCases } from './cases/verified-appender.js'
+
+/** All cases, in the order in which they are registered. */
+export const allCases: readonly Case[] = [
+  claimCase,
+  ...dataStoreCases,
+  ...appendCases,
+  ...interruptionCases,
+  ...verifiedAppenderCases,
+  ...finisherCases,
+  ...terminatorCases,
+  ...concatenatorCases,
+  ...contentReaderCases,
+  ...infoStoreCases,
+  ...expiryIndexCases,
+  ...infoListerCases,
+  ...damagedRecordCases,
+  ...lockerCases,
+  ...settleCases,
+]
