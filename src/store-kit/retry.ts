@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import type { ReadOptions } from '../capabilities/call-options.js'
 import { checkOptions, must } from '../check-options.js'
 import { isTusError } from '../errors.js'
@@ -71,11 +70,24 @@ export async function retry<T>(
       if (attempt >= attempts || !isWorthIt(error)) throw error
     }
     const longest = Math.min(maxDelay, delay * 2 ** (attempt - 1))
-    // An abort ends the wait, and the next turn throws the reason.
-    await setTimeout(Math.random() * longest, undefined, { signal }).catch(() => {})
+    await wait(Math.random() * longest, signal)
   }
 }
 
 function isTemporary(error: unknown): boolean {
   return isTusError(error, 'ERR_STORAGE_UNAVAILABLE')
+}
+
+/** Resolves after some time, or when the signal aborts. */
+function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, milliseconds)
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
+  })
 }
