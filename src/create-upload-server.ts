@@ -62,7 +62,8 @@ export function createUploadServer(
     listener as RequestListener,
   )
   server.on('checkContinue', listener as RequestListener)
-  const owner = handler ?? ('shutdown' in listener ? listener : undefined)
+  const isHandler = 'shutdown' in listener && 'close' in listener
+  const owner = handler ?? (isHandler ? listener : undefined)
   respondToClientErrors(server, owner && corsOfHandlers.get(owner))
 
   async function stop(options?: StopOptions): Promise<void> {

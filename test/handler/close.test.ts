@@ -3,8 +3,8 @@ import http from 'node:http'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { createHandler, type HandlerOptions } from 'tuskit'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
 import { MemoryInfoStore, MemoryLocker, MemoryStore } from 'tuskit/memory-store'
 import {
   createUpload,
@@ -131,6 +131,18 @@ test('server.stop closes the stores after the last download', async () => {
   await stopped
   expect(order).toEqual(['rest', 'close'])
 })
+
+test.each(['close', 'shutdown'])(
+  'server.stop leaves an application that has a function %s of its own alone',
+  async (name) => {
+    const own = vi.fn()
+    const app: http.RequestListener = (_, response) => void response.end()
+    const server = createUploadServer(Object.assign(app, { [name]: own }))
+    await listen(server)
+    await server.stop()
+    expect(own).not.toHaveBeenCalled()
+  },
+)
 
 describe('contents that are being read', () => {
   async function readBy(stores: OpenableStores) {

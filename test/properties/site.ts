@@ -78,7 +78,7 @@ export class Site {
       this.#arrivals.emit(String(request.socket.remotePort))
       void handled.then(() => this.#handled.delete(handled))
     }
-    this.#server = createUploadServer(Object.assign(handle, { shutdown: handler.shutdown }))
+    this.#server = createUploadServer(handle, { handler })
   }
 
   static async open(composer: StoreComposer, options: SiteOptions): Promise<Site> {
