@@ -22,8 +22,8 @@ export class BatchReader {
    * Returns the next batch. Rejects with `signal.reason` once the signal has aborted. After
    * {@link BatchReader.close} there is none.
    */
-  async next(): Promise<Batch> {
-    if (this.#closed) return { done: true, value: undefined }
+  next(): Promise<Batch> {
+    if (this.#closed) return Promise.resolve({ done: true, value: undefined })
     return new Promise((resolve, reject) => {
       this.#signal.throwIfAborted()
       this.#giveUp = reject

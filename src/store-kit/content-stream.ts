@@ -19,6 +19,8 @@ export interface ContentStreamOptions {
   readonly close?: (idle: Promise<void>) => unknown
 }
 
+const rules = { size: { ...must.beSize, required: true }, close: must.beFunction }
+
 /**
  * Returns a stream of exactly `size` bytes, for {@link ContentReader.read}.
  *
@@ -44,17 +46,13 @@ export function contentStream(
   pieces: AsyncIterable<Uint8Array>,
   options: ContentStreamOptions,
 ): Readable {
-  const { size, close } = checkOptions('contentStream', options, {
-    size: { ...must.beSize, required: true },
-    close: must.beFunction,
-  })
+  const { size, close } = checkOptions('contentStream', options, rules)
   let left = size
   /** Absent before the first read, and after the source has ended or failed. */
   let source: AsyncIterator<Uint8Array> | undefined
   let reading = Promise.resolve()
 
-  async function nextPiece(): Promise<Buffer | null> {
-    if (left === 0) return null
+  async function nextPiece(): Promise<Buffer> {
     source ??= pieces[Symbol.asyncIterator]()
     for (;;) {
       const { done, value } = await source.next()
@@ -70,8 +68,12 @@ export function contentStream(
     // One piece is read ahead.
     highWaterMark: 1,
     read() {
+      if (left === 0) return void this.push(null)
       reading = nextPiece().then(
-        (piece) => void this.push(piece),
+        (piece) => {
+          this.push(piece)
+          if (left === 0) this.push(null)
+        },
         (cause: unknown) => {
           source = undefined
           const failure = new TusError('ERR_STORAGE_UNAVAILABLE', { cause })

@@ -28,6 +28,16 @@ export interface LeaseOptions {
   readonly renew?: () => Promise<boolean>
 }
 
+const rules = {
+  duration: { ...must.beMilliseconds, required: true },
+  sentAt: {
+    expectation: 'a time of performance.now()',
+    accepts: (v: unknown) => typeof v === 'number' && v <= performance.now(),
+    required: true,
+  },
+  renew: must.beFunction,
+}
+
 /**
  * Knows whether a lock with a lease is still held, for lockers that keep their locks in a database
  * or a coordination service.
@@ -56,18 +66,11 @@ export class Lease {
   readonly #timer: NodeJS.Timeout
   #sentAt: number
   #renewing: Promise<void> | undefined
-  #stopped = false
+  /** How the lease has ended, if it has. */
+  #end: 'stopped' | 'lost' | undefined
 
   constructor(options: LeaseOptions) {
-    const { duration, sentAt, renew } = checkOptions('Lease', options, {
-      duration: { ...must.beMilliseconds, required: true },
-      sentAt: {
-        expectation: 'a time of performance.now()',
-        accepts: (v) => typeof v === 'number' && v <= performance.now(),
-        required: true,
-      },
-      renew: must.beFunction,
-    })
+    const { duration, sentAt, renew } = checkOptions('Lease', options, rules)
     this.#duration = duration
     this.#sentAt = sentAt
     this.#renew = renew
@@ -82,7 +85,7 @@ export class Lease {
   /** Returns whether the lock is still held. Right even after the process was suspended. */
   held(): boolean {
     const age = performance.now() - this.#sentAt
-    return !this.#stopped && !this.#lost.signal.aborted && age < this.#duration * givesUpAfter
+    return this.#end === undefined && age < this.#duration * givesUpAfter
   }
 
   /**
@@ -97,7 +100,8 @@ export class Lease {
 
   /** Notes that the lock is lost, such as when its session has ended. */
   lose(): void {
-    if (this.#stopped) return
+    if (this.#end !== undefined) return
+    this.#end = 'lost'
     clearInterval(this.#timer)
     this.#lost.abort(new TusError('ERR_LOCK_LOST'))
   }
@@ -108,7 +112,7 @@ export class Lease {
    * take it again.
    */
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#end ??= 'stopped'
     clearInterval(this.#timer)
     await this.#renewing
   }

@@ -30,6 +30,14 @@ export interface RetryOptions extends ReadOptions {
   readonly isWorthIt?: (error: unknown) => boolean
 }
 
+const rules = {
+  signal: { ...must.beSignal, required: true },
+  attempts: must.beCount,
+  delay: must.beTimeout,
+  maxDelay: must.beTimeout,
+  isWorthIt: must.beFunction,
+}
+
 /**
  * Returns the result of `work`, and calls it again when it rejects with an error that may be
  * temporary. Rejects with the last error. When the signal aborts, it stops waiting at once and
@@ -54,13 +62,7 @@ export async function retry<T>(
   work: (attempt: number) => Promise<T>,
   options: RetryOptions,
 ): Promise<T> {
-  const checked = checkOptions('retry', options, {
-    signal: { ...must.beSignal, required: true },
-    attempts: must.beCount,
-    delay: must.beTimeout,
-    maxDelay: must.beTimeout,
-    isWorthIt: must.beFunction,
-  })
+  const checked = checkOptions('retry', options, rules)
   const { signal, attempts = 3, delay = 100, maxDelay = 5_000, isWorthIt = isTemporary } = checked
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted()

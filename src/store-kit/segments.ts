@@ -12,6 +12,11 @@ export interface SegmentsOptions extends ReadOptions {
 /** Bytes for which the memory of a whole segment would be too much. */
 const small = 262_144
 
+const rules = {
+  size: { ...must.beBytes, required: true },
+  signal: { ...must.beSignal, required: true },
+}
+
 /**
  * Yields the bytes of a body as buffers of exactly `size` bytes, the last one shorter. Yields
  * nothing for an empty body. Use it for a storage that takes bytes in parts of a fixed size, such
@@ -34,10 +39,7 @@ export function segments(
   body: UploadBody,
   options: SegmentsOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const { size, signal } = checkOptions('segments', options, {
-    size: { ...must.beBytes, required: true },
-    signal: { ...must.beSignal, required: true },
-  })
+  const { size, signal } = checkOptions('segments', options, rules)
   return gatherAll(body, size, signal)
 }
 

@@ -43,6 +43,12 @@ export interface Spool {
 /** The size of the pieces in which a file is read. */
 const pieceSize = 262_144
 
+const rules = {
+  signal: { ...must.beSignal, required: true },
+  memory: must.beLimit,
+  directory: must.beText,
+}
+
 /**
  * Collects a body and resolves to its bytes when it has ended. Use it in `appendVerified` if your
  * storage cannot hold bytes that do not count yet: collect the chunk, call `accept`, and then
@@ -68,11 +74,7 @@ const pieceSize = 262_144
  * }
  */
 export async function spool(body: UploadBody, options: SpoolOptions): Promise<Spool> {
-  const checked = checkOptions('spool', options, {
-    signal: { ...must.beSignal, required: true },
-    memory: must.beLimit,
-    directory: must.beText,
-  })
+  const checked = checkOptions('spool', options, rules)
   const { signal, memory = 1_048_576, directory = tmpdir() } = checked
   const collected = new Collected(directory, memory)
   try {

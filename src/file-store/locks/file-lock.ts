@@ -37,7 +37,6 @@ export class FileLock implements Lock {
     this.#unwatch = watchDirectory(directory.path, false, (name) => {
       if (name === null || requesterOf(name, token) !== undefined) void this.#respondToRequests()
     })
-    this.lost.addEventListener('abort', this.#unwatch)
     // Handles requests from before the watch began, but not before the holder has its lock.
     setImmediate(() => void this.#respondToRequests())
   }
