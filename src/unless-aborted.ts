@@ -1,6 +1,17 @@
 /**
  * Settles as `work` does. If `signal` aborts first, rejects with its reason, and `undo` gets the
  * late result.
+ *
+ * Use it where a client of your storage takes no signal, and end what the client still does, such
+ * as by closing its connection.
+ *
+ * @example
+ * try {
+ *   return await unlessAborted(signal, client.size(path))
+ * } catch (error) {
+ *   client.close()
+ *   throw error
+ * }
  */
 export function unlessAborted<T>(
   signal: AbortSignal,

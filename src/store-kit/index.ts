@@ -3,6 +3,7 @@ export { assertMayChange } from './assert-may-change.js'
 export { storageError, type Meanings } from './storage-error.js'
 export { translated } from './translated.js'
 export { retry, type RetryOptions } from './retry.js'
+export { unlessAborted } from '../unless-aborted.js'
 
 // For data stores
 export { eachBatch } from './each-batch.js'

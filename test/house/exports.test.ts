@@ -78,6 +78,7 @@ test('tuskit/store-kit exports', () => {
       "spool",
       "storageError",
       "translated",
+      "unlessAborted",
     ]
   `)
 })
