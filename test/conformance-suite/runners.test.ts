@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { ensureProgram } from '../house/debian-packages.mjs'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const preload = new URL('../programs/use-test-build.mjs', import.meta.url).href
@@ -34,6 +36,25 @@ test('examples/custom-store passes', async () => {
   const { code, output } = await run('--import', preload, '--test-reporter=tap', program)
   expect(code, output).toBe(0)
   expect(counted(output, /^# pass (\d+)$/m)).toBeGreaterThan(60)
+})
+
+describe('examples/ftp-store', () => {
+  beforeAll(() => ensureProgram('proftpd', 'proftpd-core'), 300_000)
+
+  test('passes with a real FTP server', { timeout: 300_000 }, async () => {
+    const program = 'examples/ftp-store/ftp-store.test.mjs'
+    const { code, output } = await run('--import', preload, '--test-reporter=tap', program)
+    expect(code, output).toBe(0)
+    expect(counted(output, /^# pass (\d+)$/m)).toBeGreaterThan(70)
+    expect(counted(output, /^# skipped (\d+)$/m)).toBe(0)
+  })
+
+  test('has fewer than 250 lines, which are not long', async () => {
+    const text = await readFile(`${root}examples/ftp-store/ftp-store.mjs`, 'utf8')
+    const lines = text.trimEnd().split('\n')
+    expect(lines.length).toBeLessThan(250)
+    expect(lines.filter((line) => line.length > 100)).toEqual([])
+  })
 })
 
 /** Runs a program of the repository until it exits. */
