@@ -1,5 +1,8 @@
 import type { Case } from './case.js'
 import { claimCase } from './cases/claim.js'
+import { appendFaultCases } from './cases/append-faults.js'
+import { changeFaultCases } from './cases/change-faults.js'
+import { readFaultCases } from './cases/read-faults.js'
 import { appendCases } from './cases/append.js'
 import { concatenatorCases } from './cases/concatenator.js'
 import { contentReaderCases } from './cases/content-reader.js'
@@ -26,6 +29,9 @@ export const allCases: readonly Case[] = [
   ...terminatorCases,
   ...concatenatorCases,
   ...contentReaderCases,
+  ...appendFaultCases,
+  ...changeFaultCases,
+  ...readFaultCases,
   ...infoStoreCases,
   ...expiryIndexCases,
   ...infoListerCases,

@@ -1,4 +1,4 @@
-import { TusError, type Upload } from 'tuskit'
+import type { Upload } from 'tuskit'
 import { altered, bodyOf, breaking, gathered, remembering, type Broken } from './broken.js'
 
 const store = breaking('dataStore')
@@ -252,10 +252,4 @@ export const bytes: readonly Broken[] = [
   store('append uses no more memory than declared', 'uses more memory than declared', () => ({}), {
     memory: 1024 * 1024,
   }),
-  store(
-    'stat does not report missing data when it cannot reach the storage',
-    'takes an unreachable storage for an empty one',
-    () => ({ stat: () => Promise.reject(new TusError('ERR_DATA_MISSING')) }),
-    { unplug: { down: () => () => {} } },
-  ),
 ]

@@ -10,6 +10,7 @@ import {
   testCaught,
   type Broken,
 } from './broken.js'
+import { brokenRemoteConcatenators } from './broken-remote-changes.js'
 
 const joining = breaking('concatenator')
 
@@ -103,5 +104,8 @@ const concatenators: readonly Broken[] = [
 ]
 
 describe('Of stores with a broken concatenator, the suite catches one that', () => {
-  testCaught(concatenators, everything('dataStore', 'concatenator'))
+  testCaught(
+    [...concatenators, ...brokenRemoteConcatenators],
+    everything('dataStore', 'concatenator'),
+  )
 })

@@ -8,6 +8,7 @@ import { TusError } from 'tuskit'
 import { FileStore } from 'tuskit/file-store'
 import { noAbort } from '../support/stages.js'
 import { breaking, changed, composed, everything, testCaught, type Broken } from './broken.js'
+import { brokenRemoteReaders } from './broken-remote-reads.js'
 
 const reading = breaking('contentReader')
 
@@ -114,5 +115,5 @@ function* inPieces(whole: Buffer): Generator<Buffer> {
 }
 
 describe('Of stores with a broken contentReader, the suite catches one that', () => {
-  testCaught(contentReaders, everything('dataStore', 'contentReader'))
+  testCaught([...contentReaders, ...brokenRemoteReaders], everything('dataStore', 'contentReader'))
 })

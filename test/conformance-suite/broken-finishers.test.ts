@@ -20,6 +20,7 @@ function finishing(
   }
   return { caught: `Finisher: ${caught}`, title, slots, factory }
 }
+import { brokenRemoteFinishers } from './broken-remote-changes.js'
 
 const finishers: readonly Broken[] = [
   finishing('finish preserves the stored bytes', 'never finishes', () => ({
@@ -87,5 +88,5 @@ const finishers: readonly Broken[] = [
 ]
 
 describe('Of stores with a broken finisher, the suite catches one that', () => {
-  testCaught(finishers, everything('dataStore', 'finisher'))
+  testCaught([...finishers, ...brokenRemoteFinishers], everything('dataStore', 'finisher'))
 })

@@ -1,5 +1,8 @@
 import { describe } from 'vitest'
 import { MemoryStore } from 'tuskit/memory-store'
+import { brokenRemoteAppends } from './broken-remote.js'
+import { brokenRemoteCreations } from './broken-remote-changes.js'
+import { brokenRemoteStats } from './broken-remote-reads.js'
 import { bytes } from './broken-appends.js'
 import { interruptions } from './broken-interruptions.js'
 import { places } from './broken-places.js'
@@ -15,5 +18,16 @@ describe('Of broken data stores, the suite catches one that', () => {
       return composed({ dataStore: sound, contentReader: sound })
     },
   }
-  testCaught([claims, ...places, ...bytes, ...interruptions], everything('dataStore'))
+  testCaught(
+    [
+      claims,
+      ...places,
+      ...bytes,
+      ...interruptions,
+      ...brokenRemoteAppends,
+      ...brokenRemoteCreations,
+      ...brokenRemoteStats,
+    ],
+    everything('dataStore'),
+  )
 })

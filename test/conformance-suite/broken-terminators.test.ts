@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import type { Upload } from 'tuskit'
 import { breaking, careless, deaf, everything, testCaught, type Broken } from './broken.js'
+import { brokenRemoteTerminators } from './broken-remote-changes.js'
 
 const removing = breaking('terminator')
 
@@ -76,5 +77,5 @@ const terminators: readonly Broken[] = [
 ]
 
 describe('Of stores with a broken terminator, the suite catches one that', () => {
-  testCaught(terminators, everything('dataStore', 'terminator'))
+  testCaught([...terminators, ...brokenRemoteTerminators], everything('dataStore', 'terminator'))
 })

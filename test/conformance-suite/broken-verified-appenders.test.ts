@@ -12,6 +12,7 @@ import {
   tokenless,
   type Broken,
 } from './broken.js'
+import { brokenRemoteChunks } from './broken-remote.js'
 
 const verified = breaking('verifiedAppender')
 
@@ -208,5 +209,8 @@ const verifiedAppenders: readonly Broken[] = [
 ]
 
 describe('Of stores with a broken verifiedAppender, the suite catches one that', () => {
-  testCaught(verifiedAppenders, everything('dataStore', 'verifiedAppender'))
+  testCaught(
+    [...verifiedAppenders, ...brokenRemoteChunks],
+    everything('dataStore', 'verifiedAppender'),
+  )
 })

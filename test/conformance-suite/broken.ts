@@ -132,7 +132,7 @@ export function everything(...slots: readonly SlotName[]): Omit<ConformanceOptio
     factory: () => composed({}),
     content: () => Buffer.alloc(0),
     another: () => composed({}).composer,
-    unplug: { down: () => () => {} },
+    unplug: { down: () => () => {}, paused: () => () => {} },
     damage: () => {},
     fenced: true,
   }

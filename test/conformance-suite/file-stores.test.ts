@@ -1,4 +1,6 @@
-import { mkdtemp, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -9,6 +11,22 @@ import { Disk } from '../../src/file-store/disk/disk.js'
 
 interface Place {
   readonly directory: string
+}
+
+/** As when a disk that was mounted there is not any more. Begins before it returns. */
+function gone({ directory }: Place) {
+  renameSync(directory, `${directory}-elsewhere`)
+  writeFileSync(directory, '')
+  return () => {
+    rmSync(directory)
+    renameSync(`${directory}-elsewhere`, directory)
+  }
+}
+
+/** As when a disk becomes read-only, also for files that are open. Begins before it returns. */
+function refused({ directory }: Place) {
+  execFileSync('chattr', ['-R', '+i', directory])
+  return () => execFileSync('chattr', ['-R', '-i', directory])
 }
 
 /** Returns the factories that a suite needs for a store in a directory. */
@@ -26,17 +44,7 @@ function inDirectory(compose: (directory: string, composer: StoreComposer) => vo
       return { composer: composerOf({ directory }), directory, dispose }
     },
     another: composerOf,
-    unplug: {
-      /** As when a disk that was mounted there is not any more. */
-      async gone({ directory }: Place) {
-        await rename(directory, `${directory}-elsewhere`)
-        await writeFile(directory, '')
-        return async () => {
-          await rm(directory)
-          await rename(`${directory}-elsewhere`, directory)
-        }
-      },
-    },
+    unplug: { gone, refused },
   }
 }
 

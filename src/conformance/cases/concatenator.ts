@@ -92,7 +92,10 @@ export const concatenatorCases = [
 ]
 
 /** Finished partial uploads. */
-async function partials(fixture: Fixture, ...parts: readonly Buffer[]): Promise<TestUpload[]> {
+export async function partials(
+  fixture: Fixture,
+  ...parts: readonly Buffer[]
+): Promise<TestUpload[]> {
   const uploads: TestUpload[] = []
   for (const part of parts) {
     const upload = fixture.upload({ length: part.length, concat: { kind: 'partial', finals: [] } })
@@ -104,7 +107,8 @@ async function partials(fixture: Fixture, ...parts: readonly Buffer[]): Promise<
   return uploads
 }
 
-async function finalOf(fixture: Fixture): Promise<TestUpload> {
+/** Creates a final upload. */
+export async function finalOf(fixture: Fixture): Promise<TestUpload> {
   const concat = { kind: 'final', header: 'final;/files/a', partials: ['a'] } as const
   return fixture.created({ concat, finish: 'recorded' })
 }

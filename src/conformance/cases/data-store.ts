@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { cases } from '../case.js'
-import { noAbort } from '../fixture/gate.js'
 import { recordOf } from '../fixture/records.js'
 import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
@@ -130,25 +129,5 @@ export const dataStoreCases = [
       },
     },
     'another',
-  ),
-
-  ...cases(
-    'dataStore',
-    'missing-or-unreachable',
-    {
-      async 'stat does not report missing data when it cannot reach the storage'(fixture) {
-        for (const fault of fixture.unreachable) {
-          const upload = await fixture.created()
-          const end = await fixture.unplug(fault)
-          for (const { dataStore } of [fixture.slots, fixture.others]) {
-            const outcome = await dataStore.stat(upload.record, noAbort).catch((e) => e)
-            assert.ok(outcome instanceof Error, 'stat rejects with an error')
-            assert.notEqual((outcome as { code?: unknown }).code, 'ERR_DATA_MISSING')
-          }
-          await end()
-        }
-      },
-    },
-    'unplug',
   ),
 ]
