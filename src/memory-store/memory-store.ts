@@ -16,6 +16,7 @@ import { TusError } from '../errors.js'
 import { checkOptions, must } from '../check-options.js'
 import type { StoreComposer } from '../store-composer.js'
 import { assertMayChange } from '../store-kit/assert-may-change.js'
+import { eachBatch } from '../store-kit/each-batch.js'
 import type { StorageRef, UnplacedUpload, Upload } from '../upload.js'
 
 /** Options of {@link MemoryStore}. */
@@ -90,16 +91,13 @@ export class MemoryStore
     options: AppendOptions,
   ): Promise<Stat> {
     options.signal.throwIfAborted()
-    const append = async () => {
-      const content = this.#contentOf(upload, from)
-      for await (const batch of body) {
-        assertCurrent(content, options)
-        add(content, [Buffer.concat(batch)])
-        options.progress(content.size)
-      }
-      return { offset: content.size }
-    }
-    return unlessAborted(options.signal, append())
+    const content = this.#contentOf(upload, from)
+    await eachBatch(body, options, async (batch) => {
+      assertCurrent(content, options)
+      add(content, [Buffer.concat(batch)])
+      options.progress(content.size)
+    })
+    return { offset: content.size }
   }
 
   async appendVerified(
@@ -110,17 +108,14 @@ export class MemoryStore
     options: AppendOptions,
   ): Promise<Stat> {
     options.signal.throwIfAborted()
-    const append = async () => {
-      const content = this.#contentOf(upload, from)
-      const chunks: Buffer[] = []
-      for await (const batch of body) chunks.push(Buffer.concat(batch))
-      if (!(await accept())) return from
-      assertCurrent(content, options)
-      add(content, chunks)
-      options.progress(content.size)
-      return { offset: content.size }
-    }
-    return unlessAborted(options.signal, append())
+    const content = this.#contentOf(upload, from)
+    const chunks: Buffer[] = []
+    await eachBatch(body, options, async (batch) => void chunks.push(Buffer.concat(batch)))
+    if (!(await unlessAborted(options.signal, accept()))) return from
+    assertCurrent(content, options)
+    add(content, chunks)
+    options.progress(content.size)
+    return { offset: content.size }
   }
 
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
