@@ -33,7 +33,7 @@ export interface Spool {
   readonly size: number
   /**
    * Returns the bytes as a body. Call it as often as you need; each body can be read once. It fails
-   * with `ERR_STORAGE_UNAVAILABLE` when the file cannot be read.
+   * with `ERR_STORAGE_UNAVAILABLE` when the file cannot be read. Throws after `close`.
    */
   body(): UploadBody
   /** Frees the memory and the disk. Wait until no body is being read. May be called twice. */
@@ -92,6 +92,7 @@ class Collected implements Spool {
   #buffers: Buffer[] = []
   #file: FileHandle | undefined
   #size = 0
+  #closed = false
 
   constructor(directory: string, memory: number) {
     this.#directory = directory
@@ -120,6 +121,8 @@ class Collected implements Spool {
   }
 
   body(): UploadBody {
+    // Without its bytes, it would look like a body that has ended early.
+    if (this.#closed) throw new Error('The spool is closed')
     const batches = this.#batches()
     return {
       size: this.#size,
@@ -147,6 +150,7 @@ class Collected implements Spool {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     this.#buffers = []
     const file = this.#file
     this.#file = undefined

@@ -94,10 +94,11 @@ test('the types compile in ESM and CommonJS', async () => {
   const source = `
     import { test } from 'node:test'
     import { createHandler, createUploadServer, isTusError, StoreComposer } from 'tuskit'
-    import type { DataStore, HandlerOptions, Upload } from 'tuskit'
+    import type { DataStore, HandlerOptions, ReadOptions, Upload, UploadBody } from 'tuskit'
     import { conformanceSuite } from 'tuskit/conformance'
     import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
     import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
+    import { segments, TcpProxy } from 'tuskit/store-kit'
 
     const composer = new StoreComposer().useLocker(new FileLocker({ directory: '.' }))
     composer.use(new FileStore({ directory: '.' }), new FileInfoStore({ directory: '.' }), new MemoryInfoStore())
@@ -105,6 +106,8 @@ test('the types compile in ESM and CommonJS', async () => {
     export const store: DataStore = new MemoryStore()
     export const options: HandlerOptions = { basePath: '/files', composer }
     export const stopped: Promise<void> = createUploadServer(createHandler(options)).stop()
+    export const parts = (body: UploadBody, { signal }: ReadOptions) => segments(body, { size: 5, signal })
+    export const proxy: Promise<TcpProxy> = TcpProxy.start({ port: 21 })
     export const idOf = (upload: Upload): string => upload.id
     export const missing = (error: unknown): boolean => isTusError(error, 'ERR_UPLOAD_NOT_FOUND')
 

@@ -99,6 +99,7 @@ test('close frees the file, and may be called twice', async () => {
   await Promise.all([collected.close(), collected.close()])
   expect(openFiles(directory)).toEqual([])
   await collected.close()
+  expect(() => collected.body()).toThrow('The spool is closed')
 })
 
 test('a body that is read in part leaves the others alone', async () => {
