@@ -123,6 +123,16 @@ describe('fails with ERR_STORAGE_UNAVAILABLE', () => {
     await expect(buffer(stream)).rejects.toMatchObject({ code: 'ERR_DATA_MISSING' })
   })
 
+  test('and does not end a source that has failed', async () => {
+    const ended = vi.fn(async () => ({ done: true, value: undefined }) as const)
+    const iterator = { next: () => Promise.reject(new Error('failed')), return: ended }
+    const pieces = { [Symbol.asyncIterator]: () => iterator }
+    expect(await closed(contentStream(pieces, { size: 5 }).resume())).toMatchObject({
+      code: 'ERR_STORAGE_UNAVAILABLE',
+    })
+    expect(ended).not.toHaveBeenCalled()
+  })
+
   test('even when the source cannot be closed', async () => {
     const { pieces } = sourceOf([])
     const stream = contentStream(pieces, { size: 5, close: () => new Promise(() => {}) })

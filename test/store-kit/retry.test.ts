@@ -24,6 +24,7 @@ test('returns the result of the first attempt', async () => {
 test('tries again when the storage was unavailable', async () => {
   const work = failing(unavailable(), unavailable())
   expect(await retry(work, { signal, delay: 1 })).toBe('succeeded at 3')
+  expect(getEventListeners(signal, 'abort')).toEqual([])
 })
 
 test('rejects with the last error after the last attempt', async () => {

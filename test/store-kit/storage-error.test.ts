@@ -217,12 +217,15 @@ describe('meanings', () => {
 })
 
 describe('stays unchanged', () => {
+  const cause = Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+  const lost = new TusError('ERR_LOCK_LOST', { cause })
   const reason = new DOMException('no longer needed', 'AbortError')
 
   test.each<[string, unknown]>([
     ['a TusError', new TusError('ERR_LOCK_LOST')],
     ['a TusError about a system error', new TusError('ERR_INTERNAL', { cause: { errno: 1 } })],
     ['an error about a TusError', new Error('failed', { cause: new TusError('ERR_LOCK_LOST') })],
+    ['an error about a TusError about a system error', new Error('failed', { cause: lost })],
     ['the reason of a signal', reason],
     ['a wrong argument', errorFrom(() => Buffer.from(undefined as never))],
     ['a wrong argument of a file', errorFrom(() => net.connect(-1))],

@@ -127,6 +127,18 @@ test('cut can look like the end of the content', async () => {
   expect(String(await atServer)).toBe('')
 })
 
+test('bytes that nobody has read do not turn an end into a reset', async () => {
+  const { proxy, client } = await stage()
+  const socket = await client()
+  await echo(socket, 'a')
+  proxy.stall()
+  socket.write(sample(5_000_000))
+  for (let n = 0; n < 50; n++) await new Promise(setImmediate)
+  const outcome = outcomeOf(socket)
+  proxy.cut('end')
+  expect(String(await outcome)).toBe('')
+})
+
 test.each(['upstream', 'downstream'] as const)(
   'cutAfter lets exactly so many bytes pass %s',
   async (direction) => {
