@@ -264,6 +264,7 @@ test('close waits for an open in progress', async () => {
   const done = handler.open()
   await opening.reached
   const closed = handler.close()
+  await turn()
   opening.open()
   await Promise.all([done, closed])
   expect(stores.calls).toEqual(['open', 'close'])
@@ -277,6 +278,7 @@ test('an open that fails while the handler closes is not closed', async () => {
   const failed = expect(handler.open()).rejects.toThrow('refused')
   await opening.reached
   const closed = handler.close()
+  await turn()
   opening.open()
   await Promise.all([failed, closed])
   expect(stores.calls).toEqual(['open'])
