@@ -57,7 +57,7 @@ export class RequestBody implements IncomingBody {
       source.on('error', this.#onGone)
     }
     // Middleware before the handler may have read the body, or waited so long that it is gone.
-    if (this.#source.readableEnded && this.size !== 0) {
+    if (this.#source.readableEnded && this.#source.readableDidRead && this.size !== 0) {
       throw new Error('The body has already been read: mount the handler before body parsers')
     }
     if (this.#source.destroyed || request.destroyed) this.#onGone()
@@ -104,6 +104,8 @@ export class RequestBody implements IncomingBody {
     this.#started = true
     this.#options.budget.add(this)
     if (this.#end !== undefined) return this.#collect()
+    // An HTTP/2 stream without bytes ends by itself.
+    if (this.#source.readableEnded) return this.#onEnd()
     this.#source.on('data', this.#onData)
     this.#source.on('end', this.#onEnd)
     this.#onStart()

@@ -108,8 +108,13 @@ async function bringsNothing(
 ): Promise<boolean> {
   if (body.size !== undefined) return body.size === 0
   holder.receive(body, offset)
-  for await (const _ of body) body.stop('unread')
-  return (await body.ended) === 'complete'
+  let isEmpty = true
+  for await (const _ of body) {
+    isEmpty = false
+    // Does nothing if all bytes have already arrived.
+    body.stop('unread')
+  }
+  return isEmpty && (await body.ended) === 'complete'
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { HandlerOptions, HookContext } from 'tuskit'
 import { describe, expect, test } from 'vitest'
 import {
@@ -11,6 +12,7 @@ import {
   type Site,
   stores,
   temporaryDirectory,
+  until,
 } from '../../support/serve.js'
 import { connectHttp2, sendHttp2, serveHttp2 } from '../../support/serve-http2.js'
 import { startServer } from '../../support/server-process.js'
@@ -285,6 +287,59 @@ describe.each(stores)('$store store', ({ compose }) => {
       const http2 = await sendHttp2(session, { ...pseudo, ...headers })
       expect([http2.status, http2.text]).toEqual([200, 'done'])
       expect(http2.headers).toMatchObject({ 'upload-offset': '11', ...draft.end })
+    },
+  )
+
+  test.each(replaying)(
+    'R-071 a byte that has arrived before the append is handled is noticed, version %s',
+    async (version) => {
+      const at = await site({
+        hooks: {
+          async access({ request }) {
+            if (request!.method === 'PATCH') await until(async () => request!.complete, Boolean)
+          },
+        },
+      })
+      const url = await completed(at, version)
+      const { end } = draftOf(version)
+      const { status } = await append(url, version, 11, '!', { ...end, ...chunked })
+      expect(status).toBe(409)
+    },
+  )
+
+  test.each(replaying)(
+    'R-071 an empty HTTP/2 body that has ended before the append is handled is complete, version %s',
+    async (version) => {
+      const ended = async ({ stream }: Http2ServerRequest) =>
+        void (await until(async () => stream.readableEnded, Boolean))
+      const at = await site({
+        hooks: {
+          async access({ request }) {
+            if (request!.httpVersionMajor === 2)
+              await ended(request as unknown as Http2ServerRequest)
+          },
+        },
+      })
+      const url = await completed(at, version)
+      const { 'content-length': _, ...headers } = appending(
+        url,
+        version,
+        11,
+        '',
+        draftOf(version).end,
+      ).headers
+      const pseudo = { ':method': 'PATCH', ':path': new URL(url).pathname }
+      const { handler } = at
+      for (const listener of [
+        handler,
+        async (request: Http2ServerRequest, response: Http2ServerResponse) => {
+          await ended(request)
+          await handler(request, response)
+        },
+      ]) {
+        const session = connectHttp2(await serveHttp2(listener as never))
+        expect((await sendHttp2(session, { ...pseudo, ...headers })).status).toBe(201)
+      }
     },
   )
 
