@@ -20,7 +20,7 @@ const idle = { connections: 4, milliseconds: 20_000 }
  *   It must allow a session for each transfer and each download at a time.
  * - Memory per upload: two segments (8 MiB). A chunk with a checksum beyond 1 MiB goes to a file.
  * - FTP cannot refuse a late write, so the store relies on the lease of the locker alone. Late
- *   bytes still land where they belong, because each transfer names its position.
+ *   bytes land where they belong, but a late first transfer (STOR at 0) can destroy the upload.
  * - Bytes count when the server confirms them. Whether they survive a power failure is up to it.
  * - `place` is refused, because FTP cannot create a file on condition that there is none.
  */
