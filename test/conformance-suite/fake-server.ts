@@ -28,7 +28,7 @@ export class FakeServer {
     await turn()
     await this.#resumed
     if (this.#fault === 'down') throw failure('ECONNREFUSED')
-    const connection = new FakeConnection(
+    const connection: FakeConnection = new FakeConnection(
       (change) => this.#serve(connection, change),
       () => void this.#connections.delete(connection),
     )
