@@ -102,35 +102,17 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   }
 
   async get(id: string): Promise<Upload | undefined> {
-    const path = this.#pathOf(id)
-    return this.#directory.use(async () => {
-      const found = await this.#directory.disk.stat(path)
-      const known = this.#known.get(id)
-      this.#known.delete(id)
-      const version = found && versionOf(found)
-      const isKnown = version && known && isSame(version, known.version)
-      const record = isKnown
-        ? known.record
-        : version && (await readRecord(path, id, this.#directory, true))
-      const upload = typeof record === 'string' ? parseUpload(record) : record
-      if (version === undefined || upload === undefined) {
-        await this.#directory.confirm()
-        return undefined
-      }
-      this.#keep(id, { version, record: upload })
-      return upload
-    })
+    return this.#directory.use(() => this.#directory.find(() => this.#read(id)))
   }
 
   async update(upload: Upload, { signal }: ChangeOptions): Promise<void> {
     await this.#directory.use(async () => {
       const conflict = 'ERR_INFO_CONFLICT'
       const path = this.#pathOf(upload.id)
-      const file = await unlessMissing(this.#directory.disk.open(path, forAppending))
-      if (file === undefined) {
-        await this.#directory.confirm()
-        throw new TusError(conflict)
-      }
+      const file = await this.#directory.find(() =>
+        unlessMissing(this.#directory.disk.open(path, forAppending)),
+      )
+      if (file === undefined) throw new TusError(conflict)
       try {
         const seen = await readLog(file)
         signal.throwIfAborted()
@@ -146,7 +128,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     signal.throwIfAborted()
     const path = this.#pathOf(id)
     await this.#directory.use(async () => {
-      await unlessMissing(unlink(path))
+      await this.#directory.find(() => unlessMissing(unlink(path).then(() => true)))
       await unlessMissing(this.#directory.syncFolder(this.#directory.path))
       await this.#directory.confirm()
     })
@@ -176,6 +158,20 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
       signal.throwIfAborted()
       yield id
     }
+  }
+
+  async #read(id: string): Promise<Upload | undefined> {
+    const path = this.#pathOf(id)
+    const found = await this.#directory.disk.stat(path)
+    const known = this.#known.get(id)
+    this.#known.delete(id)
+    if (found === undefined) return undefined
+    const version = versionOf(found)
+    const isKnown = known && isSame(version, known.version)
+    const record = isKnown ? known.record : await readRecord(path, id, this.#directory, true)
+    const upload = typeof record === 'string' ? parseUpload(record) : record
+    if (upload !== undefined) this.#keep(id, { version, record: upload })
+    return upload
   }
 
   async #expiryOf(id: string): Promise<KnownExpiry | undefined> {

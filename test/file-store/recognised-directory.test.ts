@@ -130,6 +130,34 @@ test('a disk that is unmounted while a record is read is unavailable, not empty'
   await expect(other.get('a')).rejects.toMatchObject(unavailable)
 })
 
+test('a disk that is mounted again while a record is missing does not hide the record', async () => {
+  const home = await temporaryDirectory()
+  const [directory, elsewhere] = [join(home, 'uploads'), join(home, 'elsewhere')]
+  const store = new FileInfoStore({ directory })
+  const record = uploadOf('a')
+  await store.create(record, { signal })
+  const { lstat } = Disk.prototype
+  /** Runs a call on a directory that is missing, and there again when its mark is looked for. */
+  const remounting = async <T>(call: () => Promise<T>): Promise<T> => {
+    await rename(directory, elsewhere)
+    const looking = vi.spyOn(Disk.prototype, 'lstat').mockImplementationOnce(async function (
+      this: Disk,
+      ...args
+    ) {
+      await rename(elsewhere, directory)
+      return lstat.apply(this, args)
+    })
+    onTestFinished(() => looking.mockRestore())
+    return call()
+  }
+  expect(await remounting(() => store.get('a'))).toEqual(record)
+  const next = { ...record, revision: 2 }
+  await remounting(() => store.update(next, { signal }))
+  expect(await store.get('a')).toEqual(next)
+  await remounting(() => store.delete('a', { signal }))
+  expect(await store.get('a')).toBeUndefined()
+})
+
 test('data that cannot be reached is not given up', async () => {
   const directory = join(await temporaryDirectory(), 'data')
   const composer = new StoreComposer()

@@ -139,6 +139,17 @@ export class Directory {
     if (this.#marked && !(await this.#isMarked())) throw this.#unavailable()
   }
 
+  /**
+   * Returns the result of `look`, or `undefined` when there is nothing in a directory that is
+   * there. The directory may have been missing only for the first look, so looks twice.
+   */
+  async find<T>(look: () => Promise<T | undefined>): Promise<T | undefined> {
+    const found = await look()
+    if (found !== undefined) return found
+    await this.confirm()
+    return look()
+  }
+
   async #recognise(): Promise<void> {
     this.#marked = await this.#isMarked()
     if (!this.#marked && this.#mustExist) throw this.#unavailable()
