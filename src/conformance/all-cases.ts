@@ -14,6 +14,7 @@ import { infoListerCases } from './cases/info-lister.js'
 import { infoStoreCases } from './cases/info-store.js'
 import { interruptionCases } from './cases/interruption.js'
 import { lockerCases } from './cases/locker.js'
+import { recordFaultCases } from './cases/record-faults.js'
 import { settleCases } from './cases/settle.js'
 import { terminatorCases } from './cases/terminator.js'
 import { verifiedAppenderCases } from './cases/verified-appender.js'
@@ -33,6 +34,7 @@ export const allCases: readonly Case[] = [
   ...changeFaultCases,
   ...readFaultCases,
   ...infoStoreCases,
+  ...recordFaultCases,
   ...expiryIndexCases,
   ...infoListerCases,
   ...damagedRecordCases,

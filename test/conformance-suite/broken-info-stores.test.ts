@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { changed, composed, everything, labelOf, testCaught, type Broken } from './broken.js'
+import { brokenRecordFaults } from './broken-record-faults.js'
 import { noAbort } from '../support/stages.js'
 
 const { signal } = new AbortController()
@@ -281,25 +282,6 @@ const infoStores: readonly Broken[] = [
       }
     },
   })),
-  info(
-    'get rejects when it cannot reach the storage',
-    'takes an unreachable storage for an empty one',
-    () => ({ get: async () => undefined }),
-    { unplug: { down: () => () => {} } },
-  ),
-  info(
-    'create and update reject when they cannot store the record',
-    'gives up in silence',
-    (sound) => {
-      const known = new Set(['a'])
-      return {
-        async create(upload) {
-          if (known.has(upload.id)) await sound.create(upload, noAbort)
-        },
-      }
-    },
-    { unplug: { down: () => () => {} } },
-  ),
 ]
 
 const index = breaking('expiryIndex')
@@ -460,7 +442,7 @@ const infoListers: readonly Broken[] = [
 ]
 
 describe.each([
-  ['infoStore', infoStores],
+  ['infoStore', [...infoStores, ...brokenRecordFaults]],
   ['expiryIndex', expiryIndexes],
   ['infoLister', infoListers],
 ] as const)('Of info stores with a broken %s, the suite catches one that', (slot, broken) => {

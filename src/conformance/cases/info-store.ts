@@ -208,41 +208,6 @@ export const infoStoreCases = [
       }
     },
   }),
-
-  ...cases(
-    'infoStore',
-    'missing-or-unreachable',
-    {
-      async 'get rejects when it cannot reach the storage'(fixture) {
-        const { infoStore } = fixture.slots
-        await infoStore.create(recordAt('a'), noAbort)
-        for (const fault of fixture.unreachable) {
-          const end = await fixture.unplug(fault)
-          for (const id of ['a', 'b']) {
-            const outcome = await infoStore.get(id, noAbort).then(
-              () => 'resolved',
-              () => 'rejected',
-            )
-            const record = `a record that ${id === 'a' ? 'is' : 'is not'} there`
-            assert.equal(outcome, 'rejected', `get of ${record}, while the storage is ${fault}`)
-          }
-          await end()
-        }
-      },
-
-      async 'create and update reject when they cannot store the record'(fixture) {
-        const { infoStore } = fixture.slots
-        await infoStore.create(recordAt('a'), noAbort)
-        for (const fault of fixture.unreachable) {
-          const end = await fixture.unplug(fault)
-          await assert.rejects(async () => infoStore.create(recordAt('b'), noAbort))
-          await assert.rejects(async () => infoStore.update(nextOf(recordAt('a')), noAbort))
-          await end()
-        }
-      },
-    },
-    'unplug',
-  ),
 ]
 
 /** Alternates between the two instances. */
