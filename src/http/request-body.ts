@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
-import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { BodyEnd, IncomingBody, StopReason } from '../capabilities/incoming-body.js'
 import { readableOf } from '../readable-of.js'
+import { resetSocket } from '../reset-socket.js'
 import { Batch } from './batch.js'
 import type { BufferBudget } from './buffer-budget.js'
 import { cancel, http2StreamOf, roundTrip } from './http2-stream.js'
@@ -175,16 +175,10 @@ export class RequestBody implements IncomingBody {
 
   /** Cuts the request off, so that the client notices at once. */
   #cut(): void {
-    if (this.#stream === undefined) cut(this.#request.socket)
+    if (this.#stream === undefined) resetSocket(this.#request.socket)
     // The connection carries other requests, so only the stream is closed.
     else this.#stream.close(cancel)
   }
-}
-
-/** Sends a reset, which the client notices at once. Only plain TCP sockets can send one. */
-function cut(socket: Socket): void {
-  if ('encrypted' in socket || socket.remoteAddress === undefined) socket.destroy()
-  else socket.resetAndDestroy()
 }
 
 /** Returns `Content-Length`, which Node has validated; 0 when the request has no body at all. */

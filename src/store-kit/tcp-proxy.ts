@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { checkOptions, must, type OptionRule } from '../check-options.js'
+import { resetSocket } from '../reset-socket.js'
 
 /** Options of {@link TcpProxy.start}. */
 export interface TcpProxyOptions {
@@ -239,7 +240,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
 
 function breakOff(pair: Pair, how: TcpBreak): void {
   for (const socket of pair) {
-    if (how === 'reset') socket.resetAndDestroy()
+    if (how === 'reset') resetSocket(socket)
     // Bytes that nobody reads would make the system reset the connection.
     else socket.end().resume()
   }

@@ -7,15 +7,15 @@ import { codeFiles, read } from './source-files.js'
 const foundation = [
   ...['base-name', 'check-options', 'checksum-algorithms', 'connection-headers', 'cooperative'],
   ...['error-codes', 'errors', 'http-token', 'logger', 'metadata', 'names-elsewhere'],
-  ...['never-aborts', 'parse-base64', 'parse-upload', 'readable-of', 'safe-file-name'],
-  'stop-options',
+  ...['never-aborts', 'parse-base64', 'parse-upload', 'readable-of', 'reset-socket'],
+  ...['safe-file-name', 'stop-options'],
   ...['unless-aborted', 'upload', 'with-timeout'],
 ]
 const contracts = [...foundation, 'capabilities', 'hooks', 'shared-lifecycle', 'store-composer']
 const stores = [
   ...['capabilities', 'check-options', 'cooperative', 'error-codes', 'errors', 'logger'],
-  ...['never-aborts', 'parse-upload', 'readable-of', 'shared-lifecycle', 'store-composer'],
-  ...['unless-aborted', 'upload', 'with-timeout'],
+  ...['never-aborts', 'parse-upload', 'readable-of', 'reset-socket', 'shared-lifecycle'],
+  ...['store-composer', 'unless-aborted', 'upload', 'with-timeout'],
 ]
 
 /** The imports that each part of `src` may have. A part is a top-level file or a folder. */
