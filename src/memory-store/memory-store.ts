@@ -143,11 +143,10 @@ export class MemoryStore
     range: ByteRange | undefined,
     { signal }: ReadOptions,
   ): Promise<Readable> {
-    // A stream with an aborted signal would fail before it has a listener.
     signal.throwIfAborted()
     const { chunks, size } = this.#contentOf(upload)
     const { start, end } = range ?? { start: 0, end: size - 1 }
-    return Readable.from(slice(chunks, start, end + 1), { objectMode: false, signal })
+    return Readable.from(slice(chunks, start, end + 1), { objectMode: false })
   }
 
   #contentOf(upload: Upload, from?: Stat): Content {

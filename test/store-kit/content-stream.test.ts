@@ -9,22 +9,12 @@ import { TusError } from 'tuskit'
 import { FileStore } from 'tuskit/file-store'
 import { contentStream } from 'tuskit/store-kit'
 import { newDirectory, signal, text, uploadOf, writing } from '../file-store/stage.js'
-import { bytesOfBuffers, closed, sample } from './stage.js'
+import { bytesOfBuffers, closed, sample, watched } from './stage.js'
 
 /** A source of these pieces that counts what is taken. */
-function sourceOf(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
-  const seen = { taken: 0, ended: false }
-  async function* source() {
-    try {
-      for await (const piece of pieces) {
-        seen.taken++
-        yield piece
-      }
-    } finally {
-      seen.ended = true
-    }
-  }
-  return { pieces: source(), seen }
+function sourceOf(source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
+  const { items: pieces, seen } = watched(source)
+  return { pieces, seen }
 }
 
 const content = sample(100_000)

@@ -14,23 +14,29 @@ export function bytesOfBuffers(): number {
   return process.memoryUsage().arrayBuffers
 }
 
-/** A body of these batches, with the number of batches that were taken and whether it was ended. */
-export function watchedBody(
-  batches: Iterable<readonly Buffer[]> | AsyncIterable<readonly Buffer[]>,
-  size?: number,
-) {
+/** The same items, with the number of items that were taken and whether they were ended. */
+export function watched<T>(items: Iterable<T> | AsyncIterable<T>) {
   const seen = { taken: 0, ended: false }
-  async function* watched() {
+  async function* passOn() {
     try {
-      for await (const batch of batches) {
+      for await (const item of items) {
         seen.taken++
-        yield batch
+        yield item
       }
     } finally {
       seen.ended = true
     }
   }
-  return { body: bodyFrom(watched(), size), seen }
+  return { items: passOn(), seen }
+}
+
+/** A body of these batches that is watched. */
+export function watchedBody(
+  batches: Iterable<readonly Buffer[]> | AsyncIterable<readonly Buffer[]>,
+  size?: number,
+) {
+  const { items, seen } = watched(batches)
+  return { body: bodyFrom(items, size), seen }
 }
 
 export function bodyFrom(batches: AsyncIterable<readonly Buffer[]>, size?: number): UploadBody {
