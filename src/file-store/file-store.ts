@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Concatenator } from '../capabilities/concatenator.js'
@@ -187,7 +187,7 @@ export class FileStore
       assertMayChange(options)
       await rm(scratchPath(path), { force: true, recursive: true })
       assertMayChange(options)
-      await rm(path, { force: true })
+      await this.#directory.find(() => unlessMissing(unlink(path).then(() => true)))
       // Last, because the marker limits which bytes count as long as there is data.
       assertMayChange(options)
       await rm(markerPath(path), { force: true })
@@ -218,7 +218,7 @@ export class FileStore
       options.signal.throwIfAborted()
       const { start, end } = range ?? { start: 0, end: (await this.#sizeOf(upload, options)) - 1 }
       if (!(start >= 0)) throw new RangeError(`A range cannot begin at ${start}`)
-      const file = await this.#directory.disk.open(this.#pathOf(upload), forReading)
+      const file = await this.#directory.openFile(this.#pathOf(upload), forReading)
       return streamFile(file, start, end + 1)
     })
   }

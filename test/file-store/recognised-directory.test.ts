@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
@@ -18,7 +18,7 @@ import {
 } from '../support/serve.js'
 import { Disk } from '../../src/file-store/disk/disk.js'
 import { keptLog } from '../support/stages.js'
-import { signal, text, uploadOf, writing } from './stage.js'
+import { content, signal, text, uploadOf, writing } from './stage.js'
 
 const run = promisify(execFile)
 const unavailable = { code: 'ERR_STORAGE_UNAVAILABLE' }
@@ -130,31 +130,55 @@ test('a disk that is unmounted while a record is read is unavailable, not empty'
   await expect(other.get('a')).rejects.toMatchObject(unavailable)
 })
 
+/** Runs a call on a directory that is missing, and there again when its mark is looked for. */
+async function remounting<T>(directory: string, call: () => Promise<T>): Promise<T> {
+  const elsewhere = `${directory}-elsewhere`
+  await rename(directory, elsewhere)
+  const { lstat } = Disk.prototype
+  let isAway = true
+  const looking = vi.spyOn(Disk.prototype, 'lstat').mockImplementation(async function (
+    this: Disk,
+    path,
+  ) {
+    if (isAway && basename(path) === '.tuskit') {
+      isAway = false
+      await rename(elsewhere, directory)
+    }
+    return lstat.call(this, path)
+  })
+  try {
+    return await call()
+  } finally {
+    looking.mockRestore()
+  }
+}
+
+test.each(['os', 'disk'] as const)(
+  'a disk that is mounted again while data is missing does not hide it, with durability %s',
+  async (durability) => {
+    const directory = join(await temporaryDirectory(), 'uploads')
+    const store = new FileStore({ directory, durability })
+    const upload = uploadOf('a', { length: 5 })
+    await store.create(upload, writing())
+    await store.append(upload, { offset: 0 }, text('hello'), writing())
+    const away = <T>(call: () => Promise<T>) => remounting(directory, call)
+    expect(await away(() => store.stat(upload, { signal }))).toMatchObject({ offset: 5 })
+    expect(await away(() => content(store, upload))).toBe('hello')
+    await away(() => store.terminate(upload, writing()))
+    await expect(store.stat(upload, { signal })).rejects.toMatchObject({ code: 'ERR_DATA_MISSING' })
+  },
+)
+
 test('a disk that is mounted again while a record is missing does not hide the record', async () => {
-  const home = await temporaryDirectory()
-  const [directory, elsewhere] = [join(home, 'uploads'), join(home, 'elsewhere')]
+  const directory = join(await temporaryDirectory(), 'uploads')
   const store = new FileInfoStore({ directory })
   const record = uploadOf('a')
   await store.create(record, { signal })
-  const { lstat } = Disk.prototype
-  /** Runs a call on a directory that is missing, and there again when its mark is looked for. */
-  const remounting = async <T>(call: () => Promise<T>): Promise<T> => {
-    await rename(directory, elsewhere)
-    const looking = vi.spyOn(Disk.prototype, 'lstat').mockImplementationOnce(async function (
-      this: Disk,
-      ...args
-    ) {
-      await rename(elsewhere, directory)
-      return lstat.apply(this, args)
-    })
-    onTestFinished(() => looking.mockRestore())
-    return call()
-  }
-  expect(await remounting(() => store.get('a'))).toEqual(record)
+  expect(await remounting(directory, () => store.get('a'))).toEqual(record)
   const next = { ...record, revision: 2 }
-  await remounting(() => store.update(next, { signal }))
+  await remounting(directory, () => store.update(next, { signal }))
   expect(await store.get('a')).toEqual(next)
-  await remounting(() => store.delete('a', { signal }))
+  await remounting(directory, () => store.delete('a', { signal }))
   expect(await store.get('a')).toBeUndefined()
 })
 

@@ -56,7 +56,7 @@ export class DataFile {
       write.fence.shutOut()
     }
     const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)
-    const file = await directory.disk.open(path, flags)
+    const file = await directory.openFile(path, flags)
     try {
       assertMayChange(write)
       // Bytes beyond the offset were never verified: without a marker, the offset is the size. The

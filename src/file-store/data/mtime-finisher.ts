@@ -34,7 +34,7 @@ export class MtimeFinisher implements Finisher {
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
     await this.#directory.use(
       async () => {
-        const file = await this.#directory.disk.open(this.#pathOf(upload), flags)
+        const file = await this.#directory.openFile(this.#pathOf(upload), flags)
         try {
           assertMayChange(options)
           // Some file systems cannot set this time, or only for the owner. The upload succeeds

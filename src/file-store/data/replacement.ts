@@ -76,7 +76,7 @@ export async function joinPieces(
     const blocks = [Buffer.allocUnsafeSlow(blockSize), Buffer.allocUnsafeSlow(blockSize)] as const
     let position = cloned ? pieces[0]!.length : 0
     for (const piece of pieces.slice(cloned ? 1 : 0)) {
-      const source = await directory.disk.open(piece.path, 'r')
+      const source = await directory.openFile(piece.path, 'r')
       try {
         await copy(source, piece.length, file, position, blocks, options)
       } finally {

@@ -7,15 +7,12 @@ const forReading = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)
 /** Returns the size of a data file. With durability `disk`, waits until the disk has its bytes. */
 export async function storedSize(path: string, directory: Directory): Promise<number> {
   if (!directory.onDisk) {
-    const found = await directory.disk.lstat(path)
-    if (found === undefined) {
-      await directory.confirm()
-      throw new TusError('ERR_DATA_MISSING')
-    }
+    const found = await directory.find(() => directory.disk.lstat(path))
+    if (found === undefined) throw new TusError('ERR_DATA_MISSING')
     mustBeFile(found)
     return found.size
   }
-  const file = await directory.disk.open(path, forReading)
+  const file = await directory.openFile(path, forReading)
   try {
     const found = await file.stat()
     mustBeFile(found)

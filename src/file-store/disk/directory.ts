@@ -150,6 +150,17 @@ export class Directory {
     return look()
   }
 
+  /** Opens an existing file. Looks twice, as {@link Directory.find} does. */
+  async openFile(path: string, flags: string | number): Promise<OpenFile> {
+    try {
+      return await this.disk.open(path, flags)
+    } catch (error) {
+      if (!isMissing(error)) throw error
+    }
+    await this.confirm()
+    return this.disk.open(path, flags)
+  }
+
   async #recognise(): Promise<void> {
     this.#marked = await this.#isMarked()
     if (!this.#marked && this.#mustExist) throw this.#unavailable()
