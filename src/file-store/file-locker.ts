@@ -183,9 +183,9 @@ export class FileLocker implements Locker {
         const names = await directory.list()
         // Another process may have created and ended this number since the first look.
         const isFirst = highest(names) === token && endIn(names, token) === undefined
-        taken = isFirst && (await this.#floor.read()) < token && !signal.aborted
-        if (taken) {
+        if (isFirst && (await this.#floor.read()) < token && !signal.aborted) {
           await directory.remove(names.filter((name) => isObsolete(name, vacancy.number, token)))
+          taken = true
           return { token, forced, since }
         }
       } finally {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FileLocker } from 'tuskit/file-store'
@@ -35,4 +35,16 @@ test('a request that stops waiting for the holder leaves nothing open', async ()
   })
   // A closed watcher disappears in one of the next turns of the event loop.
   await expect.poll(() => open().length).toBe(before)
+})
+
+test('a request that fails after it took the lock releases it', async () => {
+  const directory = await temporaryDirectory()
+  await mkdir(join(directory, '.locks/a/1.writer'), { recursive: true })
+  await writeFile(join(directory, '.locks/a/1'), 'released')
+  const locker = new FileLocker({ directory, lease: 100_000 })
+  const options = { signal: new AbortController().signal, requestRelease: () => true }
+  const unavailable = { code: 'ERR_STORAGE_UNAVAILABLE' }
+  await expect(locker.acquire('a', options)).rejects.toMatchObject(unavailable)
+  await rmdir(join(directory, '.locks/a/1.writer'))
+  expect(await locker.acquire('a', options)).toMatchObject({ token: 3, forced: false })
 })

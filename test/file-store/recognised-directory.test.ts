@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { StoreComposer } from 'tuskit'
+import { StoreComposer, type LockRequester } from 'tuskit'
 import { FileInfoStore, FileLocker, FileStore, type FileStoreOptions } from 'tuskit/file-store'
 import {
   createUpload,
@@ -246,4 +246,22 @@ test('store, info store and locker create the directory with the same permission
     }
     expect(names).toContain('.locks')
   }
+})
+
+test('a disk that is mounted again while a lock is used does not hide the lock', async () => {
+  const directory = join(await temporaryDirectory(), 'uploads')
+  const holder = new FileLocker({ directory, lease: 5000 })
+  const other = new FileLocker({ directory, lease: 5000 })
+  const away = <T>(call: () => Promise<T>) => remounting(directory, call)
+  expect(await other.settle('a', { signal })).toBe('free')
+  const options = { signal, requestRelease: (by: LockRequester) => by === 'writer' }
+  const lock = await holder.acquire('a', options)
+  expect(await away(() => other.settle('a', { signal }))).toBe('held')
+  const path = join(directory, '.locks/a/1')
+  const beat = () => readFile(path, 'utf8').catch(() => '')
+  // The next renewal finds the disk missing.
+  await away(() => expect.poll(beat, { timeout: 10_000 }).toBe('1'))
+  expect(lock.held()).toBe(true)
+  await away(() => lock.release())
+  expect(await away(() => other.acquire('a', options))).toMatchObject({ token: 2, forced: false })
 })

@@ -115,13 +115,16 @@ export class LockDirectory {
     }
   }
 
+  /** Tries twice, because the directory may have been missing only for a moment. */
   async #write(path: string, content: string, flag: string): Promise<void> {
     const { disk, filePermissions: mode } = this.#directory
+    const write = () => disk.take(writing, path, content, { flag, mode })
     try {
-      await disk.take(writing, path, content, { flag, mode })
+      await write()
     } catch (error) {
-      if (isMissing(error)) await this.#directory.confirm()
-      throw error
+      if (!isMissing(error)) throw error
+      await this.#directory.confirm()
+      await write()
     }
   }
 
@@ -132,9 +135,8 @@ export class LockDirectory {
 
 /** Returns the names in a folder, or an empty array if it is missing. */
 export async function listFolder(path: string, directory: Directory): Promise<readonly string[]> {
-  const names = await unlessMissing(directory.disk.take(listing, path))
-  if (names === undefined) await directory.confirm()
-  return names ?? []
+  const look = () => unlessMissing(directory.disk.take(listing, path))
+  return (await directory.find(look)) ?? []
 }
 
 const listing: Step<[path: string], string[]> = {
