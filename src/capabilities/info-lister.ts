@@ -11,6 +11,9 @@ export interface ListOptions extends ReadOptions {
 
 /** Lists records for migration, recounting and recovery. Part of an info store. */
 export interface InfoLister {
-  /** Yields the ids of all records, in ascending order of their UTF-16 code units. */
+  /**
+   * Yields the ids of all records, in ascending order of their UTF-16 code units. Rejects when the
+   * storage fails in the middle, because a list that is cut short looks like a complete one.
+   */
   ids(options: ListOptions): AsyncIterable<string>
 }

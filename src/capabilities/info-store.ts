@@ -10,7 +10,9 @@ import type { ChangeOptions, ReadOptions } from './call-options.js'
  *
  * All operations reject with `ERR_STORAGE_UNAVAILABLE` and the failure as its `cause` when the
  * records cannot be reached right now, and with `ERR_STORAGE_FULL` when there is no space for one.
- * A change that rejected may have been made or not.
+ * A change that rejected may have been made or not. After a `create` that rejected, `get` may
+ * reject with `ERR_INFO_CORRUPT`. If you repeat a change, compare the stored record with yours
+ * before you report `ERR_ID_TAKEN` or `ERR_INFO_CONFLICT`.
  */
 export interface InfoStore {
   /**

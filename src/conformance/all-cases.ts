@@ -13,6 +13,7 @@ import { finisherCases } from './cases/finisher.js'
 import { infoListerCases } from './cases/info-lister.js'
 import { infoStoreCases } from './cases/info-store.js'
 import { interruptionCases } from './cases/interruption.js'
+import { listFaultCases } from './cases/list-faults.js'
 import { lockerCases } from './cases/locker.js'
 import { recordFaultCases } from './cases/record-faults.js'
 import { settleCases } from './cases/settle.js'
@@ -37,6 +38,7 @@ export const allCases: readonly Case[] = [
   ...recordFaultCases,
   ...expiryIndexCases,
   ...infoListerCases,
+  ...listFaultCases,
   ...damagedRecordCases,
   ...lockerCases,
   ...settleCases,

@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { changed, composed, everything, labelOf, testCaught, type Broken } from './broken.js'
+import { brokenExpiryFaults, brokenListFaults } from './broken-list-faults.js'
 import { brokenRecordFaults } from './broken-record-faults.js'
 import { noAbort } from '../support/stages.js'
 
@@ -443,8 +444,8 @@ const infoListers: readonly Broken[] = [
 
 describe.each([
   ['infoStore', [...infoStores, ...brokenRecordFaults]],
-  ['expiryIndex', expiryIndexes],
-  ['infoLister', infoListers],
+  ['expiryIndex', [...expiryIndexes, ...brokenExpiryFaults]],
+  ['infoLister', [...infoListers, ...brokenListFaults]],
 ] as const)('Of info stores with a broken %s, the suite catches one that', (slot, broken) => {
   testCaught(broken, everything('infoStore', slot))
 })

@@ -1,6 +1,7 @@
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import type { ConformanceOptions } from 'tuskit/conformance'
 import { changed, composed, labelOf, type Broken } from './broken.js'
+import { noAbort } from '../support/stages.js'
 import { FakeDatabase } from './fake-database.js'
 import { RemoteInfoStore } from './remote-info-store.js'
 
@@ -47,11 +48,11 @@ export function breakingRemoteRecords(slot: (typeof slots)[number]) {
 
 const info = breakingRemoteRecords('infoStore')
 
-function isUnavailable(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   return (error as { code?: unknown })?.code === 'ERR_STORAGE_UNAVAILABLE'
 }
 
-function unlessUnavailable(error: unknown): undefined {
+export function unlessUnavailable(error: unknown): undefined {
   if (!isUnavailable(error)) throw error
 }
 
@@ -87,7 +88,52 @@ async function inHalves(sound: RemoteInfoStore, upload: Upload, options: ChangeO
   })
 }
 
+const unheard = 'settles when its signal aborts while the storage does not respond'
+
 export const brokenRecordFaults: readonly Broken[] = [
+  ...(['create', 'get', 'update', 'delete'] as const).map((method) =>
+    info(`${method} ${unheard}`, `hangs in ${method} with a storage that is paused`, (sound) => ({
+      [method]: (subject: never) => sound[method](subject, noAbort),
+    })),
+  ),
+  info(
+    `update ${unheard}`,
+    'waits for its own aborted update',
+    (sound) => {
+      let last: Promise<unknown> = Promise.resolve()
+      return {
+        async update(upload, options) {
+          const work = last.then(() => sound.update(upload, options))
+          last = work.catch(() => options.signal.aborted && new Promise(() => {}))
+          return work
+        },
+      }
+    },
+    { caseTimeout: 2_000 },
+  ),
+  info(`create ${unheard}`, 'leaves half a record when the signal of create aborts', (sound) => ({
+    create: (upload, options) => inHalves(sound, upload, options),
+  })),
+  info(`update ${unheard}`, 'leaves half a revision when the signal of update aborts', (sound) => ({
+    update: (upload, options) => inHalves(sound, upload, options),
+  })),
+  info(`get ${unheard}`, 'takes the end of its patience for an absence', (sound) => ({
+    get: (id, options) =>
+      sound.get(id, options).catch((error: unknown) => {
+        if (!options.signal.aborted) throw error
+        return undefined
+      }),
+  })),
+  info(`delete ${unheard}`, 'says that it deleted what it gave up', (sound) => ({
+    async delete(id, options) {
+      try {
+        await sound.get(id, options)
+        await sound.delete(id, options)
+      } catch (error) {
+        if (!options.signal.aborted) throw error
+      }
+    },
+  })),
   info(getting, 'takes an unreachable storage for an empty one', (sound) => ({
     get: (...args) => sound.get(...args).catch(unlessUnavailable),
   })),

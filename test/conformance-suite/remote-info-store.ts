@@ -78,14 +78,11 @@ export class RemoteInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   ): Promise<T> {
     signal.throwIfAborted()
     const running = translated(this.database.run(kind, command))
-    return Promise.race([running, aborted(signal)])
+    return new Promise((resolve, reject) => {
+      const abandon = () => reject(signal.reason as Error)
+      signal.addEventListener('abort', abandon)
+      const settled = () => signal.removeEventListener('abort', abandon)
+      running.then(resolve, reject).finally(settled)
+    })
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  const waiting = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-  waiting.catch(() => {})
-  return waiting
 }

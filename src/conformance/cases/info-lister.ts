@@ -4,6 +4,7 @@ import { neverAborts } from '../../never-aborts.js'
 import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
 import { noAbort } from '../fixture/gate.js'
+import { manyRecords } from '../fixture/many-records.js'
 import { nextOf, recordAt } from '../fixture/records.js'
 
 /** The list of all records. */
@@ -39,13 +40,9 @@ export const infoListerCases = cases('infoLister', 'listing-records', {
     assert.deepEqual(await idsIn(others.infoLister), ['a', 'c'])
   },
 
-  async 'ids yields more ids than one page of any service'({ slots, others }) {
-    const ids = Array.from({ length: 1100 }, (_, i) => `u${i}`)
-    for (let start = 0; start < ids.length; start += 50) {
-      const records = ids.slice(start, start + 50).map((id) => recordAt(id))
-      await Promise.all(records.map((record) => slots.infoStore.create(record, noAbort)))
-    }
-    const sorted = ids.toSorted()
+  async 'ids yields more ids than one page of any service'(fixture) {
+    const { slots, others } = fixture
+    const sorted = (await manyRecords(fixture, 'u', 1100)).sort()
     assert.deepEqual(await idsIn(slots.infoLister), sorted)
     assert.deepEqual(await idsIn(others.infoLister, sorted[49]!), sorted.slice(50))
   },

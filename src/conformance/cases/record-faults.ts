@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { ChangeOptions } from '../../capabilities/call-options.js'
 import type { Upload } from '../../upload.js'
-import { cases } from '../case.js'
+import { type Case, cases } from '../case.js'
+import type { Clause } from '../clauses.js'
+import type { StorageFault } from '../conformance-options.js'
 import type { Fixture } from '../fixture/fixture.js'
 import { noAbort } from '../fixture/gate.js'
 import { made, proveRecord } from '../fixture/prove-record.js'
@@ -10,7 +12,7 @@ import { rejects } from '../fixture/rejects.js'
 import { type FaultyCall, unplugDuring } from '../fixture/unplug-during.js'
 
 /** Records while the storage becomes unavailable. */
-export const recordFaultCases = [
+export const recordFaultCases: readonly Case[] = [
   ...cases(
     'infoStore',
     'missing-or-unreachable',
@@ -57,50 +59,66 @@ export const recordFaultCases = [
     'unreachable',
   ),
 
-  ...cases(
-    'infoStore',
-    'missing-or-unreachable',
-    {
-      'get returns the record or rejects when the storage becomes unavailable': (fixture) =>
-        everywhere(fixture, gotten),
-    },
-    'unplug',
-  ),
-
-  ...cases(
-    'infoStore',
-    'creating-and-updating-records',
-    {
-      'create makes the whole record or rejects when the storage becomes unavailable': (fixture) =>
-        everywhere(fixture, created),
-
-      'update makes the whole revision or rejects when the storage becomes unavailable': (
-        fixture,
-      ) => everywhere(fixture, updated),
-    },
-    'unplug',
-  ),
-
-  ...cases(
-    'infoStore',
-    'deleting-records',
-    {
-      'delete reports only a removal that happened when the storage becomes unavailable': (
-        fixture,
-      ) => everywhere(fixture, deleted),
-    },
-    'unplug',
-  ),
+  ...failing('missing-or-unreachable', {
+    name: 'get',
+    promise: 'returns the record or rejects',
+    attempt: gotten,
+  }),
+  ...failing('creating-and-updating-records', {
+    name: 'create',
+    promise: 'makes the whole record or rejects',
+    attempt: created,
+  }),
+  ...failing('creating-and-updating-records', {
+    name: 'update',
+    promise: 'makes the whole revision or rejects',
+    attempt: updated,
+  }),
+  ...failing('deleting-records', {
+    name: 'delete',
+    promise: 'reports only a removal that happened',
+    attempt: deleted,
+  }),
 ]
 
 type Attempt = (fixture: Fixture, record: Upload, during: FaultyCall) => Promise<void>
 
+function failing(
+  clause: Clause,
+  { name, promise, attempt }: { name: string; promise: string; attempt: Attempt },
+): readonly Case[] {
+  return [
+    ...cases(
+      'infoStore',
+      clause,
+      {
+        [`${name} ${promise} when the storage becomes unavailable`]: (fixture) =>
+          everywhere(fixture, fixture.faults, attempt),
+      },
+      'unplug',
+    ),
+    ...cases(
+      'infoStore',
+      'an-aborted-signal',
+      {
+        [`${name} settles when its signal aborts while the storage does not respond`]: (fixture) =>
+          everywhere(fixture, ['paused'], attempt),
+      },
+      'paused',
+    ),
+  ]
+}
+
 /** Runs an attempt with each fault, which begins before the call and at several points of it. */
-async function everywhere(fixture: Fixture, attempt: Attempt): Promise<void> {
+async function everywhere(
+  fixture: Fixture,
+  faults: readonly StorageFault[],
+  attempt: Attempt,
+): Promise<void> {
   const bystander = recordAt('bystander')
   await fixture.slots.infoStore.create(bystander, noAbort)
   let count = 0
-  await fixture.eachFault(fixture.faults, (fault) =>
+  await fixture.eachFault(faults, (fault) =>
     unplugDuring(fixture, fault, (during) => attempt(fixture, largeRecord(++count), during)),
   )
   assert.deepEqual(await recordIn(fixture, 'bystander'), bystander)
