@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { opendir, unlink } from 'node:fs/promises'
+import { unlink } from 'node:fs/promises'
 import type { ExpiryIndex } from '../capabilities/expiry-index.js'
 import type { InfoLister, ListOptions } from '../capabilities/info-lister.js'
 import type { InfoStore } from '../capabilities/info-store.js'
@@ -23,7 +23,7 @@ import {
   versionOf,
 } from './records/info-file.js'
 import type { Added, Addition, Version } from './records/info-file.js'
-import { errorCode, unlessMissing } from './disk/unless-missing.js'
+import { errorCode, isMissing, unlessMissing } from './disk/unless-missing.js'
 import type { OpenFile } from './disk/disk.js'
 
 /** Options of {@link FileInfoStore}. */
@@ -84,7 +84,10 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     await this.#directory.use(async () => {
       await this.#directory.confirm()
       const { file, isNew } = await this.#openLog(path)
+      let isOwn = false
       try {
+        if (isNew) await this.#directory.confirmFile(path, file)
+        isOwn = isNew
         // Before the record exists, so that the name of a record that is found is on the disk.
         await this.#directory.syncName(path)
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
@@ -93,7 +96,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         this.#keepAdded(upload.id, await addState(file, this.#directory, addition))
       } catch (error) {
         // The lock keeps other creations of this id away, so this file belongs to this call.
-        if (isNew && !isTusError(error, 'ERR_ID_TAKEN')) await unlessMissing(unlink(path))
+        if (isOwn && !isTusError(error, 'ERR_ID_TAKEN')) await unlessMissing(unlink(path))
         throw error
       } finally {
         await file.close()
@@ -141,7 +144,13 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
   async *expired(now: Date, { signal }: ReadOptions): AsyncGenerator<string> {
     const expiries = new Map<string, KnownExpiry>()
     for await (const id of this.#scan(signal)) {
-      const known = await this.#expiryOf(id).catch(() => 'unreadable' as const)
+      const known = await this.#directory
+        .find(() => this.#expiryOf(id))
+        .catch(async () => {
+          // Not one record, but all of them, when the disk is not mounted any more.
+          await this.#directory.confirm()
+          return 'unreadable' as const
+        })
       if (known === undefined) continue
       if (known !== 'unreadable') expiries.set(id, known)
       if (known === 'unreadable' || known.expiresAt <= now.getTime()) yield id
@@ -205,24 +214,26 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
 
   /** Opens the log of a new record, or the one that a crash during a creation left. */
   async #openLog(path: string): Promise<{ file: OpenFile; isNew: boolean }> {
-    try {
-      const flags = forAppending | constants.O_CREAT | constants.O_EXCL
-      return { file: await this.#directory.createFile(path, flags), isNew: true }
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error
-      return { file: await this.#directory.disk.open(path, forAppending), isNew: false }
+    const flags = forAppending | constants.O_CREAT | constants.O_EXCL
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return { file: await this.#directory.createFile(path, flags), isNew: true }
+      } catch (error) {
+        if (errorCode(error) !== 'EEXIST') throw error
+      }
+      try {
+        return { file: await this.#directory.disk.open(path, forAppending), isNew: false }
+      } catch (error) {
+        // It has been removed in the meantime, unless it is a link to nowhere.
+        if (!isMissing(error) || attempt === 3) throw error
+      }
     }
   }
 
   async *#scan(signal: AbortSignal): AsyncGenerator<string> {
-    const { path } = this.#directory
-    const folder = await this.#directory.use(async () => {
-      // An empty directory exists where a disk is not mounted.
-      await this.#directory.confirm()
-      return opendir(path, { bufferSize: 256 })
-    })
+    await this.#directory.use(async () => {})
     try {
-      for await (const { name } of cooperative(folder)) {
+      for await (const name of cooperative(this.#directory.names())) {
         signal.throwIfAborted()
         const id = name.slice(1, -'.info'.length)
         if (name === `.${id}.info` && isUploadId(id)) yield id

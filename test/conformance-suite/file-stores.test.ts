@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -19,6 +19,18 @@ function gone({ directory }: Place) {
   writeFileSync(directory, '')
   return () => {
     rmSync(directory)
+    renameSync(`${directory}-elsewhere`, directory)
+  }
+}
+
+let mounts = 0
+
+/** As when a disk is not mounted, and there is an empty directory, which it hides afterwards. */
+function unmounted({ directory }: Place) {
+  renameSync(directory, `${directory}-elsewhere`)
+  mkdirSync(directory)
+  return () => {
+    renameSync(directory, `${directory}-below-${++mounts}`)
     renameSync(`${directory}-elsewhere`, directory)
   }
 }
@@ -115,12 +127,20 @@ describe.each(Object.entries(damages))('FileInfoStore with a file that has %s', 
 
 function fileInfoStoreSuite(durability: Durability): void {
   describe('FileInfoStore', () => {
+    const place = inDirectory((directory, composer) => {
+      new FileInfoStore({ directory, durability, mustExist: true }).useIn(composer)
+    })
     conformanceSuite({
       test,
       slots: ['infoStore', 'expiryIndex', 'infoLister'],
-      ...inDirectory((directory, composer) => {
-        new FileInfoStore({ directory, durability }).useIn(composer)
-      }),
+      ...place,
+      async factory() {
+        const subject = await place.factory()
+        await mkdir(subject.directory)
+        await writeFile(join(subject.directory, '.tuskit'), '')
+        return subject
+      },
+      unplug: { gone: unmounted, refused },
     })
   })
 }

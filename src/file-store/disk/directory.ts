@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, opendir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { TusError } from '../../errors.js'
 import { must } from '../../check-options.js'
@@ -137,6 +137,32 @@ export class Directory {
    */
   async confirm(): Promise<void> {
     if (this.#marked && !(await this.#isMarked())) throw this.#unavailable()
+  }
+
+  /**
+   * Throws `ERR_STORAGE_UNAVAILABLE` when a file that was just created is not in the directory. It
+   * may have been created where a disk is not mounted.
+   */
+  async confirmFile(path: string, file: OpenFile): Promise<void> {
+    await this.confirm()
+    const [found, created] = [await this.disk.lstat(path), await file.stat()]
+    const isThere = found?.ino === created.ino && found.dev === created.dev
+    // A file without a name has been removed since.
+    if (!isThere && created.nlink > 0) throw this.#unavailable()
+  }
+
+  /**
+   * Yields the names in the directory. Throws `ERR_STORAGE_UNAVAILABLE` when they end without the
+   * mark: then they are those of an empty directory where a disk is not mounted.
+   */
+  async *names(): AsyncGenerator<string> {
+    await this.confirm()
+    let isMarked = !this.#marked
+    for await (const { name } of await opendir(this.path, { bufferSize: 256 })) {
+      isMarked ||= name === markName
+      yield name
+    }
+    if (!isMarked) throw this.#unavailable()
   }
 
   /**
