@@ -15,7 +15,9 @@ import { infoStoreCases } from './cases/info-store.js'
 import { interruptionCases } from './cases/interruption.js'
 import { listFaultCases } from './cases/list-faults.js'
 import { lockerCases } from './cases/locker.js'
+import { recordContentCases } from './cases/record-content.js'
 import { recordFaultCases } from './cases/record-faults.js'
+import { recordRaceCases } from './cases/record-races.js'
 import { settleCases } from './cases/settle.js'
 import { terminatorCases } from './cases/terminator.js'
 import { verifiedAppenderCases } from './cases/verified-appender.js'
@@ -35,10 +37,12 @@ export const allCases: readonly Case[] = [
   ...changeFaultCases,
   ...readFaultCases,
   ...infoStoreCases,
+  ...recordContentCases,
   ...recordFaultCases,
   ...expiryIndexCases,
   ...infoListerCases,
   ...listFaultCases,
+  ...recordRaceCases,
   ...damagedRecordCases,
   ...lockerCases,
   ...settleCases,

@@ -2,8 +2,10 @@ import { describe } from 'vitest'
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { changed, composed, everything, labelOf, testCaught, type Broken } from './broken.js'
+import { brokenRecordContents } from './broken-record-contents.js'
 import { brokenExpiryFaults, brokenListFaults } from './broken-list-faults.js'
 import { brokenRecordFaults } from './broken-record-faults.js'
+import { brokenExpiryRaces, brokenListRaces, brokenRecordRaces } from './broken-record-races.js'
 import { noAbort } from '../support/stages.js'
 
 const { signal } = new AbortController()
@@ -170,13 +172,6 @@ const infoStores: readonly Broken[] = [
       create: (upload) => put(sound, upload),
     }),
   ),
-  info('create succeeds for one of many concurrent calls', 'looks, then writes', (sound) => ({
-    async create(upload) {
-      if (await sound.get(upload.id)) throw new TusError('ERR_ID_TAKEN')
-      await pause()
-      await put(sound, upload)
-    },
-  })),
   info('update replaces the record with the next revision', 'merges records', (sound) => ({
     async update(upload) {
       await sound.update({ ...(await sound.get(upload.id)), ...upload }, noAbort)
@@ -214,14 +209,6 @@ const infoStores: readonly Broken[] = [
       },
     }),
   ),
-  info('update succeeds for one of many concurrent calls', 'compares, then writes', (sound) => ({
-    async update(upload) {
-      const found = await sound.get(upload.id)
-      if (found?.revision !== upload.revision - 1) throw new TusError('ERR_INFO_CONFLICT')
-      await pause()
-      await put(sound, upload)
-    },
-  })),
   info(
     'get during updates returns one complete record after another',
     'removes before it writes',
@@ -323,6 +310,11 @@ const expiryIndexes: readonly Broken[] = [
     boundary,
     'yields a millisecond too late',
     finding((at, now) => at < now),
+  ),
+  index(
+    boundary,
+    'keeps seconds in 32 bits',
+    finding((at, now) => ((at / 1000) | 0) * 1000 + (at % 1000) <= now),
   ),
   index(
     boundary,
@@ -443,9 +435,12 @@ const infoListers: readonly Broken[] = [
 ]
 
 describe.each([
-  ['infoStore', [...infoStores, ...brokenRecordFaults]],
-  ['expiryIndex', [...expiryIndexes, ...brokenExpiryFaults]],
-  ['infoLister', [...infoListers, ...brokenListFaults]],
+  [
+    'infoStore',
+    [...infoStores, ...brokenRecordContents, ...brokenRecordFaults, ...brokenRecordRaces],
+  ],
+  ['expiryIndex', [...expiryIndexes, ...brokenExpiryFaults, ...brokenExpiryRaces]],
+  ['infoLister', [...infoListers, ...brokenListFaults, ...brokenListRaces]],
 ] as const)('Of info stores with a broken %s, the suite catches one that', (slot, broken) => {
   testCaught(broken, everything('infoStore', slot))
 })

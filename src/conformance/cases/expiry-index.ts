@@ -20,6 +20,7 @@ export const expiryIndexCases = cases('expiryIndex', 'listing-records', {
     await infoStore.create(recordAt('now', after(0)), noAbort)
     await infoStore.create(recordAt('after', after(1)), noAbort)
     await infoStore.create(recordAt('future', after(86_400_000)), noAbort)
+    await infoStore.create(recordAt('far', { expiresAt: '9999-12-31T23:59:59.999Z' }), noAbort)
     await infoStore.create(recordAt('never'), noAbort)
     for (const { expiryIndex } of [fixture.slots, fixture.others]) {
       const ids = ['before', 'now', 'past']

@@ -3,6 +3,7 @@ import type { InfoLister } from '../../capabilities/info-lister.js'
 import { neverAborts } from '../../never-aborts.js'
 import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
+import { awkwardIds } from '../fixture/awkward-records.js'
 import { noAbort } from '../fixture/gate.js'
 import { manyRecords } from '../fixture/many-records.js'
 import { nextOf, recordAt } from '../fixture/records.js'
@@ -15,7 +16,7 @@ export const infoListerCases = cases('infoLister', 'listing-records', {
   },
 
   async 'ids yields all ids in the order of their UTF-16 code units'({ slots, others }) {
-    const ids = ['b', '9', '10', 'B', '_x', '~', '-', 'ab', ...nearIds]
+    const ids = ['b', '9', '10', 'B', '_x', '-', 'ab', ...nearIds, ...awkwardIds]
     for (const id of ids) await slots.infoStore.create(recordAt(id), noAbort)
     // `sort` orders by UTF-16 code units.
     assert.deepEqual(await idsIn(slots.infoLister), ids.toSorted())

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import type { InfoStore } from '../../capabilities/info-store.js'
 import type { ChangeOptions } from '../../capabilities/call-options.js'
 import type { Upload } from '../../upload.js'
 import { cases } from '../case.js'
 import { nearIds } from './data-store.js'
 import { noAbort, started, turns } from '../fixture/gate.js'
 import { nextOf, recordAt, whole } from '../fixture/records.js'
-import type { Fixture } from '../fixture/fixture.js'
 import { rejects } from '../fixture/rejects.js'
 
 /** Records. */
@@ -40,13 +38,6 @@ export const infoStoreCases = [
         await rejects(work, 'ERR_ID_TAKEN', 'create')
         assert.deepEqual(await infoStore.get('a', noAbort), record)
       }
-    },
-
-    async 'create succeeds for one of many concurrent calls'(fixture) {
-      const records = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => recordAt('a', { length }))
-      const work = records.map((record, i) => storeOf(fixture, i).create(record, noAbort))
-      const winner = await onlyWinner(work, 'ERR_ID_TAKEN')
-      assert.deepEqual(await fixture.others.infoStore.get('a', noAbort), records[winner])
     },
 
     async 'update replaces the record with the next revision'({ slots, others }) {
@@ -83,18 +74,6 @@ export const infoStoreCases = [
         await rejects(work, 'ERR_INFO_CONFLICT', 'update')
       }
       assert.equal(await slots.infoStore.get('a', noAbort), undefined)
-    },
-
-    async 'update succeeds for one of many concurrent calls'(fixture) {
-      let record = recordAt('a')
-      await fixture.slots.infoStore.create(record, noAbort)
-      for (let round = 0; round < 5; round++) {
-        const nexts = [1, 2, 3, 4, 5, 6, 7, 8].map((length) => nextOf(record, { length }))
-        const work = nexts.map((next, i) => storeOf(fixture, i).update(next, noAbort))
-        record = nexts[await onlyWinner(work, 'ERR_INFO_CONFLICT')]!
-        assert.deepEqual(await fixture.slots.infoStore.get('a', noAbort), record)
-        assert.deepEqual(await fixture.others.infoStore.get('a', noAbort), record)
-      }
     },
   }),
 
@@ -209,22 +188,3 @@ export const infoStoreCases = [
     },
   }),
 ]
-
-/** Alternates between the two instances. */
-function storeOf({ slots, others }: Fixture, index: number): InfoStore {
-  return index % 2 === 0 ? slots.infoStore : others.infoStore
-}
-
-/** Asserts that one call succeeds and all others are refused. Returns the index of that call. */
-async function onlyWinner(
-  work: readonly Promise<void>[],
-  code: 'ERR_ID_TAKEN' | 'ERR_INFO_CONFLICT',
-): Promise<number> {
-  const outcomes = await Promise.allSettled(work)
-  for (const outcome of outcomes) {
-    if (outcome.status === 'rejected') assert.equal(outcome.reason?.code, code)
-  }
-  const winners = outcomes.flatMap(({ status }, i) => (status === 'fulfilled' ? [i] : []))
-  assert.equal(winners.length, 1, 'One of the concurrent calls succeeds')
-  return winners[0]!
-}
