@@ -19,6 +19,7 @@ import { recordContentCases } from './cases/record-content.js'
 import { recordFaultCases } from './cases/record-faults.js'
 import { recordRaceCases } from './cases/record-races.js'
 import { settleCases } from './cases/settle.js'
+import { severalUploadsCases } from './cases/several-uploads.js'
 import { terminatorCases } from './cases/terminator.js'
 import { verifiedAppenderCases } from './cases/verified-appender.js'
 
@@ -33,6 +34,7 @@ export const allCases: readonly Case[] = [
   ...terminatorCases,
   ...concatenatorCases,
   ...contentReaderCases,
+  ...severalUploadsCases,
   ...appendFaultCases,
   ...changeFaultCases,
   ...readFaultCases,

@@ -11,6 +11,7 @@ import {
   type Broken,
 } from './broken.js'
 import { brokenRemoteConcatenators } from './broken-remote-changes.js'
+import { mixedConcatenations } from './broken-several-uploads.js'
 
 const joining = breaking('concatenator')
 
@@ -105,7 +106,7 @@ const concatenators: readonly Broken[] = [
 
 describe('Of stores with a broken concatenator, the suite catches one that', () => {
   testCaught(
-    [...concatenators, ...brokenRemoteConcatenators],
+    [...concatenators, ...mixedConcatenations, ...brokenRemoteConcatenators],
     everything('dataStore', 'concatenator'),
   )
 })

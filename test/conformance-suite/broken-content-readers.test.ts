@@ -9,6 +9,7 @@ import { FileStore } from 'tuskit/file-store'
 import { noAbort } from '../support/stages.js'
 import { breaking, changed, composed, everything, testCaught, type Broken } from './broken.js'
 import { brokenRemoteReaders } from './broken-remote-reads.js'
+import { mixedDownloads } from './broken-several-uploads.js'
 
 const reading = breaking('contentReader')
 
@@ -115,5 +116,8 @@ function* inPieces(whole: Buffer): Generator<Buffer> {
 }
 
 describe('Of stores with a broken contentReader, the suite catches one that', () => {
-  testCaught([...contentReaders, ...brokenRemoteReaders], everything('dataStore', 'contentReader'))
+  testCaught(
+    [...contentReaders, ...mixedDownloads, ...brokenRemoteReaders],
+    everything('dataStore', 'contentReader'),
+  )
 })

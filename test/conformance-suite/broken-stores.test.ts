@@ -3,6 +3,7 @@ import { MemoryStore } from 'tuskit/memory-store'
 import { brokenRemoteAppends } from './broken-remote.js'
 import { brokenRemoteCreations } from './broken-remote-changes.js'
 import { brokenRemoteStats } from './broken-remote-reads.js'
+import { mixedAppends } from './broken-several-uploads.js'
 import { bytes } from './broken-appends.js'
 import { interruptions } from './broken-interruptions.js'
 import { places } from './broken-places.js'
@@ -24,6 +25,7 @@ describe('Of broken data stores, the suite catches one that', () => {
       ...places,
       ...bytes,
       ...interruptions,
+      ...mixedAppends,
       ...brokenRemoteAppends,
       ...brokenRemoteCreations,
       ...brokenRemoteStats,

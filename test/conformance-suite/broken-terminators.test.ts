@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import type { Upload } from 'tuskit'
 import { breaking, careless, deaf, everything, testCaught, type Broken } from './broken.js'
 import { brokenRemoteTerminators } from './broken-remote-changes.js'
+import { mixedTerminations } from './broken-several-uploads.js'
 
 const removing = breaking('terminator')
 
@@ -77,5 +78,8 @@ const terminators: readonly Broken[] = [
 ]
 
 describe('Of stores with a broken terminator, the suite catches one that', () => {
-  testCaught([...terminators, ...brokenRemoteTerminators], everything('dataStore', 'terminator'))
+  testCaught(
+    [...terminators, ...mixedTerminations, ...brokenRemoteTerminators],
+    everything('dataStore', 'terminator'),
+  )
 })

@@ -13,6 +13,7 @@ import {
   type Broken,
 } from './broken.js'
 import { brokenRemoteChunks } from './broken-remote.js'
+import { mixedChunks } from './broken-several-uploads.js'
 
 const verified = breaking('verifiedAppender')
 
@@ -210,7 +211,7 @@ const verifiedAppenders: readonly Broken[] = [
 
 describe('Of stores with a broken verifiedAppender, the suite catches one that', () => {
   testCaught(
-    [...verifiedAppenders, ...brokenRemoteChunks],
+    [...verifiedAppenders, ...mixedChunks, ...brokenRemoteChunks],
     everything('dataStore', 'verifiedAppender'),
   )
 })
