@@ -27,8 +27,8 @@ export interface Lifecycle {
    * object has closed, and never if the object has not been opened. The object is not used again.
    *
    * By then all calls have settled and all streams of `read` have ended, unless they outlast the
-   * timeout of the stop. Calls that are still in progress must settle; they may reject. Releases of
-   * locks may also follow, and may reject too. A rejection is logged.
+   * timeout of the stop. Calls and streams that are still in progress must settle; they may fail.
+   * Releases of locks may also follow, and may reject too. A rejection is logged.
    */
   close(): Promise<void>
 }

@@ -13,6 +13,7 @@ import { finisherCases } from './cases/finisher.js'
 import { infoListerCases } from './cases/info-lister.js'
 import { infoStoreCases } from './cases/info-store.js'
 import { interruptionCases } from './cases/interruption.js'
+import { lifecyclesCases } from './cases/lifecycles.js'
 import { listFaultCases } from './cases/list-faults.js'
 import { lockerCases } from './cases/locker.js'
 import { recordContentCases } from './cases/record-content.js'
@@ -48,4 +49,5 @@ export const allCases: readonly Case[] = [
   ...damagedRecordCases,
   ...lockerCases,
   ...settleCases,
+  ...lifecyclesCases,
 ]

@@ -11,6 +11,8 @@ export interface Case {
   readonly needs: readonly Requirement[]
   /** Whether one instance does everything, even if there is another one. */
   readonly alone: boolean
+  /** Whether everything is open when the case begins. Otherwise, the case opens it. */
+  readonly opened: boolean
   readonly run: (fixture: Fixture) => Promise<void>
 }
 
@@ -33,6 +35,7 @@ export function cases(
     clause,
     needs: [slot, ...more],
     alone: false,
+    opened: true,
     run,
   }))
 }

@@ -83,13 +83,13 @@ async function fixtureOf<S extends Subject>(
 
 async function checkedRun<S extends Subject>(
   options: ConformanceOptions<S>,
-  { run }: Case,
+  { run, opened }: Case,
   fixture: Fixture,
 ): Promise<void> {
   for (const filled of [fixture.slots, fixture.others]) {
     const names = Object.entries(filled).flatMap(([name, value]) => (value ? [name] : []))
     assert.deepEqual(names.sort(), [...new Set(options.slots)].sort(), 'The declared slots')
   }
-  await fixture.open()
+  if (opened) await fixture.open()
   await run(fixture)
 }

@@ -7,6 +7,7 @@ import {
   type ContentReader,
   type CreateOptions,
   type DataStore,
+  type Lifecycle,
   type ReadOptions,
   type Stat,
   type Terminator,
@@ -18,13 +19,14 @@ import {
 } from 'tuskit'
 import { assertMayChange } from 'tuskit/store-kit'
 import type { FakeConnection, FakeServer } from './fake-server.js'
+import { noAbort } from '../support/stages.js'
 import { bodyOf, gathered } from './broken.js'
 
 const pieceSize = 256 * 1024
 
 /** A sound store on a fake server, from which broken ones are made. */
 export class RemoteStore
-  implements DataStore, VerifiedAppender, Terminator, Concatenator, ContentReader
+  implements DataStore, VerifiedAppender, Terminator, Concatenator, ContentReader, Lifecycle
 {
   readonly maxSize = Infinity
   readonly server: FakeServer
@@ -32,6 +34,12 @@ export class RemoteStore
   constructor(server: FakeServer) {
     this.server = server
   }
+
+  async open(): Promise<void> {
+    await this.connected(noAbort.signal, (connection) => connection.root())
+  }
+
+  async close(): Promise<void> {}
 
   locate({ id, place }: UnplacedUpload) {
     const path = place === undefined ? id : place.path

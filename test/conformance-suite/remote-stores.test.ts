@@ -13,12 +13,16 @@ function composerOf(server: FakeServer) {
     .useTerminator(store)
     .useConcatenator(store)
     .useContentReader(store)
+    .useLifecycle(store)
 }
 
 describe('A store on a fake server', () => {
   conformanceSuite({
     test,
-    slots: ['dataStore', 'verifiedAppender', 'terminator', 'concatenator', 'contentReader'],
+    slots: [
+      ...(['dataStore', 'verifiedAppender', 'terminator', 'concatenator'] as const),
+      ...(['contentReader', 'lifecycles'] as const),
+    ],
     factory() {
       const server = new FakeServer()
       return { server, composer: composerOf(server) }

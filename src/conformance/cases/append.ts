@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { cases, concurrentCases } from '../case.js'
-import { Gate, started, turns } from '../fixture/gate.js'
+import { started, turns } from '../fixture/gate.js'
 import { largeBody } from '../fixture/large-body.js'
+import { stallingBody } from '../fixture/stalling-body.js'
 import { dripping, sample, TestBody } from '../fixture/test-body.js'
 import { watchStat } from '../fixture/watch-stat.js'
 
@@ -89,26 +90,17 @@ export const appendCases = [
   ...concurrentCases('dataStore', 'bytes-are-the-truth', {
     async 'append keeps the bytes of a body that stalls, and readers do not wait for it'(fixture) {
       const data = sample(4000)
-      const [stalled, release] = [new Gate(), new Gate()]
-      fixture.onCleanup(release.open)
-      async function* batches() {
-        yield [data.subarray(0, 1000)]
-        stalled.open()
-        await release.opened
-      }
-      const body = new TestBody(batches(), data.length)
+      const first = data.subarray(0, 1000)
+      const { body, stalled, resume } = stallingBody(fixture, { first, size: data.length })
       const upload = await fixture.created({ length: data.length })
       const announced: number[] = []
       const appending = started(upload.append(body, { onProgress: (at) => announced.push(at) }))
-      await fixture.soon(
-        Promise.race([stalled.opened, appending]),
-        'the store to take the first bytes',
-      )
+      await stalled(appending)
       await turns()
       const low = announced.at(-1) ?? 0
       const { offset } = await fixture.soon(upload.stat(), 'stat during a body that stalls')
       assert.ok(low <= offset && offset <= body.given)
-      release.open()
+      resume()
       assert.equal((await appending).offset, 1000)
       await upload.resume(data, { low: 1000, high: 1000 })
     },

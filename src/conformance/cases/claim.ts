@@ -6,5 +6,6 @@ export const claimCase: Case = {
   clause: 'the-contract',
   needs: [],
   alone: false,
+  opened: true,
   async run() {},
 }

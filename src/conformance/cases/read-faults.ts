@@ -7,7 +7,7 @@ import { cases } from '../case.js'
 import type { Fixture } from '../fixture/fixture.js'
 import { turns } from '../fixture/gate.js'
 import { Outage, succeeds } from '../fixture/outage.js'
-import { assertSame } from '../fixture/read-content.js'
+import { assertSame, readAllOrFail } from '../fixture/read-content.js'
 import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
 import type { TestUpload } from '../fixture/test-upload.js'
@@ -107,8 +107,11 @@ export const readFaultCases: readonly Case[] = [
         const bytes = sample(Math.min(large, fixture.slots.dataStore.maxSize))
         const upload = await finished(fixture, bytes)
         await fixture.eachFault(fixture.faults, async (fault) => {
-          const end = await neverShort(upload, bytes, () => fixture.unplug(fault))
-          await end?.()
+          let end = async () => {}
+          await neverShort(upload, bytes, async () => {
+            end = await fixture.unplug(fault)
+          })
+          await end()
           const range = { start: 10, end: 2009 }
           const again = () => fixture.recovered(async () => buffer(await upload.content(range)))
           assertSame(await again(), bytes.subarray(10, 2010))
@@ -195,30 +198,12 @@ async function expectStored(
   await rejects(stat, 'ERR_DATA_MISSING', 'stat of missing data after the end of a fault')
 }
 
-/**
- * Asserts that reading delivers exactly the expected bytes, or fails. Calls `onFirst` after the
- * first of them, and returns its result.
- */
-async function neverShort<T>(
+/** Asserts that reading delivers exactly the expected bytes, or fails. */
+async function neverShort(
   upload: TestUpload,
   expected: Buffer,
-  onFirst?: () => Promise<T>,
-): Promise<T | undefined> {
+  onFirst?: () => Promise<void>,
+): Promise<void> {
   const reading = upload.content()
-  if (!(await succeeds(reading))) return undefined
-  const chunks = (await reading)[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-  let [result, read] = [undefined as T | undefined, 0]
-  for (;;) {
-    // Any error will do: a response that has begun cannot say more than that it was cut.
-    const next = await chunks.next().catch(() => undefined)
-    if (next === undefined) return result
-    if (next.done) break
-    const { value } = next
-    const same = value.equals(expected.subarray(read, read + value.length))
-    assert.ok(same, `The bytes after ${read} are those that were sent`)
-    if (read === 0) result = await onFirst?.()
-    read += value.length
-  }
-  assert.equal(read, expected.length, 'A stream that ends without an error has delivered all bytes')
-  return result
+  if (await succeeds(reading)) await readAllOrFail(await reading, expected, onFirst)
 }

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { concurrentCases } from '../case.js'
 import { Alternation, cut } from '../fixture/alternation.js'
 import type { Fixture } from '../fixture/fixture.js'
-import { Gate, started } from '../fixture/gate.js'
+import { started } from '../fixture/gate.js'
 import { assertSame } from '../fixture/read-content.js'
 import { rejects } from '../fixture/rejects.js'
-import { sample, TestBody } from '../fixture/test-body.js'
+import { stallingBody } from '../fixture/stalling-body.js'
+import { sample } from '../fixture/test-body.js'
 import type { TestUpload } from '../fixture/test-upload.js'
 import { finalOf, partials } from './concatenator.js'
 
@@ -162,24 +163,19 @@ function elsewhere(fixture: Fixture, upload: TestUpload): TestUpload {
 
 /** Begins to append to an upload whose client stalls after the first bytes. */
 async function stall(fixture: Fixture, name: Appending) {
-  const [taken, release] = [new Gate(), new Gate()]
-  fixture.onCleanup(release.open)
   const data = contents[0]
-  async function* batches() {
-    yield [data.subarray(0, 10_000)]
-    taken.open()
-    await release.opened
-    yield [data.subarray(10_000)]
-  }
+  const [first, ...rest] = cut(data, steps) as [Buffer, ...Buffer[]]
+  const stalling = stallingBody(fixture, { first, rest, size: data.length })
   const stalled = await fixture.created({ length: data.length })
-  const body = new TestBody(batches(), data.length)
-  const appending = started(name === 'append' ? stalled.append(body) : stalled.appendVerified(body))
-  await fixture.soon(Promise.race([taken.opened, appending]), 'the store to take the first bytes')
+  const appending = started(
+    name === 'append' ? stalled.append(stalling.body) : stalled.appendVerified(stalling.body),
+  )
+  await stalling.stalled(appending)
   return {
     stalled,
     /** Sends the rest. Fails unless all bytes are stored then. */
     async resume() {
-      release.open()
+      stalling.resume()
       assert.equal((await appending).offset, data.length, 'append after the body went on')
       await stalled.expectContent(data)
     },
