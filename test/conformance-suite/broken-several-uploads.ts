@@ -33,7 +33,7 @@ const twice = <S>(
   makeBroken(`${caught}, on two instances`, title, breakIt, { elsewhere: breakIt }),
 ]
 
-/** What the stores keep in static members, by storage. */
+/** The static members of stores, by storage. */
 const shared = new WeakMap<object, { last: Promise<unknown>; chunk: Buffer[] }>()
 
 function sharedBy(sound: MemoryStore) {

@@ -94,7 +94,7 @@ export const lifecyclesCases: readonly Case[] = [
             const end = await fixture.unplug(fault)
             const opening = started(fixture.open())
             if (fault === 'down') await rejects(() => opening, 'ERR_STORAGE_UNAVAILABLE', 'open')
-            // What is missing or refuses can be a mistake in the configuration, or do no harm.
+            // Such a fault can also be a mistake in the configuration, or do no harm.
             else await opening.catch(() => {})
             await end()
           },

@@ -31,13 +31,10 @@ export const severalUploadsCases = [
       const { resume, stalled } = await stall(fixture, 'append')
       await fixture.soon(stalled.stat(), 'stat of an upload that stalls')
       const upload = elsewhere(fixture, fixture.upload({ length: contents[1].length }))
-      await fixture.soon(upload.create(), 'create beside an upload that stalls')
-      await fixture.soon(upload.stat(), 'stat beside an upload that stalls')
-      await fixture.soon(upload.append(contents[1]), 'append beside an upload that stalls')
-      await fixture.soon(
-        upload.expectContent(contents[1]),
-        'the bytes beside an upload that stalls',
-      )
+      await fixture.soon(upload.create(), 'create while another upload stalls')
+      await fixture.soon(upload.stat(), 'stat while another upload stalls')
+      await fixture.soon(upload.append(contents[1]), 'append while another upload stalls')
+      await fixture.soon(upload.expectContent(contents[1]), 'the bytes while another upload stalls')
       await resume()
     },
   }),
@@ -63,8 +60,8 @@ export const severalUploadsCases = [
       await fixture.soon(stalled.stat(), 'stat of an upload whose chunk stalls')
       const upload = elsewhere(fixture, await fixture.created({ length: contents[1].length }))
       const [one, two] = cut(contents[1], 2) as [Buffer, Buffer]
-      await fixture.soon(upload.appendVerified(one), 'a chunk beside one that stalls')
-      await fixture.soon(upload.append(two), 'append beside a chunk that stalls')
+      await fixture.soon(upload.appendVerified(one), 'a chunk while another one stalls')
+      await fixture.soon(upload.append(two), 'append while a chunk stalls')
       await upload.expectContent(contents[1])
       await resume()
     },
@@ -75,7 +72,7 @@ export const severalUploadsCases = [
       const other = elsewhere(fixture, await fixture.created())
       await other.append(contents[1])
       const { resume } = await stall(fixture, 'append')
-      await fixture.soon(other.terminate(), 'terminate beside an upload that stalls')
+      await fixture.soon(other.terminate(), 'terminate while another upload stalls')
       await rejects(() => other.stat(), 'ERR_DATA_MISSING', 'stat after terminate')
       const next = elsewhere(fixture, await fixture.created({ length: contents[2].length }))
       await next.append(contents[2])
@@ -97,7 +94,7 @@ export const severalUploadsCases = [
       for (const _ of orders) finals.push(await finalOf(fixture))
       elsewhere(fixture, finals[1]!)
       const joining = orders.map((order, i) => finals[i]!.concatenate(order.map((k) => parts[k]!)))
-      await fixture.soon(Promise.all(joining), 'concatenations beside an upload that stalls')
+      await fixture.soon(Promise.all(joining), 'concatenations while another upload stalls')
       for (const [i, order] of orders.entries()) {
         await finals[i]!.expectContent(Buffer.concat(order.map((k) => contents[k]!)))
       }
@@ -115,13 +112,16 @@ export const severalUploadsCases = [
       const { resume } = await stall(fixture, 'append')
       const downloads = await Promise.all(
         uploads.map(async (upload) => {
-          const stream = await fixture.soon(upload.content(), 'read beside an upload that stalls')
+          const stream = await fixture.soon(upload.content(), 'read while another upload stalls')
           return { chunks: stream[Symbol.asyncIterator](), read: [] as Buffer[] }
         }),
       )
       for (const unread = new Set(downloads); unread.size > 0;) {
         for (const download of unread) {
-          const next = await fixture.soon(download.chunks.next(), 'bytes beside another download')
+          const next = await fixture.soon(
+            download.chunks.next(),
+            'the bytes of one of several downloads',
+          )
           if (next.done) unread.delete(download)
           else download.read.push(next.value as Buffer)
         }
@@ -143,7 +143,7 @@ function rest(i: number): Buffer {
   return contents[i]!.subarray(first(i))
 }
 
-/** Creates an upload for each content. They have different offsets, and the second instance has one. */
+/** Creates an upload for each content, with different offsets. The second instance gets one. */
 async function begun(fixture: Fixture): Promise<readonly TestUpload[]> {
   const uploads: TestUpload[] = []
   for (const [i, { length }] of contents.entries()) {
@@ -176,7 +176,7 @@ async function stall(fixture: Fixture, name: Appending) {
     /** Sends the rest. Fails unless all bytes are stored then. */
     async resume() {
       stalling.resume()
-      assert.equal((await appending).offset, data.length, 'append after the body went on')
+      assert.equal((await appending).offset, data.length, 'the offset after an append that stalled')
       await stalled.expectContent(data)
     },
   }
