@@ -16,7 +16,8 @@ export interface ContentReader {
    * complete.
    *
    * The signal counts until the promise settles. Afterwards the caller destroys the stream to stop
-   * it, and that releases everything that it holds.
+   * it, and that releases everything that it holds. If a later abort stops the stream too, it must
+   * fail, not end.
    *
    * Rejects with `ERR_DATA_MISSING` if there is no data. Check the signal before you pass it to a
    * stream: a stream that is created with an aborted signal fails before anything listens to it,

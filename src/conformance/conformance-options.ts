@@ -44,14 +44,15 @@ export interface ConformanceOptions<S extends Subject = Subject> {
   /** Creates an empty subject. Called once for each case. */
   readonly factory: () => S | Promise<S>
   /**
-   * Reads the stored bytes. Required, and used, only when `dataStore` is among the slots and
-   * `contentReader` is not: a suite that never reads the bytes would prove little.
+   * Reads the stored bytes. Required when `dataStore` is among the slots and `contentReader` is
+   * not, because a suite that never reads the bytes would prove little. With `contentReader`, both
+   * must deliver the same bytes. If absent, only the `contentReader` reads.
    */
   readonly content?: (upload: Upload, subject: S) => Uint8Array | Promise<Uint8Array>
   /**
    * Creates a second instance over the storage of the subject, as another process would have it.
-   * With this option you promise that several processes can share the storage: readers use the
-   * second instance, and both make changes.
+   * With this option you promise that several processes can share the storage: both instances read
+   * it and make changes.
    *
    * If absent, one instance does everything.
    */

@@ -50,6 +50,12 @@ export const bytes: readonly Broken[] = [
       return sound.append(upload, from, bodyOf(whole.reverse()), options)
     },
   })),
+  store(
+    'append continues where the last one ended',
+    'delivers what it keeps in memory, and stores something else',
+    () => ({}),
+    { content: (upload) => Buffer.alloc(upload.length!) },
+  ),
   store('append continues where the last one ended', 'begins from zero each time', (sound) => ({
     async append(upload, from, body, options) {
       const whole = bodyOf(await gathered(body))

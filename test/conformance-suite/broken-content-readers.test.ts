@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import { buffer } from 'node:stream/consumers'
 import { TusError } from 'tuskit'
 import { FileStore } from 'tuskit/file-store'
@@ -64,6 +65,47 @@ const contentReaders: readonly Broken[] = [
     }),
   ),
   reading(
+    'read whose signal aborts meanwhile rejects with its reason, or returns the bytes',
+    'takes an abort for a failure of the storage',
+    (sound) => ({
+      async read(upload, range, { signal }) {
+        await turn()
+        if (signal.aborted) throw new TusError('ERR_STORAGE_UNAVAILABLE', { cause: signal.reason })
+        return sound.read(upload, range, noAbort)
+      },
+    }),
+  ),
+  reading(
+    'read whose signal aborts meanwhile rejects with its reason, or returns the bytes',
+    'ignores a response that comes after the abort',
+    (sound) => ({
+      async read(upload, range, { signal }) {
+        const content = await sound.read(upload, range, noAbort)
+        return new Promise((resolve) => {
+          setImmediate(() => {
+            if (!signal.aborted) resolve(content)
+          })
+        })
+      },
+    }),
+  ),
+  reading(
+    'a download whose signal aborts later delivers all bytes or fails',
+    'ends a download when its signal aborts',
+    (sound) => ({
+      async read(upload, range, { signal }) {
+        const whole = await buffer(await sound.read(upload, range, noAbort))
+        function* pieces() {
+          for (const piece of inPieces(whole)) {
+            if (signal.aborted) return
+            yield piece
+          }
+        }
+        return Readable.from(pieces(), { objectMode: false })
+      },
+    }),
+  ),
+  reading(
     'several readers can read at once, and one can stop early',
     'shares one stream',
     (sound) => {
@@ -106,7 +148,11 @@ const contentReaders: readonly Broken[] = [
         },
       })
       const dispose = () => rmSync(directory, { recursive: true })
-      return { ...composed({ dataStore: sound, contentReader }), dispose }
+      return { ...composed({ dataStore: sound, contentReader }), sound, dispose }
+    },
+    sibling(subject) {
+      const { sound } = subject as unknown as { readonly sound: FileStore }
+      return composed({ dataStore: sound, contentReader: sound }).composer
     },
   },
 ]

@@ -1,7 +1,14 @@
 import { TusError } from 'tuskit'
+import type { MemoryStore } from 'tuskit/memory-store'
 import { altered, breaking, careless, deaf, tokenless, type Broken } from './broken.js'
 
 const store = breaking('dataStore')
+
+function lettingZombiesWrite(sound: MemoryStore): Partial<MemoryStore> {
+  return {
+    append: (upload, from, body, options) => sound.append(upload, from, body, tokenless(options)),
+  }
+}
 
 /** Stores that do not let go of what is not theirs any more. */
 export const interruptions: readonly Broken[] = [
@@ -96,9 +103,13 @@ export const interruptions: readonly Broken[] = [
   store(
     'append shuts out a holder that never released the lock',
     'lets a zombie write',
-    (sound) => ({
-      append: (upload, from, body, options) => sound.append(upload, from, body, tokenless(options)),
-    }),
+    lettingZombiesWrite,
     { fenced: true },
+  ),
+  store(
+    'append shuts out a holder that never released the lock, on two instances',
+    'lets a zombie in another process write',
+    lettingZombiesWrite,
+    { fenced: true, elsewhere: lettingZombiesWrite },
   ),
 ]

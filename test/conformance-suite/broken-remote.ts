@@ -33,14 +33,15 @@ export function breakingRemote(slot: Exclude<SlotName, 'infoStore' | 'locker' | 
     breakIt: (sound: RemoteStore) => object,
     options: Partial<Broken> = {},
   ): Broken => {
-    const factory = () => {
-      const server = new FakeServer()
+    const instance = (server: FakeServer, breaking: typeof breakIt) => {
       const sound = new RemoteStore(server)
-      const store = changed(sound, breakIt(sound) as Partial<RemoteStore>)
+      const store = changed(sound, breaking(sound) as Partial<RemoteStore>)
       return { server, ...composed(Object.fromEntries(slots.map((name) => [name, store]))) }
     }
+    const factory = () => instance(new FakeServer(), breakIt)
+    const sibling = (subject: object) => instance(serverOf(subject), () => ({})).composer
     const name = `${labelOf(slot)}: ${caught}`
-    return { caught: name, title, slots, factory, ...remoteOptions, ...options }
+    return { caught: name, title, slots, factory, sibling, ...remoteOptions, ...options }
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import type { MemoryStore } from 'tuskit/memory-store'
 import {
   altered,
   bodyOf,
@@ -16,6 +17,29 @@ import { brokenRemoteChunks } from './broken-remote.js'
 import { mixedChunks } from './broken-several-uploads.js'
 
 const verified = breaking('verifiedAppender')
+
+function lettingZombiesWrite(sound: MemoryStore): Partial<MemoryStore> {
+  return {
+    appendVerified: (upload, _, body, accept, options) =>
+      gathered(body).then(async (whole) => {
+        const from = await sound.stat(upload, options)
+        return sound.appendVerified(upload, from, bodyOf(whole), accept, tokenless(options))
+      }),
+    append: (upload, from, body, options) => sound.append(upload, from, body, tokenless(options)),
+  }
+}
+
+/** Writes chunks in place before they are accepted, which other processes see. */
+function writingInPlace(sound: MemoryStore): Partial<MemoryStore> {
+  return {
+    async appendVerified(upload, from, body, accept, options) {
+      const stored = await sound.append(upload, from, body, { ...options, progress: () => {} })
+      if (!(await accept())) throw new Error('Not accepted')
+      options.progress(stored.offset)
+      return stored
+    },
+  }
+}
 
 const verifiedAppenders: readonly Broken[] = [
   verified(
@@ -151,6 +175,12 @@ const verifiedAppenders: readonly Broken[] = [
     { elsewhere: remembering },
   ),
   verified(
+    'no byte counts of a chunk whose writer died before it was accepted, on two instances',
+    'writes in place without a marker',
+    writingInPlace,
+    { elsewhere: writingInPlace },
+  ),
+  verified(
     'no byte counts when the signal aborts before the chunk is accepted',
     'ignores signals',
     (sound) => ({
@@ -197,15 +227,14 @@ const verifiedAppenders: readonly Broken[] = [
   verified(
     'a holder that never released the lock is shut out',
     'lets a zombie write',
-    (sound) => ({
-      appendVerified: (upload, _, body, accept, options) =>
-        gathered(body).then(async (whole) => {
-          const from = await sound.stat(upload, options)
-          return sound.appendVerified(upload, from, bodyOf(whole), accept, tokenless(options))
-        }),
-      append: (upload, from, body, options) => sound.append(upload, from, body, tokenless(options)),
-    }),
+    lettingZombiesWrite,
     { fenced: true },
+  ),
+  verified(
+    'a holder that never released the lock is shut out, on two instances',
+    'lets a zombie in another process write',
+    lettingZombiesWrite,
+    { fenced: true, elsewhere: lettingZombiesWrite },
   ),
 ]
 

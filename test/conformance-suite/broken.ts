@@ -9,6 +9,8 @@ export interface Broken extends Partial<ConformanceOptions> {
   readonly caught: string
   readonly slots: ConformanceOptions['slots']
   readonly factory: ConformanceOptions['factory']
+  /** Makes a sound second instance, which must not hide the mistake. */
+  readonly sibling?: ConformanceOptions['another']
 }
 
 type Cases = ReadonlyMap<string, () => Promise<void>>
@@ -29,17 +31,16 @@ export function testCaught(
   sound: Omit<ConformanceOptions, 'test'>,
 ): void {
   test.each(broken.map((entry) => [entry.title, entry] as const))('%s', async (_, entry) => {
-    const { title, caught, ...options } = entry
-    const run = casesOf({ patience: 200, memory: Infinity, ...options }).get(caught)
-    expect(run, `There is a case "${caught}"`).toBeDefined()
-    const failure: unknown = await run!().then(
-      () => undefined,
-      (error: unknown) => error,
-    )
-    expect(failure, `"${caught}" fails`).toBeInstanceOf(Error)
-    // That would be the mistake of a case, or of the breakage.
-    expect(failure).not.toBeInstanceOf(TypeError)
+    await expectCaught(entry)
   })
+
+  const alone = broken.filter(({ another, sibling }) => !another && sibling)
+  test.each(alone.map((entry) => [entry.title, entry] as const))(
+    '%s, next to a sound instance',
+    async (_, entry) => {
+      await expectCaught({ ...entry, another: entry.sibling! })
+    },
+  )
 
   test('every case catches something', () => {
     const caught = new Set(broken.map((entry) => entry.caught))
@@ -48,6 +49,19 @@ export function testCaught(
     expect(cases.length).toBeGreaterThan(0)
     expect(cases.filter((name) => !caught.has(name))).toEqual([])
   })
+}
+
+/** Runs the case that is meant for a mistake. It must fail. */
+async function expectCaught({ title: _, caught, sibling: __, ...options }: Broken): Promise<void> {
+  const run = casesOf({ patience: 200, memory: Infinity, ...options }).get(caught)
+  expect(run, `There is a case "${caught}"`).toBeDefined()
+  const failure: unknown = await run!().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(failure, `"${caught}" fails`).toBeInstanceOf(Error)
+  // That would be the mistake of a case, or of the breakage.
+  expect(failure).not.toBeInstanceOf(TypeError)
 }
 
 /** Returns the part of a case name before the colon. */
@@ -93,16 +107,17 @@ export function breaking(slot: Exclude<SlotName, 'finisher' | 'infoStore' | 'loc
       const sound = new MemoryStore()
       return instance(sound, breakIt(sound))
     }
-    const another = (subject: object) => {
+    const next = (breakNext: typeof breakIt) => (subject: object) => {
       const { sound } = subject as ReturnType<typeof instance>
-      return instance(sound, elsewhere!(sound)).composer
+      return instance(sound, breakNext(sound)).composer
     }
     return {
       caught: `${labelOf(slot)}: ${caught}`,
       title,
       slots,
       factory,
-      ...(elsewhere && { another }),
+      ...(elsewhere && { another: next(elsewhere) }),
+      sibling: next(() => ({})),
       ...options,
     }
   }

@@ -85,7 +85,7 @@ async function during(
 ): Promise<void> {
   const upload = await fixture.created({ length: data.length })
   await upload.append(data.subarray(0, stored))
-  const from = await upload.stat(upload.slots)
+  const from = await upload.statOf(upload.slots)
   const outage = new Outage(fixture, fault)
   const reported = new Gate()
   const body = await makeBody({ fixture, outage, reported })

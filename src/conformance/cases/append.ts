@@ -98,7 +98,10 @@ export const appendCases = [
       await stalled(appending)
       await turns()
       const low = announced.at(-1) ?? 0
-      const { offset } = await fixture.soon(upload.stat(), 'stat during a body that stalls')
+      const { offset } = await fixture.soon(
+        upload.statOf(fixture.others),
+        'stat during a body that stalls',
+      )
       assert.ok(low <= offset && offset <= body.given)
       resume()
       assert.equal((await appending).offset, 1000)
@@ -113,7 +116,7 @@ export const appendCases = [
       const confirmed: Promise<void>[] = []
       const onProgress = (announced: number) => {
         const confirm = async () => {
-          const { offset } = await upload.stat()
+          const { offset } = await upload.statOf(fixture.others)
           assert.ok(offset >= announced, `${announced} bytes were reported, ${offset} are stored`)
         }
         confirmed.push(started(confirm()))
@@ -127,7 +130,7 @@ export const appendCases = [
     async 'stat during an append is between the reported and the received offset'(fixture) {
       const data = sample(40_000)
       const upload = await fixture.created({ length: data.length })
-      const watch = watchStat(upload)
+      const watch = watchStat(upload, fixture.others)
       async function* batches() {
         for (let start = 0; start < data.length; start += 1000) {
           yield [data.subarray(start, start + 1000)]

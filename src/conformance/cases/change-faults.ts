@@ -74,7 +74,9 @@ async function created(fixture: Fixture, turn: FaultyTurn): Promise<void> {
   await fixture.created()
   const upload = fixture.upload({ length: data.length })
   const succeeded = await turn(upload, (options) => upload.create(options))
-  const exists = await fixture.recovered(() => upload.stat().then(() => true, isMissing))
+  const exists = await fixture.recovered(() =>
+    upload.statOf(fixture.others).then(() => true, isMissing),
+  )
   assert.ok(exists || !succeeded, 'create made an upload, which is missing after the fault')
   if (exists) await proveTrue(fixture, upload, data, { high: succeeded ? 0 : data.length })
   else if (fixture.has('terminator')) await fixture.recovered(() => upload.terminate())
@@ -103,7 +105,7 @@ async function concatenated(fixture: Fixture, turn: FaultyTurn): Promise<void> {
 async function finished(fixture: Fixture, turn: FaultyTurn): Promise<void> {
   const upload = await fixture.created({ length: data.length })
   await upload.append(data)
-  const from = await upload.stat(upload.slots)
+  const from = await upload.statOf(upload.slots)
   await turn(upload, (options) => upload.finish({ ...options, from }))
   const { offset } = await fixture.recovered(() => upload.stat())
   assert.equal(offset, data.length, 'stat after a finish that the storage interrupted')

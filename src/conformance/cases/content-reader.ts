@@ -3,29 +3,34 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
 import { cases, concurrentCases } from '../case.js'
+import { started, turns } from '../fixture/gate.js'
 import { largeBody } from '../fixture/large-body.js'
 import { MemoryWatch } from '../fixture/memory-watch.js'
-import { assertSame, readContent } from '../fixture/read-content.js'
+import { assertSame, readAllOrFail } from '../fixture/read-content.js'
 import type { Fixture } from '../fixture/fixture.js'
 import { rejects } from '../fixture/rejects.js'
 import { sample } from '../fixture/test-body.js'
 import type { TestUpload } from '../fixture/test-upload.js'
 
 const data = sample(5000)
+/** More than streams hold, so that a download does not end before its signal aborts. */
+const large = 1024 * 1024
+
+const reason = new Error('The download was cancelled')
 
 /** Downloads. */
 export const contentReaderCases = [
   ...cases('contentReader', 'reading', {
     async 'read without a range returns all bytes'(fixture) {
       const upload = await finished(fixture)
-      assertSame(await buffer(await upload.content()), data)
-      assertSame(await buffer(await upload.content()), data)
+      assertSame(await upload.bytes(), data)
+      assertSame(await upload.bytes(), data)
     },
 
     async 'read of an empty upload returns no bytes'(fixture) {
       const upload = await fixture.created({ length: 0 })
       await upload.whole(0)
-      assertSame(await buffer(await upload.content()), Buffer.alloc(0))
+      assertSame(await upload.bytes(), Buffer.alloc(0))
     },
 
     async 'read returns ranges, including their last byte'(fixture) {
@@ -38,10 +43,7 @@ export const contentReaderCases = [
         [1, 4998],
         [4999, 4999],
       ] as const) {
-        assertSame(
-          await buffer(await upload.content({ start, end })),
-          data.subarray(start, end + 1),
-        )
+        assertSame(await upload.bytes({ start, end }), data.subarray(start, end + 1))
       }
     },
   }),
@@ -49,39 +51,61 @@ export const contentReaderCases = [
   ...cases('contentReader', 'missing-or-unreachable', {
     async 'read rejects with ERR_DATA_MISSING when the data is missing'(fixture) {
       const upload = fixture.upload({ length: 5 })
-      await rejects(() => upload.content(), 'ERR_DATA_MISSING', 'read')
-      await rejects(() => upload.content({ start: 1, end: 2 }), 'ERR_DATA_MISSING', 'read')
+      await rejects(() => upload.bytes(), 'ERR_DATA_MISSING', 'read')
+      await rejects(() => upload.bytes({ start: 1, end: 2 }), 'ERR_DATA_MISSING', 'read')
     },
   }),
 
   ...cases('contentReader', 'reading', {
     async 'read with an aborted signal rejects, or returns the bytes as usual'(fixture) {
       const upload = await finished(fixture)
-      const reason = new Error('The download was cancelled')
-      const reading = readContent(
-        fixture.others.contentReader,
-        upload.record,
-        undefined,
-        AbortSignal.abort(reason),
-      )
+      const reading = upload.content({ signal: AbortSignal.abort(reason) })
       const content = await reading.catch((error: unknown) => {
         assert.equal(error, reason, 'read rejects with the reason of its signal')
       })
       // A stream that fails before it has a listener would end the process.
       if (content) assertSame(await buffer(content), data)
-      assertSame(await buffer(await upload.content()), data)
+      assertSame(await upload.bytes(), data)
+    },
+
+    async 'read whose signal aborts meanwhile rejects with its reason, or returns the bytes'(
+      fixture,
+    ) {
+      const upload = await finished(fixture)
+      for (const delay of [0, 1, 2, 4, 8, 16, 32, 64]) {
+        const { controller, reading } = cancellable(upload)
+        await turns(delay)
+        controller.abort(reason)
+        const settled = await fixture.soon(Promise.allSettled([reading]), 'read to settle')
+        const [result] = settled
+        if (result.status === 'fulfilled') await readAllOrFail(result.value, data)
+        else assert.equal(result.reason, reason, 'read rejects with the reason of its signal')
+      }
+      assertSame(await upload.bytes(), data)
+    },
+
+    async 'a download whose signal aborts later delivers all bytes or fails'(fixture) {
+      const bytes = sample(Math.min(large, fixture.slots.dataStore.maxSize))
+      const upload = await fixture.created({ length: bytes.length })
+      await upload.append(bytes)
+      await upload.whole(bytes.length)
+      const { controller, reading } = cancellable(upload)
+      await readAllOrFail(await reading, bytes, async () => controller.abort(reason))
+      assertSame(await upload.bytes(), bytes)
     },
   }),
 
   ...concurrentCases('contentReader', 'reading', {
     async 'several readers can read at once, and one can stop early'(fixture) {
       const upload = await finished(fixture)
-      const streams = await Promise.all([0, 1, 2].map(() => upload.content()))
+      const streams = await Promise.all(
+        [0, 1, 2].map(() => upload.content({ slots: fixture.others })),
+      )
       streams[0]!.destroy()
       for (const stream of streams.slice(1)) assertSame(await buffer(stream), data)
       if (!streams[0]!.closed)
         await fixture.soon(once(streams[0]!, 'close'), 'a destroyed stream to close')
-      assertSame(await buffer(await upload.content()), data)
+      assertSame(await upload.bytes(), data)
     },
   }),
 
@@ -105,6 +129,14 @@ export const contentReaderCases = [
     },
   }),
 ]
+
+/** Starts a download. Its stream may fail before anything reads it. */
+function cancellable(upload: TestUpload) {
+  const controller = new AbortController()
+  const reading = started(upload.content({ signal: controller.signal }))
+  void started(reading.then((content) => content.on('error', () => {})))
+  return { controller, reading }
+}
 
 /** Stores an upload in several chunks, with ranges that cross their boundaries. */
 async function finished(fixture: Fixture): Promise<TestUpload> {

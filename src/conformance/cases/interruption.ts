@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cases } from '../case.js'
+import { cases, concurrentCases } from '../case.js'
 import { Gate, started, turns } from '../fixture/gate.js'
 import { rejects } from '../fixture/rejects.js'
 import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
@@ -122,7 +122,7 @@ export const interruptionCases = [
     },
   }),
 
-  ...cases(
+  ...concurrentCases(
     'dataStore',
     'the-fence',
     {
@@ -140,7 +140,9 @@ export const interruptionCases = [
         const zombie = started(upload.append(new TestBody(batches())))
         await Promise.race([reached.opened, zombie])
         upload.slots = fixture.others
-        await upload.append(data.subarray((await upload.stat()).offset, 3000), { forced: true })
+        await upload.append(data.subarray((await upload.statOf(fixture.others)).offset, 3000), {
+          forced: true,
+        })
         wake.open()
         await Promise.allSettled([zombie])
         await upload.resume(data, { low: 3000, high: 3000 })

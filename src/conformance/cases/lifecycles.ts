@@ -60,7 +60,7 @@ export const lifecyclesCases: readonly Case[] = [
         await upload.append(bytes)
         await upload.whole(bytes.length)
         let closing = Promise.resolve()
-        const content = await upload.content(undefined, fixture.slots)
+        const content = await upload.content()
         const reading = readAllOrFail(content, bytes, async () => {
           closing = started(fixture.shutFirst())
         })
@@ -157,7 +157,7 @@ async function callsInProgress(fixture: Fixture) {
     const { body, stalled, resume } = stallingBody(fixture, { first, size: data.length })
     const appending = started(upload.append(body))
     await stalled(appending)
-    calls.push(appending, started(upload.stat(slots)))
+    calls.push(appending, started(upload.statOf(slots)))
     steps.push(resume)
   }
   if (fixture.has('infoStore')) {

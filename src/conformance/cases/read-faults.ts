@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
 import type { Case } from '../case.js'
 import { cases } from '../case.js'
 import type { Fixture } from '../fixture/fixture.js'
@@ -31,7 +30,7 @@ export const readFaultCases: readonly Case[] = [
           const end = await fixture.unplug(fault)
           for (const slots of [fixture.slots, fixture.others]) {
             for (const one of [upload, missing]) {
-              await rejects(() => one.stat(slots), 'ERR_STORAGE_UNAVAILABLE', 'stat')
+              await rejects(() => one.statOf(slots), 'ERR_STORAGE_UNAVAILABLE', 'stat')
             }
           }
           await end()
@@ -53,7 +52,7 @@ export const readFaultCases: readonly Case[] = [
         await fixture.eachFault(fixture.faults, async (fault) => {
           const end = await fixture.unplug(fault)
           for (const slots of [fixture.slots, fixture.others]) {
-            const stat = upload.stat(slots)
+            const stat = upload.statOf(slots)
             if (await succeeds(stat)) assert.equal((await stat).offset, data.length)
           }
           await end()
@@ -90,9 +89,14 @@ export const readFaultCases: readonly Case[] = [
         const upload = await finished(fixture, data)
         await fixture.eachFault(fixture.unreachable, async (fault) => {
           const end = await fixture.unplug(fault)
-          for (const one of [upload, fixture.upload()]) await neverShort(one, data)
+          for (const slots of fixture.instances) {
+            for (const one of [upload, fixture.upload()]) {
+              one.slots = slots
+              await neverShort(one, data)
+            }
+          }
           await end()
-          assertSame(await fixture.recovered(async () => buffer(await upload.content())), data)
+          assertSame(await fixture.recovered(() => upload.bytes()), data)
         })
       },
     },
@@ -113,7 +117,7 @@ export const readFaultCases: readonly Case[] = [
           })
           await end()
           const range = { start: 10, end: 2009 }
-          const again = () => fixture.recovered(async () => buffer(await upload.content(range)))
+          const again = () => fixture.recovered(() => upload.bytes(range))
           assertSame(await again(), bytes.subarray(10, 2010))
         })
       },
@@ -137,7 +141,7 @@ export const readFaultCases: readonly Case[] = [
           if (content instanceof Readable) content.on('error', () => {}).destroy()
         })
         await outage.end()
-        assertSame(await fixture.recovered(async () => buffer(await upload.content())), data)
+        assertSame(await fixture.recovered(() => upload.bytes()), data)
       },
     },
     'paused',

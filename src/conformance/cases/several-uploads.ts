@@ -29,7 +29,7 @@ export const severalUploadsCases = [
 
     async 'an upload that stalls keeps no other upload waiting'(fixture) {
       const { resume, stalled } = await stall(fixture, 'append')
-      await fixture.soon(stalled.stat(), 'stat of an upload that stalls')
+      await fixture.soon(stalled.statOf(fixture.others), 'stat of an upload that stalls')
       const upload = elsewhere(fixture, fixture.upload({ length: contents[1].length }))
       await fixture.soon(upload.create(), 'create while another upload stalls')
       await fixture.soon(upload.stat(), 'stat while another upload stalls')
@@ -57,7 +57,7 @@ export const severalUploadsCases = [
 
     async 'a chunk that stalls keeps no other upload waiting'(fixture) {
       const { resume, stalled } = await stall(fixture, 'appendVerified')
-      await fixture.soon(stalled.stat(), 'stat of an upload whose chunk stalls')
+      await fixture.soon(stalled.statOf(fixture.others), 'stat of an upload whose chunk stalls')
       const upload = elsewhere(fixture, await fixture.created({ length: contents[1].length }))
       const [one, two] = cut(contents[1], 2) as [Buffer, Buffer]
       await fixture.soon(upload.appendVerified(one), 'a chunk while another one stalls')

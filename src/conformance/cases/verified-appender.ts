@@ -90,7 +90,7 @@ export const verifiedAppenderCases = [
   ...concurrentCases('verifiedAppender', 'verified-chunks', {
     async 'stat during a chunk never reports unverified bytes'(fixture) {
       const upload = await withFirst(fixture)
-      const watch = watchStat(upload)
+      const watch = watchStat(upload, fixture.others)
       async function* batches() {
         for (let start = 1000; start < data.length; start += 500) {
           yield [data.subarray(start, start + 500)]
@@ -110,7 +110,7 @@ export const verifiedAppenderCases = [
     },
   }),
 
-  ...cases('verifiedAppender', 'verified-chunks', {
+  ...concurrentCases('verifiedAppender', 'verified-chunks', {
     async 'no byte counts of a chunk whose writer died before it was accepted'(fixture) {
       for (const place of ['body', 'accept'] as const) {
         const upload = await withFirst(fixture)
@@ -132,7 +132,9 @@ export const verifiedAppenderCases = [
         await upload.resume(data, { low: 1000, high: 1000, forced: true })
       }
     },
+  }),
 
+  ...cases('verifiedAppender', 'verified-chunks', {
     async 'no byte counts when the signal aborts before the chunk is accepted'(fixture) {
       const upload = await withFirst(fixture)
       const reason = new Error('Another holder has the lock')
@@ -186,7 +188,7 @@ export const verifiedAppenderCases = [
     },
   }),
 
-  ...cases(
+  ...concurrentCases(
     'verifiedAppender',
     'the-fence',
     {
