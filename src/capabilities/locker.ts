@@ -17,13 +17,18 @@ export interface AcquireOptions {
 /**
  * Gives an upload to one writer at a time.
  *
- * `acquire` and `settle` reject with `ERR_STORAGE_UNAVAILABLE` and the failure as its `cause` when
- * the locks cannot be reached right now.
+ * When the locks cannot be reached right now, `acquire` and `settle` reject with
+ * `ERR_STORAGE_UNAVAILABLE` and the failure as its `cause`, or wait until `signal` aborts. `settle`
+ * can also resolve to `held`, but never to `free`.
+ *
+ * Locks that can be lost have a lease: a holder counts it from when it sent the request, and each
+ * change in the storage compares the holder.
  */
 export interface Locker {
   /**
    * Waits for the lock and takes it. Within a process, requests are served in order and without
-   * polling. While the lock is held, calls the holder's `requestRelease('writer')`.
+   * polling. While the lock is held, calls the holder's `requestRelease('writer')`, also after a
+   * lost connection.
    */
   acquire(id: string, options: AcquireOptions): Promise<Lock>
 
@@ -40,7 +45,10 @@ export interface Locker {
 
 /** Shows a store whether it may still change the storage. */
 export interface Fence {
-  /** A number that grows with every acquisition of the same lock. */
+  /**
+   * A number that grows with every acquisition of the same lock, also when the storage has
+   * restarted or the lock was lost.
+   */
   readonly token: number
   /**
    * Whether an earlier holder never released the lock and has not been shut out since. It may still
@@ -54,7 +62,7 @@ export interface Fence {
   shutOut(): void
   /**
    * Returns whether the lock is still held. Synchronous, and right even after the process was
-   * suspended.
+   * suspended: it is false before the storage gives the lock to another holder.
    */
   held(): boolean
 }
@@ -63,6 +71,10 @@ export interface Fence {
 export interface Lock extends Fence {
   /** Aborts when the lock is lost without having been released. */
   readonly lost: AbortSignal
-  /** Releases the lock. Affects only this acquisition. A second call does nothing. */
+  /**
+   * Releases the lock. Affects only this acquisition. A second call does nothing. A lost lock stays
+   * unreleased in the storage, so that the next holder finds `forced` set. When the locks cannot be
+   * reached, it can wait or reject, and the lease ends the lock.
+   */
   release(): Promise<void>
 }

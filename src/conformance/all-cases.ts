@@ -15,6 +15,9 @@ import { infoStoreCases } from './cases/info-store.js'
 import { interruptionCases } from './cases/interruption.js'
 import { lifecyclesCases } from './cases/lifecycles.js'
 import { listFaultCases } from './cases/list-faults.js'
+import { lockFaultCases } from './cases/lock-faults.js'
+import { lockLossCases } from './cases/lock-loss.js'
+import { lockRaceCases } from './cases/lock-races.js'
 import { lockerCases } from './cases/locker.js'
 import { recordContentCases } from './cases/record-content.js'
 import { recordFaultCases } from './cases/record-faults.js'
@@ -49,5 +52,8 @@ export const allCases: readonly Case[] = [
   ...damagedRecordCases,
   ...lockerCases,
   ...settleCases,
+  ...lockRaceCases,
+  ...lockFaultCases,
+  ...lockLossCases,
   ...lifecyclesCases,
 ]

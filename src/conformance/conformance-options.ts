@@ -85,6 +85,16 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    */
   readonly fenced?: boolean
   /**
+   * The lease of the locker, in milliseconds: after that time at the latest, the lock of a holder
+   * that cannot be reached is free. Cases wait for it, so use a locker with a short lease, but not
+   * shorter than a busy machine stands still: about two seconds. They get 20 leases more than
+   * `caseTimeout`.
+   *
+   * If absent, the cases in which a lock is lost or left behind are left out. They also need
+   * `unplug`, and most of them `another`.
+   */
+  readonly lease?: number
+  /**
    * The memory in bytes that one upload can use, including the buffers from the handler. Cases
    * send and read a body of four times that size. Use `Infinity` for stores that keep their data
    * in memory.

@@ -56,6 +56,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     unplug: must.beObject,
     damage: must.beFunction,
     fenced: must.beBoolean,
+    lease: must.beMilliseconds,
     memory: must.beBytesOrInfinity,
     patience: must.beMilliseconds,
     caseTimeout: must.beMilliseconds,
@@ -89,7 +90,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
 function requirementsMetBy<S extends Subject>(
   options: ConformanceOptions<S>,
 ): ReadonlySet<Requirement> {
-  const { slots, content, another, unplug, damage, fenced } = options
+  const { slots, content, another, unplug, damage, fenced, lease } = options
   for (const slot of slots) {
     const needed = foundations[slot]
     if (needed !== undefined && !slots.includes(needed)) {
@@ -109,5 +110,6 @@ function requirementsMetBy<S extends Subject>(
     ...(unplug?.paused ? (['paused'] as const) : []),
     ...(damage ? (['damage'] as const) : []),
     ...(fenced ? (['fenced'] as const) : []),
+    ...(lease === undefined ? [] : (['lease'] as const)),
   ])
 }

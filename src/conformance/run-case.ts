@@ -13,9 +13,15 @@ const defaults = { memory: 16 * 1024 * 1024, patience: 5_000, caseTimeout: 60_00
 /** Returns the time after which any case has settled, in milliseconds. */
 export function longest<S extends Subject>(options: ConformanceOptions<S>): number {
   const { memory = defaults.memory, caseTimeout = defaults.caseTimeout } = options
+  const more = timeFor(largeSize(memory)) + timeForLeases(options)
   // The case itself, its cleanup, and that of the subject. Their timers can be late.
-  const limit = 3 * caseTimeout + timeFor(largeSize(memory)) + 5_000
+  const limit = 3 * caseTimeout + more + 5_000
   return Math.min(limit, 2_147_483_647)
+}
+
+/** Returns how much longer a case can take that waits for leases. */
+function timeForLeases({ lease = 0 }: { readonly lease?: number }): number {
+  return 20 * lease
 }
 
 /** Runs a case on a fresh subject. A failure ends with a link to the contract. */
@@ -25,6 +31,7 @@ export async function runCase<S extends Subject>(
 ): Promise<void> {
   const { caseTimeout = defaults.caseTimeout } = options
   const deadline = new Deadline(caseTimeout)
+  if (one.needs.includes('lease')) deadline.extend(timeForLeases(options))
   const failures: unknown[] = []
   /** Runs a part of the case. The first failure counts, because it can cause the others. */
   const attempt = async <T>(part: () => Promise<T>): Promise<T | undefined> => {
@@ -77,6 +84,7 @@ async function fixtureOf<S extends Subject>(
     content: content && (async (upload) => content(upload, subject)),
     memory: options.memory ?? defaults.memory,
     patience: options.patience ?? defaults.patience,
+    lease: options.lease ?? 0,
     deadline,
   })
 }

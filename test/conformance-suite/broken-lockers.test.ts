@@ -1,6 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe } from 'vitest'
 import type { Lock, Locker } from 'tuskit'
 import { MemoryLocker } from 'tuskit/memory-store'
+import { brokenLockFaults } from './broken-lock-faults.js'
+import { brokenLockLosses } from './broken-lock-losses.js'
+import { acquireLate } from './broken-remote-lockers.js'
 import { changed, composed, everything, testCaught, type Broken } from './broken.js'
 
 const { signal: never } = new AbortController()
@@ -276,6 +280,53 @@ const settlements: readonly Broken[] = [
   ),
 ]
 
+const severalIds = 'many callers get the locks of several ids, one caller at a time'
+const handover = 'a caller that gives up during a handover does not keep the lock from others'
+
+const races: readonly Broken[] = [
+  locker(severalIds, 'keeps the id of a call in a member', (sound) => {
+    let current: string
+    return {
+      async acquire(id, options) {
+        current = id
+        await turn()
+        return sound.acquire(current, options)
+      },
+    }
+  }),
+  locker(`${severalIds}, on two instances`, 'lets two in, of two processes', () => ({}), {
+    another: separate,
+  }),
+  locker(handover, 'looks at the signal only when it has the lock', (sound) => ({
+    acquire: (...args) => acquireLate((...sought) => sound.acquire(...sought), ...args),
+  })),
+  locker(
+    'releases at the same time end only their own acquisition',
+    'notes only in the end that it has released a lock',
+    (sound) => {
+      let current: Lock | undefined
+      return {
+        async acquire(id, options) {
+          const lock = await sound.acquire(id, options)
+          current = lock
+          let released = false
+          return changed(lock, {
+            async release() {
+              if (released) return
+              await turn()
+              await current!.release()
+              released = true
+            },
+          })
+        },
+      }
+    },
+  ),
+]
+
 describe('Of broken lockers, the suite catches one that', () => {
-  testCaught([...acquisitions, ...settlements], everything('locker'))
+  testCaught(
+    [...acquisitions, ...settlements, ...races, ...brokenLockFaults, ...brokenLockLosses],
+    everything('locker'),
+  )
 })

@@ -150,6 +150,7 @@ export function everything(...slots: readonly SlotName[]): Omit<ConformanceOptio
     unplug: { down: () => () => {}, paused: () => () => {} },
     damage: () => {},
     fenced: true,
+    lease: 1000,
   }
 }
 

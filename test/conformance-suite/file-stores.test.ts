@@ -177,3 +177,14 @@ describe('FileLocker', () => {
   })
   conformanceSuite({ test, slots: ['locker'], factory, another })
 })
+
+describe('FileLocker with locks that are lost', () => {
+  // Long enough for a busy machine to keep a lock.
+  const lease = 2000
+  conformanceSuite({
+    test,
+    slots: ['locker'],
+    ...inDirectory((directory, composer) => new FileLocker({ directory, lease }).useIn(composer)),
+    lease,
+  })
+})

@@ -43,6 +43,8 @@ test('a declared slot enables the cases of its capability, and no others', () =>
     expect(namesOf({ slots, ...claim }).length).toBeGreaterThan(all.length)
   }
   expect(namesOf({ slots, fenced: false })).toHaveLength(all.length)
+  const unplugged = { slots, unplug: { down: () => () => {} } }
+  expect(namesOf({ ...unplugged, lease: 1000 }).length).toBeGreaterThan(namesOf(unplugged).length)
 })
 
 test.each<readonly [SlotName, SlotName]>([
@@ -69,6 +71,7 @@ test('options are checked', () => {
   expect(() => namesOf({ slots: ['store' as SlotName] })).toThrow("'dataStore', 'verifiedAppender'")
   expect(() => namesOf({ memory: 0 })).toThrow("option 'memory' must be")
   expect(() => namesOf({ patience: -1 })).toThrow("option 'patience' must be")
+  expect(() => namesOf({ lease: 0 })).toThrow("option 'lease' must be")
   expect(() => namesOf({ caseTimeout: 0 })).toThrow("option 'caseTimeout' must be")
   expect(() => namesOf({ dispose: () => {} } as object)).toThrow("no option 'dispose'")
   expect(() => conformanceSuite({} as ConformanceOptions)).toThrow("option 'test' must be")
