@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -264,4 +265,22 @@ test('a disk that is mounted again while a lock is used does not hide the lock',
   expect(lock.held()).toBe(true)
   await away(() => lock.release())
   expect(await away(() => other.acquire('a', options))).toMatchObject({ token: 2, forced: false })
+})
+
+test('a lock on a disk that is unmounted is lost before another process gets it', async () => {
+  const disk = await newMountPoint()
+  await disk.mount()
+  const options = { signal, requestRelease: () => true }
+  const [holder, other] = [1, 2].map(() => new FileLocker({ directory: disk.path, lease: 1000 }))
+  await (await other!.acquire('a', options)).release()
+  const lock = await holder!.acquire('a', options)
+  await disk.unmount()
+  await expect(other!.acquire('a', options)).rejects.toMatchObject(unavailable)
+  await expect(other!.settle('a', { signal })).rejects.toMatchObject(unavailable)
+  if (!lock.lost.aborted) await once(lock.lost, 'abort')
+  expect(lock.held()).toBe(false)
+  await disk.mount()
+  expect(await other!.acquire('a', options)).toMatchObject({ token: 3, forced: true })
+  await lock.release()
+  expect(await readdir(join(disk.path, '.locks/a'))).toEqual(['2', '3'])
 })
