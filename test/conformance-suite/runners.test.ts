@@ -39,9 +39,9 @@ test('examples/custom-store passes', async () => {
 })
 
 describe('examples/ftp-store', () => {
-  beforeAll(() => ensureProgram('proftpd', 'proftpd-core'), 300_000)
+  beforeAll(() => ensureProgram('proftpd', 'proftpd-core'))
 
-  test('passes with a real FTP server', { timeout: 300_000 }, async () => {
+  test('passes with a real FTP server', async () => {
     const program = 'examples/ftp-store/ftp-store.test.mjs'
     const { code, output } = await run('--import', preload, '--test-reporter=tap', program)
     expect(code, output).toBe(0)

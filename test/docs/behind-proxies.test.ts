@@ -9,7 +9,7 @@ import { readPage } from './pages.js'
 const { text } = await readPage('docs/behind-proxies.md')
 const [, configuration] = /^## nginx\n\n```nginx\n([^]*?)^```$/m.exec(text)!
 
-beforeAll(ensureNginx, 600_000)
+beforeAll(ensureNginx)
 
 test('through nginx, an upload that is cut keeps the bytes that arrived', async () => {
   const client = await throughNginx((lines) => lines)

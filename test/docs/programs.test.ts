@@ -44,33 +44,29 @@ afterAll(() => rm(home, { recursive: true, force: true }))
 test.each([
   ['README.md', 'server.mjs'],
   ['docs/getting-started.md', 'server.mjs'],
-])(
-  '%s: %s serves the client of the documentation, and stops',
-  async (path, name) => {
-    const { folder, port, start } = await unpack(path)
-    const server = await start(name)
-    if (!['server.mjs'].includes(name)) {
-      expect(await (await fetch(`http://localhost:${port}/`)).text()).toBe('hello')
-    }
+])('%s: %s serves the client of the documentation, and stops', async (path, name) => {
+  const { folder, port, start } = await unpack(path)
+  const server = await start(name)
+  if (!['server.mjs'].includes(name)) {
+    expect(await (await fetch(`http://localhost:${port}/`)).text()).toBe('hello')
+  }
 
-    const { blocks } = await readPage('docs/getting-started.md')
-    const client = blocks.find((block) => block.name === 'client.mjs')!
-    await writeFile(join(folder, 'client.mjs'), onPort(client.code, port))
-    const content = randomBytes(300_000)
-    await writeFile(join(folder, 'film'), content)
-    const { output, code } = await run(folder, 'client.mjs', 'film')
-    expect(code, output).toBe(0)
-    const url = /stored at (\S+)/.exec(output)![1]!
-    const downloaded = await fetch(url)
-    expect(downloaded.headers.get('content-disposition')).toContain('holiday.mp4')
-    expect(Buffer.from(await downloaded.arrayBuffer()).equals(content)).toBe(true)
+  const { blocks } = await readPage('docs/getting-started.md')
+  const client = blocks.find((block) => block.name === 'client.mjs')!
+  await writeFile(join(folder, 'client.mjs'), onPort(client.code, port))
+  const content = randomBytes(300_000)
+  await writeFile(join(folder, 'film'), content)
+  const { output, code } = await run(folder, 'client.mjs', 'film')
+  expect(code, output).toBe(0)
+  const url = /stored at (\S+)/.exec(output)![1]!
+  const downloaded = await fetch(url)
+  expect(downloaded.headers.get('content-disposition')).toContain('holiday.mp4')
+  expect(Buffer.from(await downloaded.arrayBuffer()).equals(content)).toBe(true)
 
-    server.kill('SIGTERM')
-    const [status] = (await once(server, 'exit')) as [number | null]
-    if (process.platform !== 'win32') expect(status).toBe(0)
-  },
-  60_000,
-)
+  server.kill('SIGTERM')
+  const [status] = (await once(server, 'exit')) as [number | null]
+  if (process.platform !== 'win32') expect(status).toBe(0)
+})
 
 test('docs/writing-a-store.md: the minimal store takes uploads', async () => {
   const { port, start } = await unpack('docs/writing-a-store.md')

@@ -37,7 +37,7 @@ beforeAll(async () => {
   await writeFile(join(consumer, 'package.json'), '{ "private": true }')
   await npm('install', '--prefix', consumer, '--offline', tarball)
   await cp(join(root, 'test/house/consumer'), consumer, { recursive: true })
-}, 900_000)
+})
 
 afterAll(async () => {
   await rm(temporary, { recursive: true, force: true })
@@ -72,7 +72,7 @@ test('pages refer to sources and tests only where they describe the repository',
 
 test.each(
   versions.flatMap((version) => ['esm.mjs', 'commonjs.cjs'].map((file) => [version, file])),
-)('an upload on Node %s with %s', { timeout: 120_000 }, async (version, file) => {
+)('an upload on Node %s with %s', async (version, file) => {
   const { stdout } = await run(await runtime('node', version!), [file!], { cwd: consumer })
   expect(stdout.trim()).toBe(`v${version} round trip`)
 })

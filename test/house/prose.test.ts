@@ -35,7 +35,7 @@ const beginnings = phrases
   .map((phrase) => phrase.slice(0, -2))
 const clausePattern = new RegExp(`(?:^|[.!] )(?:${beginnings.join('|')}) [^.?!]*(?:[.!]|$)`)
 
-test('comments, strings and pages use the words of CONTRIBUTING.md', { timeout: 120_000 }, () => {
+test('comments, strings and pages use the words of CONTRIBUTING.md', () => {
   const found = [
     ...code.filter(mayComplain).flatMap((file) => complaints(file, passagesOfCode(read(file)))),
     ...pages.flatMap((file) => complaints(file, passagesOfPage(withoutList(file)))),
@@ -43,7 +43,7 @@ test('comments, strings and pages use the words of CONTRIBUTING.md', { timeout: 
   expect(found).toEqual([])
 })
 
-test('lines of comments have at most 100 columns', { timeout: 120_000 }, () => {
+test('lines of comments have at most 100 columns', () => {
   const found = code
     .filter((file) => /^.{101}/m.test(read(file)))
     .flatMap((file) => longCommentLines(read(file), 100).map((line) => `${file}:${line}`))

@@ -184,7 +184,7 @@ const errors = [
 ] as const
 
 describe.each(errors)('tus-js-client resumes while the system reports %s', (error, calls) => {
-  beforeAll(() => ensureProgram('gcc', 'gcc libc6-dev'), 300_000)
+  beforeAll(() => ensureProgram('gcc', 'gcc libc6-dev'))
 
   test.each(everything)('for %s', async (_, paths) => {
     const disk = await Disk.mount(await temporaryDirectory())

@@ -13,7 +13,7 @@ import { keptLog } from '../support/stages.js'
 const data = randomBytes(12_000_001)
 const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-beforeAll(() => ensureProgram('proftpd', 'proftpd-core'), 300_000)
+beforeAll(() => ensureProgram('proftpd', 'proftpd-core'))
 
 /** Faults of the FTP server, how long they last, and the timeout of the store. */
 const faults = [

@@ -59,7 +59,7 @@ test('an upload of 1 GiB survives two cut connections and two kills of the serve
   const stored = join(directory, url.split('/').at(-1)!)
   expect((await stat(stored)).size).toBe(length)
   expect(await digestOf(stored)).toBe(await digestOf(source))
-}, 900_000)
+})
 
 /** A fault that happens after that many bytes have gone to the server. */
 interface Fault {

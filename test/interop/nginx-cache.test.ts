@@ -13,7 +13,7 @@ const chunkSize = 1_000_000
 
 vi.setConfig({ testTimeout: 60_000 })
 
-beforeAll(ensureNginx, 600_000)
+beforeAll(ensureNginx)
 
 let directory: string
 let origin: string

@@ -23,7 +23,7 @@ beforeAll(async () => {
   // Until the server listens.
   operator.on('error', () => {})
   await operator.connect()
-}, 300_000)
+})
 
 afterAll(async () => {
   operator.destroy()

@@ -10,7 +10,7 @@ import { trace } from './traced-server.js'
 import { noAbort } from '../support/stages.js'
 
 // Another process may be killed before it syncs what it has made, or may not sync at all.
-beforeAll(() => ensureProgram('strace'), 300_000)
+beforeAll(() => ensureProgram('strace'))
 
 test('folders that another process has made are on the disk before a file in them is announced', async () => {
   const before = async (directory: string) => {

@@ -17,7 +17,7 @@ import { stepsOf } from './steps.js'
 import { trace } from './traced-server.js'
 import type { TracedSite, TraceOptions } from './traced-server.js'
 
-beforeAll(() => ensureProgram('strace'), 300_000)
+beforeAll(() => ensureProgram('strace'))
 
 /**
  * Returns the steps, one a line, without those that make the directory: another test covers them.

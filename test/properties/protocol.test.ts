@@ -13,7 +13,7 @@ describe.each([
   ['memory', 600, async () => memoryComposer()],
   ['files', 120, async () => fileComposer(await temporaryDirectory())],
 ] as const)('several clients and a server on %s', (_, numRuns, compose) => {
-  test(`agree with the model in ${numRuns} histories`, { timeout: 120_000 }, async () => {
+  test(`agree with the model in ${numRuns} histories`, async () => {
     const details = await fc.check(agreesWithModel(compose), {
       seed,
       numRuns,

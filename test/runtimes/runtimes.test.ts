@@ -44,7 +44,7 @@ describe.each([
     path = await runtime(name, version)
     directory = await mkdtemp(join(tmpdir(), `tuskit-${name}-`))
     await start()
-  }, 900_000)
+  })
 
   afterAll(async () => {
     if (server) await kill('SIGKILL')
