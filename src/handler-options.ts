@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Feature } from './features.js'
 import type { Hooks, PresentDownload } from './hooks.js'
 import type { CorsOptions } from './http/cors.js'
-import type { TrustProxy } from './http/origin.js'
+import type { TrustProxy } from './http/trust-proxy.js'
 import type { Logger } from './logger.js'
 import type { StoreComposer } from './store-composer.js'
 import type { UnplacedUpload } from './upload.js'
@@ -119,8 +119,9 @@ export interface HandlerOptions {
   readonly location?: 'relative' | 'absolute' | (string & {})
   /**
    * Whether to trust `Forwarded` and `X-Forwarded-*` headers. `true` trusts every proxy. A number
-   * trusts that many proxies, counting from this server. The headers give absolute locations their
-   * scheme and host, and all locations the prefix that a proxy removed.
+   * trusts that many proxies, counting from this server. A list trusts the proxies with these
+   * addresses, in CIDR notation or alone; `unix:` stands for a Unix domain socket. The headers give
+   * absolute locations their scheme and host, and all locations the prefix that a proxy removed.
    * @default false
    */
   readonly trustProxy?: TrustProxy

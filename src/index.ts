@@ -10,7 +10,7 @@ export {
 export type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
 export type { Feature } from './features.js'
 export type { CorsOptions } from './http/cors.js'
-export type { TrustProxy } from './http/origin.js'
+export type { TrustProxy } from './http/trust-proxy.js'
 export type { Logger } from './logger.js'
 export type { Inspection } from './uploads/inspect.js'
 export type { ListedUpload, ListUploadsOptions } from './uploads/list.js'

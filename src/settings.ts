@@ -12,6 +12,7 @@ import {
   type OptionOwner,
   type OptionRule,
 } from './check-options.js'
+import { isTrustedEntry } from './http/trust-proxy.js'
 import { SharedLifecycle } from './shared-lifecycle.js'
 import type { StoreSlots } from './store-composer.js'
 import type { FilledSlots } from './uploads/stores/bounded-stores.js'
@@ -21,8 +22,12 @@ import type { EngineSettings } from './uploads/engine.js'
 const owner: OptionOwner = { name: 'createHandler', otherNames: namesElsewhere }
 
 const beTrustProxy: OptionRule = {
-  expectation: 'a boolean or a number of proxies',
-  accepts: (v) => typeof v === 'boolean' || (Number.isSafeInteger(v) && (v as number) >= 0),
+  expectation:
+    "a boolean, a number of proxies, or an array of addresses such as '10.0.0.0/8' and 'unix:'",
+  accepts: (v) =>
+    typeof v === 'boolean' ||
+    (Number.isSafeInteger(v) && (v as number) >= 0) ||
+    (Array.isArray(v) && v.every(isTrustedEntry)),
 }
 
 const beLocation: OptionRule = {

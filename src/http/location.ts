@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { publicOrigin, type PublicOrigin, type TrustProxy } from './origin.js'
+import { publicOrigin } from './origin.js'
 import { endsInSlash, targetOf, uploadIdOf } from './route.js'
+import { countTrusted, type TrustProxy } from './trust-proxy.js'
 
 /** The URLs of uploads, as clients see them. */
 export interface Locations {
@@ -22,16 +23,21 @@ export function createLocations(
   trustProxy: TrustProxy,
 ): Locations {
   const fixed = form === 'relative' || form === 'absolute' ? undefined : form.replace(/\/$/, '')
+  const count = countTrusted(trustProxy)
+  const originOf = ({ headers, socket }: IncomingMessage) => {
+    const { encrypted = false } = socket as Partial<TLSSocket>
+    return publicOrigin({ headers, encrypted, peer: socket.remoteAddress }, count)
+  }
   const fixedPath = fixed && new URL(fixed).pathname.replace(/\/$/, '')
 
   // If this is set, the URL does not depend on the request.
   const constant = fixed ?? (form === 'relative' && !trustProxy ? basePath : undefined)
   const prefixOf = (request: IncomingMessage) =>
-    trustProxy ? (origin(request, trustProxy)?.prefix ?? '') : ''
+    trustProxy ? (originOf(request)?.prefix ?? '') : ''
   return {
     locate(request, id) {
       if (constant !== undefined) return `${constant}/${id}`
-      const found = origin(request, trustProxy)
+      const found = originOf(request)
       const host = form === 'absolute' ? (found?.origin ?? '') : ''
       return `${host}${found?.prefix ?? ''}${basePath}/${id}`
     },
@@ -43,12 +49,4 @@ export function createLocations(
       return ids.find((id) => id !== undefined)
     },
   }
-}
-
-function origin(
-  { headers, socket }: IncomingMessage,
-  trustProxy: TrustProxy,
-): PublicOrigin | undefined {
-  const { encrypted = false } = socket as Partial<TLSSocket>
-  return publicOrigin({ headers, encrypted }, trustProxy)
 }

@@ -2,23 +2,15 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { parseForwarded } from './parse-forwarded.js'
 import { parsePrefix } from './route.js'
-
-/**
- * Which proxies to trust. `true` trusts every proxy, so the outermost entry of each header counts.
- * A number trusts that many proxies, counting from this server; entries beyond them are ignored.
- * `false` and `0` trust no proxy.
- *
- * The proxies must overwrite, append to or remove `Forwarded` and each of `X-Forwarded-Proto`,
- * `-Host`, `-Port` and `-Prefix`. A client can forge any of these headers that they pass through
- * unchanged.
- */
-export type TrustProxy = boolean | number
+import type { CountTrusted } from './trust-proxy.js'
 
 /** The parts of a request that {@link publicOrigin} reads. */
 export interface OriginSource {
   readonly headers: IncomingHttpHeaders
   /** Whether the connection to this server uses TLS. */
   readonly encrypted: boolean
+  /** The address of the connection to this server. Absent for a Unix domain socket. */
+  readonly peer: string | undefined
 }
 
 /** The server's address as the client sees it. */
@@ -35,11 +27,13 @@ export interface PublicOrigin {
  * Returns `undefined` when there is no usable host.
  */
 export function publicOrigin(
-  { headers, encrypted }: OriginSource,
-  trustProxy: TrustProxy,
+  { headers, encrypted, peer }: OriginSource,
+  countTrusted: CountTrusted,
 ): PublicOrigin | undefined {
-  const hops = trustProxy === true ? Infinity : Number(trustProxy)
-  const forwarded = outermost(parseForwarded(text(headers['forwarded'])), hops)
+  const elements = parseForwarded(text(headers['forwarded']))
+  const addresses = elements.map((element) => element.get('for'))
+  const forwarded = outermost(elements, countTrusted(peer, addresses))
+  const hops = countTrusted(peer, list(headers['x-forwarded-for']))
   const entry = (name: string) => outermost(list(headers[`x-forwarded-${name}`]), hops)
 
   const scheme =

@@ -34,7 +34,7 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     ['interimResponses', ['yes', 1, 104, null, {}]],
     ['generateId', ['id', 7, null]],
     ['location', ['', 'host', 'ftp://a', 'https://a/?b', 'https://a/#b', '/files', 7, true]],
-    ['trustProxy', ['yes', -1, 1.5, null]],
+    ['trustProxy', ['yes', -1, 1.5, null, {}, '10.0.0.1', ['10.0.0.1', 'proxy'], ['10.0.0.0/33']]],
     ['cors', ['*', 7, null]],
     ['expiration', [1000, null, 'a']],
     ['disable', ['creation', ['download', 'everything'], null]],

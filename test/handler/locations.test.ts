@@ -59,6 +59,14 @@ describe('location', () => {
     )
   })
 
+  test('trusts the proxies with these addresses', async () => {
+    const forwarded = { 'x-forwarded-host': 'example.org' }
+    const located = (trustProxy: string[]) =>
+      locationOf({ location: 'absolute', trustProxy }, forwarded)
+    expect(await located(['127.0.0.0/8'])).toBe('http://example.org/files/a')
+    expect(await located(['10.0.0.0/8', 'unix:'])).toBe('http://127.0.0.1:PORT/files/a')
+  })
+
   test('may be fixed', async () => {
     for (const location of ['https://cdn.example/up', 'https://cdn.example/up/']) {
       expect(await locationOf({ location }, forwarded)).toBe('https://cdn.example/up/a')

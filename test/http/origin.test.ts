@@ -1,14 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { publicOrigin, type TrustProxy } from '../../src/http/origin.js'
+import { publicOrigin } from '../../src/http/origin.js'
+import { countTrusted, type TrustProxy } from '../../src/http/trust-proxy.js'
+
+const peer = '192.0.2.1'
 
 function origin(headers: IncomingHttpHeaders, trustProxy: TrustProxy = true, encrypted = false) {
-  return publicOrigin({ headers: { host: 'inner', ...headers }, encrypted }, trustProxy)?.origin
+  const source = { headers: { host: 'inner', ...headers }, encrypted, peer }
+  return publicOrigin(source, countTrusted(trustProxy))?.origin
 }
 
 function prefix(value: string | string[], trustProxy: TrustProxy = true) {
   const headers = { host: 'inner', 'x-forwarded-prefix': value }
-  return publicOrigin({ headers, encrypted: false }, trustProxy)?.prefix
+  return publicOrigin({ headers, encrypted: false, peer }, countTrusted(trustProxy))?.prefix
 }
 
 describe('T-086 without a proxy', () => {
@@ -35,16 +39,22 @@ describe('T-086 without a proxy', () => {
     ...['a:', 'a:b', 'a:1:2', 'a:123456', ':80', '[::1', '::1', '[::g]', '[]', '[1.2.3.4]', '-a'],
     ...['é', 'a\r\nb', 'a\n', '<a>', '"a"', 'a,b', '%61', '.', 'a'.repeat(300)],
   ])('Host: %j is not usable', (host) => {
-    expect(publicOrigin({ headers: { host }, encrypted: true }, true)).toBeUndefined()
+    expect(
+      publicOrigin({ headers: { host }, encrypted: true, peer }, countTrusted(true)),
+    ).toBeUndefined()
   })
 
   test('no Host', () => {
-    expect(publicOrigin({ headers: {}, encrypted: true }, false)).toBeUndefined()
+    expect(
+      publicOrigin({ headers: {}, encrypted: true, peer }, countTrusted(false)),
+    ).toBeUndefined()
   })
 
   test('HTTP/2 names the host in :authority', () => {
     const headers = { ':authority': 'example.org' }
-    expect(publicOrigin({ headers, encrypted: true }, false)?.origin).toBe('https://example.org')
+    expect(publicOrigin({ headers, encrypted: true, peer }, countTrusted(false))?.origin).toBe(
+      'https://example.org',
+    )
   })
 
   test.each([false, 0])('trustProxy %s ignores every header of proxies', (trustProxy) => {
@@ -56,7 +66,7 @@ describe('T-086 without a proxy', () => {
       'x-forwarded-port': '99',
       'x-forwarded-prefix': '/evil',
     }
-    expect(publicOrigin({ headers, encrypted: false }, trustProxy)).toEqual({
+    expect(publicOrigin({ headers, encrypted: false, peer }, countTrusted(trustProxy))).toEqual({
       origin: 'http://example.org',
       prefix: '',
     })
@@ -168,5 +178,21 @@ describe('T-086 counted proxies', () => {
     [0, ''],
   ])('trustProxy %s combines the prefixes of those proxies', (trustProxy, expected) => {
     expect(prefix('/a, /b, /c', trustProxy)).toBe(expected)
+  })
+
+  test.each<[TrustProxy, string, string, string]>([
+    [['198.51.100.0/24'], 'http://inner', 'http://inner', ''],
+    [[peer], 'http://near', 'http://near:3', '/c'],
+    [[peer, '10.0.0.2'], 'https://outer', 'https://outer:2', '/b/c'],
+    [[peer, '10.0.0.0/8'], 'https://spoofed', 'https://spoofed:1', '/a/b/c'],
+  ])('trustProxy %j', (trustProxy, expected, expectedOfList, expectedPrefix) => {
+    const reported = ['198.51.100.7', '10.0.0.1', '10.0.0.2']
+    const elements = (chain.forwarded as string).split(',')
+    const forwarded = elements.map((element, i) => `${element};for=${reported[i]}`).join()
+    expect(origin({ ...chain, forwarded }, trustProxy)).toBe(expected)
+    expect(origin({ ...list, 'x-forwarded-for': reported.join() }, trustProxy)).toBe(expectedOfList)
+    const prefixes = { 'x-forwarded-prefix': '/a, /b, /c', 'x-forwarded-for': reported.join() }
+    const source = { headers: { host: 'inner', ...prefixes }, encrypted: false, peer }
+    expect(publicOrigin(source, countTrusted(trustProxy))?.prefix).toBe(expectedPrefix)
   })
 })
