@@ -1,12 +1,12 @@
 import type { DataStore } from './capabilities/data-store.js'
 import type { Locker } from './capabilities/locker.js'
 import { featuresOf } from './features.js'
-import type { HandlerOptions } from './handler-options.js'
 import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
-import { checkStores, engineSettings } from './settings.js'
+import { checkStores, engineSettings, type CheckedHandlerOptions } from './settings.js'
 import type { Engine } from './uploads/engine.js'
 import { EventQueue } from './uploads/hooks/event-queue.js'
+import { hookLists } from './uploads/hooks/hook-lists.js'
 import type { Holder } from './uploads/lock/holder.js'
 import { boundedStores } from './uploads/stores/bounded-stores.js'
 import { Lifecycles } from './uploads/stores/lifecycles.js'
@@ -23,7 +23,7 @@ function defaultLocker(dataStore: DataStore): Locker {
 }
 
 /** Creates the engine of a handler from its checked options. */
-export function createEngine(options: HandlerOptions): Engine {
+export function createEngine(options: CheckedHandlerOptions): Engine {
   const slots = options.composer.slots()
   const stores = checkStores(slots, options)
   const hookLimit = new TimeLimit(options.hookTimeout ?? 30_000)
@@ -42,7 +42,7 @@ export function createEngine(options: HandlerOptions): Engine {
   return {
     stores: boundedStores({ ...stores, locker }, bounds, contents),
     features: featuresOf(slots, options.expiration?.after !== undefined, options.disable ?? []),
-    hooks: options.hooks ?? {},
+    hooks: hookLists(options.hooks),
     log,
     settings,
     holders,

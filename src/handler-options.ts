@@ -241,8 +241,9 @@ export interface HandlerOptions {
    */
   readonly logger?: Logger
   /**
-   * Callbacks that run at defined points in an upload's life.
-   * @default {}
+   * Callbacks that run at defined points in an upload's life. Those of a list run in its order: see
+   * {@link Hooks}.
+   * @default []
    */
-  readonly hooks?: Hooks
+  readonly hooks?: Hooks | readonly Hooks[]
 }

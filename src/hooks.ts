@@ -133,6 +133,11 @@ type Awaitable<T> = T | Promise<T>
  * The `post-` hooks run after the fact. Those of one upload run in order, one at a time. After
  * `post-finish`, only those of a termination follow. If one throws or takes longer than
  * `hookTimeout`, that is logged, and the next one runs.
+ *
+ * In a list, each is called after the one before it has settled, with a time limit of its own. The
+ * first rejection counts, and later hooks are not asked. `preCreate` gets the upload as the earlier
+ * ones want it, and of several choices the last one counts. `post-` hooks run even if an earlier
+ * one has failed.
  */
 export interface Hooks {
   /**

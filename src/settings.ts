@@ -30,6 +30,11 @@ const beTrustProxy: OptionRule = {
     (Array.isArray(v) && v.every(isTrustedEntry)),
 }
 
+const beHooks: OptionRule = {
+  expectation: 'an object of hooks, or an array of such objects',
+  accepts: (v) => (Array.isArray(v) ? v : [v]).every(must.beObject.accepts),
+}
+
 const beLocation: OptionRule = {
   expectation: "'relative', 'absolute', or a URL that begins with http:// or https://",
   accepts: (v) => v === 'relative' || v === 'absolute' || isPublicUrl(v),
@@ -57,11 +62,16 @@ const beShare: OptionRule = {
   accepts: (v) => Number.isSafeInteger(v) && (v as number) >= 65_536,
 }
 
+/** The options of a handler, with all hooks. */
+export interface CheckedHandlerOptions extends Omit<HandlerOptions, 'hooks'> {
+  readonly hooks: readonly Hooks[]
+}
+
 /**
  * Returns the options of a handler, checked and frozen. Throws a `TypeError` if one is wrong,
  * missing or contradicts another.
  */
-export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOptions> {
+export function checkHandlerOptions(given: HandlerOptions): CheckedHandlerOptions {
   const options = checkOptions<HandlerOptions>(owner, given, {
     basePath: { ...must.beText, required: true },
     composer: {
@@ -97,7 +107,7 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
     bodyBuffer: must.beObject,
     progressInterval: must.beMilliseconds,
     logger: beLogger,
-    hooks: must.beObject,
+    hooks: beHooks,
   })
   if (options.expiration !== undefined) {
     checkOptions<ExpirationOptions>({ ...owner, within: 'expiration' }, options.expiration, {
@@ -119,13 +129,13 @@ export function checkHandlerOptions(given: HandlerOptions): Readonly<HandlerOpti
   checkOrder(options, 'minSize', 'maxSize')
   checkOrder(options, 'minSize', 'maxAppendSize')
   checkOrder(options, 'minAppendSize', 'maxAppendSize')
-  return { ...options, hooks: checkHooks(options.hooks ?? {}) }
+  return { ...options, hooks: checkHooks(options.hooks ?? []) }
 }
 
-/** Returns the hooks, each bound to the given object: they may be methods of a class. */
-function checkHooks(given: Hooks): Hooks {
+/** Returns the hooks, each bound to its object: they may be methods of a class. */
+function checkHooks(given: Hooks | readonly Hooks[]): readonly Hooks[] {
   const hook = must.beFunction
-  const hooks = checkOptions<Hooks>({ ...owner, within: 'hooks' }, given, {
+  const rules = {
     access: hook,
     preCreate: hook,
     postCreate: hook,
@@ -134,10 +144,18 @@ function checkHooks(given: Hooks): Hooks {
     postFinish: hook,
     preTerminate: hook,
     postTerminate: hook,
-  })
-  const bound = Object.entries<Function>(hooks).map(([name, call]) => [name, call.bind(given)])
-  return Object.fromEntries(bound) as Hooks
+  }
+  const checkOne = (one: Hooks, within: string): Hooks => {
+    const hooks = checkOptions<Hooks>({ ...owner, within }, one, rules)
+    const bound = Object.entries<Function>(hooks).map(([name, call]) => [name, call.bind(one)])
+    return Object.fromEntries(bound) as Hooks
+  }
+  if (!isList(given)) return [checkOne(given, 'hooks')]
+  return given.map((one, index) => checkOne(one, `hooks[${index}]`))
 }
+
+/** Like `Array.isArray`, for arrays that are readonly. */
+const isList: (value: unknown) => value is readonly unknown[] = Array.isArray
 
 /**
  * Throws a `TypeError` if a minimum exceeds a maximum, because every upload would be refused. An

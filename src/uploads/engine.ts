@@ -1,9 +1,9 @@
 import type { Feature } from '../features.js'
-import type { Hooks } from '../hooks.js'
 import type { Logger } from '../logger.js'
 import type { UnplacedUpload } from '../upload.js'
 import type { Stores } from './stores/bounded-stores.js'
 import type { EventQueue } from './hooks/event-queue.js'
+import type { HookLists } from './hooks/hook-lists.js'
 import type { Exchange } from './exchange.js'
 import type { Holder } from './lock/holder.js'
 import { isRejection } from './record/rejection.js'
@@ -15,7 +15,7 @@ import type { TimeLimit } from './stores/time-limit.js'
 export interface Engine {
   readonly stores: Stores
   readonly features: ReadonlySet<Feature>
-  readonly hooks: Hooks
+  readonly hooks: HookLists
   readonly log: Logger
   readonly settings: EngineSettings
   /** The locks that are held in this process, by upload id. */

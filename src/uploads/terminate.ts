@@ -41,12 +41,10 @@ async function askPreTerminate(
   holder: Holder,
   { request }: Exchange,
 ): Promise<void> {
-  const { hooks } = engine
-  if (hooks.preTerminate === undefined) return
   const upload = withoutSecret(holder.upload)
   const context = { event: hookEvent(upload.id, 'pre-terminate'), upload, request }
-  const verdict = await callHook(engine.hookLimit, { reject: beRejection }, context, (called) =>
-    hooks.preTerminate!(called),
-  )
-  if (verdict.reject) throw hookRejection('ERR_REJECTED', verdict.reject)
+  for (const hook of engine.hooks.preTerminate) {
+    const verdict = await callHook(engine.hookLimit, { reject: beRejection }, context, hook)
+    if (verdict.reject) throw hookRejection('ERR_REJECTED', verdict.reject)
+  }
 }

@@ -51,7 +51,7 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     ['progressInterval', [0, '1s', Infinity]],
     ['bodyBuffer', [65_536, null]],
     ['logger', [null, {}, { error() {} }, () => {}]],
-    ['hooks', [null, () => {}]],
+    ['hooks', [null, () => {}, [null], [{}, () => {}]]],
   ]
   const cases = wrong.flatMap(([option, values]) => values.map((value) => [option, value] as const))
   test.each(cases)('%s: %o', (option, value) => {
@@ -93,6 +93,7 @@ describe('an option that is wrong is refused by name, expectation and value', ()
     ],
     [{ bodyBuffer: { perupload: 65_536 } }, 'bodyBuffer.perupload', 'bodyBuffer.perUpload'],
     [{ hooks: { postfinish() {} } }, 'hooks.postfinish', 'hooks.postFinish'],
+    [{ hooks: [{}, { postfinish() {} }] }, 'hooks[1].postfinish', 'hooks.postFinish'],
     [{ cors: { origin: '*' } }, 'cors.origin', 'cors.origins'],
     [{ gen() {} }, 'gen', 'generateId'],
     [{ cors: { cred: true } }, 'cors.cred', 'cors.credentials'],

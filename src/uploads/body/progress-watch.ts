@@ -7,9 +7,9 @@ import { hookRejection } from '../hooks/hook-response.js'
 import type { Holder } from '../lock/holder.js'
 import { withoutSecret } from '../record/without-secret.js'
 
-/** Reports the progress of an upload to the post-receive hook while bytes come in. */
+/** Reports the progress of an upload to the post-receive hooks while bytes come in. */
 export interface ProgressWatch {
-  /** Ends the watch once the running hook has returned or has reached its time limit. */
+  /** Ends the watch once the running hooks have returned or have reached their time limit. */
   end(): Promise<void>
   /** The response of a hook that stopped the upload. */
   readonly stopResponse: RecordedResponse | undefined
@@ -24,7 +24,7 @@ export function watchProgress(
   exchange: Exchange,
   stop: () => void,
 ): ProgressWatch {
-  if (engine.hooks.postReceive === undefined) return noWatch
+  if (engine.hooks.postReceive.length === 0) return noWatch
   const { id } = holder.upload
   let lastReported = holder.durable
   let running: Promise<void> | undefined
@@ -34,17 +34,17 @@ export function watchProgress(
     const event = { type: 'post-receive', id: `${id}/post-receive/${offset}` } as const
     const upload = withoutSecret(holder.upload)
     const context = { event, upload, offset, request: exchange.request }
-    try {
-      const verdict = await callHook(engine.hookLimit, { stop: beRejection }, context, (called) =>
-        engine.hooks.postReceive!(called),
-      )
-      if (!verdict.stop) return
-      const { status, headers, message } = hookRejection('ERR_REJECTED', verdict.stop)
-      stopResponse = { status, headers, body: message }
-      stop()
-    } catch (error) {
-      const cause = isTusError(error, 'ERR_HOOK_FAILED') ? error.cause : error
-      engine.log.error('The hook post-receive failed', { uploadId: id, error: cause })
+    for (const hook of engine.hooks.postReceive) {
+      try {
+        const verdict = await callHook(engine.hookLimit, { stop: beRejection }, context, hook)
+        if (!verdict.stop || stopResponse !== undefined) continue
+        const { status, headers, message } = hookRejection('ERR_REJECTED', verdict.stop)
+        stopResponse = { status, headers, body: message }
+        stop()
+      } catch (error) {
+        const cause = isTusError(error, 'ERR_HOOK_FAILED') ? error.cause : error
+        engine.log.error('The hook post-receive failed', { uploadId: id, error: cause })
+      }
     }
   }
 

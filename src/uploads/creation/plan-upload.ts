@@ -13,7 +13,7 @@ import { statIfThere } from '../stores/stat-upload.js'
 import { bringsChunk, type CreateRequest } from './create-request.js'
 
 /**
- * Plans the record of a new upload: calls the pre-create hook, checks the limits, and chooses an id
+ * Plans the record of a new upload: calls the pre-create hooks, checks the limits, and chooses an id
  * and a place.
  */
 export async function planUpload(engine: Engine, request: CreateRequest): Promise<Upload> {
@@ -50,7 +50,7 @@ export async function planUpload(engine: Engine, request: CreateRequest): Promis
     stores.finisher !== undefined ||
     settings.finishedAfter !== undefined ||
     digests !== undefined ||
-    (concat === undefined && (hooks.preFinish !== undefined || hooks.postFinish !== undefined))
+    (concat === undefined && hooks.preFinish.length + hooks.postFinish.length > 0)
   const unplaced: UnplacedUpload = {
     ...draft,
     id,
@@ -81,26 +81,33 @@ async function requireFree({ stores }: Engine, id: string): Promise<void> {
   }
 }
 
+const preCreateRules = {
+  reject: beRejection,
+  id: must.beText,
+  metadata: beMetadata,
+  maxSize: must.beLimit,
+  place: must.beTexts,
+}
+
+/** Asks the pre-create hooks, each about the upload as the earlier ones want it. */
 async function askPreCreate(
   engine: Engine,
-  upload: UnplacedUpload,
+  draft: UnplacedUpload,
   { request }: Exchange,
-): Promise<Partial<PreCreateVerdict>> {
-  const { hooks } = engine
-  if (hooks.preCreate === undefined) return {}
-  const event = hookEvent(upload.id, 'pre-create')
-  const verdict = await callHook(
-    engine.hookLimit,
-    {
-      reject: beRejection,
-      id: must.beText,
-      metadata: beMetadata,
-      maxSize: must.beLimit,
-      place: must.beTexts,
-    },
-    { event, upload, request },
-    (context) => hooks.preCreate!(context),
-  )
-  if (verdict.reject) throw hookRejection('ERR_REJECTED', verdict.reject)
-  return verdict
+): Promise<PreCreateVerdict> {
+  let choices: PreCreateVerdict = {}
+  for (const hook of engine.hooks.preCreate) {
+    const { metadata, reject: _, ...others } = choices
+    const upload = { ...draft, ...others, ...(metadata && { metadata: metadataOf(metadata) }) }
+    const context = { event: hookEvent(draft.id, 'pre-create'), upload, request }
+    const verdict = await callHook<PreCreateVerdict, typeof context>(
+      engine.hookLimit,
+      preCreateRules,
+      context,
+      hook,
+    )
+    if (verdict.reject) throw hookRejection('ERR_REJECTED', verdict.reject)
+    choices = { ...choices, ...verdict }
+  }
+  return choices
 }

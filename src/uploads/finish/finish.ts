@@ -2,6 +2,7 @@ import diagnostics from 'node:diagnostics_channel'
 import type { Stat } from '../../capabilities/data-store.js'
 import { must } from '../../check-options.js'
 import { TusError } from '../../errors.js'
+import type { PreFinishVerdict } from '../../hooks.js'
 import type { RecordedResponse } from '../../upload.js'
 import { verifyContent } from '../digests/verify-content.js'
 import { isoTime, type Engine } from '../engine.js'
@@ -51,22 +52,26 @@ async function askPreFinish(
   holder: Holder,
   { request }: Exchange,
 ): Promise<RecordedResponse | undefined> {
-  const { hooks } = engine
-  if (hooks.preFinish === undefined) return undefined
+  if (engine.hooks.preFinish.length === 0) return undefined
   const upload = withoutSecret(holder.upload)
   await engine.events.passed(upload.id)
   // If this process was suspended past its lease, another holder now owns the decision.
   if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
-  const event = hookEvent(upload.id, 'pre-finish')
-  const verdict = await callHook(
-    engine.preFinishLimit,
-    { reject: beRejection, response: must.beObject },
-    { event, upload, request },
-    (context) => hooks.preFinish!(context),
-  )
-  if (verdict.reject) {
-    const { status, headers, message } = hookRejection('ERR_REJECTED', verdict.reject)
-    await reject(engine, holder, { status, headers, body: message })
+  const context = { event: hookEvent(upload.id, 'pre-finish'), upload, request }
+  const rules = { reject: beRejection, response: must.beObject }
+  let response: RecordedResponse | undefined
+  for (const hook of engine.hooks.preFinish) {
+    const verdict = await callHook<PreFinishVerdict, typeof context>(
+      engine.preFinishLimit,
+      rules,
+      context,
+      hook,
+    )
+    if (verdict.reject) {
+      const { status, headers, message } = hookRejection('ERR_REJECTED', verdict.reject)
+      await reject(engine, holder, { status, headers, body: message })
+    }
+    if (verdict.response) response = finalResponse(verdict.response, {}, 299)
   }
-  return verdict.response && finalResponse(verdict.response, {}, 299)
+  return response
 }

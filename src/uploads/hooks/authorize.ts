@@ -7,20 +7,19 @@ import { beRejection, callHook } from './call-hook.js'
 import { hookEvent } from './hook-event.js'
 import { hookRejection } from './hook-response.js'
 
-/** Asks the `access` hook whether the request may do `action`. Throws when it may not. */
+/** Asks the `access` hooks whether the request may do `action`. Throws when it may not. */
 export async function authorize(
   engine: Engine,
   action: AccessAction,
   subject: Upload | undefined,
   exchange: Exchange,
 ): Promise<void> {
-  const { hooks } = engine
-  if (hooks.access === undefined || exchange.request === undefined) return
+  if (exchange.request === undefined) return
   const event = hookEvent(subject?.id ?? '', 'access')
   const upload = subject && withoutSecret(subject)
   const context = { event, action, upload, request: exchange.request }
-  const verdict = await callHook(engine.hookLimit, { reject: beRejection }, context, (called) =>
-    hooks.access!(called),
-  )
-  if (verdict.reject) throw hookRejection('ERR_ACCESS_DENIED', verdict.reject)
+  for (const hook of engine.hooks.access) {
+    const verdict = await callHook(engine.hookLimit, { reject: beRejection }, context, hook)
+    if (verdict.reject) throw hookRejection('ERR_ACCESS_DENIED', verdict.reject)
+  }
 }

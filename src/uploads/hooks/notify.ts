@@ -13,7 +13,7 @@ const listeners: { readonly [Type in HookType]?: 'postCreate' | 'postFinish' | '
   'post-terminate': 'postTerminate',
 } satisfies { [Type in HookType]?: keyof Hooks }
 
-/** Queues an event for the hook that listens for it, if there is one. */
+/** Queues an event for the hooks that listen for it, if there are any. */
 export function notify(
   engine: Engine,
   type: HookType,
@@ -21,15 +21,17 @@ export function notify(
   exchange: Exchange = noExchange,
 ): void {
   const name = listeners[type]
-  if (name === undefined || engine.hooks[name] === undefined) return
+  if (name === undefined || engine.hooks[name].length === 0) return
   const event = hookEvent(upload.id, type)
   const context = { event, upload: withoutSecret(upload), request: exchange.request }
   void engine.events.add(upload.id, async () => {
     if (type !== 'post-create') await exchange.responded
-    try {
-      await runHook(engine.hookLimit, context, (called) => engine.hooks[name]!(called))
-    } catch (error) {
-      engine.log.error(`The hook ${type} failed`, { uploadId: upload.id, error })
+    for (const hook of engine.hooks[name]) {
+      try {
+        await runHook(engine.hookLimit, context, hook)
+      } catch (error) {
+        engine.log.error(`The hook ${type} failed`, { uploadId: upload.id, error })
+      }
     }
   })
 }

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import type { HandlerOptions, HookContext } from 'tuskit'
+import type { HandlerOptions, HookContext, Hooks } from 'tuskit'
 import { describe, expect, test } from 'vitest'
 import {
   fileComposer,
@@ -114,7 +114,7 @@ const endings: readonly {
 const ways = endings.flatMap((ending) => versions.map((version) => ({ version, ...ending })))
 
 /** A pre-finish hook that records the ids of its uploads and returns what `result` returns. */
-function noted(result: () => ReturnType<NonNullable<HandlerOptions['hooks']>['preFinish'] & {}>) {
+function noted(result: () => ReturnType<NonNullable<Hooks['preFinish']>>) {
   const asked: string[] = []
   const preFinish = ({ upload }: HookContext) => {
     asked.push(upload.id)
