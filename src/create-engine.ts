@@ -1,5 +1,6 @@
 import type { DataStore } from './capabilities/data-store.js'
 import type { Locker } from './capabilities/locker.js'
+import { hooksOfBackend, hasLifecycle, isHookBackend } from './hooks-of-backend.js'
 import { featuresOf } from './features.js'
 import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
@@ -31,7 +32,8 @@ export function createEngine(options: CheckedHandlerOptions): Engine {
   const log = forgiving(options.logger ?? defaultLogger)
   const holders = new Map<string, Holder>()
   const locker = slots.locker ?? defaultLocker(stores.dataStore)
-  const lifecycles = new Lifecycles(slots.lifecycles ?? [])
+  const backends = options.hooks.filter(isHookBackend)
+  const lifecycles = new Lifecycles([...(slots.lifecycles ?? []), ...backends.filter(hasLifecycle)])
   const contents = new OpenContents()
   const bounds = {
     storeTimeout: settings.storeTimeout,
@@ -42,7 +44,7 @@ export function createEngine(options: CheckedHandlerOptions): Engine {
   return {
     stores: boundedStores({ ...stores, locker }, bounds, contents),
     features: featuresOf(slots, options.expiration?.after !== undefined, options.disable ?? []),
-    hooks: hookLists(options.hooks),
+    hooks: hookLists(options.hooks.map((one) => (isHookBackend(one) ? hooksOfBackend(one) : one))),
     log,
     settings,
     holders,

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Feature } from './features.js'
+import type { HookBackend } from './hook-backend.js'
 import type { Hooks, PresentDownload } from './hooks.js'
 import type { CorsOptions } from './http/cors.js'
 import type { TrustProxy } from './http/trust-proxy.js'
@@ -241,9 +242,9 @@ export interface HandlerOptions {
    */
   readonly logger?: Logger
   /**
-   * Callbacks that run at defined points in an upload's life. Those of a list run in its order: see
-   * {@link Hooks}.
+   * Callbacks that run at defined points in an upload's life, or a backend that handles events
+   * elsewhere. Those of a list run in its order: see {@link Hooks}.
    * @default []
    */
-  readonly hooks?: Hooks | readonly Hooks[]
+  readonly hooks?: Hooks | HookBackend | readonly (Hooks | HookBackend)[]
 }

@@ -27,6 +27,8 @@ export interface HookContext {
   readonly event: HookEvent
   /** The record at this moment. */
   readonly upload: Upload
+  /** Bytes that are stored. */
+  readonly offset: number
   /**
    * The request, as Node made it and middleware decorated it (`request.user`). Its body belongs to
    * the upload. Absent when no request is the cause: the application's own calls, expiry, or a
@@ -64,7 +66,7 @@ export interface RejectVerdict {
 export type AccessAction = 'create' | 'inspect' | 'append' | 'terminate' | 'read' | 'concatenate'
 
 /** The argument of {@link Hooks.access}. */
-export interface AccessContext extends Omit<HookContext, 'upload'> {
+export interface AccessContext extends Omit<HookContext, 'upload' | 'offset'> {
   readonly action: AccessAction
   /**
    * The upload of the request. Absent for `create`. For `concatenate`, one of the partial uploads.
@@ -73,7 +75,7 @@ export interface AccessContext extends Omit<HookContext, 'upload'> {
 }
 
 /** The argument of {@link Hooks.preCreate}. */
-export interface PreCreateContext extends Omit<HookContext, 'upload'> {
+export interface PreCreateContext extends Omit<HookContext, 'upload' | 'offset'> {
   /** The record as it would be. */
   readonly upload: UnplacedUpload
 }
@@ -90,12 +92,6 @@ export interface PreCreateVerdict {
   readonly maxSize?: number
   /** The place of the data, in the data store's own terms: `{ path }` for `FileStore`. */
   readonly place?: Readonly<Record<string, string>>
-}
-
-/** The argument of {@link Hooks.postReceive}. */
-export interface PostReceiveContext extends HookContext {
-  /** Bytes that are stored. */
-  readonly offset: number
 }
 
 /** The result of {@link Hooks.postReceive}. */
@@ -162,7 +158,7 @@ export interface Hooks {
    * Runs while bytes come in, when more of them are stored, at most once per `progressInterval`.
    * May stop the upload.
    */
-  postReceive?(context: PostReceiveContext): Awaitable<PostReceiveVerdict | void>
+  postReceive?(context: HookContext): Awaitable<PostReceiveVerdict | void>
   /**
    * Runs when all bytes are stored and can be read. Not for partial uploads. Runs again, with the
    * same event id, if the server was killed before the result was recorded.

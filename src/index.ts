@@ -18,6 +18,7 @@ export type { Content } from './uploads/read.js'
 export { StoreComposer, type ComposerPart, type StoreSlots } from './store-composer.js'
 
 // Hooks
+export type { HookBackend, HookCall, HookReply, HookRequest } from './hook-backend.js'
 export type {
   AccessAction,
   AccessContext,
@@ -28,7 +29,6 @@ export type {
   HookResponse,
   Hooks,
   HookType,
-  PostReceiveContext,
   PostReceiveVerdict,
   PreCreateContext,
   PreCreateVerdict,

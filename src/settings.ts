@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { featureNames } from './features.js'
 import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
 import { TusError } from './errors.js'
+import { hasLifecycle, hookTypes, isHookBackend } from './hooks-of-backend.js'
+import type { Lifecycle } from './capabilities/lifecycle.js'
+import type { HookBackend } from './hook-backend.js'
 import type { Hooks } from './hooks.js'
 import { namesElsewhere } from './names-elsewhere.js'
 import { beLogger } from './logger.js'
@@ -31,7 +34,7 @@ const beTrustProxy: OptionRule = {
 }
 
 const beHooks: OptionRule = {
-  expectation: 'an object of hooks, or an array of such objects',
+  expectation: 'an object of hooks, a backend of hooks, or an array of these',
   accepts: (v) => (Array.isArray(v) ? v : [v]).every(must.beObject.accepts),
 }
 
@@ -64,7 +67,7 @@ const beShare: OptionRule = {
 
 /** The options of a handler, with all hooks. */
 export interface CheckedHandlerOptions extends Omit<HandlerOptions, 'hooks'> {
-  readonly hooks: readonly Hooks[]
+  readonly hooks: readonly (Hooks | HookBackend)[]
 }
 
 /**
@@ -132,8 +135,12 @@ export function checkHandlerOptions(given: HandlerOptions): CheckedHandlerOption
   return { ...options, hooks: checkHooks(options.hooks ?? []) }
 }
 
-/** Returns the hooks, each bound to its object: they may be methods of a class. */
-function checkHooks(given: Hooks | readonly Hooks[]): readonly Hooks[] {
+type HooksOption = NonNullable<HandlerOptions['hooks']>
+
+/**
+ * Returns the items of the option. Hooks are bound to their object: they may be methods of a class.
+ */
+function checkHooks(given: HooksOption): CheckedHandlerOptions['hooks'] {
   const hook = must.beFunction
   const rules = {
     access: hook,
@@ -145,13 +152,28 @@ function checkHooks(given: Hooks | readonly Hooks[]): readonly Hooks[] {
     preTerminate: hook,
     postTerminate: hook,
   }
-  const checkOne = (one: Hooks, within: string): Hooks => {
+  const checkOne = (one: Hooks | HookBackend, within: string): Hooks | HookBackend => {
+    if (isHookBackend(one)) return checkBackend(one, within)
     const hooks = checkOptions<Hooks>({ ...owner, within }, one, rules)
     const bound = Object.entries<Function>(hooks).map(([name, call]) => [name, call.bind(one)])
     return Object.fromEntries(bound) as Hooks
   }
   if (!isList(given)) return [checkOne(given, 'hooks')]
   return given.map((one, index) => checkOne(one, `hooks[${index}]`))
+}
+
+/** Returns a backend whose members are right. */
+function checkBackend(backend: HookBackend, within: string): HookBackend {
+  const { events, call, open, close } = backend
+  const beLifecycle = { ...must.beFunction, required: open !== undefined || close !== undefined }
+  checkOptions<HookBackend>({ ...owner, within }, { events, call, open, close } as HookBackend, {
+    events: { ...must.beListOf(...hookTypes), required: true },
+    call: { ...must.beFunction, required: true },
+    open: beLifecycle,
+    close: beLifecycle,
+  })
+  if (hasLifecycle(backend)) refuseClosed(`option '${within}'`, backend)
+  return backend
 }
 
 /** Like `Array.isArray`, for arrays that are readonly. */
@@ -194,13 +216,7 @@ export function checkStores(
     const call = 'composer.use(new FileInfoStore(…))'
     return fail('composer', `a StoreComposer with an InfoStore, such as ${call}`, slots)
   }
-  const closed = lifecycles.find((object) => SharedLifecycle.of(object).isClosed)
-  if (closed !== undefined) {
-    const { name } = closed.constructor
-    throw new TypeError(
-      `createHandler: the composer has an object (${name}) that has been closed; create a new one`,
-    )
-  }
+  for (const object of lifecycles) refuseClosed('the composer', object)
   if (expiration !== undefined && expiryIndex === undefined) {
     fail('expiration', 'absent, because the composer has no ExpiryIndex', expiration)
   }
@@ -218,6 +234,14 @@ export function checkStores(
     }
   }
   return { ...slots, dataStore, infoStore }
+}
+
+function refuseClosed(owner: string, object: Lifecycle): void {
+  if (!SharedLifecycle.of(object).isClosed) return
+  const { name } = object.constructor
+  throw new TypeError(
+    `createHandler: ${owner} has an object (${name}) that has been closed; create a new one`,
+  )
 }
 
 /** Returns the options that `uploads` works with, with their defaults. */

@@ -1,4 +1,5 @@
 import { TusError } from '../errors.js'
+import type { Upload } from '../upload.js'
 import { inBackground, isoTime, type Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { beRejection, callHook } from './hooks/call-hook.js'
@@ -12,6 +13,7 @@ import { isReferenced } from './record/references.js'
 import { completeRemoval, removeData } from './record/removal.js'
 import { withRecord } from './record/with-upload.js'
 import { withoutSecret } from './record/without-secret.js'
+import { statIfThere } from './stores/stat-upload.js'
 
 /** Removes an upload, finished or not. Ends a request that is writing it. */
 export async function terminate(engine: Engine, id: string, exchange: Exchange): Promise<void> {
@@ -25,10 +27,12 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
     }
     if (await hasExpired(engine, holder.upload, holder)) throw new TusError('ERR_UPLOAD_GONE')
     if (await isReferenced(engine, holder.upload)) throw new TusError('ERR_UPLOAD_REFERENCED')
-    await askPreTerminate(engine, holder, exchange)
+    const offset = await storedOffset(engine, holder.upload)
+    await askPreTerminate(engine, holder, offset, exchange)
     const state = { kind: 'gone', at: isoTime(0), cause: 'terminated' } as const
     const change = { state, expiresAt: isoTime(0) }
-    await removeData(engine, holder, change, ['post-terminate'], exchange)
+    const fact = { type: 'post-terminate', offset } as const
+    await removeData(engine, holder, change, [fact], exchange)
     // The record outlives the post-terminate hook, so that a removal that is cut off can be found.
     const forgotten = engine.events.add(id, () => engine.stores.infoStore.delete(id))
     holder.keep(forgotten)
@@ -36,13 +40,21 @@ export async function terminate(engine: Engine, id: string, exchange: Exchange):
   })
 }
 
+/** Returns how much is stored. Hooks want to know, and nobody else does. */
+async function storedOffset(engine: Engine, upload: Upload): Promise<number> {
+  const { preTerminate, postTerminate } = engine.hooks
+  if (preTerminate.length + postTerminate.length === 0) return 0
+  return (await statIfThere(engine, upload))?.offset ?? 0
+}
+
 async function askPreTerminate(
   engine: Engine,
   holder: Holder,
+  offset: number,
   { request }: Exchange,
 ): Promise<void> {
   const upload = withoutSecret(holder.upload)
-  const context = { event: hookEvent(upload.id, 'pre-terminate'), upload, request }
+  const context = { event: hookEvent(upload.id, 'pre-terminate'), upload, offset, request }
   for (const hook of engine.hooks.preTerminate) {
     const verdict = await callHook(engine.hookLimit, { reject: beRejection }, context, hook)
     if (verdict.reject) throw hookRejection('ERR_REJECTED', verdict.reject)

@@ -299,7 +299,11 @@ test.each([
   await handler.open()
   await server.stop()
   expect(log.lines).toMatchObject([
-    { level: 'error', message: 'A store could not be closed', fields: { error: { message } } },
+    {
+      level: 'error',
+      message: 'A store or a backend of hooks could not be closed',
+      fields: { error: { message } },
+    },
   ])
 })
 

@@ -86,14 +86,14 @@ test('the hooks run in order during the life of an upload, with payloads and der
   expect(seen).toEqual([
     of('access', 'access /access', undefined, { action: 'create' }),
     of('preCreate', `pre-create ${id}/pre-create`, 'open'),
-    of('postCreate', `post-create ${id}/post-create`, 'open'),
+    of('postCreate', `post-create ${id}/post-create`, 'open', { offset: 0 }),
     of('access', `access ${id}/access`, 'open', { action: 'append' }),
     of('postReceive', `post-receive ${id}/post-receive/5`, 'open', { offset: 5 }),
-    of('preFinish', `pre-finish ${id}/pre-finish`, 'open'),
-    of('postFinish', `post-finish ${id}/post-finish`, 'finished'),
+    of('preFinish', `pre-finish ${id}/pre-finish`, 'open', { offset: 10 }),
+    of('postFinish', `post-finish ${id}/post-finish`, 'finished', { offset: 10 }),
     of('access', `access ${id}/access`, 'finished', { action: 'terminate' }),
-    of('preTerminate', `pre-terminate ${id}/pre-terminate`, 'finished'),
-    of('postTerminate', `post-terminate ${id}/post-terminate`, 'gone'),
+    of('preTerminate', `pre-terminate ${id}/pre-terminate`, 'finished', { offset: 10 }),
+    of('postTerminate', `post-terminate ${id}/post-terminate`, 'gone', { offset: 10 }),
   ])
 })
 

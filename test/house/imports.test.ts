@@ -11,7 +11,10 @@ const foundation = [
   ...['safe-file-name', 'stop-options'],
   ...['unless-aborted', 'upload', 'with-timeout'],
 ]
-const contracts = [...foundation, 'capabilities', 'hooks', 'shared-lifecycle', 'store-composer']
+const contracts = [
+  ...foundation,
+  ...['capabilities', 'hook-backend', 'hooks', 'shared-lifecycle', 'store-composer'],
+]
 const stores = [
   ...['capabilities', 'check-options', 'cooperative', 'error-codes', 'errors', 'logger'],
   ...['never-aborts', 'parse-upload', 'readable-of', 'reset-socket', 'shared-lifecycle'],
@@ -23,6 +26,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(foundation.map((part) => [part, foundation])),
   capabilities: ['errors', 'upload'],
   hooks: contracts,
+  'hook-backend': ['capabilities', 'hooks', 'upload'],
   'shared-lifecycle': ['capabilities', 'errors'],
   'store-composer': contracts,
   'store-kit': stores,
@@ -34,11 +38,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   uploads: [...contracts, 'features'],
   http: contracts,
   'handler-options': [...contracts, 'features', 'http'],
-  settings: [...contracts, 'features', 'handler-options', 'http', 'uploads'],
+  'hooks-of-backend': [...contracts, 'http'],
+  settings: [...contracts, 'features', 'handler-options', 'hooks-of-backend', 'http', 'uploads'],
   protocols: [...contracts, 'features', 'http', 'uploads'],
   'create-engine': [
     ...contracts,
-    ...['features', 'handler-options', 'memory-store', 'settings', 'uploads'],
+    ...['features', 'handler-options', 'hooks-of-backend', 'memory-store', 'settings', 'uploads'],
   ],
   'create-uploads': [...contracts, 'uploads'],
   'create-handler': [

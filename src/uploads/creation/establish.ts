@@ -31,7 +31,7 @@ export async function establish(
     throw error
   }
   callbacks.onUpload?.(holder.upload, 0)
-  notify(engine, 'post-create', holder.upload, exchange)
+  notify(engine, { type: 'post-create', offset: 0 }, holder.upload, exchange)
 }
 
 /**

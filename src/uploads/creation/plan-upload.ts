@@ -13,8 +13,8 @@ import { statIfThere } from '../stores/stat-upload.js'
 import { bringsChunk, type CreateRequest } from './create-request.js'
 
 /**
- * Plans the record of a new upload: calls the pre-create hooks, checks the limits, and chooses an id
- * and a place.
+ * Plans the record of a new upload: calls the pre-create hooks, checks the limits, and chooses an
+ * id and a place.
  */
 export async function planUpload(engine: Engine, request: CreateRequest): Promise<Upload> {
   const { settings, stores, hooks } = engine

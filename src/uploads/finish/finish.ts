@@ -30,17 +30,17 @@ export async function finish(
   await engine.stores.finisher?.finish(holder.upload, stored, writeOptions(engine, holder))
   const digests = await verifyContent(engine, holder)
   const partial = holder.upload.concat?.kind === 'partial'
-  const response = partial ? undefined : await askPreFinish(engine, holder, exchange)
+  const response = partial ? undefined : await askPreFinish(engine, holder, stored, exchange)
   const state = {
     kind: 'finished',
     at: isoTime(0),
     ...(response && { response }),
     ...(digests && { digests }),
   } as const
-  const events = partial ? [] : (['post-finish'] as const)
+  const facts = partial ? [] : ([{ type: 'post-finish', offset: stored.offset }] as const)
   const { finishedAfter } = engine.settings
   const expiresAt = finishedAfter === undefined ? undefined : isoTime(finishedAfter)
-  await transition(engine, holder, { state, expiresAt }, events, exchange)
+  await transition(engine, holder, { state, expiresAt }, facts, exchange)
   if (finishChannel.hasSubscribers) {
     const milliseconds = performance.now() - started
     finishChannel.publish({ uploadId: holder.upload.id, milliseconds })
@@ -50,6 +50,7 @@ export async function finish(
 async function askPreFinish(
   engine: Engine,
   holder: Holder,
+  { offset }: Stat,
   { request }: Exchange,
 ): Promise<RecordedResponse | undefined> {
   if (engine.hooks.preFinish.length === 0) return undefined
@@ -57,7 +58,7 @@ async function askPreFinish(
   await engine.events.passed(upload.id)
   // If this process was suspended past its lease, another holder now owns the decision.
   if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
-  const context = { event: hookEvent(upload.id, 'pre-finish'), upload, request }
+  const context = { event: hookEvent(upload.id, 'pre-finish'), upload, offset, request }
   const rules = { reject: beRejection, response: must.beObject }
   let response: RecordedResponse | undefined
   for (const hook of engine.hooks.preFinish) {

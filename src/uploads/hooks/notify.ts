@@ -1,4 +1,4 @@
-import type { Hooks, HookType } from '../../hooks.js'
+import type { Hooks } from '../../hooks.js'
 import type { Upload } from '../../upload.js'
 import type { Engine } from '../engine.js'
 import { noExchange, type Exchange } from '../exchange.js'
@@ -7,23 +7,30 @@ import { hookEvent } from './hook-event.js'
 import { runHook } from './run-hook.js'
 
 /** The hooks that run after the fact, by the type of their event. */
-const listeners: { readonly [Type in HookType]?: 'postCreate' | 'postFinish' | 'postTerminate' } = {
+const listeners = {
   'post-create': 'postCreate',
   'post-finish': 'postFinish',
   'post-terminate': 'postTerminate',
-} satisfies { [Type in HookType]?: keyof Hooks }
+} as const satisfies { [type: string]: keyof Hooks }
+
+/** Something that has happened to an upload. */
+export interface Fact {
+  readonly type: keyof typeof listeners
+  /** Bytes that are stored. */
+  readonly offset: number
+}
 
 /** Queues an event for the hooks that listen for it, if there are any. */
 export function notify(
   engine: Engine,
-  type: HookType,
+  { type, offset }: Fact,
   upload: Upload,
   exchange: Exchange = noExchange,
 ): void {
   const name = listeners[type]
-  if (name === undefined || engine.hooks[name].length === 0) return
+  if (engine.hooks[name].length === 0) return
   const event = hookEvent(upload.id, type)
-  const context = { event, upload: withoutSecret(upload), request: exchange.request }
+  const context = { event, upload: withoutSecret(upload), offset, request: exchange.request }
   void engine.events.add(upload.id, async () => {
     if (type !== 'post-create') await exchange.responded
     for (const hook of engine.hooks[name]) {

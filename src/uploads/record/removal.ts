@@ -1,9 +1,8 @@
 import { isTusError } from '../../errors.js'
-import type { HookType } from '../../hooks.js'
 import type { Upload } from '../../upload.js'
 import { isoTime, type Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
-import { notify } from '../hooks/notify.js'
+import { notify, type Fact } from '../hooks/notify.js'
 import type { Holder } from '../lock/holder.js'
 import { transition, writeOptions, type Change } from './transition.js'
 
@@ -16,12 +15,12 @@ export async function removeData(
   engine: Engine,
   holder: Holder,
   tombstone: Change & { readonly state: Upload['state'] },
-  events: readonly HookType[] = [],
+  facts: readonly Fact[] = [],
   exchange?: Exchange,
 ): Promise<void> {
   const remove = () =>
     engine.stores.terminator!.terminate(holder.upload, writeOptions(engine, holder))
-  const record = () => transition(engine, holder, tombstone, events, exchange)
+  const record = () => transition(engine, holder, tombstone, facts, exchange)
   try {
     await record()
   } catch (error) {
@@ -31,7 +30,7 @@ export async function removeData(
     await record().catch((again: unknown) => {
       if (!isFull(again)) throw again
       const upload = { ...holder.upload, state: tombstone.state }
-      for (const type of events) notify(engine, type, upload, exchange)
+      for (const fact of facts) notify(engine, fact, upload, exchange)
     })
     return
   }

@@ -1,10 +1,9 @@
 import type { AppendOptions, CreateOptions } from '../../capabilities/call-options.js'
 import { isTusError, TusError } from '../../errors.js'
-import type { HookType } from '../../hooks.js'
 import type { RecordedResponse, Upload } from '../../upload.js'
 import { isoTime, type Engine } from '../engine.js'
 import { noExchange, type Exchange } from '../exchange.js'
-import { notify } from '../hooks/notify.js'
+import { notify, type Fact } from '../hooks/notify.js'
 import type { Holder } from '../lock/holder.js'
 import { rejectionError } from './rejection.js'
 
@@ -15,7 +14,7 @@ export type Change = {
 }
 
 /**
- * Changes a record, under the lock of its upload, and queues the events that report the change. No
+ * Changes a record, under the lock of its upload, and queues the events that report the facts. No
  * record changes in any other way. Events that have to outlive a crash would be stored here, before
  * the record is.
  */
@@ -23,7 +22,7 @@ export async function transition(
   engine: Engine,
   holder: Holder,
   change: Change,
-  events: readonly HookType[] = [],
+  facts: readonly Fact[] = [],
   exchange: Exchange = noExchange,
 ): Promise<void> {
   const { kind } = holder.upload.state
@@ -34,7 +33,7 @@ export async function transition(
     return change
   })
   holder.remember(changed)
-  for (const type of events) notify(engine, type, changed, exchange)
+  for (const fact of facts) notify(engine, fact, changed, exchange)
 }
 
 /** Creates the record of an upload. */

@@ -49,7 +49,7 @@ export class Lifecycles {
       try {
         await withTimeout(milliseconds, object.release(), timeoutError)
       } catch (error) {
-        log.error('A store could not be closed', { error })
+        log.error('A store or a backend of hooks could not be closed', { error })
       }
     }
     await Promise.all(this.#objects.map(release))
