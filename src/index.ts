@@ -37,6 +37,11 @@ export type {
   RejectVerdict,
 } from './hooks.js'
 
+// Moving uploads to other stores
+export { migrateData, type MigrateDataOptions } from './migration/migrate-data.js'
+export { migrateInfo, type MigrateInfoOptions } from './migration/migrate-info.js'
+export type { Migrated } from './migration/migrated.js'
+
 // Names of files
 export { safeFileName, type SafeFileNameOptions } from './safe-file-name.js'
 

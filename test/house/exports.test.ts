@@ -18,6 +18,8 @@ test('tuskit exports', () => {
       "errors",
       "isTusError",
       "isUploadId",
+      "migrateData",
+      "migrateInfo",
       "parseUpload",
       "safeFileName",
       "serializeUpload",

@@ -39,6 +39,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   http: contracts,
   'handler-options': [...contracts, 'features', 'http'],
   'hooks-of-backend': [...contracts, 'http'],
+  migration: contracts,
   settings: [...contracts, 'features', 'handler-options', 'hooks-of-backend', 'http', 'uploads'],
   protocols: [...contracts, 'features', 'http', 'uploads'],
   'create-engine': [

@@ -1,0 +1,291 @@
+import { randomBytes } from 'node:crypto'
+import { rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import {
+  migrateData,
+  migrateInfo,
+  StoreComposer,
+  TusError,
+  type ComposerPart,
+  type Migrated,
+  type Upload,
+} from 'tuskit'
+import { FileInfoStore, FileStore } from 'tuskit/file-store'
+import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
+import {
+  createUpload,
+  fileComposer,
+  head,
+  memoryComposer,
+  patch,
+  serve,
+  temporaryDirectory,
+  type Site,
+} from '../support/serve.js'
+import { download, noAbort } from '../support/stages.js'
+
+const bytes = randomBytes(300_000)
+
+/** Uploads in every state, by id. */
+async function fill(site: Site): Promise<void> {
+  const create = (headers: Record<string, string>) => createUpload(site, headers)
+  const size = String(bytes.length)
+  const finished = await create({ 'upload-length': size, 'upload-metadata': 'filename YS50eHQ=' })
+  await patch(finished, 0, bytes)
+  const half = await create({ 'upload-length': size })
+  await patch(half, 0, bytes.subarray(0, 100_000))
+  const deferred = await create({ 'upload-defer-length': '1' })
+  await patch(deferred, 0, bytes.subarray(0, 10))
+  await create({ 'upload-length': '5' })
+  await create({ 'upload-length': '0' })
+  const partial = await create({ 'upload-length': '5', 'upload-concat': 'partial' })
+  await patch(partial, 0, 'hello')
+  await create({ 'upload-concat': `final;${partial} ${partial}` })
+}
+
+const ids = ['finished', 'half', 'deferred', 'untouched', 'empty', 'partial', 'final']
+
+/** A server whose uploads have the ids above. */
+async function filled(composer: StoreComposer): Promise<void> {
+  const left = [...ids]
+  const site = await serve({ composer, generateId: () => left.shift()! })
+  await fill(site)
+  expect(left).toEqual([])
+  await site.server.stop()
+}
+
+/** Expects that clients continue all uploads on a server with other stores. */
+async function expectUploads(composer: StoreComposer): Promise<void> {
+  const site = await serve({ composer })
+  const url = (id: string) => `${site.origin}/files/${id}`
+  const offsets = await Promise.all(
+    ids.map(async (id) => [id, (await head(url(id))).headers['upload-offset']]),
+  )
+  expect(Object.fromEntries(offsets)).toEqual({
+    finished: '300000',
+    half: '100000',
+    deferred: '10',
+    untouched: '0',
+    empty: '0',
+    partial: '5',
+    final: '10',
+  })
+  expect(await download(url('finished'))).toEqual(bytes)
+  expect((await download(url('final'))).toString()).toBe('hellohello')
+  expect((await head(url('finished'))).headers['upload-metadata']).toBe('filename YS50eHQ=')
+  expect((await patch(url('half'), 100_000, bytes.subarray(100_000))).status).toBe(204)
+  expect(await download(url('half'))).toEqual(bytes)
+  expect((await patch(url('untouched'), 0, 'hello')).status).toBe(204)
+}
+
+async function outcomes(migrating: AsyncIterable<Migrated>): Promise<Record<string, unknown>> {
+  const all: Record<string, unknown> = {}
+  for await (const { id, outcome, error } of migrating) {
+    all[id] = outcome === 'failed' ? (error as { code?: string }).code : outcome
+  }
+  return all
+}
+
+/** The same outcome for all uploads, with exceptions. */
+const each = (outcome: string, exceptions: Record<string, unknown> = {}) => ({
+  ...Object.fromEntries(ids.map((id) => [id, outcome])),
+  ...exceptions,
+})
+
+const made = {
+  memory: async () => ({ data: new MemoryStore(), info: new MemoryInfoStore() }),
+  file: async () => {
+    const directory = await temporaryDirectory()
+    return { data: new FileStore({ directory }), info: new FileInfoStore({ directory }) }
+  },
+}
+
+const pairs = [
+  { before: 'file', after: 'file' },
+  { before: 'file', after: 'memory' },
+  { before: 'memory', after: 'file' },
+] as const
+
+describe.each(pairs)('from $before to $after', ({ before, after }) => {
+  test('uploads keep their URLs, offsets and bytes, and continue', async () => {
+    const [from, to] = [await made[before](), await made[after]()]
+    await filled(new StoreComposer().use(from.data, from.info))
+    const records = () => outcomes(migrateInfo({ from: from.info, to: to.info }))
+    const data = () => outcomes(migrateData({ info: to.info, from: from.data, to: to.data }))
+    expect(await records()).toEqual(each('copied'))
+    expect(await records()).toEqual(each('present'))
+    expect(await data()).toEqual(each('copied'))
+    expect(await data()).toEqual(each('present'))
+    await expectUploads(new StoreComposer().use(to.data, to.info))
+  })
+})
+
+describe('migrateInfo', () => {
+  test('continues after an id, and ends with its signal', async () => {
+    const from = new MemoryInfoStore()
+    await filled(new StoreComposer().use(new MemoryStore(), from))
+    const to = new MemoryInfoStore()
+    const [first, second, ...others] = [...ids].sort()
+    const controller = new AbortController()
+    const migrating = migrateInfo({ from, to, signal: controller.signal })
+    expect(await migrating.next()).toEqual({ done: false, value: { id: first, outcome: 'copied' } })
+    expect((await migrating.next()).value).toMatchObject({ id: second })
+    const reason = new Error('enough')
+    controller.abort(reason)
+    await expect(migrating.next()).rejects.toBe(reason)
+    const rest = await outcomes(migrateInfo({ from, to, after: second! }))
+    expect(rest).toEqual(Object.fromEntries(others.map((id) => [id, 'copied'])))
+  })
+
+  test('reports records that cannot be read, and those that differ, and copies the others', async () => {
+    const directory = await temporaryDirectory()
+    const from = new FileInfoStore({ directory })
+    await filled(new StoreComposer().use(new MemoryStore(), from))
+    const to = new MemoryInfoStore()
+    const record = (await from.get('half'))!
+    await to.create({ ...record, length: 7 }, noAbort)
+    await truncate(join(directory, '.finished.info'), 3)
+    expect(await outcomes(migrateInfo({ from, to }))).toEqual(
+      each('copied', { half: 'ERR_ID_TAKEN', finished: 'ERR_INFO_CORRUPT' }),
+    )
+    expect((await to.get('half'))!.length).toBe(7)
+  })
+
+  test('rejects when a store cannot be reached', async () => {
+    const from = new MemoryInfoStore()
+    await filled(new StoreComposer().use(new MemoryStore(), from))
+    const to = new MemoryInfoStore()
+    to.create = async () => {
+      throw new TusError('ERR_STORAGE_UNAVAILABLE')
+    }
+    const migrating = outcomes(migrateInfo({ from, to }))
+    await expect(migrating).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+  })
+
+  test('opens stores before their first use, and closes them at the end, even after a failure', async () => {
+    for (const fails of [false, true]) {
+      const log: string[] = []
+      const store = new MemoryInfoStore()
+      const from: ComposerPart = {
+        useIn(composer) {
+          composer.use(store).useLifecycle({
+            open: async () => void log.push('open'),
+            close: async () => void log.push('close'),
+          })
+        },
+      }
+      store.ids = async function* () {
+        log.push('ids')
+        if (fails) throw new Error('broken')
+        yield* []
+      }
+      const migrating = outcomes(migrateInfo({ from, to: new MemoryInfoStore() }))
+      if (fails) await expect(migrating).rejects.toThrow('broken')
+      else expect(await migrating).toEqual({})
+      expect(log).toEqual(['open', 'ids', 'close'])
+    }
+  })
+})
+
+describe('migrateData', () => {
+  test('continues what was cut off, without copying again what is there', async () => {
+    const [from, to] = [await temporaryDirectory(), await temporaryDirectory()]
+    await filled(fileComposer(from))
+    const options = () => ({
+      info: new FileInfoStore({ directory: from }),
+      from: new FileStore({ directory: from }),
+      to: new FileStore({ directory: to }),
+    })
+    expect(await outcomes(migrateData(options()))).toEqual(each('copied'))
+    const copy = join(to, await pathOf(from, 'finished'))
+    await truncate(copy, 12_345)
+    expect(await outcomes(migrateData(options()))).toEqual(each('present', { finished: 'copied' }))
+    await truncate(copy, 12_345)
+    await writeFile(copy, Buffer.alloc(1000), { flag: 'a' })
+    const differing = each('present', { finished: 'ERR_DATA_EXISTS' })
+    expect(await outcomes(migrateData(options()))).toEqual(differing)
+  })
+
+  test('an upload whose data is missing is absent, and one that was moved is present', async () => {
+    const [from, to] = [await temporaryDirectory(), await temporaryDirectory()]
+    await filled(fileComposer(from))
+    await rm(join(from, await pathOf(from, 'half')))
+    const info = () => new FileInfoStore({ directory: from })
+    const data = (directory: string) => new FileStore({ directory })
+    const migrated = () => outcomes(migrateData({ info: info(), from: data(from), to: data(to) }))
+    expect(await migrated()).toEqual(each('copied', { half: 'absent' }))
+    await rm(join(from, await pathOf(from, 'finished')))
+    expect(await migrated()).toEqual(each('present', { half: 'absent' }))
+  })
+
+  test('chooses the places, and records them only for what was copied', async () => {
+    const from = new MemoryStore()
+    const info = new MemoryInfoStore()
+    await filled(new StoreComposer().use(from, info))
+    const to = new FileStore({ directory: await temporaryDirectory() })
+    const place = ({ id }: Upload) => ({ path: id === 'empty' ? '../outside' : `moved/${id}` })
+    expect(await outcomes(migrateData({ info, from, to, place }))).toEqual(
+      each('copied', { empty: 'ERR_INVALID_PLACE' }),
+    )
+    expect((await info.get('half'))!.storage).toEqual({
+      kind: 'file',
+      at: { path: 'moved/half' },
+    })
+    expect((await info.get('empty'))!.storage.kind).toBe('memory')
+  })
+
+  test('finishes what was finished when the new store has a finisher, once', async () => {
+    const from = new MemoryStore()
+    const info = new MemoryInfoStore()
+    await filled(new StoreComposer().use(from, info))
+    const finished: string[] = []
+    const target = new MemoryStore()
+    const to: ComposerPart = {
+      useIn(composer) {
+        composer.use(target).useFinisher({
+          finish: async ({ id }) => void finished.push(id),
+        })
+      },
+    }
+    const place = ({ id }: Upload) => ({ key: `moved/${id}` })
+    expect(await outcomes(migrateData({ info, from, to, place }))).toEqual(each('copied'))
+    expect(finished.sort()).toEqual(['empty', 'final', 'finished', 'partial'])
+    for (const id of finished) {
+      expect((await info.get(id))!).toMatchObject({
+        finish: 'recorded',
+        state: { kind: 'finished' },
+      })
+    }
+    expect(await info.get('half')).toMatchObject({
+      finish: 'recorded',
+      state: { kind: 'open' },
+    })
+  })
+})
+
+test.each<[object, string]>([
+  [{}, "migrateInfo: option 'from' must be a store, not undefined"],
+  [{ from: memoryComposer(), to: new MemoryInfoStore() }, "option 'from' must be a store"],
+  [
+    { from: new MemoryStore(), to: new MemoryInfoStore() },
+    "option 'from' must be a store that fills the slots infoStore, infoLister",
+  ],
+  [{ from: new MemoryInfoStore(), to: new MemoryInfoStore(), aftr: 'a' }, "did you mean 'after'?"],
+])('migrateInfo refuses wrong options %#', (options, message) => {
+  expect(() => migrateInfo(options as never)).toThrow(message)
+})
+
+test('migrateData refuses a store that cannot read', () => {
+  const info = new MemoryInfoStore()
+  const from: ComposerPart = { useIn: (composer) => composer.useDataStore(new MemoryStore()) }
+  expect(() => migrateData({ info, from, to: new MemoryStore() })).toThrow(
+    "migrateData: option 'from' must be a store that fills the slots dataStore, contentReader",
+  )
+})
+
+/** Returns the path of an upload's data in a FileStore. */
+async function pathOf(directory: string, id: string): Promise<string> {
+  const record = await new FileInfoStore({ directory }).get(id)
+  return record!.storage.at.path!
+}
