@@ -26,7 +26,7 @@ import { Directory, directoryRules, type DirectoryOptions } from './disk/directo
 import { streamFile } from './data/file-content.js'
 import { unlessMissing } from './disk/unless-missing.js'
 import { MtimeFinisher } from './data/mtime-finisher.js'
-import { checkPlace, pathLocator, type LocatePath } from './data/place.js'
+import { checkPlace, pathLocator, pathOfPlace, type LocatePath } from './data/place.js'
 import { joinPieces, moveOver, scratchPath, withScratch } from './data/replacement.js'
 import type { Piece } from './data/replacement.js'
 import { storedSize } from './data/stored-size.js'
@@ -121,8 +121,9 @@ export class FileStore
   }
 
   locate(upload: UnplacedUpload): StorageRef {
-    const path = upload.place === undefined ? this.#locate(upload) : upload.place.path
-    return { kind: 'file', at: { path: checkPlace(path) } }
+    const { place } = upload
+    const path = place === undefined ? checkPlace(this.#locate(upload)) : pathOfPlace(place)
+    return { kind: 'file', at: { path } }
   }
 
   async create(upload: Upload, options: CreateOptions): Promise<void> {

@@ -102,13 +102,16 @@ describe('FileStore', () => {
       })
     })
 
-    it('refuses a place without a path', async () => {
-      const { store } = await newStore()
-      const { storage, ...unplaced } = uploadOf('a')
-      expect(() => store.locate({ ...unplaced, place: { key: 'a' } })).toThrow(
-        expect.objectContaining({ code: 'ERR_INVALID_PLACE' }),
-      )
-    })
+    it.each<Record<string, string>>([{}, { key: 'a' }, { path: 'a', key: 'a' }])(
+      'refuses a place that is not just a path: %o',
+      async (place) => {
+        const { store } = await newStore()
+        const { storage, ...unplaced } = uploadOf('a')
+        expect(() => store.locate({ ...unplaced, place })).toThrow(
+          expect.objectContaining({ code: 'ERR_INVALID_PLACE' }),
+        )
+      },
+    )
   })
 
   describe.each(['os', 'disk'] as const)('with durability %s', (durability) => {

@@ -31,6 +31,13 @@ export function pathLocator(locate: string | LocatePath = '{id}'): LocatePath {
   }
 }
 
+/** Returns the path of a place that a hook requests. No other term has a meaning. */
+export function pathOfPlace(place: NonNullable<UnplacedUpload['place']>): string {
+  const { path, ...others } = place
+  if (Object.keys(others).length === 0) return checkPlace(path)
+  throw new TusError('ERR_INVALID_PLACE', { cause: new Error(`the place is ${inspect(place)}`) })
+}
+
 /**
  * Returns `path` if it is inside the directory, and otherwise throws `ERR_INVALID_PLACE`. No part
  * can begin with a dot: this excludes `..` and reserves such names for the side files and records
