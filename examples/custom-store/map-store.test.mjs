@@ -10,6 +10,8 @@ conformanceSuite({
   factory() {
     return { composer: new StoreComposer().use(new MapStore()) }
   },
+  // It refuses all places.
+  places: { good: [], bad: [{ key: 'a' }] },
   // The store keeps its bytes in memory.
   memory: Infinity,
 })

@@ -1,6 +1,7 @@
 // Tests that the store keeps its contract, with a real FTP server: ProFTPD, of the Debian package
 // proftpd-core. Run: node --test examples/ftp-store
-import { chmod, rename } from 'node:fs/promises'
+import { chmod, rename, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
@@ -61,6 +62,9 @@ conformanceSuite({
       return () => server.resume()
     },
   },
+  // It refuses all places.
+  places: { good: [], bad: [{ path: '../x' }] },
+  grow: ({ id }, size, { path }) => truncate(join(path, id), size),
 })
 
 function storeIn(folder) {

@@ -37,7 +37,8 @@ export interface DataStore {
    * result is recorded before anything is stored, so that all data can be found from a record.
    *
    * Throws `ERR_INVALID_PLACE` when `upload.place` lies outside the store, or is not described in
-   * the store's terms.
+   * the store's terms. A place that is a path is relative to the folder of the store. Uploads whose
+   * metadata is the same have different places.
    */
   locate(upload: UnplacedUpload): StorageRef
 

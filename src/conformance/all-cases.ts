@@ -18,8 +18,11 @@ import { listFaultCases } from './cases/list-faults.js'
 import { lockFaultCases } from './cases/lock-faults.js'
 import { lockLossCases } from './cases/lock-loss.js'
 import { lockRaceCases } from './cases/lock-races.js'
+import { largeSizeCases } from './cases/large-sizes.js'
 import { lockerCases } from './cases/locker.js'
 import { recordContentCases } from './cases/record-content.js'
+import { metadataCases } from './cases/metadata.js'
+import { placeCases } from './cases/places.js'
 import { recordFaultCases } from './cases/record-faults.js'
 import { recordRaceCases } from './cases/record-races.js'
 import { settleCases } from './cases/settle.js'
@@ -31,6 +34,9 @@ import { verifiedAppenderCases } from './cases/verified-appender.js'
 export const allCases: readonly Case[] = [
   claimCase,
   ...dataStoreCases,
+  ...metadataCases,
+  ...placeCases,
+  ...largeSizeCases,
   ...appendCases,
   ...interruptionCases,
   ...verifiedAppenderCases,

@@ -1,5 +1,5 @@
 import type { StoreComposer } from '../store-composer.js'
-import type { Upload } from '../upload.js'
+import type { UnplacedUpload, Upload } from '../upload.js'
 import type { SlotName } from './slots.js'
 
 /**
@@ -24,6 +24,9 @@ export type StorageFault = 'down' | 'gone' | 'refused' | 'paused'
 
 /** Ends a fault: the storage is available again, with everything that it held before. */
 export type EndFault = () => unknown
+
+/** A place that a hook requests, in the terms of a store. */
+export type Place = NonNullable<UnplacedUpload['place']>
 
 /** Options of `conformanceSuite`. */
 export interface ConformanceOptions<S extends Subject = Subject> {
@@ -76,6 +79,24 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    * If absent, this is not tested. A store in memory has nothing to damage.
    */
   readonly damage?: (id: string, subject: S) => unknown
+  /**
+   * Places that the store accepts and refuses, each as a `preCreate` hook would return it
+   * (`UnplacedUpload.place`). `good` holds different places, and none if the store refuses all. The
+   * suite tries places of its own, too, which it makes from the good ones.
+   *
+   * If absent, only a place with unknown terms is tested.
+   */
+  readonly places?: {
+    readonly good: readonly Place[]
+    readonly bad: readonly Place[]
+  }
+  /**
+   * Makes the stored data of an upload `size` bytes long, as if zeros had arrived, without sending
+   * them: such as with `truncate`, which makes a file with holes. Sizes go beyond 2^32 bytes.
+   *
+   * If absent, no data of such a size is tested, only declared lengths.
+   */
+  readonly grow?: (upload: Upload, size: number, subject: S) => unknown
   /**
    * Promises that writes of a previous holder are shut out after another one took over the lock
    * (see `Fence`). With `false`, the store relies on the lease alone, and its documentation says

@@ -1,6 +1,7 @@
-import { checkOptions, must, optionError } from '../check-options.js'
+import { checkOptions, must, optionError, type OptionRule } from '../check-options.js'
 import { allCases } from './all-cases.js'
 import type { ConformanceOptions, Subject } from './conformance-options.js'
+import { notRun } from './not-run.js'
 import { longest, runCase } from './run-case.js'
 import type { Requirement, SlotName } from './slots.js'
 
@@ -20,6 +21,11 @@ const foundations: Readonly<Record<SlotName, SlotName | undefined>> = {
 }
 
 const slotNames = Object.keys(foundations)
+
+const bePlaces: OptionRule = {
+  expectation: 'an array of plain objects whose values are strings',
+  accepts: (v) => Array.isArray(v) && v.every(must.beTexts.accepts),
+}
 
 /**
  * Registers tests that check whether a store, an info store or a locker keeps its contract: one
@@ -55,19 +61,27 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     another: must.beFunction,
     unplug: must.beObject,
     damage: must.beFunction,
+    places: must.beObject,
+    grow: must.beFunction,
     fenced: must.beBoolean,
     lease: must.beMilliseconds,
     memory: must.beBytesOrInfinity,
     patience: must.beMilliseconds,
     caseTimeout: must.beMilliseconds,
   })
-  const { unplug } = checked
+  const { unplug, places } = checked
   if (unplug !== undefined) {
     checkOptions({ name: 'conformanceSuite', within: 'unplug' }, unplug, {
       down: must.beFunction,
       gone: must.beFunction,
       refused: must.beFunction,
       paused: must.beFunction,
+    })
+  }
+  if (places !== undefined) {
+    checkOptions({ name: 'conformanceSuite', within: 'places' }, places, {
+      good: { ...bePlaces, required: true },
+      bad: { ...bePlaces, required: true },
     })
   }
   const met = requirementsMetBy(checked)
@@ -85,12 +99,13 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
       limit,
     )
   }
+  for (const title of notRun(checked)) checked.test(title, async () => {}, limit)
 }
 
 function requirementsMetBy<S extends Subject>(
   options: ConformanceOptions<S>,
 ): ReadonlySet<Requirement> {
-  const { slots, content, another, unplug, damage, fenced, lease } = options
+  const { slots, content, another, unplug, damage, places, grow, fenced, lease } = options
   for (const slot of slots) {
     const needed = foundations[slot]
     if (needed !== undefined && !slots.includes(needed)) {
@@ -109,6 +124,9 @@ function requirementsMetBy<S extends Subject>(
     ...(unplug?.down || unplug?.gone || unplug?.refused ? (['unplug'] as const) : []),
     ...(unplug?.paused ? (['paused'] as const) : []),
     ...(damage ? (['damage'] as const) : []),
+    ...(places ? (['places'] as const) : []),
+    ...(places && places.good.length > 0 ? (['placing'] as const) : []),
+    ...(grow ? (['grow'] as const) : []),
     ...(fenced ? (['fenced'] as const) : []),
     ...(lease === undefined ? [] : (['lease'] as const)),
   ])

@@ -81,6 +81,8 @@ async function fixtureOf<S extends Subject>(
     others: other ? pending.watch(other.slots()) : slots,
     unplug: Object.fromEntries(faults) as Unplug,
     damage: damage && ((id) => damage(id, subject)),
+    places: options.places ?? { good: [], bad: [] },
+    grow: async (upload, size) => options.grow?.(upload, size, subject),
     content: content && (async (upload) => content(upload, subject)),
     memory: options.memory ?? defaults.memory,
     patience: options.patience ?? defaults.patience,

@@ -10,7 +10,17 @@ export type Slots = Readonly<Required<StoreSlots>>
  * A condition for running a case: a slot, or an option of the suite that stands for a promise.
  * `unplug` needs a way in which the storage refuses or cannot be reached, `unreachable` one in
  * which nothing can be read, and `paused` the one in which nothing responds. `lease` says when the
- * lock of a holder that cannot be reached is free.
+ * lock of a holder that cannot be reached is free. `placing` needs places that the store accepts.
  */
 export type Requirement =
-  SlotName | 'another' | 'damage' | 'fenced' | 'unplug' | 'unreachable' | 'paused' | 'lease'
+  | SlotName
+  | 'another'
+  | 'damage'
+  | 'fenced'
+  | 'unplug'
+  | 'unreachable'
+  | 'paused'
+  | 'places'
+  | 'placing'
+  | 'grow'
+  | 'lease'

@@ -11,6 +11,7 @@ import { noAbort } from '../support/stages.js'
 import { breaking, changed, composed, everything, testCaught, type Broken } from './broken.js'
 import { brokenRemoteReaders } from './broken-remote-reads.js'
 import { mixedDownloads } from './broken-several-uploads.js'
+import { sizesOfRanges } from './broken-sizes.js'
 
 const reading = breaking('contentReader')
 
@@ -163,7 +164,7 @@ function* inPieces(whole: Buffer): Generator<Buffer> {
 
 describe('Of stores with a broken contentReader, the suite catches one that', () => {
   testCaught(
-    [...contentReaders, ...mixedDownloads, ...brokenRemoteReaders],
+    [...contentReaders, ...mixedDownloads, ...sizesOfRanges, ...brokenRemoteReaders],
     everything('dataStore', 'contentReader'),
   )
 })

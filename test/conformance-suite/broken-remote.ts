@@ -18,6 +18,11 @@ export const remoteOptions = {
     refused: (subject: object) => serverOf(subject).unplug('refused'),
     paused: (subject: object) => serverOf(subject).unplug('paused'),
   },
+  places: {
+    good: [{ path: 'a' }, { path: 'b/c' }],
+    bad: [{ path: '../x' }, { path: '/x' }, { name: 'x' }, { path: 'x', name: 'x' }],
+  },
+  grow: (upload, size, subject) => serverOf(subject).grow(pathOf(upload), size),
 } satisfies Partial<ConformanceOptions>
 
 export function serverOf(subject: object): FakeServer {

@@ -6,7 +6,9 @@ import { brokenRemoteStats } from './broken-remote-reads.js'
 import { mixedAppends } from './broken-several-uploads.js'
 import { bytes } from './broken-appends.js'
 import { interruptions } from './broken-interruptions.js'
+import { names } from './broken-names.js'
 import { places } from './broken-places.js'
+import { sizes } from './broken-sizes.js'
 import { composed, everything, testCaught } from './broken.js'
 
 describe('Of broken data stores, the suite catches one that', () => {
@@ -23,6 +25,8 @@ describe('Of broken data stores, the suite catches one that', () => {
     [
       claims,
       ...places,
+      ...names,
+      ...sizes,
       ...bytes,
       ...interruptions,
       ...mixedAppends,

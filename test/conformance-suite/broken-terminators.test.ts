@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import type { Upload } from 'tuskit'
 import { breaking, careless, deaf, everything, testCaught, type Broken } from './broken.js'
+import { namesOfRemoved } from './broken-names.js'
 import { brokenRemoteTerminators } from './broken-remote-changes.js'
 import { mixedTerminations } from './broken-several-uploads.js'
 
@@ -79,7 +80,7 @@ const terminators: readonly Broken[] = [
 
 describe('Of stores with a broken terminator, the suite catches one that', () => {
   testCaught(
-    [...terminators, ...mixedTerminations, ...brokenRemoteTerminators],
+    [...terminators, ...mixedTerminations, ...namesOfRemoved, ...brokenRemoteTerminators],
     everything('dataStore', 'terminator'),
   )
 })

@@ -15,6 +15,7 @@ import {
 } from './broken.js'
 import { brokenRemoteChunks } from './broken-remote.js'
 import { mixedChunks } from './broken-several-uploads.js'
+import { sizesOfVerified } from './broken-sizes.js'
 
 const verified = breaking('verifiedAppender')
 
@@ -240,7 +241,7 @@ const verifiedAppenders: readonly Broken[] = [
 
 describe('Of stores with a broken verifiedAppender, the suite catches one that', () => {
   testCaught(
-    [...verifiedAppenders, ...mixedChunks, ...brokenRemoteChunks],
+    [...verifiedAppenders, ...mixedChunks, ...sizesOfVerified, ...brokenRemoteChunks],
     everything('dataStore', 'verifiedAppender'),
   )
 })

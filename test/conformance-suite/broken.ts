@@ -149,6 +149,8 @@ export function everything(...slots: readonly SlotName[]): Omit<ConformanceOptio
     another: () => composed({}).composer,
     unplug: { down: () => () => {}, paused: () => () => {} },
     damage: () => {},
+    places: { good: [{}], bad: [] },
+    grow: () => {},
     fenced: true,
     lease: 1000,
   }

@@ -4,11 +4,17 @@ import { conformanceSuite } from 'tuskit/conformance'
 import { MemoryInfoStore, MemoryLocker, MemoryStore } from 'tuskit/memory-store'
 import { sealingStore } from './sealing-store.js'
 
+const places = {
+  good: [{ key: 'a' }, { key: 'b/c' }],
+  bad: [{ path: 'a' }, { key: 'a', path: 'a' }],
+}
+
 describe('MemoryStore', () => {
   conformanceSuite({
     test,
     slots: ['dataStore', 'verifiedAppender', 'terminator', 'concatenator', 'contentReader'],
     factory: () => composed(new MemoryStore()),
+    places,
     fenced: true,
     memory: Infinity,
   })
@@ -28,6 +34,7 @@ describe('A store with a finisher', () => {
       'finisher',
     ],
     factory: () => composed(sealingStore()),
+    places,
     fenced: true,
     memory: Infinity,
   })

@@ -9,7 +9,22 @@ function namesOf(options: Partial<ConformanceOptions>): string[] {
   const names: string[] = []
   const { slots, factory } = everything('locker')
   conformanceSuite({ slots, factory, test: (name) => names.push(name), ...options })
-  return names
+  return names.filter((name) => !name.startsWith('Not run'))
+}
+
+/** The titles of tests that say what these options leave out. */
+function notRun(options: Partial<ConformanceOptions>): string[] {
+  const names: string[] = []
+  const { factory } = everything('locker')
+  const content = () => Buffer.alloc(0)
+  conformanceSuite({
+    slots: ['dataStore'],
+    factory,
+    content,
+    test: (name) => names.push(name),
+    ...options,
+  })
+  return names.filter((name) => name.startsWith('Not run'))
 }
 
 const capabilities = (names: readonly string[]) =>
@@ -38,6 +53,9 @@ test('a declared slot enables the cases of its capability, and no others', () =>
     { unplug: { refused: () => () => {} } },
     { unplug: { paused: () => () => {} } },
     { damage: () => {} },
+    { places: { good: [], bad: [] } },
+    { places: { good: [{ path: 'a' }], bad: [] } },
+    { grow: () => {} },
     { fenced: true },
   ]) {
     expect(namesOf({ slots, ...claim }).length).toBeGreaterThan(all.length)
@@ -66,9 +84,29 @@ test('a data store is not tested without a look at its bytes', () => {
   expect(namesOf({ slots: ['dataStore'], content: () => Buffer.alloc(0) })).not.toEqual([])
 })
 
+test('the suite says what it does not test because an option is absent', () => {
+  expect(notRun({})).toEqual([
+    'Not run without option "another": two instances on the same storage',
+    'Not run without option "unplug": calls while the storage is unavailable',
+    'Not run without option "places": places that hooks request',
+    'Not run without option "grow": data of more than 2^32 bytes',
+    'Not run without option "fenced": late writes of an earlier lock holder',
+  ])
+  expect(notRun({ slots: ['infoStore'] }).join()).toMatch(/"damage"/)
+  expect(notRun({ slots: ['infoStore'] }).join()).not.toMatch(/"(places|grow|fenced)"/)
+  expect(notRun({ slots: ['locker'] }).join()).toMatch(/"lease"/)
+  expect(notRun(everything('dataStore'))).toEqual([
+    'Not run without option "unplug.gone": storage whose place is missing',
+    'Not run without option "unplug.refused": storage that refuses',
+  ])
+})
+
 test('options are checked', () => {
   expect(() => namesOf({ slots: [] })).toThrow("option 'slots' must be an array of some of")
   expect(() => namesOf({ slots: ['store' as SlotName] })).toThrow("'dataStore', 'verifiedAppender'")
+  for (const places of [{ good: [] }, { good: ['a'], bad: [] }, { good: [], bad: [{ a: 1 }] }]) {
+    expect(() => namesOf({ places: places as never })).toThrow("option 'places.")
+  }
   expect(() => namesOf({ memory: 0 })).toThrow("option 'memory' must be")
   expect(() => namesOf({ patience: -1 })).toThrow("option 'patience' must be")
   expect(() => namesOf({ lease: 0 })).toThrow("option 'lease' must be")
@@ -100,7 +138,7 @@ test('each case gets a subject of its own, which is disposed of also when the ca
 test('a case fails when the factory fills more slots than declared', async () => {
   const runs: (() => Promise<void>)[] = []
   conformanceSuite({
-    test: (_, run) => runs.push(run),
+    test: (name, run) => name.startsWith('Not run') || runs.push(run),
     slots: ['dataStore', 'contentReader'],
     factory() {
       return { composer: new StoreComposer().use(new MemoryStore()) }

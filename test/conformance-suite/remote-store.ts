@@ -42,7 +42,8 @@ export class RemoteStore
   async close(): Promise<void> {}
 
   locate({ id, place }: UnplacedUpload) {
-    const path = place === undefined ? id : place.path
+    const { path, ...unknown } = place ?? { path: id }
+    if (Object.keys(unknown).length > 0) throw new TusError('ERR_INVALID_PLACE')
     const isSafe = path !== undefined && !path.startsWith('/') && !path.includes('..')
     if (!isSafe) throw new TusError('ERR_INVALID_PLACE')
     return { kind: 'remote', at: { path } }
