@@ -1,4 +1,5 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'vitest'
@@ -51,13 +52,13 @@ describe('LimitedStore around FileStore', () => {
     },
     another: compose,
     unplug: {
-      /** As when a disk that was mounted there is not any more. */
-      async gone({ directory }: Place) {
-        await rename(directory, `${directory}-elsewhere`)
-        await writeFile(directory, '')
-        return async () => {
-          await rm(directory)
-          await rename(`${directory}-elsewhere`, directory)
+      /** As when a disk that was mounted there is not any more. Begins before it returns. */
+      gone({ directory }: Place) {
+        renameSync(directory, `${directory}-elsewhere`)
+        writeFileSync(directory, '')
+        return () => {
+          rmSync(directory)
+          renameSync(`${directory}-elsewhere`, directory)
         }
       },
     },
