@@ -64,6 +64,7 @@ conformanceSuite({
   },
   // It refuses all places.
   places: { good: [], bad: [{ path: '../x' }] },
+  openHandles: () => proxies.reduce((sum, { connections }) => sum + connections, 0),
   grow: ({ id }, size, { path }) => truncate(join(path, id), size),
 })
 

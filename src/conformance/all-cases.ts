@@ -22,6 +22,7 @@ import { largeSizeCases } from './cases/large-sizes.js'
 import { lockerCases } from './cases/locker.js'
 import { recordContentCases } from './cases/record-content.js'
 import { metadataCases } from './cases/metadata.js'
+import { openHandleCases } from './cases/open-handles.js'
 import { placeCases } from './cases/places.js'
 import { recordFaultCases } from './cases/record-faults.js'
 import { recordRaceCases } from './cases/record-races.js'
@@ -48,6 +49,7 @@ export const allCases: readonly Case[] = [
   ...appendFaultCases,
   ...changeFaultCases,
   ...readFaultCases,
+  ...openHandleCases,
   ...infoStoreCases,
   ...recordContentCases,
   ...recordFaultCases,

@@ -7,6 +7,7 @@ const pages = {
     'progress',
     'the-end-of-a-body',
     'an-aborted-signal',
+    'what-stays-open',
     'the-fence',
     'record-before-data',
     'places',

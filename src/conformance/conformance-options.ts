@@ -98,6 +98,15 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    */
   readonly grow?: (upload: Upload, size: number, subject: S) => unknown
   /**
+   * Returns the number of connections and file descriptors that the storage of the subject keeps
+   * open now, for all instances: such as the entries of `/proc/self/fd` below its folder, or the
+   * `connections` of a `TcpProxy`. With this option you promise that it does not grow with the
+   * number of calls, however they end. A pool can keep connections if later calls use them again.
+   *
+   * If absent, this is not tested.
+   */
+  readonly openHandles?: (subject: S) => number | Promise<number>
+  /**
    * Promises that writes of a previous holder are shut out after another one took over the lock
    * (see `Fence`). With `false`, the store relies on the lease alone, and its documentation says
    * so.

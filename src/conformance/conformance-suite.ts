@@ -63,6 +63,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     damage: must.beFunction,
     places: must.beObject,
     grow: must.beFunction,
+    openHandles: must.beFunction,
     fenced: must.beBoolean,
     lease: must.beMilliseconds,
     memory: must.beBytesOrInfinity,
@@ -105,7 +106,8 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
 function requirementsMetBy<S extends Subject>(
   options: ConformanceOptions<S>,
 ): ReadonlySet<Requirement> {
-  const { slots, content, another, unplug, damage, places, grow, fenced, lease } = options
+  const { slots, content, another, unplug, damage, places, grow, openHandles, fenced, lease } =
+    options
   for (const slot of slots) {
     const needed = foundations[slot]
     if (needed !== undefined && !slots.includes(needed)) {
@@ -127,6 +129,7 @@ function requirementsMetBy<S extends Subject>(
     ...(places ? (['places'] as const) : []),
     ...(places && places.good.length > 0 ? (['placing'] as const) : []),
     ...(grow ? (['grow'] as const) : []),
+    ...(openHandles ? (['openHandles'] as const) : []),
     ...(fenced ? (['fenced'] as const) : []),
     ...(lease === undefined ? [] : (['lease'] as const)),
   ])

@@ -2,13 +2,14 @@ import { allCases } from './all-cases.js'
 import type { ConformanceOptions, StorageFault, Subject } from './conformance-options.js'
 import type { Requirement, SlotName } from './slots.js'
 
-/** Options without which cases do not run: a requirement that each meets, and what is not tested. */
+/** Options without which cases do not run, the requirement that each meets, and what it tests. */
 const optional = {
   another: ['another', 'two instances on the same storage'],
   unplug: ['unplug', 'calls while the storage is unavailable'],
   damage: ['damage', 'records that cannot be read'],
   places: ['places', 'places that hooks request'],
   grow: ['grow', 'data of more than 2^32 bytes'],
+  openHandles: ['openHandles', 'connections and descriptors that stay open'],
   fenced: ['fenced', 'late writes of an earlier lock holder'],
   lease: ['lease', 'locks that are lost or left behind'],
 } as const satisfies Partial<Record<keyof ConformanceOptions, readonly [Requirement, string]>>

@@ -83,6 +83,7 @@ async function fixtureOf<S extends Subject>(
     damage: damage && ((id) => damage(id, subject)),
     places: options.places ?? { good: [], bad: [] },
     grow: async (upload, size) => options.grow?.(upload, size, subject),
+    openHandles: async () => options.openHandles?.(subject) ?? 0,
     content: content && (async (upload) => content(upload, subject)),
     memory: options.memory ?? defaults.memory,
     patience: options.patience ?? defaults.patience,

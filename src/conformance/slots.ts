@@ -23,4 +23,5 @@ export type Requirement =
   | 'places'
   | 'placing'
   | 'grow'
+  | 'openHandles'
   | 'lease'

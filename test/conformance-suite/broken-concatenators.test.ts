@@ -10,6 +10,7 @@ import {
   testCaught,
   type Broken,
 } from './broken.js'
+import { openedByConcatenators } from './broken-handles.js'
 import { brokenRemoteConcatenators } from './broken-remote-changes.js'
 import { mixedConcatenations } from './broken-several-uploads.js'
 
@@ -106,7 +107,12 @@ const concatenators: readonly Broken[] = [
 
 describe('Of stores with a broken concatenator, the suite catches one that', () => {
   testCaught(
-    [...concatenators, ...mixedConcatenations, ...brokenRemoteConcatenators],
+    [
+      ...concatenators,
+      ...mixedConcatenations,
+      ...openedByConcatenators,
+      ...brokenRemoteConcatenators,
+    ],
     everything('dataStore', 'concatenator'),
   )
 })

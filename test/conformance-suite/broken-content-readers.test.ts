@@ -9,6 +9,7 @@ import { TusError } from 'tuskit'
 import { FileStore } from 'tuskit/file-store'
 import { noAbort } from '../support/stages.js'
 import { breaking, changed, composed, everything, testCaught, type Broken } from './broken.js'
+import { openedByReaders } from './broken-handles.js'
 import { brokenRemoteReaders } from './broken-remote-reads.js'
 import { mixedDownloads } from './broken-several-uploads.js'
 import { sizesOfRanges } from './broken-sizes.js'
@@ -164,7 +165,13 @@ function* inPieces(whole: Buffer): Generator<Buffer> {
 
 describe('Of stores with a broken contentReader, the suite catches one that', () => {
   testCaught(
-    [...contentReaders, ...mixedDownloads, ...sizesOfRanges, ...brokenRemoteReaders],
+    [
+      ...contentReaders,
+      ...mixedDownloads,
+      ...sizesOfRanges,
+      ...openedByReaders,
+      ...brokenRemoteReaders,
+    ],
     everything('dataStore', 'contentReader'),
   )
 })

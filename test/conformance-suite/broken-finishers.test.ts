@@ -20,6 +20,7 @@ function finishing(
   }
   return { caught: `Finisher: ${caught}`, title, slots, factory }
 }
+import { openedByFinishers } from './broken-handles.js'
 import { brokenRemoteFinishers } from './broken-remote-changes.js'
 
 const finishers: readonly Broken[] = [
@@ -88,5 +89,8 @@ const finishers: readonly Broken[] = [
 ]
 
 describe('Of stores with a broken finisher, the suite catches one that', () => {
-  testCaught([...finishers, ...brokenRemoteFinishers], everything('dataStore', 'finisher'))
+  testCaught(
+    [...finishers, ...openedByFinishers, ...brokenRemoteFinishers],
+    everything('dataStore', 'finisher'),
+  )
 })

@@ -22,6 +22,7 @@ export const remoteOptions = {
     good: [{ path: 'a' }, { path: 'b/c' }],
     bad: [{ path: '../x' }, { path: '/x' }, { name: 'x' }, { path: 'x', name: 'x' }],
   },
+  openHandles: (subject) => serverOf(subject).connections,
   grow: (upload, size, subject) => serverOf(subject).grow(pathOf(upload), size),
 } satisfies Partial<ConformanceOptions>
 

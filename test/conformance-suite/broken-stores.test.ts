@@ -6,6 +6,7 @@ import { brokenRemoteStats } from './broken-remote-reads.js'
 import { mixedAppends } from './broken-several-uploads.js'
 import { bytes } from './broken-appends.js'
 import { interruptions } from './broken-interruptions.js'
+import { openedByData } from './broken-handles.js'
 import { names } from './broken-names.js'
 import { places } from './broken-places.js'
 import { sizes } from './broken-sizes.js'
@@ -27,6 +28,7 @@ describe('Of broken data stores, the suite catches one that', () => {
       ...places,
       ...names,
       ...sizes,
+      ...openedByData,
       ...bytes,
       ...interruptions,
       ...mixedAppends,

@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import type { Upload } from 'tuskit'
 import { breaking, careless, deaf, everything, testCaught, type Broken } from './broken.js'
 import { namesOfRemoved } from './broken-names.js'
+import { openedByTerminators } from './broken-handles.js'
 import { brokenRemoteTerminators } from './broken-remote-changes.js'
 import { mixedTerminations } from './broken-several-uploads.js'
 
@@ -80,7 +81,13 @@ const terminators: readonly Broken[] = [
 
 describe('Of stores with a broken terminator, the suite catches one that', () => {
   testCaught(
-    [...terminators, ...mixedTerminations, ...namesOfRemoved, ...brokenRemoteTerminators],
+    [
+      ...terminators,
+      ...mixedTerminations,
+      ...namesOfRemoved,
+      ...openedByTerminators,
+      ...brokenRemoteTerminators,
+    ],
     everything('dataStore', 'terminator'),
   )
 })

@@ -13,6 +13,7 @@ import {
   tokenless,
   type Broken,
 } from './broken.js'
+import { openedByChunks } from './broken-handles.js'
 import { brokenRemoteChunks } from './broken-remote.js'
 import { mixedChunks } from './broken-several-uploads.js'
 import { sizesOfVerified } from './broken-sizes.js'
@@ -241,7 +242,13 @@ const verifiedAppenders: readonly Broken[] = [
 
 describe('Of stores with a broken verifiedAppender, the suite catches one that', () => {
   testCaught(
-    [...verifiedAppenders, ...mixedChunks, ...sizesOfVerified, ...brokenRemoteChunks],
+    [
+      ...verifiedAppenders,
+      ...mixedChunks,
+      ...sizesOfVerified,
+      ...openedByChunks,
+      ...brokenRemoteChunks,
+    ],
     everything('dataStore', 'verifiedAppender'),
   )
 })

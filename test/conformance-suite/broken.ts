@@ -151,6 +151,7 @@ export function everything(...slots: readonly SlotName[]): Omit<ConformanceOptio
     damage: () => {},
     places: { good: [{}], bad: [] },
     grow: () => {},
+    openHandles: () => 0,
     fenced: true,
     lease: 1000,
   }

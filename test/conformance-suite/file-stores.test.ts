@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { StoreComposer, type Upload } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
+import { openFiles } from '../support/open-files.mjs'
 import { Disk } from '../../src/file-store/disk/disk.js'
 
 interface Place {
@@ -71,6 +72,7 @@ const ofFiles = {
   },
   grow: ({ storage }: Upload, size: number, { directory }: Place) =>
     truncate(join(directory, storage.at.path!), size),
+  openHandles: ({ directory }: Place) => openFiles(directory).length,
 }
 
 type Durability = 'os' | 'disk'

@@ -56,6 +56,7 @@ test('a declared slot enables the cases of its capability, and no others', () =>
     { places: { good: [], bad: [] } },
     { places: { good: [{ path: 'a' }], bad: [] } },
     { grow: () => {} },
+    { openHandles: () => 0 },
     { fenced: true },
   ]) {
     expect(namesOf({ slots, ...claim }).length).toBeGreaterThan(all.length)
@@ -90,6 +91,7 @@ test('the suite says what it does not test because an option is absent', () => {
     'Not run without option "unplug": calls while the storage is unavailable',
     'Not run without option "places": places that hooks request',
     'Not run without option "grow": data of more than 2^32 bytes',
+    'Not run without option "openHandles": connections and descriptors that stay open',
     'Not run without option "fenced": late writes of an earlier lock holder',
   ])
   expect(notRun({ slots: ['infoStore'] }).join()).toMatch(/"damage"/)

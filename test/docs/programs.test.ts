@@ -96,7 +96,13 @@ test('docs/writing-a-store.md: the minimal store passes the suite', async () => 
 })
 
 test('docs/writing-a-store.md: the complete store passes the suite', async () => {
-  const { folder } = await unpackComplete()
+  const { folder, blocks } = await unpackComplete()
+  const { code } = blocks.find(({ name }) => name === 'folder-store.test.mjs')!
+  const support = new URL('../support/open-files.mjs', import.meta.url).href
+  const counting = code
+    .replace('import', `import { openFiles } from '${support}'\n$&`)
+    .replace('grow:', 'openHandles: ({ folder }) => openFiles(folder).length,\n  $&')
+  await writeFile(join(folder, 'folder-store.test.mjs'), counting)
   await expectPassed(folder, 'folder-store.test.mjs', 60)
 })
 
@@ -168,7 +174,7 @@ async function unpackComplete() {
   // After the other members: of two methods with the same name, the last one counts.
   const whole = code.replace(/^}$/m, `${methods.join('\n')}\n}`)
   await writeFile(join(folder, name), whole)
-  return { folder, port, start }
+  return { folder, port, start, blocks }
 }
 
 async function expectPassed(folder: string, name: string, least: number): Promise<void> {

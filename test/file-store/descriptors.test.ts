@@ -1,8 +1,8 @@
-import { readdirSync, readlinkSync } from 'node:fs'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { FileStore } from 'tuskit/file-store'
+import { openFiles } from '../support/open-files.mjs'
 import { newDirectory, signal, text, uploadOf, writing } from './stage.js'
 
 async function stage() {
@@ -11,21 +11,10 @@ async function stage() {
   const upload = uploadOf('a', { length: 2 })
   await store.create(upload, writing())
   /** Returns the open files below the directory, as Linux reports them. */
-  const open = () => readdirSync('/proc/self/fd').map(target).filter(isBelow(directory))
+  const open = () => openFiles(directory)
   expect(open()).toEqual([])
   return { store, upload, open }
 }
-
-function target(descriptor: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`)
-  } catch {
-    // The descriptor of the listing itself.
-    return ''
-  }
-}
-
-const isBelow = (directory: string) => (path: string) => path.startsWith(directory)
 
 /** The fence of a holder that loses the lock after that many checks. */
 const heldFor = (times: number) => {

@@ -183,7 +183,8 @@ export const readFaultCases: readonly Case[] = [
   ),
 ]
 
-async function finished(fixture: Fixture, bytes: Buffer): Promise<TestUpload> {
+/** Stores and finishes an upload. */
+export async function finished(fixture: Fixture, bytes: Buffer): Promise<TestUpload> {
   const upload = await fixture.created({ length: bytes.length })
   await upload.append(bytes)
   await upload.whole(bytes.length)
@@ -203,7 +204,7 @@ async function expectStored(
 }
 
 /** Asserts that reading delivers exactly the expected bytes, or fails. */
-async function neverShort(
+export async function neverShort(
   upload: TestUpload,
   expected: Buffer,
   onFirst?: () => Promise<void>,
