@@ -73,7 +73,7 @@ export const mutations = [
     promise: 'tombstone before removal',
     file: 'src/uploads/record/removal.ts',
     change: 'remove the data without the `transition`',
-    text: 'transition(engine, holder, tombstone, events, exchange)',
+    text: 'transition(engine, holder, tombstone, facts, exchange)',
     replacement: 'Promise.resolve()',
     testFile: 'test/laws/law-6-record-first.test.ts',
     titles: ['is completed by the next DELETE'],
