@@ -1,5 +1,5 @@
 import { TusError } from './errors.js'
-import { isUploadId, type RecordedResponse, type Upload } from './upload.js'
+import { isUploadId, type RecordedResponse, type StorageRef, type Upload } from './upload.js'
 
 /**
  * The version of the format of records. It grows with each change that earlier versions of tuskit
@@ -144,6 +144,8 @@ const response = object<RecordedResponse>({
   digests: optional(texts),
 })
 
+const storageRef = object<StorageRef>({ kind: text, at: texts, secret: anything })
+
 const uploadShape = object<Upload>({
   id: is((value) => typeof value === 'string' && isUploadId(value)),
   revision: size,
@@ -168,7 +170,8 @@ const uploadShape = object<Upload>({
       final: object({ header: text, partials: ids }),
     }),
   ),
-  storage: object<Upload['storage']>({ kind: text, at: texts, secret: anything }),
+  storage: storageRef,
+  moving: optional(storageRef),
   createdAt: time,
   expiresAt: optional(time),
   finish: oneOf('implied', 'recorded'),

@@ -35,6 +35,8 @@ export interface Upload {
    * The place of the data, from {@link DataStore.locate}. Recorded before anything is stored there.
    */
   readonly storage: StorageRef
+  /** The place to which {@link migrateData} is copying the data. */
+  readonly moving?: StorageRef
   /** Time of the creation: ISO 8601, UTC. */
   readonly createdAt: string
   /**

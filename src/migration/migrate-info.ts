@@ -52,9 +52,9 @@ export function migrateInfo(
   const { after, signal = neverAborts, ...parts } = checkOptions(owner, options, rules)
   const from = slotsOf(owner, 'from', parts.from, 'infoStore', 'infoLister')
   const to = slotsOf(owner, 'to', parts.to, 'infoStore')
-  return withOpen([from, to], async function* () {
+  return withOpen(owner, [from, to], signal, async function* () {
     for await (const id of idsOf(from.infoLister, after, signal)) {
-      yield await outcomeOf(id, () => copyRecord(id, from.infoStore, to.infoStore, signal))
+      yield await outcomeOf(id, signal, () => copyRecord(id, from.infoStore, to.infoStore, signal))
     }
   })
 }

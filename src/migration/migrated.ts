@@ -14,14 +14,16 @@ export interface Migrated {
   readonly error?: unknown
 }
 
-/** Returns the outcome of one upload. Rejects if a store cannot be reached at all. */
+/** Returns the outcome of one upload. Rejects if a store cannot be reached, or it is aborted. */
 export async function outcomeOf(
   id: string,
+  signal: AbortSignal,
   migrate: () => Promise<Exclude<Migrated['outcome'], 'failed'>>,
 ): Promise<Migrated> {
   try {
     return { id, outcome: await migrate() }
   } catch (error) {
+    signal.throwIfAborted()
     if (isTusError(error, 'ERR_STORAGE_UNAVAILABLE')) throw error
     return { id, outcome: 'failed', error }
   }

@@ -1,4 +1,5 @@
 import { must, optionError, type OptionRule } from '../check-options.js'
+import { unlessAborted } from '../unless-aborted.js'
 import { SharedLifecycle } from '../shared-lifecycle.js'
 import { StoreComposer, type ComposerPart, type StoreSlots } from '../store-composer.js'
 
@@ -29,18 +30,36 @@ export function slotsOf<Needed extends keyof StoreSlots>(
   throw optionError(owner, option, { expectation }, store)
 }
 
-/** Opens stores, yields what `work` yields, and closes the stores. */
-export async function* withOpen<T>(
+/**
+ * Opens stores, yields what `work` yields, and closes the stores. Throws a `TypeError` if one has
+ * been closed before.
+ */
+export function withOpen<T>(
+  owner: string,
   stores: readonly Readonly<StoreSlots>[],
+  signal: AbortSignal,
   work: () => AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
-  const objects = new Set(stores.flatMap(({ lifecycles = [] }) => lifecycles))
-  const opened = [...objects].map((object) => SharedLifecycle.of(object))
-  for (const object of opened) object.use()
-  try {
-    await Promise.all(opened.map((object) => object.open()))
-    yield* work()
-  } finally {
-    await Promise.all(opened.map((object) => object.release()))
+  const objects = [...new Set(stores.flatMap(({ lifecycles = [] }) => lifecycles))]
+  const shared = objects.map((object) => SharedLifecycle.of(object))
+  for (const [i, { isClosed }] of shared.entries()) {
+    const { name } = objects[i]!.constructor
+    if (isClosed) throw new TypeError(`${owner}: ${name} has been closed; create a new one`)
   }
+  return (async function* () {
+    for (const object of shared) object.use()
+    const closed = () => Promise.all(shared.map((object) => object.release()))
+    try {
+      await unlessAborted(signal, Promise.all(shared.map((object) => object.open())))
+    } catch (error) {
+      // One that is still opening may never end.
+      closed().catch(() => {})
+      throw error
+    }
+    try {
+      yield* work()
+    } finally {
+      await closed()
+    }
+  })()
 }

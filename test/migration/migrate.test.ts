@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { rm, truncate, writeFile } from 'node:fs/promises'
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import {
   migrateData,
@@ -289,3 +290,168 @@ async function pathOf(directory: string, id: string): Promise<string> {
   const record = await new FileInfoStore({ directory }).get(id)
   return record!.storage.at.path!
 }
+
+describe('an adverse migration', () => {
+  const upload = async (site: Site, text: string) => {
+    const url = await createUpload(site, { 'upload-length': String(text.length) })
+    expect((await patch(url, 0, text)).status).toBe(204)
+  }
+
+  /** Stores with the uploads a, b and c. */
+  async function three() {
+    const [from, info] = [new MemoryStore(), new MemoryInfoStore()]
+    const left = ['a', 'b', 'c']
+    const composer = new StoreComposer().use(from, info)
+    const site = await serve({ composer, generateId: () => left.shift()! })
+    for (const text of ['AAAA', 'AAAABBBB', 'CC']) await upload(site, text)
+    await site.server.stop()
+    return { from, info }
+  }
+
+  test('does not put two uploads at one place, or add to data of something else', async () => {
+    const { from, info } = await three()
+    const directory = await temporaryDirectory()
+    const to = () => new FileStore({ directory })
+    await writeFile(join(directory, 'other'), 'AA')
+    const place = ({ id }: Upload) => ({ path: id === 'c' ? 'other' : 'shared' })
+    for (const first of ['copied', 'present']) {
+      expect(await outcomes(migrateData({ info, from, to: to(), place }))).toEqual({
+        a: first,
+        b: 'ERR_DATA_EXISTS',
+        c: 'ERR_DATA_EXISTS',
+      })
+    }
+    expect(await readFile(join(directory, 'shared'), 'utf8')).toBe('AAAA')
+    expect(await readFile(join(directory, 'other'), 'utf8')).toBe('AA')
+  })
+
+  test('keeps the secret of a store across an interruption', async () => {
+    const { from, info } = await three()
+    const sound = new MemoryStore()
+    const secrets = new Map<string, string>()
+    let isBroken = true
+    const check = (record: Upload) => {
+      if (secrets.get(record.id) !== record.storage.secret) throw new Error('a wrong secret')
+    }
+    const to: ComposerPart = {
+      useIn(composer) {
+        composer.use(sound).useDataStore({
+          maxSize: sound.maxSize,
+          locate: ({ id }) => ({ kind: 'memory', at: { key: `moved/${id}` } }),
+          async create(record, options) {
+            secrets.set(record.id, `secret of ${record.id}`)
+            await options.saveSecret(secrets.get(record.id)!)
+            return sound.create(record, options)
+          },
+          stat: (record, options) => sound.stat(record, options),
+          append(record, ...rest) {
+            check(record)
+            if (isBroken) throw new Error('broken')
+            return sound.append(record, ...rest)
+          },
+        })
+      },
+    }
+    const failed = { a: undefined, b: undefined, c: undefined }
+    expect(await outcomes(migrateData({ info, from, to }))).toEqual(failed)
+    expect(await info.get('a')).toMatchObject({ moving: { secret: 'secret of a' } })
+    isBroken = false
+    const copied = { a: 'copied', b: 'copied', c: 'copied' }
+    expect(await outcomes(migrateData({ info, from, to }))).toEqual(copied)
+    const record = await info.get('a')
+    expect(record!.storage).toMatchObject({ at: { key: 'moved/a' }, secret: 'secret of a' })
+    expect(record).not.toHaveProperty('moving')
+  })
+
+  test('rejects with the failure of the old store, and closes what it has opened', async () => {
+    const { from, info } = await three()
+    const streams: Readable[] = []
+    const broken: ComposerPart = {
+      useIn(composer) {
+        composer.use(from).useContentReader({
+          async read() {
+            const stream = new Readable({
+              read() {
+                this.destroy(new TusError('ERR_STORAGE_UNAVAILABLE'))
+              },
+            })
+            streams.push(stream)
+            return stream
+          },
+        })
+      },
+    }
+    const to = new FileStore({ directory: await temporaryDirectory() })
+    const migrating = outcomes(migrateData({ info, from: broken, to }))
+    await expect(migrating).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+    expect(streams.every(({ destroyed }) => destroyed)).toBe(true)
+  })
+
+  test('destroys the bytes of the old store when the new one refuses them', async () => {
+    const { from, info } = await three()
+    const streams: Readable[] = []
+    const watched: ComposerPart = {
+      useIn(composer) {
+        composer.use(from).useContentReader({
+          async read(...args) {
+            const content = (await from.read(...args)) as Readable
+            streams.push(content)
+            return content
+          },
+        })
+      },
+    }
+    const to = new FileStore({ directory: await temporaryDirectory() })
+    to.append = async () => {
+      throw new Error('full of bugs')
+    }
+    await outcomes(migrateData({ info, from: watched, to }))
+    expect(streams).toHaveLength(3)
+    expect(streams.every(({ destroyed }) => destroyed)).toBe(true)
+  })
+
+  test('ends with its signal during the last upload', async () => {
+    const { from, info } = await three()
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const to = new FileStore({ directory: await temporaryDirectory() })
+    const { append } = to
+    to.append = async (record, ...rest) => {
+      if (record.id === 'c') controller.abort(reason)
+      return append.call(to, record, ...rest)
+    }
+    const { signal } = controller
+    await expect(outcomes(migrateData({ info, from, to, signal }))).rejects.toBe(reason)
+  })
+
+  test('refuses an upload that is too large for the new store', async () => {
+    const { from, info } = await three()
+    const to = new MemoryStore({ maxSize: 4 })
+    const place = ({ id }: Upload) => ({ key: `moved/${id}` })
+    expect(await outcomes(migrateData({ info, from, to, place }))).toEqual({
+      a: 'copied',
+      b: 'ERR_MAX_SIZE_EXCEEDED',
+      c: 'copied',
+    })
+  })
+
+  test('rejects when one store cannot be opened and another one hangs, and refuses closed ones', async () => {
+    const parts = [
+      async () => Promise.reject(new Error('wrong password')),
+      () => new Promise<void>(() => {}),
+    ]
+    const [from, to] = parts.map((open): ComposerPart => ({
+      useIn: (composer) =>
+        composer.use(new MemoryInfoStore()).useLifecycle({ open, close: async () => {} }),
+    }))
+    await expect(outcomes(migrateInfo({ from: from!, to: to! }))).rejects.toThrow('wrong password')
+
+    const once = { open: async () => {}, close: async () => {} }
+    const store = new MemoryInfoStore()
+    const part: ComposerPart = { useIn: (composer) => composer.use(store).useLifecycle(once) }
+    await outcomes(migrateInfo({ from: part, to: new MemoryInfoStore() }))
+    expect(() => migrateInfo({ from: part, to: new MemoryInfoStore() })).toThrow(
+      'migrateInfo: Object has been closed; create a new one',
+    )
+  })
+})
