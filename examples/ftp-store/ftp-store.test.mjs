@@ -44,6 +44,10 @@ conformanceSuite({
     return { composer: new StoreComposer().use(store), folder, path }
   },
   another: ({ folder }) => new StoreComposer().use(storeIn(folder)),
+  cutAfter(bytes) {
+    for (const proxy of proxies) void proxy.cutAfter(bytes, 'upstream').then(() => proxy.restore())
+    return () => Promise.all(proxies.map((proxy) => proxy.restore()))
+  },
   unplug: {
     down() {
       for (const proxy of proxies) proxy.cut()

@@ -1,5 +1,6 @@
 import type { Case } from './case.js'
 import { claimCase } from './cases/claim.js'
+import { appendCutCases } from './cases/append-cuts.js'
 import { appendFaultCases } from './cases/append-faults.js'
 import { changeFaultCases } from './cases/change-faults.js'
 import { readFaultCases } from './cases/read-faults.js'
@@ -46,6 +47,7 @@ export const allCases: readonly Case[] = [
   ...concatenatorCases,
   ...contentReaderCases,
   ...severalUploadsCases,
+  ...appendCutCases,
   ...appendFaultCases,
   ...changeFaultCases,
   ...readFaultCases,

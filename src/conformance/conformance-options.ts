@@ -72,6 +72,15 @@ export interface ConformanceOptions<S extends Subject = Subject> {
     readonly [Fault in StorageFault]?: (subject: S) => EndFault | Promise<EndFault>
   }
   /**
+   * Breaks all connections to the storage once, when so many more bytes have passed to it. New
+   * connections work at once. Returns a function that ends the plan if the bytes have not come:
+   * see `cutAfter` of `TcpProxy`. With this option you promise that bytes on their way are stored
+   * once or not at all.
+   *
+   * If absent, this is not tested: with `unplug`, the storage remains unavailable for a while.
+   */
+  readonly cutAfter?: (bytes: number, subject: S) => EndFault | Promise<EndFault>
+  /**
    * Damages the stored record of an upload so that it cannot be read, as a failing disk or a
    * mistaken edit does. With this option you promise that such a record never counts as missing,
    * and does not affect other uploads.

@@ -60,6 +60,7 @@ export function conformanceSuite<S extends Subject>(options: ConformanceOptions<
     content: must.beFunction,
     another: must.beFunction,
     unplug: must.beObject,
+    cutAfter: must.beFunction,
     damage: must.beFunction,
     places: must.beObject,
     grow: must.beFunction,
@@ -130,6 +131,7 @@ function requirementsMetBy<S extends Subject>(
     ...(places && places.good.length > 0 ? (['placing'] as const) : []),
     ...(grow ? (['grow'] as const) : []),
     ...(openHandles ? (['openHandles'] as const) : []),
+    ...(options.cutAfter ? (['cutAfter'] as const) : []),
     ...(fenced ? (['fenced'] as const) : []),
     ...(lease === undefined ? [] : (['lease'] as const)),
   ])

@@ -6,6 +6,7 @@ import type { Requirement, SlotName } from './slots.js'
 const optional = {
   another: ['another', 'two instances on the same storage'],
   unplug: ['unplug', 'calls while the storage is unavailable'],
+  cutAfter: ['cutAfter', 'bytes whose connection is cut on their way'],
   damage: ['damage', 'records that cannot be read'],
   places: ['places', 'places that hooks request'],
   grow: ['grow', 'data of more than 2^32 bytes'],

@@ -80,6 +80,7 @@ async function fixtureOf<S extends Subject>(
     slots,
     others: other ? pending.watch(other.slots()) : slots,
     unplug: Object.fromEntries(faults) as Unplug,
+    cutAfter: async (bytes) => (await options.cutAfter?.(bytes, subject)) ?? (() => {}),
     damage: damage && ((id) => damage(id, subject)),
     places: options.places ?? { good: [], bad: [] },
     grow: async (upload, size) => options.grow?.(upload, size, subject),

@@ -24,4 +24,5 @@ export type Requirement =
   | 'placing'
   | 'grow'
   | 'openHandles'
+  | 'cutAfter'
   | 'lease'

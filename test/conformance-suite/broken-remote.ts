@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { TusError, type AppendOptions, type Stat, type Upload, type UploadBody } from 'tuskit'
 import type { ConformanceOptions, SlotName } from 'tuskit/conformance'
-import { changed, composed, deaf, labelOf, type Broken } from './broken.js'
+import { changed, composed, deaf, gathered, labelOf, type Broken } from './broken.js'
+import { noAbort } from '../support/stages.js'
 import { FakeServer } from './fake-server.js'
 import { pathOf, RemoteStore } from './remote-store.js'
 
@@ -22,6 +23,7 @@ export const remoteOptions = {
     good: [{ path: 'a' }, { path: 'b/c' }],
     bad: [{ path: '../x' }, { path: '/x' }, { name: 'x' }, { path: 'x', name: 'x' }],
   },
+  cutAfter: (bytes, subject) => serverOf(subject).cutAfter(bytes),
   openHandles: (subject) => serverOf(subject).connections,
   grow: (upload, size, subject) => serverOf(subject).grow(pathOf(upload), size),
 } satisfies Partial<ConformanceOptions>
@@ -95,6 +97,37 @@ const sendingAgain: Append = (sound) => async (upload, from, body, options) => {
   return { offset }
 }
 
+/** Collects the body. After a cut, sends all of it again where the file ends by then. */
+const segmentAgain: Append = (sound) => async (upload, from, body, options) => {
+  const bytes = await gathered(body)
+  const path = pathOf(upload)
+  let at = from.offset
+  for (let attempt = 1; ; attempt++) {
+    const connection = await sound.server.connect().catch(unavailable)
+    try {
+      await connection.write(path, at, bytes)
+      options.progress(from.offset + bytes.length)
+      return { offset: from.offset + bytes.length }
+    } catch (error) {
+      if (attempt === 3) return unavailable(error)
+      at = await sound.connected(noAbort.signal, (another) => another.size(path))
+    } finally {
+      connection.close()
+    }
+  }
+}
+
+/** Collects the body, and takes a cut for the end of a transfer that succeeded. */
+const segmentLost: Append = (sound) => async (upload, from, body, options) => {
+  const bytes = await gathered(body)
+  const storing = sound.connected(options.signal, (connection) =>
+    connection.write(pathOf(upload), from.offset, bytes),
+  )
+  await storing.catch(() => {})
+  options.progress(from.offset + bytes.length)
+  return { offset: from.offset + bytes.length }
+}
+
 /** Sends a batch again on another connection when the server does not respond for a moment. */
 const impatient: Append = (sound) => (upload, from, body, options) =>
   sound.connected(options.signal, async (connection) => {
@@ -133,6 +166,16 @@ const appends: readonly (readonly [caught: string, title: string, append: Append
     'neither loses nor doubles bytes when the storage is unavailable for a moment',
     'repeats a transfer after a cut, and doubles bytes',
     sendingAgain,
+  ],
+  [
+    'neither loses nor doubles bytes when its connections are cut',
+    'sends a segment again where the file ends',
+    segmentAgain,
+  ],
+  [
+    'neither loses nor doubles bytes when its connections are cut',
+    'takes a cut for the end of a transfer',
+    segmentLost,
   ],
   [
     'settles when its signal aborts while the storage does not respond',

@@ -148,6 +148,7 @@ export function everything(...slots: readonly SlotName[]): Omit<ConformanceOptio
     content: () => Buffer.alloc(0),
     another: () => composed({}).composer,
     unplug: { down: () => () => {}, paused: () => () => {} },
+    cutAfter: () => () => {},
     damage: () => {},
     places: { good: [{}], bad: [] },
     grow: () => {},

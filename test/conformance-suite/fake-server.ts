@@ -18,6 +18,8 @@ export class FakeServer {
   readonly #files = new Map<string, FakeFile>()
   readonly #connections = new Set<FakeConnection>()
   #fault: StorageFault | undefined
+  /** How many bytes pass before all connections are cut. */
+  #left = Infinity
   #resumed: Promise<void> = Promise.resolve()
 
   get connections(): number {
@@ -31,6 +33,7 @@ export class FakeServer {
     const connection: FakeConnection = new FakeConnection(
       (change) => this.#serve(connection, change),
       () => void this.#connections.delete(connection),
+      (bytes) => this.#admit(bytes),
     )
     this.#connections.add(connection)
     return connection
@@ -46,6 +49,23 @@ export class FakeServer {
       this.#fault = undefined
       resume()
     }
+  }
+
+  /** Cuts all connections once, after so many more bytes. */
+  cutAfter(bytes: number): () => void {
+    this.#left = bytes
+    return () => void (this.#left = Infinity)
+  }
+
+  /** Returns the bytes that pass. */
+  #admit(bytes: Buffer): Buffer {
+    const admitted = bytes.subarray(0, this.#left)
+    this.#left -= admitted.length
+    if (this.#left === 0) {
+      this.#left = Infinity
+      for (const connection of this.#connections) connection.cut()
+    }
+    return admitted
   }
 
   /** Makes a file larger without writing to it. */
@@ -68,11 +88,17 @@ export class FakeServer {
 export class FakeConnection {
   readonly #serve: (changes: boolean) => Promise<Map<string, FakeFile>>
   readonly #closed: () => void
+  readonly #admit: (bytes: Buffer) => Buffer
   isCut = false
 
-  constructor(serve: (changes: boolean) => Promise<Map<string, FakeFile>>, closed: () => void) {
+  constructor(
+    serve: (changes: boolean) => Promise<Map<string, FakeFile>>,
+    closed: () => void,
+    admit: (bytes: Buffer) => Buffer,
+  ) {
     this.#serve = serve
     this.#closed = closed
+    this.#admit = admit
   }
 
   /** Closes the connection. Commands that have not been served fail. */
@@ -110,15 +136,21 @@ export class FakeConnection {
 
   async write(path: string, at: number, bytes: Buffer): Promise<void> {
     const file = fileOf(await this.#serve(true), path)
-    file.pieces.push({ at, bytes: Buffer.from(bytes) })
-    file.size = Math.max(file.size, at + bytes.length)
+    this.#put(file, at, bytes)
   }
 
   /** Writes at the end of the file, wherever that is. */
   async append(path: string, bytes: Buffer): Promise<void> {
     const file = fileOf(await this.#serve(true), path)
-    file.pieces.push({ at: file.size, bytes: Buffer.from(bytes) })
-    file.size += bytes.length
+    this.#put(file, file.size, bytes)
+  }
+
+  /** Stores the bytes that arrive. Fails if the connection is cut, even if all have arrived. */
+  #put(file: FakeFile, at: number, bytes: Buffer): void {
+    const arrived = Buffer.from(this.#admit(bytes))
+    file.pieces.push({ at, bytes: arrived })
+    file.size = Math.max(file.size, at + arrived.length)
+    if (this.isCut) throw failure('ECONNRESET')
   }
 
   async remove(path: string): Promise<void> {

@@ -89,6 +89,7 @@ test('the suite says what it does not test because an option is absent', () => {
   expect(notRun({})).toEqual([
     'Not run without option "another": two instances on the same storage',
     'Not run without option "unplug": calls while the storage is unavailable',
+    'Not run without option "cutAfter": bytes whose connection is cut on their way',
     'Not run without option "places": places that hooks request',
     'Not run without option "grow": data of more than 2^32 bytes',
     'Not run without option "openHandles": connections and descriptors that stay open',
