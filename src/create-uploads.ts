@@ -89,7 +89,9 @@ export function createUploads(engine: Engine): Uploads {
       const { range, signal = neverAborts } = checkReadOptions(given)
       return (await openContent(usable(), id, noExchange)).read(range, signal)
     },
-    terminate: async (id) => terminate(usable(), id, noExchange),
+    async terminate(id) {
+      await terminate(usable(), id, noExchange)
+    },
     detach: async (id) => detach(usable(), id),
     list: (options = {}) => list(usable(), options),
     removeExpired: async (options = {}) =>

@@ -62,6 +62,17 @@ export interface RejectVerdict {
   readonly reject: boolean | HookResponse
 }
 
+/** The result of {@link Hooks.preTerminate}. Absent members change nothing. */
+export interface PreTerminateVerdict {
+  /** Rejects the termination. The default status is 400. */
+  readonly reject?: boolean | HookResponse
+  /**
+   * The response to the request when the upload has been removed, with a 2xx status. The default
+   * status is 204, or 200 if there is a body.
+   */
+  readonly response?: HookResponse
+}
+
 /** The action that a request wants to do. */
 export type AccessAction = 'create' | 'inspect' | 'append' | 'terminate' | 'read' | 'concatenate'
 
@@ -92,6 +103,12 @@ export interface PreCreateVerdict {
   readonly maxSize?: number
   /** The place of the data, in the data store's own terms: `{ path }` for `FileStore`. */
   readonly place?: Readonly<Record<string, string>>
+  /**
+   * The response to the creation when it has succeeded, with a 2xx status. It is not recorded, and
+   * the `response` of `preFinish` replaces it when the request completes the upload. The default
+   * status is 201.
+   */
+  readonly response?: HookResponse
 }
 
 /** The result of {@link Hooks.postReceive}. */
@@ -169,10 +186,10 @@ export interface Hooks {
    */
   postFinish?(context: HookContext): Awaitable<void>
   /**
-   * Runs before a request or the application terminates an upload. Not before expiry. A rejection
-   * has the status 400 by default.
+   * Runs before a request or the application terminates an upload. Not before expiry. May reject,
+   * and choose the response.
    */
-  preTerminate?(context: HookContext): Awaitable<RejectVerdict | void>
+  preTerminate?(context: HookContext): Awaitable<PreTerminateVerdict | void>
   /** Runs when an upload has been terminated. */
   postTerminate?(context: HookContext): Awaitable<void>
 }

@@ -33,6 +33,7 @@ export type {
   PreCreateContext,
   PreCreateVerdict,
   PreFinishVerdict,
+  PreTerminateVerdict,
   PresentDownload,
   RejectVerdict,
 } from './hooks.js'

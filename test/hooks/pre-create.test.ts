@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Metadata } from 'tuskit'
+import type { Hooks, Metadata } from 'tuskit'
 import {
   createUpload,
   download,
@@ -9,6 +9,7 @@ import {
   memoryComposer,
   openPatch,
   post,
+  send,
   serve,
   stores,
   temporaryDirectory,
@@ -27,6 +28,59 @@ describe('pre-create', () => {
     expect([reply.status, reply.text, reply.headers.location]).toEqual([409, 'no more', undefined])
     const ids = composer.slots().infoLister!.ids({ signal: new AbortController().signal })
     expect(await ids[Symbol.asyncIterator]().next()).toMatchObject({ done: true })
+  })
+
+  test('chooses the response to a creation that succeeds', async () => {
+    const response = {
+      status: 200,
+      headers: { 'x-quota': '7', Location: 'https://other.example/1', 'Upload-Offset': '9' },
+      body: 'welcome',
+    }
+    const site = await serve({ hooks: { preCreate: () => ({ response }) }, maxSize: 100 })
+    const created = await post(site, { 'upload-length': '5' })
+    expect([created.status, created.text]).toEqual([200, 'welcome'])
+    const { location } = created.headers
+    expect(location).toMatch(/^\/files\/[^/]+$/)
+    expect(created.headers).toMatchObject({ 'x-quota': '7', 'tus-resumable': '1.0.0' })
+    const whole = await post(site, { 'upload-length': '5' }, 'hello')
+    expect([whole.status, whole.headers['upload-offset']]).toEqual([200, '5'])
+    expect((await head(site.origin + location)).status).toBe(200)
+    // It is not the response to a creation that fails.
+    expect((await post(site, { 'upload-length': '101' })).status).toBe(413)
+  })
+
+  test.each(['?0', '?1'])(
+    'chooses the response in the draft, with Upload-Complete %s',
+    async (is) => {
+      const hooks = { preCreate: () => ({ response: { status: 202, body: 'welcome' } }) }
+      const { origin } = await serve({ hooks })
+      const headers = { 'upload-complete': is }
+      const created = await send({ method: 'POST', url: `${origin}/files`, headers, body: 'hello' })
+      expect([created.status, created.text]).toEqual([202, 'welcome'])
+      expect(created.headers).toMatchObject({ 'upload-complete': is, 'upload-offset': '5' })
+    },
+  )
+
+  test('lets preFinish replace the response, and the last one of several counts', async () => {
+    const choosing = (body: string): Hooks => ({ preCreate: () => ({ response: { body } }) })
+    const site = await serve({
+      hooks: [
+        choosing('first'),
+        choosing('second'),
+        { preFinish: () => ({ response: { body: 'finished' } }) },
+      ],
+    })
+    expect((await post(site, { 'upload-length': '5' })).text).toBe('second')
+    expect((await post(site, { 'upload-length': '5' }, 'hello')).text).toBe('finished')
+  })
+
+  test('fails with a response that is no success, and no upload exists', async () => {
+    const preCreate = () => ({ id: 'a', response: { status: 403 } })
+    const { handler, ...site } = await serve({ hooks: { preCreate }, logger: keptLog() })
+    expect((await post(site, { 'upload-length': '5' })).status).toBe(500)
+    await expect(handler.uploads.inspect('a')).rejects.toMatchObject({
+      code: 'ERR_UPLOAD_NOT_FOUND',
+    })
   })
 
   test('chooses id, metadata and place', async () => {

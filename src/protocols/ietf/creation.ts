@@ -1,7 +1,7 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { HttpResponse } from '../../http/respond.js'
-import type { Upload } from '../../upload.js'
+import type { RecordedResponse, Upload } from '../../upload.js'
 import { create } from '../../uploads/create.js'
 import { header, type ProtocolContext } from '../context.js'
 import { completedResponse } from './response/completed-response.js'
@@ -40,6 +40,7 @@ export async function handleCreation(
   const resumable = !dialect.foreign && !isSmall
   const digest = contentDigest(context, exchange)
 
+  let chosen: RecordedResponse | undefined
   const onUpload = (upload: Upload) => {
     if (!resumable) return
     const location = locations.locate(request, upload.id)
@@ -56,12 +57,19 @@ export async function handleCreation(
     completes,
     overrunEnds: dialect.overrunEnds,
     callbacks: {
+      onResponse: (response) => (chosen = response),
       onUpload,
       digest: () => digest,
       ...(resumable && progressReporter(context, exchange, dialect, 0)),
     },
     exchange,
   })
-  if (upload.state.kind === 'finished') return completedResponse(context, exchange, dialect, upload)
-  return { status: 201, headers: uploadHeaders(context, dialect, upload, offset) }
+  if (upload.state.kind === 'finished') {
+    return completedResponse(context, exchange, dialect, upload, chosen)
+  }
+  return {
+    status: chosen?.status ?? 201,
+    headers: { ...chosen?.headers, ...uploadHeaders(context, dialect, upload, offset) },
+    ...(chosen && { body: chosen.body }),
+  }
 }

@@ -9,6 +9,7 @@ import { inspect } from '../../uploads/inspect.js'
 import { terminate } from '../../uploads/terminate.js'
 import type { ProtocolContext } from '../context.js'
 import { withOwnHeaders } from '../own-headers.js'
+import { terminated } from '../terminated.js'
 import { handleAppend } from './append.js'
 import { handleCreation } from './creation.js'
 import { completenessHeader, dialectOf, type Dialect } from './dialect.js'
@@ -54,8 +55,7 @@ async function dispatch(
   if (dialect.strictQueries) refuseAppendFields(exchange)
   if (method === 'HEAD') return handleRetrieval(context, exchange, dialect, route.id)
   if (method === 'GET') return handleGetOrRetrieval(context, exchange, dialect, route.id)
-  await terminate(context.engine, route.id, exchange)
-  return { status: 204, headers: {} }
+  return terminated(await terminate(context.engine, route.id, exchange))
 }
 
 function methodsOf({ engine }: ProtocolContext, { kind }: NonNullable<Route>): string[] {

@@ -2,6 +2,7 @@ import type { HttpExchange } from '../../http/http-exchange.js'
 import type { HttpResponse } from '../../http/respond.js'
 import { terminate } from '../../uploads/terminate.js'
 import type { ProtocolContext } from '../context.js'
+import { terminated } from '../terminated.js'
 
 /** Removes an upload. */
 export async function handleDelete(
@@ -9,6 +10,5 @@ export async function handleDelete(
   exchange: HttpExchange,
   id: string,
 ): Promise<HttpResponse> {
-  await terminate(engine, id, exchange)
-  return { status: 204, headers: {} }
+  return terminated(await terminate(engine, id, exchange))
 }

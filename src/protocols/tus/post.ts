@@ -1,8 +1,9 @@
 import { TusError } from '../../errors.js'
 import type { HttpExchange } from '../../http/http-exchange.js'
 import type { HttpResponse } from '../../http/respond.js'
-import type { Upload } from '../../upload.js'
+import type { RecordedResponse, Upload } from '../../upload.js'
 import { create } from '../../uploads/create.js'
+import type { Callbacks } from '../../uploads/body/chunk.js'
 import { createFinal } from '../../uploads/create-final.js'
 import { chunkDigest } from './chunk-digest.js'
 import { header, type ProtocolContext } from '../context.js'
@@ -28,23 +29,29 @@ export async function handlePost(
   const metadata = parseMetadata(header(headers, 'upload-metadata'))
   // A digest in a partial upload is that of the final upload, and is verified there.
   const digests = concat?.kind === 'partial' ? undefined : wholeDigest(context, metadata)
-  const onUpload = (upload: Upload) => {
-    // The client can resume, whatever happens from here on.
-    exchange.response.setHeader('location', context.locations.locate(exchange.request, upload.id))
+  let location = ''
+  let chosen: RecordedResponse | undefined
+  const callbacks: Callbacks = {
+    onResponse: (response) => (chosen = response),
+    onUpload(upload) {
+      location = context.locations.locate(exchange.request, upload.id)
+      // The client can resume, whatever happens from here on.
+      exchange.response.setHeader('location', location)
+    },
   }
   const request = { protocol: 'tus', metadata, digests, exchange } as const
   if (concat?.kind === 'final') {
     const upload = await createFinal(context.engine, {
       ...request,
-      callbacks: { onUpload },
+      callbacks,
       concat: {
         kind: 'final',
         header: header(headers, 'upload-concat')!,
         partials: concat.urls.map((url) => partialId(context, exchange, url)),
       },
     })
-    const { state } = upload
-    return created(upload, state.kind === 'finished' ? upload.length : undefined)
+    const offset = upload.state.kind === 'finished' ? upload.length : undefined
+    return created(upload, { offset, location, chosen })
   }
   const length = lengthOf(context, exchange)
   const takesBody = takesChunk(context, exchange)
@@ -55,9 +62,10 @@ export async function handlePost(
     length,
     ...(concat && { concat: { kind: 'partial', finals: [] } }),
     ...(takesBody && { body: exchange.body }),
-    callbacks: { onUpload, digest: () => digest },
+    callbacks: { ...callbacks, digest: () => digest },
   })
-  return created(upload, takesBody || upload.length === 0 ? offset : undefined)
+  const known = takesBody || upload.length === 0
+  return created(upload, { offset: known ? offset : undefined, location, chosen })
 }
 
 function concatHeader(
@@ -119,12 +127,22 @@ function takesChunk(context: ProtocolContext, { request }: HttpExchange): boolea
   return true
 }
 
-function created(upload: Upload, offset: number | undefined): HttpResponse {
-  const response = upload.state.kind === 'finished' ? upload.state.response : undefined
+interface Creation {
+  /** Absent when the client does not need it. */
+  readonly offset: number | undefined
+  readonly location: string
+  /** The response that the hooks chose. */
+  readonly chosen: RecordedResponse | undefined
+}
+
+function created(upload: Upload, { offset, location, chosen }: Creation): HttpResponse {
+  const finished = upload.state.kind === 'finished' ? upload.state.response : undefined
+  const response = finished ?? chosen
   return {
     status: response?.status ?? 201,
     headers: {
       ...response?.headers,
+      location,
       ...(offset !== undefined && { 'upload-offset': String(offset) }),
       ...expiresHeader(upload, offset),
     },

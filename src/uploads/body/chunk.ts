@@ -1,5 +1,5 @@
 import type { IncomingBody } from '../../capabilities/incoming-body.js'
-import type { Upload } from '../../upload.js'
+import type { RecordedResponse, Upload } from '../../upload.js'
 import type { ChunkDigest } from '../digests/verifier.js'
 import type { Exchange } from '../exchange.js'
 
@@ -8,6 +8,8 @@ import type { Exchange } from '../exchange.js'
  * ends with the error that a callback throws.
  */
 export interface Callbacks {
+  /** The hooks chose the response to the creation, in case it succeeds. */
+  onResponse?(response: RecordedResponse): void
   /**
    * The upload exists and holds `offset` bytes. From now on, responses may report it, even to
    * errors.

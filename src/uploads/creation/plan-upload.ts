@@ -8,7 +8,7 @@ import { isoTime, type Engine } from '../engine.js'
 import type { Exchange } from '../exchange.js'
 import { beRejection, callHook } from '../hooks/call-hook.js'
 import { hookEvent } from '../hooks/hook-event.js'
-import { hookRejection } from '../hooks/hook-response.js'
+import { finalResponse, hookRejection } from '../hooks/hook-response.js'
 import { statIfThere } from '../stores/stat-upload.js'
 import { bringsChunk, type CreateRequest } from './create-request.js'
 
@@ -43,7 +43,7 @@ export async function planUpload(engine: Engine, request: CreateRequest): Promis
   const chosen = verdict.id !== undefined || !generated.random
   if (chosen) await requireFree(engine, id)
   const maxSize = Math.min(verdict.maxSize ?? limit, stores.dataStore.maxSize)
-  const { metadata, place } = verdict
+  const { metadata, place, response } = verdict
   const recorded =
     concat?.kind === 'final' ||
     request.protocol === 'ietf' ||
@@ -66,6 +66,7 @@ export async function planUpload(engine: Engine, request: CreateRequest): Promis
   if ((place || chosen) && (await statIfThere(engine, upload)) !== undefined) {
     throw new TusError('ERR_DATA_EXISTS')
   }
+  if (response) request.callbacks.onResponse?.(finalResponse(response, {}, 299))
   return upload
 }
 
@@ -87,6 +88,7 @@ const preCreateRules = {
   metadata: beMetadata,
   maxSize: must.beLimit,
   place: must.beTexts,
+  response: must.beObject,
 }
 
 /** Asks the pre-create hooks, each about the upload as the earlier ones want it. */
@@ -97,7 +99,7 @@ async function askPreCreate(
 ): Promise<PreCreateVerdict> {
   let choices: PreCreateVerdict = {}
   for (const hook of engine.hooks.preCreate) {
-    const { metadata, reject: _, ...others } = choices
+    const { metadata, reject: _, response: __, ...others } = choices
     const upload = { ...draft, ...others, ...(metadata && { metadata: metadataOf(metadata) }) }
     const context = { event: hookEvent(draft.id, 'pre-create'), upload, request }
     const verdict = await callHook<PreCreateVerdict, typeof context>(
