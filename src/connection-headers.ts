@@ -4,6 +4,11 @@ const connectionHeaders: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
+/** Returns whether a header is about the connection. */
+export function isConnectionHeader(name: string): boolean {
+  return connectionHeaders.has(name.toLowerCase())
+}
+
 /**
  * Returns the headers without those about the connection, which HTTP/2 refuses and which would
  * confuse HTTP/1.
@@ -12,5 +17,5 @@ export function withoutConnectionHeaders<Value>(
   headers: Readonly<Record<string, Value>>,
 ): Record<string, Value> {
   const entries = Object.entries(headers)
-  return Object.fromEntries(entries.filter(([name]) => !connectionHeaders.has(name.toLowerCase())))
+  return Object.fromEntries(entries.filter(([name]) => !isConnectionHeader(name)))
 }

@@ -143,6 +143,9 @@ export const errors = {
   ERR_STORAGE_UNAVAILABLE: [503, 'The storage cannot be reached right now; try again'],
   ERR_STORAGE_FULL: [507, 'The storage is full'],
   ERR_HOOK_FAILED: [500, 'A hook failed'],
+  ERR_HOOK_REPLY: [502, 'A program that decides about uploads gave a wrong reply'],
+  ERR_HOOK_UNAVAILABLE: [503, 'A program that decides about uploads cannot be reached; try again'],
+  ERR_HOOK_TIMEOUT: [504, 'A program that decides about uploads took too long; try again'],
   ERR_NOT_SUPPORTED: [501, 'The stores of this server do not support the operation'],
   ERR_INTERNAL: [500, 'Internal error'],
 } as const satisfies Record<string, readonly [status: number, message: string]>

@@ -17,9 +17,6 @@ const hookNames = {
   'post-terminate': 'postTerminate',
 } as const satisfies Readonly<Record<HookType, keyof Hooks>>
 
-/** The types of all events. */
-export const hookTypes = Object.keys(hookNames) as HookType[]
-
 type Context = AccessContext | PreCreateContext | HookContext
 
 /** Returns whether an item of the option `hooks` is a backend. */

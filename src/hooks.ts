@@ -2,15 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import type { UnplacedUpload, Upload } from './upload.js'
 
 /** The points in an upload's life at which hooks run, named as in tusd, and `access`. */
-export type HookType =
-  | 'access'
-  | 'pre-create'
-  | 'post-create'
-  | 'post-receive'
-  | 'pre-finish'
-  | 'post-finish'
-  | 'pre-terminate'
-  | 'post-terminate'
+export type HookType = (typeof hookTypes)[number]
+
+/** The types of all events. */
+export const hookTypes = [
+  ...(['access', 'pre-create', 'post-create', 'post-receive'] as const),
+  ...(['pre-finish', 'post-finish', 'pre-terminate', 'post-terminate'] as const),
+] as const
 
 /** The event that a hook is called for. */
 export interface HookEvent {

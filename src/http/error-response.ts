@@ -1,4 +1,4 @@
-import { errors } from '../error-codes.js'
+import { errors, type ErrorCode } from '../error-codes.js'
 import { isTusError, TusError } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { HttpExchange } from './http-exchange.js'
@@ -6,6 +6,9 @@ import type { HttpResponse } from './respond.js'
 
 /** Seconds after which a client may try again, for `Retry-After`. */
 export const retryAfter = '1'
+
+/** Errors with the status 503 that somebody has to see to. */
+const outages = new Set<ErrorCode>(['ERR_STORAGE_UNAVAILABLE', 'ERR_HOOK_UNAVAILABLE'])
 
 /** Formats an error for one protocol. `sentence` may be shown to the client. */
 export type ErrorForm = (
@@ -77,7 +80,7 @@ function sentenceOf({ code, status, message }: TusError, { requestId }: HttpExch
 function logFailure(known: TusError, exchange: HttpExchange, log: Logger): void {
   const { requestId, method } = exchange
   const fields = { requestId, code: known.code, method, error: known.cause ?? known }
-  const passes = known.status === 503 && known.code !== 'ERR_STORAGE_UNAVAILABLE'
+  const passes = known.status === 503 && !outages.has(known.code)
   if (passes || known.status === 422) log.info(known.message, fields)
   else log.error(known.message, fields)
 }

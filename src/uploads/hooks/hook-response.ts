@@ -1,22 +1,10 @@
-import { checkOptions, isPlain, type OptionRule } from '../../check-options.js'
+import { checkOptions } from '../../check-options.js'
 import { withoutConnectionHeaders } from '../../connection-headers.js'
 import type { ErrorCode } from '../../error-codes.js'
 import { TusError } from '../../errors.js'
 import type { HookResponse } from '../../hooks.js'
-import { isHttpToken } from '../../http-token.js'
+import { beHeaders, beStatusUpTo } from '../../response-rules.js'
 import type { RecordedResponse } from '../../upload.js'
-
-/** The characters of a header's value (RFC 9110, section 5.5). */
-const valuePattern = /^[\t\x20-\x7e\x80-\xff]*$/
-
-const beHeaders: OptionRule = {
-  expectation: 'a plain object of headers that can be sent',
-  accepts: (v) => isPlain(v) && Object.entries(v).every(isHeader),
-}
-
-function isHeader([name, value]: [string, unknown]): boolean {
-  return isHttpToken(name) && typeof value === 'string' && valuePattern.test(value)
-}
 
 /**
  * Returns a hook's response with the gaps filled, without headers about the connection and the
@@ -31,10 +19,7 @@ export function finalResponse(
   try {
     const owner = { name: 'The response of a hook', noun: 'member' }
     const checked = checkOptions<HookResponse>(owner, given, {
-      status: {
-        expectation: `a status from 200 to ${highest}`,
-        accepts: (v) => Number.isInteger(v) && (v as number) >= 200 && (v as number) <= highest,
-      },
+      status: beStatusUpTo(highest),
       headers: beHeaders,
       body: { expectation: 'a string', accepts: (v) => typeof v === 'string' },
     })
