@@ -45,6 +45,7 @@ export interface HookContext {
 export interface HookResponse {
   /** HTTP status, from 200 to 599. */
   readonly status?: number
+  /** `Content-Type` is `text/plain; charset=utf-8` by default if there is a body. */
   readonly headers?: Readonly<Record<string, string>>
   /**
    * Text.

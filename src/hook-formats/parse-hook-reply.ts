@@ -65,12 +65,10 @@ function choicesOf({ ID, MetaData, Storage }: TusdChanges = {}): HookReply {
   }
 }
 
-function responseOf({ StatusCode, Body, Header = {} }: TusdResponse): HookResponse {
-  const isTyped = Object.keys(Header).some((name) => name.toLowerCase() === 'content-type')
-  const type = Body && !isTyped ? { 'content-type': 'text/plain; charset=utf-8' } : {}
+function responseOf({ StatusCode, Body, Header }: TusdResponse): HookResponse {
   return {
     ...(StatusCode && { status: StatusCode }),
-    headers: { ...type, ...Header },
+    ...(Header && { headers: Header }),
     ...(Body && { body: Body }),
   }
 }

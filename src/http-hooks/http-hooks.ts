@@ -171,10 +171,10 @@ function tusdReply(type: HookType, reply: Reply): HookReply {
 }
 
 function rustusReply(reply: Reply): HookReply {
-  const { status, type = 'text/plain; charset=utf-8', text } = reply
+  const { status, type, text } = reply
   if (isSuccess(reply)) return {}
   if (status < 400) throw unexpected('ERR_HOOK_REPLY', reply)
-  return { reject: { status, body: text, headers: { 'content-type': type } } }
+  return { reject: { status, body: text, ...(type && { headers: { 'content-type': type } }) } }
 }
 
 function isSuccess({ status }: Reply): boolean {

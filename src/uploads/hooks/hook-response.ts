@@ -26,7 +26,7 @@ export function finalResponse(
     const { status = defaults.status, headers = {}, body = defaults.body ?? '' } = checked
     return {
       ...(status !== undefined && { status }),
-      headers: contentHeaders(headers),
+      headers: contentHeaders(headers, body),
       body,
     }
   } catch (cause) {
@@ -43,9 +43,20 @@ export function hookRejection(code: ErrorCode, given: true | HookResponse): TusE
 
 /**
  * Hooks may copy another server's headers. Its framing headers are dropped, because this server
- * sets its own.
+ * sets its own. A body is plain text unless the hook says otherwise.
  */
-function contentHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+function contentHeaders(
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): Record<string, string> {
   const entries = Object.entries(withoutConnectionHeaders(headers))
-  return Object.fromEntries(entries.filter(([name]) => name.toLowerCase() !== 'content-length'))
+  const isNamed =
+    (known: string) =>
+    ([name]: [string, string]) =>
+      name.toLowerCase() === known
+  const isTyped = body === '' || entries.some(isNamed('content-type'))
+  return {
+    ...(!isTyped && { 'content-type': 'text/plain; charset=utf-8' }),
+    ...Object.fromEntries(entries.filter((entry) => !isNamed('content-length')(entry))),
+  }
 }
