@@ -11,13 +11,21 @@ export function secretOf(text: string): Buffer {
   throw new TypeError("HttpHooks: option 'secret' must be 'whsec_' and at least 24 bytes in Base64")
 }
 
-/** Returns the headers by which the receiver knows who has sent a message, and when. */
-export function signed(secret: Buffer, id: string, body: string): Record<string, string> {
-  const timestamp = String(Math.floor(Date.now() / 1000))
-  const mac = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')
+/**
+ * Returns the headers by which the receiver knows who has sent a message, and when.
+ *
+ * @param time - Seconds since 1970.
+ */
+export function signed(
+  secret: Buffer,
+  id: string,
+  body: string,
+  time = Math.floor(Date.now() / 1000),
+): Record<string, string> {
+  const mac = createHmac('sha256', secret).update(`${id}.${time}.${body}`).digest('base64')
   return {
     'webhook-id': id,
-    'webhook-timestamp': timestamp,
+    'webhook-timestamp': String(time),
     'webhook-signature': `v1,${mac}`,
   }
 }

@@ -57,8 +57,8 @@ export class HookServer {
     return `http://127.0.0.1:${this.#port}/hooks?source=test`
   }
 
-  get events(): unknown[] {
-    return this.messages.map(({ headers }) => headers['hook-name'])
+  get events(): string[] {
+    return this.messages.map(({ headers }) => headers['hook-name'] as string)
   }
 
   /** Returns how many connections are open. */
