@@ -47,8 +47,8 @@ export interface ExecHooksOptions extends HookFormatOptions {
 
 /**
  * Runs a program for each event, as tusd and Rustus do. It gets the message as JSON, and the
- * variables `TUS_ID`, `TUS_SIZE` and `TUS_OFFSET` in addition to those of this process. What it
- * writes to its standard error appears in that of this process.
+ * variables `TUS_ID`, `TUS_SIZE` and `TUS_OFFSET` in addition to those of this process. Its
+ * standard error is that of this process.
  *
  * In the form of tusd, its standard output is the reply: JSON, or nothing. When it ends with
  * another code than 0, the hook has failed (`ERR_HOOK_REPLY`), unless the reply rejects. In the

@@ -21,7 +21,7 @@ export interface Program {
 /** How a program has ended. */
 export interface Ended {
   readonly code: number
-  /** What it has written to its standard output. */
+  /** The text on its standard output. */
   readonly output: string
 }
 

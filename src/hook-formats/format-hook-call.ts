@@ -22,7 +22,7 @@ export interface HookFormatOptions {
   readonly format?: HookFormat
   /**
    * Describes the place of an upload's data, for programs that want to open it. `Type` and `Path`
-   * are what tusd and Rustus tell of a file.
+   * are what tusd and Rustus say about a file.
    *
    * @default `Type` is the kind of the store. The members of `at` follow, with a capital letter;
    * the path of a FileStore is relative to its directory.

@@ -52,7 +52,7 @@ export function rustusTusdMessage(call: HookCall, storage: StorageDescription): 
   }
 }
 
-/** Rustus tells one value of each header: the last. */
+/** Rustus sends one value of each header: the last. */
 function lastValues(request: HookRequest | undefined): Record<string, string> {
   const headers = Object.entries(request?.headers ?? {})
   return Object.fromEntries(headers.map(([name, values]) => [name, values.at(-1)!]))

@@ -33,7 +33,7 @@ export async function readPages(): Promise<readonly Page[]> {
 /** Reads a page. `base` is the folder that `path` is relative to. */
 export async function readPage(path: string, base = root): Promise<Page> {
   const text = await readFile(join(base, path), 'utf8')
-  const found = text.matchAll(/^```js *(.*)\n([^]*?)^```$/gm)
+  const found = text.matchAll(/^```js\b *(.*)\n([^]*?)^```$/gm)
   return { path, text, blocks: [...found].map(([, name, code]) => ({ name: name!, code: code! })) }
 }
 

@@ -38,7 +38,7 @@ interface AfterTheFact {
   readonly answers: readonly number[]
 }
 
-/** What a client gets instead, and why. */
+/** A different outcome for the client, and the reason. */
 interface Difference {
   readonly why: string
   readonly replies: readonly string[]
@@ -141,7 +141,7 @@ async function expectDifferent({ status }: Difference, event: string, { reply, u
   if (reply.status >= 400 && event === 'pre-create') expect(url).toBeUndefined()
 }
 
-/** Compares a row, and tells of a difference that is none. */
+/** Compares a row, unless it is different. Then it fails if there is no difference. */
 async function compare(row: Row, event: string, outcome: Outcome, all: readonly Difference[]) {
   const difference = all.find(
     ({ replies, events = [event] }) => replies.includes(row.reply) && events.includes(event),

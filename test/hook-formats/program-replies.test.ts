@@ -49,7 +49,7 @@ const changes = JSON.stringify({
   ChangeFileInfo: { ID: 'by-program', MetaData: { tenant: 'blue' } },
 })
 
-/** What the recorded programs do, in `sh`. */
+/** The recorded programs, written for `sh`. */
 const behaviours: Readonly<Record<string, string>> = {
   'exits with 0': '',
   'exits with 0 and prints': 'echo printed; echo printed too >&2',
@@ -65,7 +65,7 @@ const behaviours: Readonly<Record<string, string>> = {
   'exits with 1 and rejects': `echo '${rejection}'; exit 1`,
   'exits with 77': 'exit 77',
   'is killed by a signal': 'kill -9 $$',
-  // The recorded ones waited for longer. What counts is that the client waits too.
+  // The recorded ones waited for longer. The client has to wait too, however long it is.
   'takes 2 seconds': 'sleep 0.1',
   'takes 3 seconds': 'sleep 0.1',
 }
@@ -104,7 +104,7 @@ async function act(site: Awaited<ReturnType<typeof start>>, event: string) {
   return event === 'pre-finish' ? patch(url, 0, '0123456789') : remove(url)
 }
 
-/** What a client gets instead, by the status, and why. */
+/** A different outcome for the client, and the reason. */
 const differences: readonly {
   readonly why: string
   readonly programs: readonly string[]

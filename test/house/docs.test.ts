@@ -22,6 +22,17 @@ test('docs/options.md has a heading for each option of the handler, the server a
   expect(new Set(headings)).toEqual(options)
 })
 
+test('docs/hook-programs.md has a row for each option of programs and URLs', () => {
+  const files = ['exec-hooks/exec-hooks', 'http-hooks/http-hooks', 'hook-formats/format-hook-call']
+  const options = new Set(files.flatMap((name) => optionsIn(`src/${name}.ts`)))
+  const rows = [...read('docs/hook-programs.md').matchAll(/^\| ((`\w+`(, )?)+) \|/gm)]
+  const names = rows.flatMap(([, cell]) => cell!.replaceAll('`', '').split(', '))
+  const members = /^[A-Z]/
+  expect(new Set(names.filter((name) => !members.test(name)))).toEqual(
+    new Set([...options, 'format']),
+  )
+})
+
 test('docs/store-kit.md has a heading for each part', () => {
   const headings = [...read('docs/store-kit.md').matchAll(/^### (.*)$/gm)].map(([line]) => line)
   const names = headings.flatMap((line) => [...line.matchAll(/`(\w+)`/g)].map(([, name]) => name))

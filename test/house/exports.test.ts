@@ -1,6 +1,8 @@
 import * as tuskit from 'tuskit'
 import * as conformance from 'tuskit/conformance'
+import * as execHooks from 'tuskit/exec-hooks'
 import * as fileStore from 'tuskit/file-store'
+import * as httpHooks from 'tuskit/http-hooks'
 import * as limitedStore from 'tuskit/limited-store'
 import * as memoryStore from 'tuskit/memory-store'
 import * as storeKit from 'tuskit/store-kit'
@@ -43,6 +45,10 @@ test('tuskit/file-store exports', () => {
       "FileStore",
     ]
   `)
+})
+
+test('tuskit/exec-hooks and tuskit/http-hooks export', () => {
+  expect(Object.keys({ ...execHooks, ...httpHooks })).toEqual(['ExecHooks', 'HttpHooks'])
 })
 
 test('tuskit/limited-store exports', () => {

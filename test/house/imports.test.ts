@@ -8,7 +8,7 @@ const foundation = [
   ...['base-name', 'check-options', 'checksum-algorithms', 'connection-headers', 'cooperative'],
   ...['error-codes', 'errors', 'http-token', 'logger', 'metadata', 'names-elsewhere'],
   ...['never-aborts', 'parse-base64', 'parse-upload', 'readable-of', 'reset-socket'],
-  ...['safe-file-name', 'stop-options'],
+  ...['response-rules', 'safe-file-name', 'stop-options'],
   ...['unless-aborted', 'upload', 'with-timeout'],
 ]
 const contracts = [
@@ -39,6 +39,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   http: contracts,
   'handler-options': [...contracts, 'features', 'http'],
   'hooks-of-backend': [...contracts, 'http'],
+  'hook-formats': contracts,
+  'exec-hooks': [...contracts, 'hook-formats'],
+  'http-hooks': [...contracts, 'hook-formats', 'store-kit'],
   migration: contracts,
   settings: [...contracts, 'features', 'handler-options', 'hooks-of-backend', 'http', 'uploads'],
   protocols: [...contracts, 'features', 'http', 'uploads'],
