@@ -52,7 +52,8 @@ export interface ExecHooksOptions extends HookFormatOptions {
  *
  * In the form of tusd, its standard output is the reply: JSON, or nothing. When it ends with
  * another code than 0, the hook has failed (`ERR_HOOK_REPLY`), unless the reply rejects. In the
- * forms of Rustus, the code decides: 0 accepts, any other rejects with 400.
+ * forms of Rustus, the code decides: 0 accepts, any other rejects with 400, or is a failure if the
+ * event is over.
  *
  * A program that cannot be run is `ERR_HOOK_UNAVAILABLE`, one that takes too long is
  * `ERR_HOOK_TIMEOUT`, one that is killed is `ERR_HOOK_REPLY`. The constructor throws if a program
@@ -86,7 +87,7 @@ export class ExecHooks implements HookBackend {
       throw optionError('ExecHooks', 'directory', { expectation }, directory)
     }
     this.#folder = resolve(directory ?? '.')
-    this.events = events ?? (directory === undefined ? usualEvents : eventsIn(directory))
+    this.events = events?.slice() ?? (directory === undefined ? usualEvents : eventsIn(directory))
     for (const path of new Set(this.events.map((type) => this.#pathOf(type)))) {
       if (!isProgram(path)) throw new TypeError(`ExecHooks: ${path} must be an executable file`)
     }
@@ -112,7 +113,7 @@ export class ExecHooks implements HookBackend {
       timeout,
       signal,
     })
-    return (format ?? 'tusd') === 'tusd' ? tusdReply(type, ended) : rustusReply(ended)
+    return (format ?? 'tusd') === 'tusd' ? tusdReply(type, ended) : rustusReply(type, ended)
   }
 
   #pathOf(type: HookType): string {
@@ -138,18 +139,24 @@ function isProgram(path: string): boolean {
   }
 }
 
-function tusdReply(type: HookType, { code, output }: Ended): HookReply {
-  if (code === 0) return parseHookReply(output, type)
-  const failed = new Error(`The program for ${type} ended with ${code}`)
+function tusdReply(type: HookType, ended: Ended): HookReply {
+  if (ended.code === 0) return parseHookReply(ended.output, type)
   try {
-    const reply = parseHookReply(output, type)
+    const reply = parseHookReply(ended.output, type)
     if (reply.reject || reply.stop) return reply
   } catch {
     // It need not explain a failure in JSON.
   }
-  throw new TusError('ERR_HOOK_REPLY', { cause: failed })
+  throw failure(type, ended)
 }
 
-function rustusReply({ code }: Ended): HookReply {
-  return code === 0 ? {} : { reject: true }
+function rustusReply(type: HookType, ended: Ended): HookReply {
+  if (ended.code === 0) return {}
+  if (type.startsWith('post-')) throw failure(type, ended)
+  return { reject: true }
+}
+
+function failure(type: HookType, { code }: Ended): TusError {
+  const cause = new Error(`The program for ${type} ended with ${code}`)
+  return new TusError('ERR_HOOK_REPLY', { cause })
 }

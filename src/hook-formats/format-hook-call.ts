@@ -61,5 +61,5 @@ function describeStorage({ kind, at }: StorageRef): Readonly<Record<string, stri
     name.charAt(0).toUpperCase() + name.slice(1),
     value,
   ])
-  return { Type: kind, ...Object.fromEntries(members) }
+  return { ...(Object.fromEntries(members) as Record<string, string>), Type: kind }
 }

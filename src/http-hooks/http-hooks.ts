@@ -51,7 +51,8 @@ export interface HttpHooksOptions extends HookFormatOptions {
    */
   readonly attempts?: number
   /**
-   * The longest wait before the second attempt, in milliseconds. It doubles for each further one.
+   * The longest wait before the second attempt, in milliseconds. It doubles for each further one,
+   * up to 5,000.
    * @default 1_000
    */
   readonly delay?: number
@@ -87,7 +88,8 @@ function isForwardable(name: unknown): boolean {
  *
  * In the form of tusd, the body of a response with 2xx is the reply: JSON, or nothing. Every other
  * response is a failure (`ERR_HOOK_REPLY`). In the forms of Rustus, the status decides: 2xx
- * accepts, and 4xx rejects with the same status, body and `Content-Type`.
+ * accepts, and 4xx rejects with the same status, body and `Content-Type`, or is a failure if the
+ * event is over.
  *
  * Redirects are failures: another server must not decide. A URL that cannot be reached or responds
  * with 5xx is `ERR_HOOK_UNAVAILABLE`, one that takes too long is `ERR_HOOK_TIMEOUT`.
@@ -116,7 +118,7 @@ export class HttpHooks implements HookBackend {
       ...hookFormatRules,
     })
     const { events = usualEvents, secret } = this.#options
-    this.events = events
+    this.events = events.slice()
     this.#secret = secret === undefined ? undefined : secretOf(secret)
   }
 
@@ -138,7 +140,7 @@ export class HttpHooks implements HookBackend {
       return reply
     }
     const reply = await retry(send, { signal, attempts, delay, isWorthIt })
-    return format === 'tusd' ? tusdReply(type, reply) : rustusReply(reply)
+    return format === 'tusd' ? tusdReply(type, reply) : rustusReply(type, reply)
   }
 
   #forwarded({ request }: HookCall): Record<string, string> {
@@ -170,10 +172,10 @@ function tusdReply(type: HookType, reply: Reply): HookReply {
   return parseHookReply(reply.text, type)
 }
 
-function rustusReply(reply: Reply): HookReply {
+function rustusReply(event: HookType, reply: Reply): HookReply {
   const { status, type, text } = reply
   if (isSuccess(reply)) return {}
-  if (status < 400) throw unexpected('ERR_HOOK_REPLY', reply)
+  if (status < 400 || event.startsWith('post-')) throw unexpected('ERR_HOOK_REPLY', reply)
   return { reject: { status, body: text, ...(type && { headers: { 'content-type': type } }) } }
 }
 

@@ -12,6 +12,7 @@ import {
   remove,
   serve,
   temporaryDirectory,
+  until,
   type Reply,
   type Site,
 } from '../support/serve.js'
@@ -66,10 +67,11 @@ async function start(type: HookType, respond: Respond, options: Partial<HttpHook
     const isMeant = message.headers['hook-name'] === type
     return (isMeant ? respond : json({}))(response, message)
   })
+  const logger = keptLog()
   const site = await serve({
     composer: fileComposer(await temporaryDirectory()),
     progressInterval: 1,
-    logger: keptLog(),
+    logger,
     hooks: new HttpHooks({
       url: hooks.url,
       events: [type],
@@ -78,7 +80,7 @@ async function start(type: HookType, respond: Respond, options: Partial<HttpHook
       ...options,
     }),
   })
-  return { site, hooks }
+  return { site, hooks, logger }
 }
 
 const metadata = 'filename YS50eHQ=,tenant cmVk'
@@ -128,7 +130,11 @@ async function expectSame({ answer, head: state }: Row, { reply, url }: Outcome)
     else expect([name, sent]).toEqual([name, value])
   }
   if (state === undefined || url === undefined) return
-  const found = await head(url)
+  // The record of an upload that is gone is removed a moment later.
+  const found = await until(
+    () => head(url),
+    ({ status }) => status !== 410,
+  )
   expect(found.status).toBe(state.status)
   if (state.status !== 200 || state.offset === undefined) return
   expect(found.headers['upload-metadata']).toBe(state.metadata)
@@ -328,7 +334,7 @@ describe('replies do what they do in Rustus', () => {
   test.each(rows['after the fact'] as unknown as readonly AfterTheFact[])(
     'a failure of $event changes nothing',
     async ({ event, answers }) => {
-      const { site, hooks } = await start(event, json('broken', 500), { format: 'rustus' })
+      const { site, hooks, logger } = await start(event, json('broken', 404), { format: 'rustus' })
       const url = await createUpload(site, { 'upload-length': '20' })
       const sending = openPatch(url, 0, { 'content-length': '10' })
       sending.request.write('012345678')
@@ -337,6 +343,10 @@ describe('replies do what they do in Rustus', () => {
       const sent = [await sending.reply, await patch(url, 10, '0123456789'), await remove(url)]
       expect([201, ...sent.map(({ status }) => status)]).toEqual(answers)
       await hooks.received(1)
+      await until(
+        async () => logger.lines.map(({ message }) => message),
+        (messages) => messages.includes(`The hook ${event} failed`),
+      )
     },
   )
 })

@@ -12,6 +12,7 @@ import {
   post,
   remove,
   temporaryDirectory,
+  until,
 } from '../support/serve.js'
 import { keptLog } from '../support/stages.js'
 import { recorded } from './recorded.js'
@@ -86,12 +87,13 @@ async function start(kind: Kind, type: HookType, prepare: (path: string) => Prom
   // Programs are found when the server starts. Whatever happens to them comes later.
   await prepare(path)
   const composer = memoryComposer()
-  const options = { basePath: '/files', composer, logger: keptLog(), progressInterval: 1 }
+  const logger = keptLog()
+  const options = { basePath: '/files', composer, logger, progressInterval: 1 }
   const handler = createHandler({ ...options, hooks })
   const server = createUploadServer(handler, { maxHeaderSize: 200_000 })
   const port = await listen(server)
   onTestFinished(() => server.stop({ timeout: 1_000 }))
-  return { origin: `http://127.0.0.1:${port}` }
+  return { origin: `http://127.0.0.1:${port}`, logger }
 }
 
 const unavailable =
@@ -180,6 +182,13 @@ describe.each(kinds)('programs do what they do in %s', (kind) => {
       await remove(url),
     ]
     expect([201, ...replies.map(({ status }) => status)]).toEqual(answers)
+    // Nothing waits for these hooks but the log.
+    if (event === 'post-receive') return
+    const { lines } = site.logger
+    await until(
+      async () => lines.map(({ message }) => message),
+      (messages) => messages.includes(`The hook ${event} failed`),
+    )
   })
 
   /** Makes it impossible to run a program. */
