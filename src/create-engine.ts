@@ -6,6 +6,7 @@ import { defaultLogger, forgiving } from './logger.js'
 import { MemoryLocker } from './memory-store/memory-locker.js'
 import { checkStores, engineSettings, type CheckedHandlerOptions } from './settings.js'
 import type { Engine } from './uploads/engine.js'
+import { Deliveries } from './uploads/hooks/deliveries.js'
 import { EventQueue } from './uploads/hooks/event-queue.js'
 import { hookLists } from './uploads/hooks/hook-lists.js'
 import type { Holder } from './uploads/lock/holder.js'
@@ -32,7 +33,8 @@ export function createEngine(options: CheckedHandlerOptions): Engine {
   const log = forgiving(options.logger ?? defaultLogger)
   const holders = new Map<string, Holder>()
   const locker = slots.locker ?? defaultLocker(stores.dataStore)
-  const backends = options.hooks.filter(isHookBackend)
+  const { outbox, outboxRetention: giveUpAfter = 86_400_000 } = options
+  const backends = [...options.hooks.filter(isHookBackend), ...(outbox ? [outbox] : [])]
   const lifecycles = new Lifecycles([...(slots.lifecycles ?? []), ...backends.filter(hasLifecycle)])
   const contents = new OpenContents()
   const bounds = {
@@ -41,7 +43,7 @@ export function createEngine(options: CheckedHandlerOptions): Engine {
     lifecycles,
     onHang: (id: string, work: Promise<unknown>) => holders.get(id)?.hang(work),
   }
-  return {
+  const engine: Engine = {
     stores: boundedStores({ ...stores, locker }, bounds, contents),
     features: featuresOf(slots, options.expiration?.after !== undefined, options.disable ?? []),
     hooks: hookLists(options.hooks.map((one) => (isHookBackend(one) ? hooksOfBackend(one) : one))),
@@ -50,6 +52,7 @@ export function createEngine(options: CheckedHandlerOptions): Engine {
     holders,
     sharesLocks: slots.locker !== undefined,
     events: new EventQueue(),
+    deliveries: undefined,
     hookLimit,
     preFinishLimit: new TimeLimit(options.preFinishTimeout ?? Infinity),
     background: new Set(),
@@ -58,4 +61,6 @@ export function createEngine(options: CheckedHandlerOptions): Engine {
     stopping: false,
     closed: false,
   }
+  if (outbox !== undefined) engine.deliveries = new Deliveries(engine, outbox, giveUpAfter)
+  return engine
 }

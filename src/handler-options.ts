@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Feature } from './features.js'
 import type { HookBackend } from './hook-backend.js'
+import type { HookOutbox } from './hook-outbox.js'
 import type { Hooks, PresentDownload } from './hooks.js'
 import type { CorsOptions } from './http/cors.js'
 import type { TrustProxy } from './http/trust-proxy.js'
@@ -247,4 +248,16 @@ export interface HandlerOptions {
    * @default []
    */
   readonly hooks?: Hooks | HookBackend | readonly (Hooks | HookBackend)[]
+  /**
+   * Keeps `post-create`, `post-finish` and `post-terminate` until all hooks have taken them, across
+   * crashes: each arrives at least once, in order for one upload. Hooks that fail are called again,
+   * after waits that grow from 1 s to 5 min.
+   * @default each event is passed to each hook once, and lost with the process
+   */
+  readonly outbox?: HookOutbox
+  /**
+   * How long an event is kept in the outbox while a hook fails. Then it is given up.
+   * @default 86_400_000 (a day)
+   */
+  readonly outboxRetention?: number
 }

@@ -8,19 +8,8 @@ import type {
   PreCreateVerdict,
   PreFinishVerdict,
 } from './hooks.js'
+import type { HookRequest } from './hook-request.js'
 import type { UnplacedUpload, Upload } from './upload.js'
-
-/** The request that caused an event, as plain data. */
-export interface HookRequest {
-  readonly method: string
-  /** Path and query, as in the request line. */
-  readonly target: string
-  /** All values of each header, in their order. Names are in lower case. */
-  readonly headers: Readonly<Record<string, readonly string[]>>
-  /** The peer of the connection: a proxy, if there is one. Absent for a Unix domain socket. */
-  readonly remoteAddress?: string
-  readonly remotePort?: number
-}
 
 /** An event as plain data, which can be sent, stored, and sent again. */
 export interface HookCall {

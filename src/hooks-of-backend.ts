@@ -1,8 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import type { Lifecycle } from './capabilities/lifecycle.js'
-import type { HookBackend, HookCall, HookRequest } from './hook-backend.js'
+import type { HookBackend, HookCall } from './hook-backend.js'
 import type { AccessContext, HookContext, Hooks, HookType, PreCreateContext } from './hooks.js'
-import { targetOf } from './http/route.js'
 import { SharedLifecycle } from './shared-lifecycle.js'
 
 /** The hook for each type of event. */
@@ -34,38 +32,18 @@ export function hooksOfBackend(backend: HookBackend): Hooks {
   return Object.fromEntries(backend.events.map((type) => [hookNames[type], hook]))
 }
 
-/** Returns whether a backend has to be opened and closed. */
-export function hasLifecycle(backend: HookBackend): backend is HookBackend & Lifecycle {
-  return backend.open !== undefined
+/** Returns whether an object has to be opened and closed. */
+export function hasLifecycle<T extends Partial<Lifecycle>>(object: T): object is T & Lifecycle {
+  return object.open !== undefined
 }
 
 function callOf(context: Context): HookCall {
-  const { event, upload, request } = context
+  const { event, upload, requestData } = context
   return {
     event,
     upload,
     offset: 'offset' in context ? context.offset : 0,
     ...('action' in context && { action: context.action }),
-    request: request && requestOf(request),
-  }
-}
-
-function requestOf(request: IncomingMessage): HookRequest {
-  const { method = '', rawHeaders, headers, socket } = request
-  // Requests over HTTP/2 have no `headersDistinct`.
-  const values = new Map<string, string[]>()
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]!.toLowerCase()
-    if (name.startsWith(':')) continue
-    values.set(name, [...(values.get(name) ?? []), rawHeaders[i + 1]!])
-  }
-  const authority = headers[':authority']
-  if (typeof authority === 'string' && !values.has('host')) values.set('host', [authority])
-  const { remoteAddress, remotePort } = socket
-  return {
-    method,
-    target: targetOf(request),
-    headers: Object.fromEntries(values),
-    ...(remoteAddress !== undefined && { remoteAddress, remotePort: remotePort! }),
+    request: requestData,
   }
 }

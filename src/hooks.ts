@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { HookRequest } from './hook-request.js'
 import type { UnplacedUpload, Upload } from './upload.js'
 
 /** The points in an upload's life at which hooks run, named as in tusd, and `access`. */
@@ -33,6 +34,11 @@ export interface HookContext {
    * finish that the server repeats.
    */
   readonly request: IncomingMessage | undefined
+  /**
+   * The request as plain data. In addition to `request`, it is there when an outbox delivers an
+   * event later, even after a crash.
+   */
+  readonly requestData: HookRequest | undefined
   /**
    * Aborts when the hook has taken longer than `hookTimeout`, or `preFinish` longer than
    * `preFinishTimeout`. From then on its result is ignored. Pass the signal to what you wait for,

@@ -18,7 +18,9 @@ export type { Content } from './uploads/read.js'
 export { StoreComposer, type ComposerPart, type StoreSlots } from './store-composer.js'
 
 // Hooks
-export type { HookBackend, HookCall, HookReply, HookRequest } from './hook-backend.js'
+export type { HookBackend, HookCall, HookReply } from './hook-backend.js'
+export type { HookOutbox, OutboxEntry } from './hook-outbox.js'
+export type { HookRequest } from './hook-request.js'
 export type {
   AccessAction,
   AccessContext,

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { beHooks, beOutbox, checkHooks, refuseClosed } from './check-hooks.js'
 import { featureNames } from './features.js'
 import type { BodyBufferOptions, ExpirationOptions, HandlerOptions } from './handler-options.js'
 import { TusError } from './errors.js'
-import { hasLifecycle, isHookBackend } from './hooks-of-backend.js'
-import type { Lifecycle } from './capabilities/lifecycle.js'
 import type { HookBackend } from './hook-backend.js'
-import { hookTypes, type Hooks } from './hooks.js'
+import type { Hooks } from './hooks.js'
 import { namesElsewhere } from './names-elsewhere.js'
 import { beLogger } from './logger.js'
 import {
@@ -16,7 +15,6 @@ import {
   type OptionRule,
 } from './check-options.js'
 import { isTrustedEntry } from './http/trust-proxy.js'
-import { SharedLifecycle } from './shared-lifecycle.js'
 import type { StoreSlots } from './store-composer.js'
 import type { FilledSlots } from './uploads/stores/bounded-stores.js'
 import type { TimeLimit } from './uploads/stores/time-limit.js'
@@ -31,11 +29,6 @@ const beTrustProxy: OptionRule = {
     typeof v === 'boolean' ||
     (Number.isSafeInteger(v) && (v as number) >= 0) ||
     (Array.isArray(v) && v.every(isTrustedEntry)),
-}
-
-const beHooks: OptionRule = {
-  expectation: 'an object of hooks, a backend of hooks, or an array of these',
-  accepts: (v) => (Array.isArray(v) ? v : [v]).every(must.beObject.accepts),
 }
 
 const beLocation: OptionRule = {
@@ -111,6 +104,8 @@ export function checkHandlerOptions(given: HandlerOptions): CheckedHandlerOption
     progressInterval: must.beMilliseconds,
     logger: beLogger,
     hooks: beHooks,
+    outbox: beOutbox,
+    outboxRetention: must.beMilliseconds,
   })
   if (options.expiration !== undefined) {
     checkOptions<ExpirationOptions>({ ...owner, within: 'expiration' }, options.expiration, {
@@ -134,50 +129,6 @@ export function checkHandlerOptions(given: HandlerOptions): CheckedHandlerOption
   checkOrder(options, 'minAppendSize', 'maxAppendSize')
   return { ...options, hooks: checkHooks(options.hooks ?? []) }
 }
-
-type HooksOption = NonNullable<HandlerOptions['hooks']>
-
-/**
- * Returns the items of the option. Hooks are bound to their object: they may be methods of a class.
- */
-function checkHooks(given: HooksOption): CheckedHandlerOptions['hooks'] {
-  const hook = must.beFunction
-  const rules = {
-    access: hook,
-    preCreate: hook,
-    postCreate: hook,
-    postReceive: hook,
-    preFinish: hook,
-    postFinish: hook,
-    preTerminate: hook,
-    postTerminate: hook,
-  }
-  const checkOne = (one: Hooks | HookBackend, within: string): Hooks | HookBackend => {
-    if (isHookBackend(one)) return checkBackend(one, within)
-    const hooks = checkOptions<Hooks>({ ...owner, within }, one, rules)
-    const bound = Object.entries<Function>(hooks).map(([name, call]) => [name, call.bind(one)])
-    return Object.fromEntries(bound) as Hooks
-  }
-  if (!isList(given)) return [checkOne(given, 'hooks')]
-  return given.map((one, index) => checkOne(one, `hooks[${index}]`))
-}
-
-/** Returns a backend whose members are right. */
-function checkBackend(backend: HookBackend, within: string): HookBackend {
-  const { events, call, open, close } = backend
-  const beLifecycle = { ...must.beFunction, required: open !== undefined || close !== undefined }
-  checkOptions<HookBackend>({ ...owner, within }, { events, call, open, close } as HookBackend, {
-    events: { ...must.beListOf(...hookTypes), required: true },
-    call: { ...must.beFunction, required: true },
-    open: beLifecycle,
-    close: beLifecycle,
-  })
-  if (hasLifecycle(backend)) refuseClosed(`option '${within}'`, backend)
-  return backend
-}
-
-/** Like `Array.isArray`, for arrays that are readonly. */
-const isList: (value: unknown) => value is readonly unknown[] = Array.isArray
 
 /**
  * Throws a `TypeError` if a minimum exceeds a maximum, because every upload would be refused. An
@@ -234,14 +185,6 @@ export function checkStores(
     }
   }
   return { ...slots, dataStore, infoStore }
-}
-
-function refuseClosed(owner: string, object: Lifecycle): void {
-  if (!SharedLifecycle.of(object).isClosed) return
-  const { name } = object.constructor
-  throw new TypeError(
-    `createHandler: ${owner} has an object (${name}) that has been closed; create a new one`,
-  )
 }
 
 /** Returns the options that `uploads` works with, with their defaults. */

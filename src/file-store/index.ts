@@ -1,3 +1,4 @@
+export { FileOutbox, type FileOutboxOptions } from './file-outbox.js'
 export type { FileStat } from './data/data-file.js'
 export type { DirectoryOptions } from './disk/directory.js'
 export { FileInfoStore, type FileInfoStoreOptions } from './file-info-store.js'

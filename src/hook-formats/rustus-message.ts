@@ -1,4 +1,5 @@
-import type { HookCall, HookRequest } from '../hook-backend.js'
+import type { HookCall } from '../hook-backend.js'
+import type { HookRequest } from '../hook-request.js'
 import { tusdUpload, type StorageDescription } from './tusd-message.js'
 
 /** Returns a message as Rustus sends it in its forms `default` and `v2`. */

@@ -1,4 +1,5 @@
-import type { HookCall, HookRequest } from '../hook-backend.js'
+import type { HookCall } from '../hook-backend.js'
+import type { HookRequest } from '../hook-request.js'
 
 /** The place of the data; absent before it is chosen. */
 export type StorageDescription = Readonly<Record<string, string>> | undefined

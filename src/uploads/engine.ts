@@ -2,6 +2,7 @@ import type { Feature } from '../features.js'
 import type { Logger } from '../logger.js'
 import type { UnplacedUpload } from '../upload.js'
 import type { Stores } from './stores/bounded-stores.js'
+import type { EventDeliveries } from './hooks/event-deliveries.js'
 import type { EventQueue } from './hooks/event-queue.js'
 import type { HookLists } from './hooks/hook-lists.js'
 import type { Exchange } from './exchange.js'
@@ -23,6 +24,8 @@ export interface Engine {
   /** Whether other processes may hold locks, because the application chose the locker. */
   readonly sharesLocks: boolean
   readonly events: EventQueue
+  /** Delivers the events of the outbox, if there is one. */
+  deliveries: EventDeliveries | undefined
   /** How long hooks may take. */
   readonly hookLimit: TimeLimit
   /** How long `preFinish` may take. */

@@ -30,11 +30,12 @@ export async function close(engine: Engine, timeout: number): Promise<void> {
 }
 
 /** Resolves when nothing is in progress. Never rejects. */
-async function idle({ holders, background, events }: Engine): Promise<void> {
+async function idle({ holders, background, events, deliveries }: Engine): Promise<void> {
   while (holders.size > 0 || background.size > 0) {
     await Promise.all([...[...holders.values()].map((holder) => holder.released), ...background])
   }
   await events.idle()
+  await deliveries?.stop()
 }
 
 /** Waits for work that never rejects. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import type { Hooks } from 'tuskit'
+import type { HookRequest, Hooks } from 'tuskit'
 import {
   createUpload,
   memoryComposer,
@@ -32,10 +32,12 @@ function noting(calls: Call[]): Hooks {
       event: { id: string; type: string }
       upload?: { id: string; state: { kind: string } } | undefined
       request: IncomingMessage | undefined
+      requestData: HookRequest | undefined
       signal: AbortSignal
     }) => {
-      const { event, upload, request, signal, ...extra } = context
+      const { event, upload, request, requestData, signal, ...extra } = context
       expect(signal.aborted).toBe(false)
+      expect(requestData?.method).toBe(request?.method)
       calls.push({
         hook,
         event: `${event.type} ${event.id}`,

@@ -42,6 +42,7 @@ test('tuskit/file-store exports', () => {
     [
       "FileInfoStore",
       "FileLocker",
+      "FileOutbox",
       "FileStore",
     ]
   `)

@@ -1,7 +1,7 @@
 import { isTusError } from '../../errors.js'
 import type { Upload } from '../../upload.js'
 import type { Engine } from '../engine.js'
-import { notify } from '../hooks/notify.js'
+import { announce, confirm, notify } from '../hooks/notify.js'
 import type { Holder } from '../lock/holder.js'
 import { createRecord, writeOptions } from '../record/transition.js'
 import { statIfThere } from '../stores/stat-upload.js'
@@ -19,7 +19,14 @@ export async function establish(
   { body, callbacks, exchange }: Pick<CreateRequest, 'body' | 'callbacks' | 'exchange'>,
   refer?: () => Promise<void>,
 ): Promise<void> {
-  await createRecord(engine, holder, upload)
+  const fact = { type: 'post-create', offset: 0 } as const
+  const entries = engine.deliveries && (await announce(engine, [fact], upload, exchange))
+  try {
+    await createRecord(engine, holder, upload)
+  } catch (error) {
+    engine.deliveries?.doubt(upload.id, [fact])
+    throw error
+  }
   const size = body === undefined ? 0 : body.size
   const incoming =
     size === 0 ? 'nothing' : size !== undefined && size === upload.length ? 'everything' : 'some'
@@ -28,10 +35,12 @@ export async function establish(
     await refer?.()
   } catch (error) {
     await withdraw(engine, holder, error)
+    engine.deliveries?.doubt(upload.id, [fact])
     throw error
   }
+  if (entries !== undefined) await confirm(engine, entries)
   callbacks.onUpload?.(holder.upload, 0)
-  notify(engine, { type: 'post-create', offset: 0 }, holder.upload, exchange)
+  notify(engine, fact, holder.upload, exchange)
 }
 
 /**

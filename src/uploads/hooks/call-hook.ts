@@ -1,9 +1,7 @@
-import type { ReadOptions } from '../../capabilities/call-options.js'
 import { checkOptions, must, type OptionRule } from '../../check-options.js'
 import { isTusError, TusError } from '../../errors.js'
-import type { HookEvent } from '../../hooks.js'
 import type { TimeLimit } from '../stores/time-limit.js'
-import { runHook } from './run-hook.js'
+import { runHook, type Called, type Told } from './run-hook.js'
 
 /** The rule for members of verdicts that reject, stop or respond. */
 export const beRejection: OptionRule = {
@@ -16,14 +14,11 @@ export const beRejection: OptionRule = {
  * must not pass as consent. Throws `ERR_HOOK_FAILED` when the hook throws, exceeds its time limit
  * or breaks a rule.
  */
-export async function callHook<
-  Verdict extends object,
-  Context extends { readonly event: HookEvent },
->(
+export async function callHook<Verdict extends object, Context extends Told>(
   limit: TimeLimit,
   rules: { readonly [Name in keyof Required<Verdict>]: OptionRule },
   context: Context,
-  hook: (context: Context & ReadOptions) => Verdict | void | Promise<Verdict | void>,
+  hook: (context: Context & Called) => Verdict | void | Promise<Verdict | void>,
 ): Promise<Partial<Verdict>> {
   try {
     const verdict = (await runHook(limit, context, hook)) ?? {}

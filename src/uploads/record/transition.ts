@@ -3,7 +3,8 @@ import { isTusError, TusError } from '../../errors.js'
 import type { RecordedResponse, Upload } from '../../upload.js'
 import { isoTime, type Engine } from '../engine.js'
 import { noExchange, type Exchange } from '../exchange.js'
-import { notify, type Fact } from '../hooks/notify.js'
+import type { Fact } from '../hooks/listeners.js'
+import { announce, confirm, notify, withdraw } from '../hooks/notify.js'
 import type { Holder } from '../lock/holder.js'
 import { rejectionError } from './rejection.js'
 
@@ -15,8 +16,8 @@ export type Change = {
 
 /**
  * Changes a record, under the lock of its upload, and queues the events that report the facts. No
- * record changes in any other way. Events that have to outlive a crash would be stored here, before
- * the record is.
+ * record changes in any other way. Events that have to outlive a crash are stored before the record
+ * is.
  */
 export async function transition(
   engine: Engine,
@@ -26,13 +27,25 @@ export async function transition(
   exchange: Exchange = noExchange,
 ): Promise<void> {
   const { kind } = holder.upload.state
+  const { deliveries } = engine
+  const entries =
+    deliveries && (await announce(engine, facts, apply(holder.upload, change), exchange))
+  if (deliveries !== undefined && change.state?.kind === 'gone' && kind !== 'finished') {
+    // An attempt to finish it may have failed after that was announced.
+    await withdraw(engine, { type: 'post-finish', offset: 0 }, holder.upload)
+  }
   const changed = await update(engine, holder.upload, (current) => {
     if (!holder.lock.held()) throw new TusError('ERR_LOCK_LOST')
     // No change of the state is made without the lock.
     if (current.state.kind !== kind) throw new TusError('ERR_INFO_CONFLICT')
     return change
+  }).catch((error: unknown) => {
+    // It may have been changed all the same.
+    deliveries?.doubt(holder.upload.id, facts)
+    throw error
   })
   holder.remember(changed)
+  if (entries !== undefined) await confirm(engine, entries)
   for (const fact of facts) notify(engine, fact, changed, exchange)
 }
 

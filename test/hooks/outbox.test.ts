@@ -1,0 +1,284 @@
+import { readdir, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import {
+  createHandler,
+  type HandlerOptions,
+  type HookBackend,
+  type HookCall,
+  type HookOutbox,
+  type Hooks,
+  StoreComposer,
+} from 'tuskit'
+import { FileOutbox } from 'tuskit/file-store'
+import {
+  createUpload,
+  fileComposer,
+  head,
+  memoryComposer,
+  patch,
+  post,
+  remove,
+  serve,
+  temporaryDirectory,
+  until,
+  type Site,
+} from '../support/serve.js'
+import { keptLog } from '../support/stages.js'
+
+type Notification = 'postCreate' | 'postFinish' | 'postTerminate'
+
+/** Hooks that note the types of their events, and fail as often as `failures` says. */
+function noting(failures: Partial<Record<Notification, number>> = {}) {
+  const left = { ...failures }
+  const events: string[] = []
+  const hook = (name: Notification) => (context: { readonly event: { readonly id: string } }) => {
+    if ((left[name] ?? 0) > 0) {
+      left[name]!--
+      throw new Error(`${name} is down`)
+    }
+    events.push(context.event.id)
+  }
+  const hooks: Hooks = {
+    postCreate: hook('postCreate'),
+    postFinish: hook('postFinish'),
+    postTerminate: hook('postTerminate'),
+  }
+  return { events, hooks }
+}
+
+const all = ['a/post-create', 'a/post-finish', 'a/post-terminate']
+
+/** Waits until the outbox has no entries. */
+async function drained(directory: string): Promise<void> {
+  await until(
+    async () => (await readdir(directory)).filter((name) => name.endsWith('.json')),
+    (names) => names.length === 0,
+  )
+}
+
+async function live(site: Site): Promise<void> {
+  const url = await createUpload(site, { 'upload-length': '5' })
+  expect((await patch(url, 0, 'hello')).status).toBe(204)
+  expect((await remove(url)).status).toBe(204)
+}
+
+const generateId = () => 'a'
+
+describe('an outbox', () => {
+  test('has each event until the hooks have taken it', async () => {
+    const directory = await temporaryDirectory()
+    const { events, hooks } = noting()
+    const stored: string[][] = []
+    const outbox = new FileOutbox({ directory })
+    const see: Hooks = {
+      postFinish: async () => void stored.push(await readdir(directory)),
+    }
+    const site = await serve({ hooks: [see, hooks], outbox, generateId })
+    await live(site)
+    await until(
+      async () => events,
+      (seen) => seen.length === 3,
+    )
+    expect(events).toEqual(all)
+    expect(stored[0]).toContain('a.post-finish.json')
+    await drained(directory)
+  })
+
+  test('calls a hook that fails again, and only that one, and keeps the order', async () => {
+    const directory = await temporaryDirectory()
+    const failing = noting({ postCreate: 2, postFinish: 1 })
+    const sound = noting()
+    const logger = keptLog()
+    const hooks = [failing.hooks, sound.hooks]
+    const outbox = new FileOutbox({ directory })
+    await live(await serve({ hooks, outbox, generateId, logger }))
+    await until(
+      async () => failing.events,
+      (seen) => seen.length === 3,
+    )
+    await drained(directory)
+    expect(failing.events).toEqual(all)
+    expect(sound.events).toEqual(all)
+    expect(logger.lines.filter(({ level }) => level === 'error')).toHaveLength(3)
+  })
+
+  test('gives an event up when a hook has failed for too long, and delivers the next', async () => {
+    const directory = await temporaryDirectory()
+    const failing = noting({ postCreate: Infinity })
+    const sound = noting()
+    const site = await serve({
+      hooks: [failing.hooks, sound.hooks],
+      outbox: new FileOutbox({ directory }),
+      outboxRetention: 1,
+      generateId,
+      logger: keptLog(),
+    })
+    await live(site)
+    await until(
+      async () => failing.events,
+      (seen) => seen.length === 2,
+    )
+    await drained(directory)
+    expect(sound.events).toEqual(all)
+    const path = join(directory, 'given-up', 'a.post-create.json')
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({
+      event: { type: 'post-create', id: 'a/post-create' },
+      reason: expect.stringContaining('postCreate is down') as string,
+    })
+
+    // Moved back, it is delivered again.
+    await site.server.stop()
+    await rename(path, join(directory, 'a.post-create.json'))
+    const later = noting()
+    await serve({
+      composer: memoryComposer(),
+      hooks: later.hooks,
+      outbox: new FileOutbox({ directory }),
+    })
+    await drained(directory)
+    expect(later.events).toEqual(['a/post-create'])
+  })
+
+  test('passes the request to a backend, after a restart too', async () => {
+    const [directory, uploads] = [await temporaryDirectory(), await temporaryDirectory()]
+    const outbox = () => new FileOutbox({ directory })
+    const failing = noting({ postFinish: Infinity })
+    const options = { composer: fileComposer(uploads), hooks: failing.hooks, logger: keptLog() }
+    const site = await serve({ ...options, outbox: outbox(), generateId })
+    const url = await createUpload(site, { 'upload-length': '5' })
+    expect((await patch(url, 0, 'hello', { 'x-tenant': 'blue' })).status).toBe(204)
+    await until(
+      async () => options.logger.lines,
+      (lines) => lines.some(({ message }) => message === 'The hook post-finish failed'),
+    )
+    await site.server.stop()
+
+    const calls: HookCall[] = []
+    const backend: HookBackend = {
+      events: ['post-finish'],
+      call: (call) => void calls.push(call),
+    }
+    const requests: unknown[] = []
+    const hooks = [backend, { postFinish: ({ request }) => void requests.push(request) } as Hooks]
+    await serve({ composer: fileComposer(uploads), hooks, outbox: outbox() })
+    await drained(directory)
+    expect(calls).toHaveLength(1)
+    const { event, upload, offset, request } = calls[0]!
+    expect(event).toEqual({ type: 'post-finish', id: 'a/post-finish' })
+    expect(upload).toMatchObject({ id: 'a', state: { kind: 'finished' } })
+    expect(offset).toBe(5)
+    expect(request).toMatchObject({ method: 'PATCH', target: '/files/a' })
+    expect(request!.headers['x-tenant']).toEqual(['blue'])
+    expect(requests).toEqual([undefined])
+  })
+})
+
+/** Where a process dies: before the entry is stored, after it, or when it is to be removed. */
+const deaths = ['before put', 'after put', 'after the record', 'before delete'] as const
+
+const never = new Promise<never>(() => {})
+
+/** Stores that do nothing any more once their process is dead. */
+function mortal(composer: StoreComposer, isDead: () => boolean): StoreComposer {
+  const { dataStore, infoStore, terminator } = composer.slots()
+  const wrapped = <T extends object>(target: T) =>
+    new Proxy(target, {
+      get(_, name) {
+        const value: unknown = Reflect.get(target, name)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) =>
+          isDead() ? never : (Reflect.apply(value, target, args) as unknown)
+      },
+    })
+  return new StoreComposer()
+    .useDataStore(wrapped(dataStore!))
+    .useInfoStore(wrapped(infoStore!))
+    .useTerminator(wrapped(terminator!))
+}
+
+/** An outbox whose process dies. Nothing that it is asked for afterwards happens, or returns. */
+function dying(outbox: HookOutbox, type: string, death: (typeof deaths)[number]) {
+  let isDead = false
+  const die = () => ((isDead = true), never)
+  const dead: HookOutbox = {
+    async put(entry, options) {
+      if (isDead) return never
+      if (entry.event.type !== type) return outbox.put(entry, options)
+      if (death === 'before put') return die()
+      await outbox.put(entry, options)
+      if (death === 'after put') return die()
+    },
+    get: async (id, options) => {
+      if (isDead) return never
+      const entries = await outbox.get(id, options)
+      const isHere = entries.some(({ event }) => event.type === type)
+      return isHere && death === 'after the record' ? die() : entries
+    },
+    delete: async (entry, options) => {
+      if (isDead) return never
+      const isHere = entry.event.type === type && death === 'before delete'
+      return isHere ? die() : outbox.delete(entry, options)
+    },
+    giveUp: (...args) => outbox.giveUp(...args),
+    uploadIds: (options) => outbox.uploadIds(options),
+  }
+  return { dead, died: () => isDead }
+}
+
+describe.each(['post-create', 'post-finish', 'post-terminate'] as const)(
+  'a process that dies at %s',
+  (type) => {
+    test.each(deaths)('%s loses no event, and delivers none before the fact', async (death) => {
+      const [directory, uploads] = [await temporaryDirectory(), await temporaryDirectory()]
+      const { dead, died } = dying(new FileOutbox({ directory }), type, death)
+      const first = noting()
+      const options: Partial<HandlerOptions> = { generateId, logger: keptLog() }
+      const before = await serve({
+        ...options,
+        composer: mortal(fileComposer(uploads), died),
+        hooks: first.hooks,
+        outbox: dead,
+      })
+      // Requests of a process that dies get no response.
+      const living = live(before).catch(() => {})
+      await until(
+        async () => died(),
+        (is) => is,
+      )
+
+      const second = noting()
+      const after = await serve({
+        ...options,
+        composer: fileComposer(uploads),
+        hooks: second.hooks,
+        outbox: new FileOutbox({ directory }),
+      })
+      const url = `${after.origin}/files/a`
+      const found = await head(url)
+      if (found.status === 404 && type === 'post-create') {
+        await post(after, { 'upload-length': '5' })
+      }
+      if ((await head(url)).headers['upload-offset'] === '0') await patch(url, 0, 'hello')
+      await remove(url)
+      await drained(directory)
+      await until(
+        async () => second.events,
+        (seen) => [...first.events, ...seen].includes('a/post-terminate'),
+      )
+      const events = [...first.events, ...second.events]
+      // Twice at most, one after the other, because the first process may not have known.
+      expect(events.filter((event, i) => event !== events[i - 1])).toEqual(all)
+      before.server.closeAllConnections()
+      await living
+    })
+  },
+)
+
+test.each<[object, string]>([
+  [{ outbox: {} }, "option 'outbox' must be a HookOutbox, such as new FileOutbox(…), not {}"],
+  [{ outboxRetention: 0 }, "option 'outboxRetention' must be a number of milliseconds"],
+])('%j is refused', (options, message) => {
+  const given = { basePath: '/files', composer: memoryComposer(), ...options }
+  expect(() => createHandler(given as never)).toThrow(message)
+})
