@@ -1,7 +1,7 @@
 import { describe } from 'vitest'
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { changed, composed, everything, labelOf, testCaught, type Broken } from './broken.js'
+import { changed, composedRecords, everything, labelOf, testCaught, type Broken } from './broken.js'
 import { brokenRecordContents } from './broken-record-contents.js'
 import { brokenExpiryFaults, brokenListFaults } from './broken-list-faults.js'
 import { brokenRecordFaults } from './broken-record-faults.js'
@@ -13,15 +13,19 @@ const slots = ['infoStore', 'expiryIndex', 'infoLister'] as const
 
 type Breakage = (sound: MemoryInfoStore) => Partial<MemoryInfoStore>
 
+/** Makes a sound second instance. */
+function sibling(subject: object) {
+  return composedRecords((subject as { readonly sound: MemoryInfoStore }).sound).composer
+}
+
 /** Makes memory info stores of which something is broken that belongs to `slot`. */
 function breaking(slot: (typeof slots)[number]) {
   return (caught: string, title: string, breakIt: Breakage, options?: Partial<Broken>): Broken => {
     const factory = () => {
       const sound = new MemoryInfoStore()
-      const broken = changed(sound, breakIt(sound))
-      return composed({ infoStore: broken, expiryIndex: broken, infoLister: broken })
+      return { sound, ...composedRecords(changed(sound, breakIt(sound))) }
     }
-    return { caught: `${labelOf(slot)}: ${caught}`, title, slots, factory, ...options }
+    return { caught: `${labelOf(slot)}: ${caught}`, title, slots, factory, sibling, ...options }
   }
 }
 
@@ -58,13 +62,11 @@ function mishandling(slot: (typeof slots)[number]) {
   ): Broken => {
     const factory = () => {
       const sound = new FragileInfoStore()
-      const broken = changed(sound, breakIt(sound))
-      const { composer } = composed({ infoStore: broken, expiryIndex: broken, infoLister: broken })
-      return { composer, sound }
+      return { sound, ...composedRecords(changed(sound, breakIt(sound))) }
     }
     const damage: Broken['damage'] = (id, subject) =>
       (subject as ReturnType<typeof factory>).sound.damaged.add(id)
-    return { caught: `${labelOf(slot)}: ${caught}`, title, slots, factory, damage }
+    return { caught: `${labelOf(slot)}: ${caught}`, title, slots, factory, sibling, damage }
   }
 }
 
@@ -220,6 +222,22 @@ const infoStores: readonly Broken[] = [
       },
     }),
   ),
+  info(
+    'get during updates returns one complete record after another',
+    'knows no record that it is writing',
+    (sound) => {
+      const writing = new Set<string>()
+      return {
+        async update(upload) {
+          writing.add(upload.id)
+          await pause()
+          await sound.update(upload, noAbort)
+          writing.delete(upload.id)
+        },
+        get: async (id) => (writing.has(id) ? undefined : sound.get(id)),
+      }
+    },
+  ),
   ...(['create', 'update', 'delete'] as const).map((method) =>
     info(
       'create, update and delete change nothing when their signal has aborted',
@@ -253,7 +271,7 @@ const infoStores: readonly Broken[] = [
       const deleted = new Set<string>()
       return {
         async delete(id) {
-          deleted.add(id)
+          if (await sound.get(id)) deleted.add(id)
           await sound.delete(id, noAbort)
         },
         async create(upload) {
@@ -270,6 +288,17 @@ const infoStores: readonly Broken[] = [
       }
     },
   })),
+  info('records with similar ids stay separate', 'mixes up what it has read', (sound) => {
+    const known = new Map<string, Upload>()
+    return {
+      async get(id) {
+        const [name] = id.split('.') as [string]
+        const found = known.get(name) ?? (await sound.get(id))
+        if (found) known.set(name, found)
+        return found
+      },
+    }
+  }),
 ]
 
 const index = breaking('expiryIndex')
@@ -288,6 +317,8 @@ function finding(isOver: (expiresAt: number, now: number, upload: Upload) => boo
 }
 
 const boundary = 'expired yields an id from the millisecond of its expiresAt, and not earlier'
+
+const changes = 'expired follows updates and deletions, including those of another instance'
 
 const expiryIndexes: readonly Broken[] = [
   // As MemoryInfoStore does, whose records cannot be damaged.
@@ -326,22 +357,32 @@ const expiryIndexes: readonly Broken[] = [
     'looks at open uploads only',
     finding((at, now, { state }) => at <= now && state.kind === 'open'),
   ),
-  index(
-    'expired follows updates and deletions, including those of another instance',
-    'knows creations only',
-    (sound) => {
-      const times = new Map<string, number>()
-      return {
-        async create(upload) {
-          await sound.create(upload, noAbort)
-          if (upload.expiresAt !== undefined) times.set(upload.id, Date.parse(upload.expiresAt))
-        },
-        async *expired(now) {
-          for (const [id, time] of times) if (time <= now.getTime()) yield id
-        },
-      }
+  index(changes, 'knows creations only', (sound) => {
+    const times = new Map<string, number>()
+    return {
+      async create(upload) {
+        await sound.create(upload, noAbort)
+        if (upload.expiresAt !== undefined) times.set(upload.id, Date.parse(upload.expiresAt))
+      },
+      async *expired(now) {
+        for (const [id, time] of times) if (time <= now.getTime()) yield id
+      },
+    }
+  }),
+  index(changes, 'keeps no time for a record that did not expire at first', (sound) => ({
+    async update({ expiresAt, ...upload }) {
+      const isKnown = (await sound.get(upload.id))?.expiresAt !== undefined
+      await sound.update({ ...upload, ...(isKnown && expiresAt && { expiresAt }) }, noAbort)
     },
-  ),
+  })),
+  index(changes, 'keeps the later one of two times', (sound) => ({
+    async update(upload) {
+      const { expiresAt } = upload
+      const before = (await sound.get(upload.id))?.expiresAt
+      const isSooner = expiresAt && before && expiresAt < before
+      await sound.update({ ...upload, ...(isSooner && { expiresAt: before }) }, noAbort)
+    },
+  })),
   index('expired continues when records are removed meanwhile', 'counts positions', (sound) => ({
     async *expired(now, options) {
       for (let position = 0; ; position++) {
@@ -427,11 +468,42 @@ const infoListers: readonly Broken[] = [
       },
     }
   }),
+  lister(
+    'ids follows creations, updates and deletions',
+    'lists what it created and did not delete itself',
+    (sound) => {
+      const own = new Set<string>()
+      return {
+        async create(upload) {
+          await sound.create(upload, noAbort)
+          own.add(upload.id)
+        },
+        async delete(id) {
+          await sound.delete(id, noAbort)
+          own.delete(id)
+        },
+        async *ids(options) {
+          yield* [...new Set([...own, ...(await collected(sound.ids(options)))])].sort()
+        },
+      }
+    },
+    { another: sibling },
+  ),
   lister('ids yields more ids than one page of any service', 'lists the first page', (sound) => ({
     async *ids(options) {
       yield* (await collected(sound.ids(options))).slice(0, 1000)
     },
   })),
+  lister(
+    'ids yields more ids than one page of any service',
+    'looks for the given id on the first page',
+    (sound) => ({
+      async *ids({ after = '', signal }) {
+        const ids = await collected(sound.ids({ signal }))
+        yield* after ? ids.slice(0, 1000).filter((id) => id > after) : ids
+      },
+    }),
+  ),
 ]
 
 describe.each([

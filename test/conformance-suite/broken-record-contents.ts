@@ -1,6 +1,6 @@
 import { parseUpload, serializeUpload, TusError, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { changed, composed, type Broken } from './broken.js'
+import { changed, composedRecords, type Broken } from './broken.js'
 
 const slots = ['infoStore', 'expiryIndex', 'infoLister'] as const
 
@@ -12,10 +12,11 @@ function info(
 ): Broken {
   const factory = () => {
     const sound = new MemoryInfoStore()
-    const broken = changed(sound, breakIt(sound))
-    return composed({ infoStore: broken, expiryIndex: broken, infoLister: broken })
+    return { sound, ...composedRecords(changed(sound, breakIt(sound))) }
   }
-  return { caught: `InfoStore: ${caught}`, title, slots, factory }
+  const sibling = (subject: object) =>
+    composedRecords((subject as ReturnType<typeof factory>).sound).composer
+  return { caught: `InfoStore: ${caught}`, title, slots, factory, sibling }
 }
 
 /** Makes an info store that alters what it stores. */

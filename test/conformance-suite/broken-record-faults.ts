@@ -1,6 +1,6 @@
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import type { ConformanceOptions } from 'tuskit/conformance'
-import { changed, composed, labelOf, type Broken } from './broken.js'
+import { changed, composedRecords, labelOf, type Broken } from './broken.js'
 import { noAbort } from '../support/stages.js'
 import { FakeDatabase } from './fake-database.js'
 import { RemoteInfoStore } from './remote-info-store.js'
@@ -9,7 +9,6 @@ const slots = ['infoStore', 'expiryIndex', 'infoLister'] as const
 
 interface DatabaseSubject {
   readonly database: FakeDatabase
-  readonly composer: ReturnType<typeof composed>['composer']
 }
 
 /** The options that a suite needs to make the database fail. */
@@ -37,12 +36,12 @@ export function breakingRemoteRecords(slot: (typeof slots)[number]) {
     const factory = () => {
       const database = new FakeDatabase()
       const sound = new RemoteInfoStore(database)
-      const broken = changed(sound, breakIt(sound))
-      const { composer } = composed({ infoStore: broken, expiryIndex: broken, infoLister: broken })
-      return { database, composer }
+      return { database, ...composedRecords(changed(sound, breakIt(sound))) }
     }
+    const sibling = (subject: object) =>
+      composedRecords(new RemoteInfoStore(databaseOf(subject))).composer
     const name = `${labelOf(slot)}: ${caught}`
-    return { caught: name, title, slots, factory, ...databaseOptions, ...options }
+    return { caught: name, title, slots, factory, sibling, ...databaseOptions, ...options }
   }
 }
 

@@ -1,6 +1,6 @@
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
-import { changed, composed, labelOf, type Broken } from './broken.js'
+import { changed, composedRecords, labelOf, type Broken } from './broken.js'
 import { noAbort } from '../support/stages.js'
 
 const slots = ['infoStore', 'expiryIndex', 'infoLister'] as const
@@ -18,8 +18,7 @@ function racing(slot: (typeof slots)[number]) {
   return (caught: string, title: string, breakIt: Breakage): readonly Broken[] => {
     const instance = (shared: Shared) => {
       const broken = changed(shared.sound, breakIt(shared))
-      const { composer } = composed({ infoStore: broken, expiryIndex: broken, infoLister: broken })
-      return { ...shared, composer }
+      return { ...shared, ...composedRecords(broken) }
     }
     const factory = () => instance({ sound: new MemoryInfoStore(), index: new Set() })
     const another = (subject: object) => instance(subject as Shared).composer

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest'
-import type { Stat, StoreSlots, UploadBody, WriteOptions } from 'tuskit'
+import type {
+  ExpiryIndex,
+  InfoLister,
+  InfoStore,
+  Stat,
+  StoreSlots,
+  UploadBody,
+  WriteOptions,
+} from 'tuskit'
 import { conformanceSuite, type ConformanceOptions, type SlotName } from 'tuskit/conformance'
 import { MemoryStore } from 'tuskit/memory-store'
 
@@ -82,6 +90,11 @@ export function changed<T extends object>(target: T, changes: Partial<T>): T {
 /** Returns the result of a factory whose composer has these slots. */
 export function composed(slots: StoreSlots) {
   return { composer: { slots: () => slots } }
+}
+
+/** Returns the result of a factory whose records all have the same store. */
+export function composedRecords(store: InfoStore & ExpiryIndex & InfoLister) {
+  return composed({ infoStore: store, expiryIndex: store, infoLister: store })
 }
 
 /** Options of a broken store that is made of a memory store. */

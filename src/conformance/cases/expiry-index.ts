@@ -49,20 +49,24 @@ export const expiryIndexCases = cases('expiryIndex', 'listing-records', {
     slots,
     others,
   }) {
-    const records = ['later', 'sooner', 'cleared', 'deleted'].map((id) => {
-      return recordAt(id, id === 'sooner' ? after(100) : after(0))
-    })
-    for (const record of records) await slots.infoStore.create(record, noAbort)
-    for (const { expiryIndex } of [slots, others]) {
-      assert.deepEqual(await expiredIn(expiryIndex, now), ['cleared', 'deleted', 'later'])
+    const yields = async (ids: readonly string[]) => {
+      for (const { expiryIndex } of [slots, others]) {
+        assert.deepEqual(await expiredIn(expiryIndex, now), ids)
+      }
     }
-    const { expiresAt, ...cleared } = nextOf(records[2]!)
-    await slots.infoStore.update(nextOf(records[0]!, after(100)), noAbort)
-    await others.infoStore.update(nextOf(records[1]!, after(0)), noAbort)
-    await slots.infoStore.update(cleared, noAbort)
-    await others.infoStore.delete('deleted', noAbort)
-    for (const { expiryIndex } of [slots, others]) {
-      assert.deepEqual(await expiredIn(expiryIndex, now), ['sooner'])
+    for (const { infoStore } of [slots, others]) {
+      const [cleared, set] = [recordAt('cleared'), recordAt('set')]
+      const [later, sooner] = [recordAt('later', after(0)), recordAt('sooner', after(100))]
+      const records = [{ ...cleared, ...after(0) }, set, later, sooner]
+      for (const record of records) await slots.infoStore.create(record, noAbort)
+      await yields(['cleared', 'later'])
+      await infoStore.update(nextOf(cleared), noAbort)
+      await infoStore.update(nextOf(set, after(0)), noAbort)
+      await infoStore.update(nextOf(later, after(100)), noAbort)
+      await infoStore.update(nextOf(sooner, after(0)), noAbort)
+      await yields(['set', 'sooner'])
+      for (const { id } of records) await infoStore.delete(id, noAbort)
+      await yields([])
     }
   },
 

@@ -6,14 +6,16 @@ import { nearIds } from './data-store.js'
 import { noAbort, started, turns } from '../fixture/gate.js'
 import { nextOf, recordAt, whole } from '../fixture/records.js'
 import { rejects } from '../fixture/rejects.js'
+import { shows } from '../fixture/shows.js'
+import type { Slots } from '../slots.js'
 
 /** Records. */
 export const infoStoreCases = [
   ...cases('infoStore', 'getting-records', {
     async 'get returns undefined when there is no record'({ slots, others }) {
-      assert.equal(await slots.infoStore.get('a', noAbort), undefined)
+      await shows({ slots, others }, 'a', undefined)
       await slots.infoStore.create(recordAt('b'), noAbort)
-      assert.equal(await others.infoStore.get('a', noAbort), undefined)
+      await shows({ slots, others }, 'a', undefined)
     },
 
     async 'get returns every member of a created record'({ slots, others }) {
@@ -43,13 +45,12 @@ export const infoStoreCases = [
     async 'update replaces the record with the next revision'({ slots, others }) {
       let record = recordAt('a', { length: 1 })
       await slots.infoStore.create(record, noAbort)
-      for (const infoStore of [slots.infoStore, others.infoStore, slots.infoStore]) {
-        // Members come and go.
+      for (const { infoStore } of [slots, slots, others, others, slots]) {
+        // Members come and go, in updates of each instance.
         const { expiresAt, ...rest } = nextOf(record, { length: record.revision + 1 })
         record = expiresAt === undefined ? { ...rest, expiresAt: '2026-02-03T04:05:06.000Z' } : rest
         await infoStore.update(record, noAbort)
-        assert.deepEqual(await slots.infoStore.get('a', noAbort), record)
-        assert.deepEqual(await others.infoStore.get('a', noAbort), record)
+        await shows({ slots, others }, 'a', record)
       }
     },
 
@@ -57,15 +58,14 @@ export const infoStoreCases = [
       const record = nextOf(recordAt('a'))
       await slots.infoStore.create(recordAt('a'), noAbort)
       await slots.infoStore.update(record, noAbort)
-      for (const revision of [0, 1, 2, 4, 5]) {
-        const stale = { ...record, revision, length: 99 }
-        await rejects(
-          () => others.infoStore.update(stale, noAbort),
-          'ERR_INFO_CONFLICT',
-          `${revision}`,
-        )
+      for (const { infoStore } of [slots, others]) {
+        for (const revision of [0, 1, 2, 4, 5]) {
+          const stale = { ...record, revision, length: 99 }
+          const work = () => infoStore.update(stale, noAbort)
+          await rejects(work, 'ERR_INFO_CONFLICT', `update to revision ${revision}`)
+        }
+        await shows({ slots, others }, 'a', record)
       }
-      assert.deepEqual(await others.infoStore.get('a', noAbort), record)
     },
 
     async 'update rejects with ERR_INFO_CONFLICT when there is no record'({ slots }) {
@@ -94,14 +94,17 @@ export const infoStoreCases = [
       const stop = () => void (working = false)
       const updating = started(updates())
       updating.then(stop, stop)
-      let last = 1
-      while (working) {
-        const found = await others.infoStore.get('a', noAbort)
-        assert.ok(found !== undefined && found.revision >= last, 'No record goes back or away')
-        assert.deepEqual(found, recordOf(found.revision))
-        last = found.revision
-        await turns(1)
+      const watch = async ({ infoStore }: Slots) => {
+        let last = 1
+        while (working) {
+          const found = await infoStore.get('a', noAbort)
+          assert.ok(found !== undefined && found.revision >= last, 'No record goes back or away')
+          assert.deepEqual(found, recordOf(found.revision))
+          last = found.revision
+          await turns(1)
+        }
       }
+      await Promise.all([slots, others].map(watch))
       await updating
     },
   }),
@@ -114,15 +117,18 @@ export const infoStoreCases = [
       await slots.infoStore.update(record, noAbort)
       await slots.infoStore.delete('a', noAbort)
       await others.infoStore.delete('a', noAbort)
-      assert.equal(await slots.infoStore.get('a', noAbort), undefined)
-      assert.equal(await others.infoStore.get('a', noAbort), undefined)
+      await shows({ slots, others }, 'a', undefined)
       await rejects(
         () => slots.infoStore.update(nextOf(record), noAbort),
         'ERR_INFO_CONFLICT',
         'update',
       )
-      await others.infoStore.create(recordAt('a', { length: 7 }), noAbort)
-      assert.deepEqual(await slots.infoStore.get('a', noAbort), recordAt('a', { length: 7 }))
+      for (const { infoStore } of [others, slots]) {
+        await infoStore.create(recordAt('a', { length: 7 }), noAbort)
+        await shows({ slots, others }, 'a', recordAt('a', { length: 7 }))
+        await infoStore.delete('a', noAbort)
+        await shows({ slots, others }, 'a', undefined)
+      }
     },
   }),
 
@@ -136,10 +142,8 @@ export const infoStoreCases = [
       await rejects(() => infoStore.create(recordAt('b'), late), reason, 'create')
       await rejects(() => infoStore.update(nextOf(record), late), reason, 'update')
       await rejects(() => infoStore.delete('a', late), reason, 'delete')
-      for (const { infoStore: store } of [fixture.slots, fixture.others]) {
-        assert.deepEqual(await store.get('a', noAbort), record)
-        assert.equal(await store.get('b', noAbort), undefined)
-      }
+      await shows(fixture, 'a', record)
+      await shows(fixture, 'b', undefined)
       await infoStore.create(recordAt('b'), noAbort)
     },
 
@@ -183,7 +187,7 @@ export const infoStoreCases = [
       await slots.infoStore.delete('a', noAbort)
       for (const [length, id] of nearIds.entries()) {
         const expected = id === 'a' ? undefined : recordAt(id, { length })
-        assert.deepEqual(await others.infoStore.get(id, noAbort), expected)
+        await shows({ slots, others }, id, expected)
       }
     },
   }),

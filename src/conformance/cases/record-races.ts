@@ -7,6 +7,7 @@ import type { Fixture } from '../fixture/fixture.js'
 import { noAbort, started, turns } from '../fixture/gate.js'
 import { manyRecords } from '../fixture/many-records.js'
 import { nextOf, recordAt } from '../fixture/records.js'
+import { shows } from '../fixture/shows.js'
 import type { Slots } from '../slots.js'
 
 const [expiresAt, now] = ['2026-01-02T03:04:05.678Z', new Date('2026-03-01T00:00:00.000Z')]
@@ -187,13 +188,6 @@ async function createDuringDelete(
     () => others.infoStore.delete(id, noAbort),
   )
   return succeeded ? record : undefined
-}
-
-/** Asserts that each instance has the record, or none. */
-async function shows({ slots, others }: Fixture, id: string, record: Upload | undefined) {
-  for (const { infoStore } of [slots, others]) {
-    assert.deepEqual(await infoStore.get(id, noAbort), record, `The record ${id}`)
-  }
 }
 
 /** Asserts that the lists of each instance have the id. */
