@@ -84,10 +84,8 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     await this.#directory.use(async () => {
       await this.#directory.confirm()
       const { file, isNew } = await this.#openLog(path)
-      let isOwn = false
       try {
-        if (isNew) await this.#directory.confirmFile(path, file)
-        isOwn = isNew
+        if (!isNew) await this.#directory.confirmFile(path, file)
         // Before the record exists, so that the name of a record that is found is on the disk.
         await this.#directory.syncName(path)
         const seen = isNew ? Buffer.alloc(0) : await readLog(file)
@@ -96,7 +94,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
         this.#keepAdded(upload.id, await addState(file, this.#directory, addition))
       } catch (error) {
         // The lock keeps other creations of this id away, so this file belongs to this call.
-        if (isOwn && !isTusError(error, 'ERR_ID_TAKEN')) await unlessMissing(unlink(path))
+        if (isNew && !isTusError(error, 'ERR_ID_TAKEN')) await unlessMissing(unlink(path))
         throw error
       } finally {
         await file.close()
@@ -131,7 +129,7 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     signal.throwIfAborted()
     const path = this.#pathOf(id)
     await this.#directory.use(async () => {
-      await this.#directory.find(() => unlessMissing(unlink(path).then(() => true)))
+      await this.#directory.remove(() => unlink(path))
       await unlessMissing(this.#directory.syncFolder(this.#directory.path))
       await this.#directory.confirm()
     })
@@ -190,7 +188,9 @@ export class FileInfoStore implements InfoStore, ExpiryIndex, InfoLister {
     const version = versionOf(found)
     const known = this.#expiries.get(id)
     if (known !== undefined && isSame(known.version, version)) return known
-    const expiresAt = (await readRecord(path, id, this.#directory, false))?.expiresAt
+    const record = await readRecord(path, id, this.#directory, false)
+    if (record === undefined) return undefined
+    const { expiresAt } = record
     return { version, expiresAt: expiresAt === undefined ? Infinity : Date.parse(expiresAt) }
   }
 

@@ -146,9 +146,13 @@ export class FileStore
   stat(upload: Upload, _options: ReadOptions): Promise<FileStat> {
     return this.#use(async () => {
       const path = this.#pathOf(upload)
+      const marker = markerPath(path)
+      // A marker that is there before and not after may be on a disk that has gone away.
+      const isMarked = (await this.#directory.disk.lstat(marker)) !== undefined
       // In this order, because the marker exists before the first unverified byte.
       const size = await storedSize(path, this.#directory)
-      const verified = await VerifiedMarker.read(markerPath(path), this.#directory)
+      const read = () => VerifiedMarker.read(marker, this.#directory)
+      const verified = await (isMarked ? this.#directory.find(read) : read())
       return {
         offset: Math.min(size, verified ?? size),
         size,
@@ -185,13 +189,15 @@ export class FileStore
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
     await this.#use(async () => {
       const path = this.#pathOf(upload)
-      assertMayChange(options)
-      await rm(scratchPath(path), { force: true, recursive: true })
-      assertMayChange(options)
-      await this.#directory.find(() => unlessMissing(unlink(path).then(() => true)))
+      const remove = (removal: () => Promise<void>) =>
+        this.#directory.remove(async () => {
+          assertMayChange(options)
+          await removal()
+        })
+      await remove(() => rm(scratchPath(path), { recursive: true }))
+      await remove(() => unlink(path))
       // Last, because the marker limits which bytes count as long as there is data.
-      assertMayChange(options)
-      await rm(markerPath(path), { force: true })
+      await remove(() => unlink(markerPath(path)))
       await unlessMissing(this.#directory.syncFolder(dirname(path)))
       // Without the directory nothing was removed, and the data may come back with it.
       await this.#directory.confirm()

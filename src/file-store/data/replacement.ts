@@ -33,8 +33,10 @@ export async function withScratch(
   work: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const folder = scratchPath(path)
-  assertMayChange(options)
-  await rm(folder, { recursive: true, force: true })
+  await directory.remove(async () => {
+    assertMayChange(options)
+    await rm(folder, { recursive: true })
+  })
   assertMayChange(options)
   await directory.createFolder(folder)
   try {
@@ -54,8 +56,10 @@ export async function moveOver(
   directory: Directory,
   options: WriteOptions,
 ): Promise<void> {
-  assertMayChange(options)
-  await rename(temporary, path)
+  await directory.again(async () => {
+    assertMayChange(options)
+    await rename(temporary, path)
+  })
   await directory.syncFolder(dirname(path))
 }
 

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { TusError } from '../../errors.js'
 import { must } from '../../check-options.js'
 import { storageError, type Meanings } from '../../store-kit/storage-error.js'
-import { errorCode, isMissing } from './unless-missing.js'
+import { errorCode, isMissing, unlessMissing } from './unless-missing.js'
 import { Disk, type OpenFile } from './disk.js'
 
 /** Options that all stores and lockers on the file system share. */
@@ -140,8 +140,8 @@ export class Directory {
   }
 
   /**
-   * Throws `ERR_STORAGE_UNAVAILABLE` when a file that was just created is not in the directory. It
-   * may have been created where a disk is not mounted.
+   * Throws `ERR_STORAGE_UNAVAILABLE` when a file that was just created or opened is not in the
+   * directory. It may be where a disk is not mounted.
    */
   async confirmFile(path: string, file: OpenFile): Promise<void> {
     await this.confirm()
@@ -176,15 +176,25 @@ export class Directory {
     return look()
   }
 
-  /** Opens an existing file. Looks twice, as {@link Directory.find} does. */
-  async openFile(path: string, flags: string | number): Promise<OpenFile> {
+  /** Runs `work` again when something is missing in a directory that is there. */
+  async again<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await this.disk.open(path, flags)
+      return await work()
     } catch (error) {
       if (!isMissing(error)) throw error
     }
     await this.confirm()
-    return this.disk.open(path, flags)
+    return work()
+  }
+
+  /** Runs a removal. Tries twice when there is nothing to remove, as {@link Directory.find} does. */
+  async remove(removal: () => Promise<void>): Promise<void> {
+    await this.find(() => unlessMissing(removal().then(yes)))
+  }
+
+  /** Opens an existing file. */
+  openFile(path: string, flags: string | number): Promise<OpenFile> {
+    return this.again(() => this.disk.open(path, flags))
   }
 
   async #recognise(): Promise<void> {
@@ -214,15 +224,32 @@ export class Directory {
     return new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
   }
 
-  /** Opens a file with flags that create it. Creates missing parents only when that fails. */
+  /** Opens a file with flags that create it, and makes sure that it is in the directory. */
   async createFile(path: string, flags: string | number): Promise<OpenFile> {
+    const file = await this.#create(path, flags)
     try {
-      return await this.disk.open(path, flags, this.filePermissions)
+      await this.confirmFile(path, file)
     } catch (error) {
-      if (!isMissing(error)) throw error
+      await file.close()
+      throw error
     }
-    await this.createFolder(dirname(path))
-    return this.disk.open(path, flags, this.filePermissions)
+    return file
+  }
+
+  /**
+   * Creates missing parents only when that fails. They, or the file that is in the way, may be
+   * where a disk is not mounted, so tries again.
+   */
+  async #create(path: string, flags: string | number): Promise<OpenFile> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.disk.open(path, flags, this.filePermissions)
+      } catch (error) {
+        const isTaken = errorCode(error) === 'EEXIST'
+        if (attempt === 3 || !(isTaken || isMissing(error))) throw error
+        await (isTaken ? this.confirm() : this.createFolder(dirname(path)))
+      }
+    }
   }
 
   /** Creates a folder and its parents. */
@@ -265,7 +292,7 @@ export class Directory {
   /** With durability `disk`, waits until the names in a folder are on the disk. */
   async syncFolder(path: string): Promise<void> {
     if (!this.onDisk) return
-    const folder = await this.disk.open(path, 'r')
+    const folder = await this.openFile(path, 'r')
     try {
       await folder.sync()
     } finally {
