@@ -183,10 +183,11 @@ export class FileLocker implements Locker {
         const names = await directory.list()
         // Another process may have created and ended this number since the first look.
         const isFirst = highest(names) === token && endIn(names, token) === undefined
-        if (isFirst && (await this.#floor.read()) < token && !signal.aborted) {
+        const file = await directory.identify(token)
+        if (isFirst && file && (await this.#floor.read()) < token && !signal.aborted) {
           await directory.remove(names.filter((name) => isObsolete(name, vacancy.number, token)))
           taken = true
-          return { token, forced, since }
+          return { token, file, forced, since }
         }
       } finally {
         if (!taken) await directory.end(token, forced ? 'abandoned' : 'released').catch(() => {})

@@ -267,6 +267,34 @@ test('a disk that is mounted again while a lock is used does not hide the lock',
   expect(await away(() => other.acquire('a', options))).toMatchObject({ token: 2, forced: false })
 })
 
+/** Takes a lock twice: the second time in a directory that is created where the first one was. */
+async function lockedTwice() {
+  const directory = join(await temporaryDirectory(), 'uploads')
+  // Long enough for a busy machine to keep the second lock.
+  const locker = () => new FileLocker({ directory, lease: 5000 })
+  const options = { signal, requestRelease: () => false }
+  const first = await locker().acquire('a', options)
+  await rename(directory, `${directory}-elsewhere`)
+  const second = await locker().acquire('a', options)
+  return { first, second, settle: () => locker().settle('a', { signal }) }
+}
+
+test('a lock is lost when another directory is created in the place of its own', async () => {
+  const { first, second, settle } = await lockedTwice()
+  await expect.poll(() => first.held(), { timeout: 60_000 }).toBe(false)
+  expect(first.lost.aborted).toBe(true)
+  await first.release()
+  expect(second.held()).toBe(true)
+  expect(await settle()).toBe('held')
+})
+
+test('the release of a lock ends no lock in another directory in the place of its own', async () => {
+  const { first, second, settle } = await lockedTwice()
+  await first.release()
+  expect(await settle()).toBe('held')
+  expect(second.held()).toBe(true)
+})
+
 test('a lock on a disk that is unmounted is lost before another process gets it', async () => {
   const disk = await newMountPoint()
   await disk.mount()

@@ -8,6 +8,8 @@ import { watchDirectory } from './watch-directory.js'
 export interface FileLockOptions {
   readonly directory: LockDirectory
   readonly token: number
+  /** What {@link LockDirectory.identify} returned for the file of the acquisition. */
+  readonly file: string
   readonly forced: boolean
   /** When the acquisition began, by `performance.now()`. */
   readonly since: number
@@ -69,7 +71,9 @@ export class FileLock implements Lock {
     // A lost lock stays unreleased, so that the next holder knows. If writing fails, the lease
     // expires.
     const end = this.#forced ? 'abandoned' : 'released'
-    if (held) await directory.end(this.token, end).catch(() => {})
+    if (held && (await this.#isThere().catch(() => false))) {
+      await directory.end(this.token, end).catch(() => {})
+    }
     await onRelease()
   }
 
@@ -77,6 +81,7 @@ export class FileLock implements Lock {
   async #beat(): Promise<boolean> {
     const { directory } = this.#options
     try {
+      if (!(await this.#isThere())) return false
       await directory.write(this.token, String(++this.#beats))
       const names = await directory.list()
       if (highest(names) !== this.token) return false
@@ -87,6 +92,12 @@ export class FileLock implements Lock {
       // Any other failure may be temporary.
       throw error
     }
+  }
+
+  /** Returns whether the file at the path of the lock is still its own. */
+  async #isThere(): Promise<boolean> {
+    const { directory, file } = this.#options
+    return (await directory.identify(this.token)) === file
   }
 
   async #respondToRequests(): Promise<void> {

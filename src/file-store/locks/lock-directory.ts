@@ -71,6 +71,16 @@ export class LockDirectory {
     }
   }
 
+  /**
+   * Returns what tells the file of an acquisition from one with the same number in another
+   * directory, or `undefined` when it is missing.
+   */
+  async identify(number: number): Promise<string | undefined> {
+    const path = this.#fileOf(number)
+    const found = await this.#directory.find(() => this.#directory.disk.lstat(path))
+    return found && `${found.dev} ${found.ino}`
+  }
+
   /** Changes the file of an acquisition. Rejects with `ENOENT` when it has been removed. */
   async write(number: number, content: string): Promise<void> {
     // Overwritten in place: content never gets shorter, and closing makes it visible to others.
@@ -118,14 +128,7 @@ export class LockDirectory {
   /** Tries twice, because the directory may have been missing only for a moment. */
   async #write(path: string, content: string, flag: string): Promise<void> {
     const { disk, filePermissions: mode } = this.#directory
-    const write = () => disk.take(writing, path, content, { flag, mode })
-    try {
-      await write()
-    } catch (error) {
-      if (!isMissing(error)) throw error
-      await this.#directory.confirm()
-      await write()
-    }
+    await this.#directory.again(() => disk.take(writing, path, content, { flag, mode }))
   }
 
   #fileOf(number: number): string {
