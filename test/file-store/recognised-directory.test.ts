@@ -200,7 +200,60 @@ test('data that cannot be reached is not given up', async () => {
   expect(await readdir(directory)).toEqual(['.tuskit'])
 })
 
-test('a directory from before there were marks is adopted, even if it is not writable', async () => {
+/** Makes what is mounted at a path read-only, or writable again. */
+const remount = (path: string, mode: 'ro' | 'rw') =>
+  run('mount', ['-o', `remount,${mode},bind`, path])
+
+test('a directory without a mark, in which none can be made, is unavailable for everything', async () => {
+  const disk = await newMountPoint()
+  await disk.mount()
+  await remount(disk.path, 'ro')
+  for (const directory of [disk.path, join(disk.path, 'missing')]) {
+    const [data, records] = [new FileStore({ directory }), new FileInfoStore({ directory })]
+    const locks = new FileLocker({ directory })
+    const upload = uploadOf('a', { length: 5 })
+    const operations: Record<string, () => Promise<unknown>> = {
+      create: () => data.create(upload, writing()),
+      append: () => data.append(upload, { offset: 0 }, text('hello'), writing()),
+      stat: () => data.stat(upload, { signal }),
+      read: () => content(data, upload),
+      terminate: () => data.terminate(upload, writing()),
+      'create a record': () => records.create(upload, { signal }),
+      get: () => records.get('a'),
+      update: () => records.update({ ...upload, revision: 2 }, { signal }),
+      delete: () => records.delete('a', { signal }),
+      ids: () => records.ids({ signal })[Symbol.asyncIterator]().next(),
+      expired: () => records.expired(new Date(), { signal })[Symbol.asyncIterator]().next(),
+      acquire: () => locks.acquire('a', { signal, requestRelease: () => true }),
+      settle: () => locks.settle('a', { signal }),
+    }
+    for (const [name, operation] of Object.entries(operations)) {
+      await expect(operation(), name).rejects.toMatchObject(unavailable)
+    }
+  }
+  await remount(disk.path, 'rw')
+  expect(await readdir(disk.path)).toEqual([])
+})
+
+test('a read-only disk with a mark can be read', async () => {
+  const disk = await newMountPoint()
+  await disk.mount()
+  const directory = disk.path
+  const upload = uploadOf('a', { length: 3 })
+  await new FileInfoStore({ directory }).create(upload, { signal })
+  const store = new FileStore({ directory })
+  await store.create(upload, writing())
+  await store.append(upload, { offset: 0 }, text('abc'), writing())
+  await remount(directory, 'ro')
+  expect(await content(new FileStore({ directory }), upload)).toBe('abc')
+  const records = new FileInfoStore({ directory })
+  expect([await records.get('a'), await records.get('b')]).toEqual([upload, undefined])
+  expect(await new FileLocker({ directory }).settle('a', { signal })).toBe('free')
+  const other = new FileStore({ directory })
+  await expect(other.create(uploadOf('b'), writing())).rejects.toMatchObject(unavailable)
+})
+
+test('a directory from before there were marks is adopted once it is writable', async () => {
   const disk = await newMountPoint()
   await disk.mount()
   const store = new FileStore({ directory: disk.path })
@@ -208,12 +261,11 @@ test('a directory from before there were marks is adopted, even if it is not wri
   await store.create(upload, writing())
   await store.append(upload, { offset: 0 }, text('abc'), writing())
   await rm(join(disk.path, '.tuskit'))
-  await run('mount', ['-o', 'remount,ro,bind', disk.path])
-  const readOnly = new FileStore({ directory: disk.path })
-  expect(await readOnly.stat(upload, { signal })).toMatchObject({ offset: 3 })
-  await expect(readOnly.create(uploadOf('b'), writing())).rejects.toMatchObject(unavailable)
-  await run('mount', ['-o', 'remount,rw,bind', disk.path])
-  expect(await readOnly.stat(upload, { signal })).toMatchObject({ offset: 3 })
+  await remount(disk.path, 'ro')
+  const other = new FileStore({ directory: disk.path })
+  await expect(other.stat(upload, { signal })).rejects.toMatchObject(unavailable)
+  await remount(disk.path, 'rw')
+  expect(await other.stat(upload, { signal })).toMatchObject({ offset: 3 })
   expect(await readdir(disk.path)).toContain('.tuskit')
   const strict = new FileStore({ directory: disk.path, mustExist: true })
   expect(await strict.stat(upload, { signal })).toMatchObject({ offset: 3 })

@@ -11,8 +11,9 @@ export interface DirectoryOptions {
   /**
    * The directory of the files, relative to the working directory at construction. If it is
    * missing, it is created at the first use, with a file `.tuskit` that identifies it. While that
-   * file is not there (the disk is not mounted, the directory was renamed), every operation rejects
-   * with `ERR_STORAGE_UNAVAILABLE` and creates nothing.
+   * file is not there (the disk is not mounted, the directory was renamed), or cannot be created at
+   * the first use (the disk is full or read-only), every operation rejects with
+   * `ERR_STORAGE_UNAVAILABLE` and creates nothing.
    */
   readonly directory: string
   /**
@@ -157,7 +158,7 @@ export class Directory {
    */
   async *names(): AsyncGenerator<string> {
     await this.confirm()
-    let isMarked = !this.#marked
+    let isMarked = false
     for await (const { name } of await opendir(this.path, { bufferSize: 256 })) {
       isMarked ||= name === markName
       yield name
@@ -198,11 +199,8 @@ export class Directory {
   }
 
   async #recognise(): Promise<void> {
-    this.#marked = await this.#isMarked()
-    if (!this.#marked && this.#mustExist) throw this.#unavailable()
-    // The operation may be possible even where nothing can be written, as on a full or read-only
-    // disk.
-    if (!this.#marked) this.#marked = await this.#makeMark().then(yes, no)
+    if (!(await this.#isMarked())) await this.#makeMark()
+    this.#marked = true
   }
 
   async #isMarked(): Promise<boolean> {
@@ -214,13 +212,21 @@ export class Directory {
   }
 
   async #makeMark(): Promise<void> {
-    const file = await this.createFile(this.#mark, 'a')
-    await file.close()
-    await this.syncName(this.#mark)
+    if (this.#mustExist) throw this.#unavailable()
+    try {
+      const file = await this.createFile(this.#mark, 'a')
+      await file.close()
+      await this.syncName(this.#mark)
+    } catch (reason) {
+      // The disk may be missing, and its mount point be protected from writing.
+      throw this.#unavailable(reason)
+    }
   }
 
-  #unavailable(): TusError {
-    const cause = new Error(`${this.path} is not there: it has no file ${markName}`)
+  /** @param reason - Why the mark could not be made, if that was tried. */
+  #unavailable(reason?: unknown): TusError {
+    const message = `${this.path} is not there: it has no file ${markName}`
+    const cause = new Error(message, { cause: reason })
     return new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
   }
 
@@ -305,6 +311,3 @@ export class Directory {
     if (this.onDisk) await file.datasync()
   }
 }
-
-const yes = () => true
-const no = () => false
