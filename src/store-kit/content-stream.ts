@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { Readable } from 'node:stream'
 import { checkOptions, must } from '../check-options.js'
 import { isTusError, TusError } from '../errors.js'
@@ -14,7 +15,7 @@ export interface ContentStreamOptions {
    * ends that read: only closing the connection does. If the source must not be closed during a
    * read, wait for `idle`, which resolves when no read is in progress.
    *
-   * @default nothing is released
+   * @default a source that is a stream is destroyed at once; otherwise nothing is released
    */
   readonly close?: (idle: Promise<void>) => unknown
 }
@@ -46,14 +47,18 @@ export function contentStream(
   pieces: AsyncIterable<Uint8Array>,
   options: ContentStreamOptions,
 ): Readable {
-  const { size, close } = checkOptions('contentStream', options, rules)
+  const { size, ...checked } = checkOptions('contentStream', options, rules)
+  const stream = pieces instanceof EventEmitter ? (pieces as Readable) : undefined
+  const { close = () => stream?.destroy() } = checked
+  // A read reports its errors. Those that come before or after all reads would end the process.
+  stream?.on('error', () => {})
   let left = size
-  /** Absent before the first read, and after the source has ended or failed. */
-  let source: AsyncIterator<Uint8Array> | undefined
+  const source = pieces[Symbol.asyncIterator]()
+  /** Whether the source has ended or failed. */
+  let isOver = false
   let reading = Promise.resolve()
 
   async function nextPiece(): Promise<Buffer> {
-    source ??= pieces[Symbol.asyncIterator]()
     for (;;) {
       const { done, value } = await source.next()
       if (done) throw new Error(`The content ended ${left} bytes early`)
@@ -75,15 +80,16 @@ export function contentStream(
           if (left === 0) this.push(null)
         },
         (cause: unknown) => {
-          source = undefined
+          isOver = true
           const failure = new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
           this.destroy(isTusError(cause) ? cause : failure)
         },
       )
     },
     destroy(error, done) {
-      source?.return?.().catch(() => {})
-      const closing = (async () => close?.(reading))().catch(() => {})
+      const ending = async () => isOver || source.return?.()
+      ending().catch(() => {})
+      const closing = (async () => close(reading))().catch(() => {})
       // The reader of a stream that has failed must not wait for a connection to be closed.
       if (error) done(error)
       else void closing.then(() => done(null))

@@ -264,6 +264,86 @@ test('a stream can be the source', async () => {
   await vi.waitFor(() => expect(source.destroyed).toBe(true))
 })
 
+describe('a stream as the source', () => {
+  /** Counts errors that nobody handles: they would end the process. */
+  function uncaught() {
+    const seen = vi.fn()
+    process.on('uncaughtException', seen)
+    onTestFinished(() => void process.off('uncaughtException', seen))
+    return seen
+  }
+
+  test('may fail before the first read', async () => {
+    const seen = uncaught()
+    const source = new Readable({ read() {} })
+    const stream = contentStream(source, { size: 5 })
+    const cause = new Error('the connection was reset')
+    source.destroy(cause)
+    await new Promise(setImmediate)
+    expect(await closed(stream.resume())).toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE', cause })
+    expect(seen).not.toHaveBeenCalled()
+  })
+
+  test('may fail while it is destroyed', async () => {
+    const seen = uncaught()
+    const source = new Readable({
+      read() {},
+      destroy: (_, done) => done(new Error('the connection cannot be closed')),
+    })
+    const stream = contentStream(source, { size: 5, close: () => source.destroy() })
+    stream.destroy()
+    expect(await closed(stream)).toBeUndefined()
+    await vi.waitFor(() => expect(source.closed).toBe(true))
+    expect(seen).not.toHaveBeenCalled()
+  })
+
+  test.each([0, 5])('is destroyed without `close`, with %i bytes', async (size) => {
+    const source = new Readable({ read() {} })
+    const stream = contentStream(source, { size })
+    if (size === 0) stream.resume()
+    else stream.destroy()
+    expect(await closed(stream)).toBeUndefined()
+    expect(source.destroyed).toBe(true)
+  })
+
+  test('is destroyed without `close` even when a read hangs', async () => {
+    const source = new Readable({ read() {} })
+    const stream = contentStream(source, { size: 5 })
+    stream.read()
+    stream.destroy()
+    expect(await closed(stream)).toBeUndefined()
+    expect(source.destroyed).toBe(true)
+  })
+})
+
+test('a source that was never read is ended', async () => {
+  const ended = vi.fn(async () => ({ done: true, value: undefined }) as const)
+  const iterator = { next: async () => ({ done: false, value: content }) as const, return: ended }
+  const stream = contentStream({ [Symbol.asyncIterator]: () => iterator }, { size: 0 })
+  await closed(stream.resume())
+  expect(ended).toHaveBeenCalledTimes(1)
+})
+
+test.each([
+  ['returns no promise', () => ({ done: true, value: undefined })],
+  [
+    'throws at once',
+    () => {
+      throw new Error('cannot be ended')
+    },
+  ],
+])('a source whose `return` %s does not replace the error', async (_, end) => {
+  const iterator = { next: async () => ({ done: false, value: content }) as const, return: end }
+  const pieces = { [Symbol.asyncIterator]: () => iterator as never }
+  const close = vi.fn()
+  const stream = contentStream(pieces, { size: 2 * content.length, close })
+  await once(stream, 'readable')
+  const failure = new Error('no longer needed')
+  stream.destroy(failure)
+  expect(await closed(stream)).toBe(failure)
+  expect(close).toHaveBeenCalledTimes(1)
+})
+
 test('a stream that breaks off does not look complete', async () => {
   const source = new Readable({ read() {} })
   source.push(content)
