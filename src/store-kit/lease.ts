@@ -1,5 +1,7 @@
+import type { ReadOptions } from '../capabilities/call-options.js'
 import { checkOptions, must } from '../check-options.js'
 import { TusError } from '../errors.js'
+import { unlessAborted } from '../unless-aborted.js'
 
 /** The interval of renewals, as a fraction of the lease: three of them fit into it. */
 export const renewsAfter = 0.3
@@ -19,13 +21,17 @@ export interface LeaseOptions {
    */
   readonly sentAt: number
   /**
-   * Renews the lock in the storage. Called every 0.3 leases, and never while a call is in progress.
-   * Resolves to `true` if the lock was renewed, and to `false` if it belongs to another holder. A
-   * rejection may be temporary, so the lock is lost only when the lease has run out.
+   * Renews the lock in the storage. Called every 0.3 leases. Resolves to `true` if the lock was
+   * renewed, and to `false` if it belongs to another holder. A rejection may be temporary, so the
+   * lock is lost only when the lease has run out.
+   *
+   * The `signal` aborts when the next call is due, and when the lock is lost: end the request then.
+   * If you do not, two calls may be in progress at once. A result that comes after the abort still
+   * counts.
    *
    * @default nothing is called; call {@link Lease.renewed} yourself
    */
-  readonly renew?: () => Promise<boolean>
+  readonly renew?: (options: ReadOptions) => Promise<boolean>
 }
 
 const rules = {
@@ -61,11 +67,14 @@ const rules = {
  */
 export class Lease {
   readonly #duration: number
-  readonly #renew: (() => Promise<boolean>) | undefined
+  readonly #renew: LeaseOptions['renew']
   readonly #lost = new AbortController()
   readonly #timer: NodeJS.Timeout
   #sentAt: number
-  #renewing: Promise<void> | undefined
+  /** Resolves when the last renewal has ended, or when its time is over. */
+  #renewing = Promise.resolve()
+  /** Ends the time of the last renewal. */
+  #time = new AbortController()
   /** How the lease has ended, if it has. */
   #end: 'stopped' | 'lost' | undefined
 
@@ -103,33 +112,35 @@ export class Lease {
     if (this.#end !== undefined) return
     this.#end = 'lost'
     clearInterval(this.#timer)
+    this.#time.abort()
     this.#lost.abort(new TusError('ERR_LOCK_LOST'))
   }
 
   /**
    * Ends the lease: the lock is not held any more, and not lost either. Resolves when no renewal is
-   * in progress. Wait for that before you release the lock in the storage, or a late renewal could
-   * take it again.
+   * in progress, or when its signal aborts, so after at most 0.3 leases. Wait for that before you
+   * release the lock in the storage, or a late renewal could take it again.
    */
   async stop(): Promise<void> {
     this.#end ??= 'stopped'
-    clearInterval(this.#timer)
     await this.#renewing
+    clearInterval(this.#timer)
   }
 
   #tick(): void {
+    this.#time.abort()
     if (!this.held()) return this.lose()
-    if (this.#renew === undefined || this.#renewing !== undefined) return
-    this.#renewing = this.#renewNow(this.#renew).finally(() => (this.#renewing = undefined))
+    if (this.#renew === undefined) return
+    this.#time = new AbortController()
+    const { signal } = this.#time
+    const renewing = this.#renewNow(this.#renew, signal)
+    this.#renewing = unlessAborted(signal, renewing).catch(() => {})
   }
 
-  async #renewNow(renew: () => Promise<boolean>): Promise<void> {
+  /** Rejects if the renewal has failed. That may be temporary. If it is not, the lease runs out. */
+  async #renewNow(renew: Required<LeaseOptions>['renew'], signal: AbortSignal): Promise<void> {
     const sentAt = performance.now()
-    try {
-      if (await renew()) this.renewed(sentAt)
-      else this.lose()
-    } catch {
-      // It may be temporary. If it is not, the lease runs out.
-    }
+    if (await renew({ signal })) this.renewed(sentAt)
+    else this.lose()
   }
 }

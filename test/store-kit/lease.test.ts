@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import { Lease, type LeaseOptions } from 'tuskit/store-kit'
 
@@ -80,24 +81,48 @@ describe('renewals', () => {
     expect(lease.held()).toBe(false)
   })
 
-  it('never run twice at once', async () => {
-    let running = 0
-    let most = 0
-    const finish: (() => void)[] = []
+  it('end when the next one is due, so that one that hangs does not lose the lock', async () => {
+    const signals: AbortSignal[] = []
     const { lease, pass } = stage({
-      async renew() {
-        most = Math.max(most, ++running)
-        await new Promise<void>((resolve) => finish.push(resolve))
-        running--
-        return true
+      renew: ({ signal }) => {
+        signals.push(signal)
+        return signals.length === 1 ? new Promise(() => {}) : Promise.resolve(true)
       },
     })
-    await pass(7_000)
-    expect([most, finish.length]).toEqual([1, 1])
-    finish[0]!()
-    await pass(3_000)
-    expect(finish).toHaveLength(2)
+    await pass(5_999)
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false])
+    await pass(1)
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false])
+    await pass(60_000)
     expect(lease.held()).toBe(true)
+  })
+
+  it('never run twice at once if they end with their signal', async () => {
+    let running = 0
+    let most = 0
+    const { lease, pass } = stage({
+      async renew({ signal }) {
+        most = Math.max(most, ++running)
+        signal.addEventListener('abort', () => running--)
+        await once(signal, 'abort')
+        throw signal.reason
+      },
+    })
+    await pass(60_000)
+    expect([most, running, lease.lost.aborted]).toEqual([1, 0, true])
+  })
+
+  it('that ignore their signal still count', async () => {
+    const finish: (() => void)[] = []
+    const { lease, pass } = stage({
+      renew: () => new Promise((resolve) => finish.push(() => resolve(true))),
+    })
+    await pass(8_000)
+    finish[0]!()
+    await pass(3_499)
+    expect([lease.held(), finish.length]).toEqual([true, 3])
+    await pass(1)
+    expect(lease.held()).toBe(false)
   })
 
   it('that fail may succeed later', async () => {
@@ -203,6 +228,33 @@ describe('stop', () => {
     finish[0]!()
     await stopping
     expect([lease.held(), lease.lost.aborted]).toEqual([false, false])
+  })
+
+  it('waits until the next renewal would be due, if one hangs', async () => {
+    const signals: AbortSignal[] = []
+    const { lease, pass } = stage({
+      renew: ({ signal }) => {
+        signals.push(signal)
+        return new Promise(() => {})
+      },
+    })
+    await pass(3_000)
+    const stopped = vi.fn()
+    const stopping = lease.stop().then(stopped)
+    await pass(2_999)
+    expect([stopped.mock.calls.length, signals[0]!.aborted]).toEqual([0, false])
+    await pass(1)
+    await stopping
+    expect([signals.length, signals[0]!.aborted, lease.lost.aborted]).toEqual([1, true, false])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('does not wait for a renewal that hangs once the lock is lost', async () => {
+    const { lease, pass } = stage({ renew: () => new Promise(() => {}) })
+    await pass(3_000)
+    lease.lose()
+    await lease.stop()
+    expect(lease.lost.aborted).toBe(true)
   })
 })
 
