@@ -68,20 +68,21 @@ interface PlannedCut {
  */
 export class TcpProxy {
   readonly #options: Required<TcpProxyOptions>
-  readonly #port: number
+  #port: number
   readonly #pairs = new Set<Pair>()
   /** Absent while new connections are refused. */
   #server: Server | undefined
+  /** Resolves when the server listens, or will not any more. */
+  #listening: Promise<void> | undefined
   #delay = 0
   /** Present while connections are stalled. Ends the stall. */
   #stall: { readonly over: Promise<void>; readonly end: () => void } | undefined
   #cut: PlannedCut | undefined
   #closed = false
 
-  private constructor(options: Required<TcpProxyOptions>, server: Server) {
+  private constructor(options: Required<TcpProxyOptions>) {
     this.#options = options
-    this.#port = (server.address() as AddressInfo).port
-    this.#use(server)
+    this.#port = options.listenPort
   }
 
   /** Starts a proxy. It accepts connections when the promise resolves. */
@@ -93,10 +94,9 @@ export class TcpProxy {
       listenHost: must.beText,
     })
     const defaults = { host: '127.0.0.1', listenPort: 0, listenHost: '127.0.0.1' }
-    const all = { ...defaults, ...checked }
-    const server = createServer({ allowHalfOpen: true })
-    await listen(server, all.listenHost, all.listenPort)
-    return new TcpProxy(all, server)
+    const proxy = new TcpProxy({ ...defaults, ...checked })
+    await proxy.restore()
+    return proxy
   }
 
   /** The port on which the proxy listens. It never changes. */
@@ -111,6 +111,7 @@ export class TcpProxy {
 
   /** Breaks all connections, and refuses new ones. */
   cut(how: TcpBreak = 'reset'): void {
+    checkOptions(argumentsOf('cut'), { how }, { how: beBreak })
     this.refuse()
     for (const pair of this.#pairs) breakOff(pair, how)
     this.#planCut(undefined)
@@ -121,14 +122,24 @@ export class TcpProxy {
    * as {@link TcpProxy.cut} does. Resolves when it has cut, or when another call has made the plan
    * obsolete.
    */
-  cutAfter(bytes: number, direction: TcpDirection, how: TcpBreak = 'reset'): Promise<void> {
-    return new Promise((settle) => this.#planCut({ left: bytes, direction, how, settle }))
+  async cutAfter(bytes: number, direction: TcpDirection, how: TcpBreak = 'reset'): Promise<void> {
+    const given = { bytes, direction, how }
+    checkOptions(argumentsOf('cutAfter'), given, {
+      bytes: { ...must.beSize, required: true },
+      direction: { ...must.beOneOf('upstream', 'downstream'), required: true },
+      how: beBreak,
+    })
+    await new Promise<void>((settle) => this.#planCut({ left: bytes, direction, how, settle }))
   }
 
-  /** Refuses new connections, as when no server is running. Those that are open continue. */
+  /**
+   * Refuses new connections, as when no server is running. Those that are open continue. A
+   * {@link TcpProxy.restore} in progress resolves without accepting any.
+   */
   refuse(): void {
     this.#server?.close()
     this.#server = undefined
+    this.#listening = undefined
   }
 
   /**
@@ -148,18 +159,22 @@ export class TcpProxy {
    * for it, so this also limits the speed.
    */
   delay(milliseconds: number): void {
+    const rule = { ...must.beTimeout, required: true }
+    checkOptions(argumentsOf('delay'), { milliseconds }, { milliseconds: rule })
     this.#delay = milliseconds
   }
 
-  /** Ends all faults. New connections are accepted when the promise resolves. */
+  /**
+   * Ends all faults. New connections are accepted when the promise resolves. Rejects when the port
+   * is in use by now; call it again later.
+   */
   async restore(): Promise<void> {
     this.#delay = 0
     this.#planCut(undefined)
     this.#endStall()
-    if (this.#closed || this.#server !== undefined) return
-    const server = createServer({ allowHalfOpen: true })
-    this.#use(server)
-    await listen(server, this.#options.listenHost, this.#port)
+    if (this.#closed) return
+    this.#listening ??= this.#listen()
+    await this.#listening
   }
 
   /** Breaks all connections and stops listening. The proxy cannot be used any more. */
@@ -182,8 +197,20 @@ export class TcpProxy {
     this.#stall = undefined
   }
 
-  #use(server: Server): void {
+  async #listen(): Promise<void> {
+    const server = createServer({ allowHalfOpen: true })
     this.#server = server
+    this.#serve(server)
+    try {
+      await listening(server.listen({ host: this.#options.listenHost, port: this.#port }))
+      if (server.listening) this.#port = (server.address() as AddressInfo).port
+    } catch (error) {
+      if (this.#server === server) this.refuse()
+      throw error
+    }
+  }
+
+  #serve(server: Server): void {
     server.on('connection', (client) => {
       const { host, port } = this.#options
       const pair: Pair = [client, connect({ host, port, allowHalfOpen: true })]
@@ -233,9 +260,15 @@ function bePort(lowest: number): OptionRule {
   }
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  server.listen({ host, port })
-  await once(server, 'listening')
+const beBreak = must.beOneOf('reset', 'end')
+
+const argumentsOf = (method: string) => ({ name: `TcpProxy.${method}`, noun: 'argument' })
+
+/** Resolves when the server listens, or has been closed before. */
+function listening(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('listening', resolve).once('close', resolve).once('error', reject)
+  })
 }
 
 function breakOff(pair: Pair, how: TcpBreak): void {

@@ -274,6 +274,66 @@ test('a port in use makes start reject', async () => {
   })
 })
 
+test('refuse and close end a restore in progress', async () => {
+  const { proxy, client } = await stage()
+  proxy.refuse()
+  const restoring = proxy.restore()
+  proxy.refuse()
+  await restoring
+  await expect(client()).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  await proxy.restore()
+  expect(await echo(await client(), 'again')).toBe('again')
+  proxy.refuse()
+  const last = proxy.restore()
+  await proxy.close()
+  await last
+  await expect(client()).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+})
+
+test('each restore waits until connections are accepted', async () => {
+  const { proxy } = await stage()
+  proxy.refuse()
+  const resolved: string[] = []
+  const restore = async (name: string) => {
+    await proxy.restore()
+    resolved.push(name)
+  }
+  await Promise.all([restore('first'), restore('second')])
+  expect(resolved).toEqual(['first', 'second'])
+})
+
+test('restore rejects while the port is in use, and can be repeated', async () => {
+  const { proxy, client } = await stage()
+  proxy.refuse()
+  const other = net.createServer()
+  await once(other.listen(proxy.port, '127.0.0.1'), 'listening')
+  for (let n = 0; n < 2; n++) {
+    await expect(proxy.restore()).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  }
+  await new Promise((resolve) => other.close(resolve))
+  await proxy.restore()
+  expect(await echo(await client(), 'a')).toBe('a')
+})
+
+test('arguments are checked', async () => {
+  const { proxy, client } = await stage()
+  const cutAfter = (...args: readonly unknown[]) => proxy.cutAfter(...(args as [1, 'upstream']))
+  for (const bytes of [-3, 0.5, NaN, Infinity, '5', undefined]) {
+    await expect(cutAfter(bytes, 'upstream')).rejects.toThrow(
+      "TcpProxy.cutAfter: argument 'bytes' must be a whole number of bytes, at least 0",
+    )
+  }
+  await expect(cutAfter(5, 'up')).rejects.toThrow("argument 'direction' must be one of")
+  await expect(cutAfter(5, 'upstream', 'rst')).rejects.toThrow("argument 'how' must be one of")
+  expect(() => proxy.cut('rst' as never)).toThrow("TcpProxy.cut: argument 'how' must be one of")
+  for (const milliseconds of [-1, NaN, Infinity, '5']) {
+    expect(() => proxy.delay(milliseconds as never)).toThrow(
+      "TcpProxy.delay: argument 'milliseconds' must be a number of milliseconds, at least 0",
+    )
+  }
+  expect(await echo(await client(), 'unharmed')).toBe('unharmed')
+})
+
 test('close ends everything, and restore does not bring it back', async () => {
   const { proxy, client } = await stage()
   const socket = await client()
