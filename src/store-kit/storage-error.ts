@@ -21,9 +21,13 @@ const deepest = 8
  *   which you say so.
  * - `ENOSPC`, `EDQUOT` and `EFBIG` become `ERR_STORAGE_FULL`.
  * - Every other error of the system or the network becomes `ERR_STORAGE_UNAVAILABLE`: errors with
- *   an `errno` or a `syscall`, errors of sockets, DNS, TLS and HTTP, of `fetch`, and timeouts.
+ *   a `syscall`, errors of sockets, DNS, TLS and HTTP, of `fetch`, and timeouts.
+ * - So does an error after which a database has ended the connection: one with `fatal: true`
+ *   (MySQL) or `severity: 'FATAL'` (PostgreSQL).
  * - Everything else is returned unchanged: a `TusError`, the reason of a signal, and programming
- *   mistakes, which should be logged as such.
+ *   mistakes, which should be logged as such. So are errors of a statement, such as a wrong syntax
+ *   or a violated constraint. If some of your database may pass, say so in `meanings`, as in
+ *   `{ SQLITE_BUSY: 'ERR_STORAGE_UNAVAILABLE' }`.
  *
  * The failure may also be the `cause` of the error, or one of the `errors` of an `AggregateError`:
  * `fetch` and connections to a name with several addresses report them like that.
@@ -59,8 +63,9 @@ function meaningOf(failures: readonly Failure[], meanings: Meanings): ErrorCode 
 interface Failure {
   readonly name?: unknown
   readonly code?: unknown
-  readonly errno?: unknown
   readonly syscall?: unknown
+  readonly fatal?: unknown
+  readonly severity?: unknown
   readonly cause?: unknown
   readonly errors?: unknown
 }
@@ -76,27 +81,29 @@ function failuresOf(error: unknown, depth = 0): readonly Failure[] {
   return [failure, ...behind]
 }
 
-function isOfSystem({ name, code, errno, syscall }: Failure): boolean {
+function isOfSystem({ name, code, syscall, fatal, severity }: Failure): boolean {
   // `AbortSignal.timeout` and clients with a time limit of their own.
   if (name === 'TimeoutError') return true
+  // Clients of MySQL and PostgreSQL whose connection has ended.
+  if (fatal === true || severity === 'FATAL') return true
   if (typeof code !== 'string') return false
-  return typeof errno === 'number' || typeof syscall === 'string' || isOfNetwork(code)
+  return typeof syscall === 'string' || isOfNetwork(code)
 }
 
-/** Returns whether a code that comes without `errno` and `syscall` says that the network failed. */
+/** Returns whether a code that comes without `syscall` says that the network failed. */
 function isOfNetwork(code: string): boolean {
   if (code in constants.errno || networkCodes.has(code)) return true
   return ofNetwork.test(code) && !mistakes.has(code)
 }
 
-/**
- * Names of DNS and of other libraries that imitate the system, such as `EAI_AGAIN` and
- * `ESOCKETTIMEDOUT`; OpenSSL; certificates; the parser of HTTP; HTTP/2; undici.
- */
+/** Looking up names; OpenSSL; certificates; the parser of HTTP; HTTP/2; undici. */
 const ofNetwork =
-  /^(E(?!RR_)[A-Z][A-Z_]+$|ERR_SSL_|(CERT|CRL|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)_|HPE_|ERR_HTTP2_(STREAM|SESSION|GOAWAY)_|UND_ERR_)/
+  /^(EAI_|ERR_SSL_|(CERT|CRL|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)_|HPE_|ERR_HTTP2_(STREAM|SESSION|GOAWAY)_|UND_ERR_)/
 
 const networkCodes = new Set([
+  // DNS, and libraries that imitate the system.
+  ...['ENOTFOUND', 'ESERVFAIL', 'EREFUSED', 'ETIMEOUT', 'ESOCKET', 'ESOCKETTIMEDOUT'],
+  ...['ECONNCLOSED', 'PROTOCOL_CONNECTION_LOST'],
   ...['ERR_TLS_CERT_ALTNAME_INVALID', 'ERR_TLS_HANDSHAKE_TIMEOUT'],
   ...['INVALID_CA', 'INVALID_PURPOSE', 'HOSTNAME_MISMATCH', 'PATH_LENGTH_EXCEEDED'],
   ...['ERR_SOCKET_CLOSED', 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION', 'ERR_SOCKET_CONNECTION_TIMEOUT'],

@@ -8,6 +8,7 @@ import net, { type AddressInfo, type Server } from 'node:net'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tls from 'node:tls'
+import { inflateSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isTusError, TusError } from 'tuskit'
 import { storageError, translated } from 'tuskit/store-kit'
@@ -169,6 +170,48 @@ test.each(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN', 'ESOCKETTIMEDOUT', 'UND_ERR_H
   'a failure with the code %s alone is ERR_STORAGE_UNAVAILABLE',
   (code) => expectUnavailable(Object.assign(new Error('from a library'), { code })),
 )
+
+/** An error as a client of a database makes it. */
+const ofDatabase = (fields: object) => Object.assign(new Error('from a database'), fields)
+
+describe('a database that has ended the connection is ERR_STORAGE_UNAVAILABLE', () => {
+  test.each([
+    { code: 'PROTOCOL_CONNECTION_LOST', fatal: true },
+    { code: 'PROTOCOL_CONNECTION_LOST' },
+    { code: 'ER_CON_COUNT_ERROR', errno: 1040, sqlState: '08004', fatal: true },
+    { message: "Can't add new command when connection is in closed state", fatal: true },
+    { code: '57P01', severity: 'FATAL' },
+    { code: 'ESOCKET' },
+  ])('%j', (fields) => expectUnavailable(ofDatabase(fields)))
+})
+
+describe('an error of a statement stays unchanged', () => {
+  test.each([
+    { code: 'ER_PARSE_ERROR', errno: 1064, sqlState: '42000' },
+    { code: 'ER_DUP_ENTRY', errno: 1062, sqlState: '23000', fatal: false },
+    { code: 'SQLITE_CONSTRAINT', errno: 19 },
+    { code: 'SQLITE_CONSTRAINT_UNIQUE' },
+    { code: '23505', severity: 'ERROR' },
+    { code: 'EREQUEST', number: 102 },
+  ])('%j', (fields) => {
+    const failure = ofDatabase(fields)
+    expect(storageError(failure)).toBe(failure)
+  })
+
+  test('unless its code has a meaning', () => {
+    const failure = ofDatabase({ code: 'SQLITE_BUSY', errno: 5 })
+    expect(storageError(failure, { SQLITE_BUSY: 'ERR_STORAGE_UNAVAILABLE' })).toMatchObject({
+      code: 'ERR_STORAGE_UNAVAILABLE',
+      cause: failure,
+    })
+  })
+})
+
+test('damaged content stays unchanged', () => {
+  const failure = errorFrom(() => inflateSync(Buffer.from('not compressed')))
+  expect(failure).toMatchObject({ code: 'Z_DATA_ERROR', errno: -3 })
+  expect(storageError(failure)).toBe(failure)
+})
 
 describe('no space is ERR_STORAGE_FULL', () => {
   test('on a real device', async () => {
