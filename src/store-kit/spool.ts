@@ -33,7 +33,8 @@ export interface Spool {
   readonly size: number
   /**
    * Returns the bytes as a body. Call it as often as you need; each body can be read once. It fails
-   * with `ERR_STORAGE_UNAVAILABLE` when the file cannot be read. Throws after `close`.
+   * with `ERR_STORAGE_UNAVAILABLE` when the file cannot be read. Throws after `close`; a body that
+   * is read after `close` fails, too.
    */
   body(): UploadBody
   /** Frees the memory and the disk. Wait until no body is being read. May be called twice. */
@@ -121,8 +122,7 @@ class Collected implements Spool {
   }
 
   body(): UploadBody {
-    // Without its bytes, it would look like a body that has ended early.
-    if (this.#closed) throw new Error('The spool is closed')
+    this.#assertOpen()
     const batches = this.#batches()
     return {
       size: this.#size,
@@ -131,11 +131,20 @@ class Collected implements Spool {
     }
   }
 
+  /** Without its bytes, a body would look like one that has ended early. */
+  #assertOpen(): void {
+    if (this.#closed) throw new Error('The spool is closed')
+  }
+
   async *#batches(): AsyncGenerator<readonly Buffer[], void, undefined> {
-    if (this.#buffers.length > 0) yield this.#buffers
+    this.#assertOpen()
     const file = this.#file
-    if (file === undefined) return
+    if (file === undefined) {
+      if (this.#size > 0) yield this.#buffers
+      return
+    }
     for (let position = 0; position < this.#size;) {
+      this.#assertOpen()
       const length = Math.min(pieceSize, this.#size - position)
       const buffer = Buffer.allocUnsafeSlow(length)
       const reading = file.read(buffer, 0, length, position)

@@ -102,6 +102,22 @@ test('close frees the file, and may be called twice', async () => {
   expect(() => collected.body()).toThrow('The spool is closed')
 })
 
+test.each([
+  ['in memory', Infinity],
+  ['in a file', 0],
+])('a body %s that is read after close fails', async (_, memory) => {
+  const { collected } = await stage(bodyOf(content), { memory })
+  const [unread, begun, stream] = [collected.body(), collected.body(), collected.body()]
+  const batches = begun[Symbol.asyncIterator]()
+  await batches.next()
+  await collected.close()
+  const failure = 'The spool is closed'
+  await expect(bytesOf(unread)).rejects.toThrow(failure)
+  // In memory, the first batch has all bytes.
+  if (memory === 0) await expect(batches.next()).rejects.toThrow(failure)
+  await expect(buffer(stream.readable())).rejects.toThrow(failure)
+})
+
 test('a body that is read in part leaves the others alone', async () => {
   const { collected } = await stage(bodyOf(content))
   for await (const batch of collected.body()) {
