@@ -129,8 +129,8 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    * shorter than a busy machine stands still: about two seconds. They get 20 leases more than
    * `caseTimeout`.
    *
-   * If absent, the cases in which a lock is lost or left behind are left out. They also need
-   * `unplug`, and most of them `another`.
+   * If absent, the cases in which a lock is renewed, lost or left behind are left out. All but the
+   * first also need `unplug`, and most of them `another`.
    */
   readonly lease?: number
   /**

@@ -12,7 +12,7 @@ const optional = {
   grow: ['grow', 'data of more than 2^32 bytes'],
   openHandles: ['openHandles', 'connections and descriptors that stay open'],
   fenced: ['fenced', 'late writes of an earlier lock holder'],
-  lease: ['lease', 'locks that are lost or left behind'],
+  lease: ['lease', 'locks that are renewed, lost or left behind'],
 } as const satisfies Partial<Record<keyof ConformanceOptions, readonly [Requirement, string]>>
 
 const faults: Readonly<Record<StorageFault, string>> = {

@@ -10,6 +10,18 @@ function lettingZombiesWrite(sound: MemoryStore): Partial<MemoryStore> {
   }
 }
 
+/** Reports what only its next change does. */
+function protectingLater(sound: MemoryStore): Partial<MemoryStore> {
+  return {
+    async append(upload, from, body, options) {
+      if (options.fence.forced) options.fence.shutOut()
+      return sound.append(upload, from, body, options)
+    },
+  }
+}
+
+const reports = 'append reports that a holder is shut out only when it is'
+
 /** Stores that do not let go of what is not theirs any more. */
 export const interruptions: readonly Broken[] = [
   store(
@@ -111,5 +123,14 @@ export const interruptions: readonly Broken[] = [
     'lets a zombie in another process write',
     lettingZombiesWrite,
     { fenced: true, elsewhere: lettingZombiesWrite },
+  ),
+  store(reports, 'reports a zombie as shut out before it has done that', protectingLater, {
+    fenced: true,
+  }),
+  store(
+    `${reports}, on two instances`,
+    'reports a zombie in another process as shut out before it has done that',
+    protectingLater,
+    { fenced: true, elsewhere: protectingLater },
   ),
 ]

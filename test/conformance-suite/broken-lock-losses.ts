@@ -12,6 +12,7 @@ import {
 import type { FakeDatabase } from './fake-database.js'
 import { isFree, RemoteLocker, type LockRow } from './remote-locker.js'
 
+const healthy = 'a lock stays held for several leases, and nobody else gets it'
 const losing = 'a holder that cannot reach the storage loses the lock before another one gets it'
 const forcing = 'the next holder of a lost lock finds forced, until it has shut the earlier one out'
 const lostRelease = 'release of a lost lock does not affect the next holder'
@@ -23,6 +24,37 @@ const handover = 'a caller that gives up during a handover does not keep the loc
 const releases = 'releases at the same time end only their own acquisition'
 
 export const brokenLockLosses: readonly Broken[] = [
+  remote(
+    healthy,
+    'says that it has renewed a lock, and has not',
+    class extends RemoteLocker {
+      override renew() {
+        return true
+      }
+    },
+  ),
+  remote(
+    healthy,
+    'fails to renew its locks',
+    class extends RemoteLocker {
+      override renew(): boolean {
+        throw new Error('ERR unknown command')
+      }
+    },
+  ),
+  remote(
+    healthy,
+    'renews a lock once',
+    class extends RemoteLocker {
+      readonly #renewed = new Set<LockRow>()
+
+      override renew(rows: Map<string, string>, id: string, lock: LockRow): boolean {
+        if (this.#renewed.has(lock)) return true
+        this.#renewed.add(lock)
+        return super.renew(rows, id, lock)
+      }
+    },
+  ),
   remote(
     losing,
     'has locks that are never lost',

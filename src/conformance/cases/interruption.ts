@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { cases, concurrentCases } from '../case.js'
+import type { Fixture } from '../fixture/fixture.js'
 import { Gate, started, turns } from '../fixture/gate.js'
 import { rejects } from '../fixture/rejects.js'
 import { interruptEverywhere } from '../fixture/interrupt-everywhere.js'
 import { sample, TestBody } from '../fixture/test-body.js'
+import type { TestUpload, TurnOptions } from '../fixture/test-upload.js'
 
 const data = sample(6000)
 const reason = new Error('Another holder has the lock')
@@ -128,26 +130,63 @@ export const interruptionCases = [
     {
       async 'append shuts out a holder that never released the lock'(fixture) {
         const upload = await fixture.created({ length: data.length })
-        const [reached, wake] = [new Gate(), new Gate()]
-        fixture.onCleanup(wake.open)
-        async function* batches() {
-          yield [data.subarray(0, 1000)]
-          reached.open()
-          await wake.opened
-          yield [Buffer.alloc(7000, 'Z')]
-        }
-        // Its fence wrongly says yes, as in the moment between the check and the change.
-        const zombie = started(upload.append(new TestBody(batches())))
-        await Promise.race([reached.opened, zombie])
-        upload.slots = fixture.others
+        const wake = await sleeping(fixture, upload)
         await upload.append(data.subarray((await upload.statOf(fixture.others)).offset, 3000), {
           forced: true,
         })
-        wake.open()
-        await Promise.allSettled([zombie])
+        await wake()
         await upload.resume(data, { low: 3000, high: 3000 })
+      },
+
+      async 'append reports that a holder is shut out only when it is'(fixture) {
+        // The next holder loses its client before the first byte, or the lock at some check.
+        await shutOutBy((upload, turn) => upload.append(new TestBody([], data.length), turn))
+        await interruptEverywhere(async (interrupted) => {
+          let outcome: Awaited<ReturnType<typeof interrupted>> = 'done'
+          await shutOutBy(async (upload, turn) => {
+            const bytes = data.subarray((await upload.statOf(fixture.others)).offset, 3000)
+            outcome = await interrupted((held) => upload.append(bytes, { ...turn, held }))
+          })
+          return outcome
+        })
+
+        async function shutOutBy(
+          work: (upload: TestUpload, turn: TurnOptions) => Promise<unknown>,
+        ): Promise<void> {
+          const upload = await fixture.created({ length: data.length })
+          const wake = await sleeping(fixture, upload)
+          let forced = true
+          await work(upload, { forced, onShutOut: () => void (forced = false) })
+          if (!forced) await wake()
+          await upload.resume(data, { high: 3000, forced })
+          await wake()
+          await upload.expectContent(data)
+        }
       },
     },
     'fenced',
   ),
 ]
+
+/**
+ * Lets a holder sleep in the middle of an append, and the other instance take over. Its fence
+ * wrongly says yes, as in the moment between the check and the change. Returns what wakes it, and
+ * waits until it has done its harm.
+ */
+async function sleeping(fixture: Fixture, upload: TestUpload): Promise<() => Promise<void>> {
+  const [reached, wake] = [new Gate(), new Gate()]
+  fixture.onCleanup(wake.open)
+  async function* batches() {
+    yield [data.subarray(0, 1000)]
+    reached.open()
+    await wake.opened
+    yield [Buffer.alloc(7000, 'Z')]
+  }
+  const zombie = started(upload.append(new TestBody(batches())))
+  await Promise.race([reached.opened, zombie])
+  upload.slots = fixture.others
+  return async () => {
+    wake.open()
+    await Promise.allSettled([zombie])
+  }
+}

@@ -20,8 +20,31 @@ import { succeeds } from '../fixture/outage.js'
 
 const clause = 'writing-a-locker'
 
-/** Locks whose holder and callers lose the storage for a while. */
+/** Locks that outlast their lease, or whose holder and callers lose the storage for a while. */
 export const lockLossCases = [
+  ...cases(
+    'locker',
+    clause,
+    {
+      async 'a lock stays held for several leases, and nobody else gets it'(fixture) {
+        await undisturbed(fixture, async (id) => {
+          const lock = await taken(fixture, id)
+          const { locker } = fixture.others
+          const waiting = started(fixture.acquire(id, {}, locker)).then((next) => {
+            assert.ok(!lock.held(), 'A lock is held while another caller gets it')
+            return next
+          })
+          await Promise.race([started(waiting), delay(3 * fixture.lease)])
+          stillHeld(lock)
+          assert.ok(!lock.lost.aborted, 'A lock that is held is not lost')
+          await letGo(lock)
+          await letGo(await fixture.soon(waiting, 'the lock that was released', limitOf(fixture)))
+        })
+      },
+    },
+    'lease',
+  ),
+
   ...cases(
     'locker',
     clause,
