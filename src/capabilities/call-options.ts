@@ -25,7 +25,7 @@ export interface WriteOptions extends ChangeOptions {
   readonly fence: Fence
   /**
    * Records `secret` as `upload.storage.secret`. It is durable when the promise resolves. Save it
-   * before the first change that could not be found again without it.
+   * before the first change that could not be found again without it. If it rejects, reject too.
    */
   saveSecret(secret: Json): Promise<void>
 }

@@ -27,6 +27,7 @@ import { openHandleCases } from './cases/open-handles.js'
 import { placeCases } from './cases/places.js'
 import { recordFaultCases } from './cases/record-faults.js'
 import { recordRaceCases } from './cases/record-races.js'
+import { secretCases } from './cases/secret.js'
 import { settleCases } from './cases/settle.js'
 import { severalUploadsCases } from './cases/several-uploads.js'
 import { terminatorCases } from './cases/terminator.js'
@@ -36,6 +37,7 @@ import { verifiedAppenderCases } from './cases/verified-appender.js'
 export const allCases: readonly Case[] = [
   claimCase,
   ...dataStoreCases,
+  ...secretCases,
   ...metadataCases,
   ...placeCases,
   ...largeSizeCases,

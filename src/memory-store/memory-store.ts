@@ -145,7 +145,8 @@ export class MemoryStore
   ): Promise<Readable> {
     signal.throwIfAborted()
     const { chunks, size } = this.#contentOf(upload)
-    const { start, end } = range ?? { start: 0, end: size - 1 }
+    const { start, end } = range ?? { start: 0, end: (upload.length ?? size) - 1 }
+    if (end >= size) throw new TusError('ERR_DATA_MISSING')
     return Readable.from(slice(chunks, start, end + 1), { objectMode: false })
   }
 

@@ -38,6 +38,36 @@ const contentReaders: readonly Broken[] = [
         sound.read(upload, range && { start: range.start, end: range.end - 1 }, options),
     }),
   ),
+  reading('read returns large ranges from anywhere', 'sends one piece of a range', (sound) => ({
+    read: (upload, range, options) =>
+      sound.read(
+        upload,
+        range && { start: range.start, end: Math.min(range.end, range.start + 262_143) },
+        options,
+      ),
+  })),
+  reading('read returns large ranges from anywhere', 'begins ranges in 16 bits', (sound) => ({
+    read: (upload, range, options) =>
+      sound.read(
+        upload,
+        range && { start: range.start & 0xffff, end: range.end - (range.start & ~0xffff) },
+        options,
+      ),
+  })),
+  reading(
+    'read fails when fewer bytes are stored than the record says',
+    'ends with the stored bytes',
+    (sound) => ({
+      async read(upload, range, options) {
+        const { offset } = await sound.stat(upload, options)
+        return sound.read(
+          upload,
+          { start: range?.start ?? 0, end: Math.min(range?.end ?? Infinity, offset - 1) },
+          options,
+        )
+      },
+    }),
+  ),
   reading(
     'read rejects with ERR_DATA_MISSING when the data is missing',
     'takes missing data for no data',

@@ -9,6 +9,7 @@ import { interruptions } from './broken-interruptions.js'
 import { openedByData } from './broken-handles.js'
 import { names } from './broken-names.js'
 import { places } from './broken-places.js'
+import { secrets } from './broken-secrets.js'
 import { sizes } from './broken-sizes.js'
 import { composed, everything, testCaught } from './broken.js'
 
@@ -28,6 +29,7 @@ describe('Of broken data stores, the suite catches one that', () => {
       ...places,
       ...names,
       ...sizes,
+      ...secrets,
       ...openedByData,
       ...bytes,
       ...interruptions,

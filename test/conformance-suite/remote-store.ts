@@ -126,7 +126,7 @@ export class RemoteStore
   async read(upload: Upload, range: ByteRange | undefined, { signal }: ReadOptions) {
     const path = pathOf(upload)
     const size = await this.connected(signal, (connection) => connection.size(path))
-    const end = range ? range.end + 1 : size
+    const end = range ? range.end + 1 : (upload.length ?? size)
     const connection = await this.server.connect()
     async function* pieces() {
       let at = range?.start ?? 0

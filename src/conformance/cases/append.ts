@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { cases, concurrentCases } from '../case.js'
-import { started, turns } from '../fixture/gate.js'
-import { largeBody } from '../fixture/large-body.js'
+import { Gate, started, turns } from '../fixture/gate.js'
+import { largeBody, mebibyte, timeFor } from '../fixture/large-body.js'
 import { stallingBody } from '../fixture/stalling-body.js'
 import { dripping, sample, TestBody } from '../fixture/test-body.js'
 import { watchStat } from '../fixture/watch-stat.js'
@@ -123,6 +123,35 @@ export const appendCases = [
       }
       await upload.append(dripping(data, 1000), { onProgress })
       await Promise.all(confirmed)
+    },
+  }),
+
+  ...cases('dataStore', 'progress', {
+    async 'progress holds back no more than the declared memory'(fixture) {
+      const { memory, slots } = fixture
+      if (memory === Infinity) return
+      const size = Math.min(memory + 4 * mebibyte, slots.dataStore.maxSize)
+      fixture.deadline.extend(timeFor(size))
+      const [reported, released] = [new Gate(), new Gate()]
+      fixture.onCleanup(released.open)
+      const onProgress = (offset: number) => {
+        if (offset >= size - memory) reported.open()
+      }
+      if (size <= memory) reported.open()
+      async function* batches() {
+        for (let start = 0; start < size; start += mebibyte) {
+          yield [Buffer.alloc(Math.min(mebibyte, size - start), start / mebibyte)]
+        }
+        // The client stalls before it ends its request.
+        await released.opened
+      }
+      const upload = await fixture.created()
+      const appending = started(upload.append(new TestBody(batches()), { onProgress }))
+      const limit = fixture.patience + timeFor(size)
+      const what = `progress to report ${size - memory} of ${size} bytes`
+      await fixture.soon(Promise.race([reported.opened, appending]), what, limit)
+      released.open()
+      await appending
     },
   }),
 

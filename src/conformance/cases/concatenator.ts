@@ -18,6 +18,15 @@ export const concatenatorCases = [
       await final.expectContent(Buffer.concat([two, one, two]))
     },
 
+    async 'concatenate joins many partials, in any order'(fixture) {
+      const parts = Array.from({ length: 12 }, (_, i) => sample(100 + 10 * i).reverse())
+      const uploads = await partials(fixture, ...parts)
+      const order = Array.from({ length: 30 }, (_, i) => (i * 7) % parts.length)
+      const final = await finalOf(fixture)
+      await final.concatenate(order.map((i) => uploads[i]!))
+      await final.expectContent(Buffer.concat(order.map((i) => parts[i]!)))
+    },
+
     async 'concatenate joins partials of several MiB'(fixture) {
       const parts = [sample(1_500_000), sample(2_097_152), sample(3)]
       const final = await finalOf(fixture)
