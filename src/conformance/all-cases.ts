@@ -23,6 +23,7 @@ import { largeSizeCases } from './cases/large-sizes.js'
 import { lockerCases } from './cases/locker.js'
 import { recordContentCases } from './cases/record-content.js'
 import { metadataCases } from './cases/metadata.js'
+import { openConnectionCases } from './cases/open-connections.js'
 import { openHandleCases } from './cases/open-handles.js'
 import { placeCases } from './cases/places.js'
 import { recordFaultCases } from './cases/record-faults.js'
@@ -67,5 +68,6 @@ export const allCases: readonly Case[] = [
   ...lockRaceCases,
   ...lockFaultCases,
   ...lockLossCases,
+  ...openConnectionCases,
   ...lifecyclesCases,
 ]

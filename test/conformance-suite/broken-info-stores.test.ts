@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import { TusError, type ChangeOptions, type Upload } from 'tuskit'
 import { MemoryInfoStore } from 'tuskit/memory-store'
 import { changed, composedRecords, everything, labelOf, testCaught, type Broken } from './broken.js'
+import { openedByExpiry, openedByLists, openedByRecords } from './broken-connections.js'
 import { brokenRecordContents } from './broken-record-contents.js'
 import { brokenExpiryFaults, brokenListFaults } from './broken-list-faults.js'
 import { brokenRecordFaults } from './broken-record-faults.js'
@@ -281,6 +282,13 @@ const infoStores: readonly Broken[] = [
       }
     },
   ),
+  info('update counts more revisions than a byte does', 'keeps revisions in 8 bits', (sound) => ({
+    async update(upload) {
+      const stored = await sound.get(upload.id)
+      if (stored && ((upload.revision - stored.revision) & 255) === 1) return put(sound, upload)
+      throw new TusError('ERR_INFO_CONFLICT')
+    },
+  })),
   info('records with similar ids stay separate', 'deletes by prefix', (sound) => ({
     async delete(id) {
       for (const other of await collected(sound.ids({ signal }))) {
@@ -319,6 +327,7 @@ function finding(isOver: (expiresAt: number, now: number, upload: Upload) => boo
 const boundary = 'expired yields an id from the millisecond of its expiresAt, and not earlier'
 
 const changes = 'expired follows updates and deletions, including those of another instance'
+const manyExpired = 'expired yields more ids than one page of any service, also of the same time'
 
 const expiryIndexes: readonly Broken[] = [
   // As MemoryInfoStore does, whose records cannot be damaged.
@@ -381,6 +390,25 @@ const expiryIndexes: readonly Broken[] = [
       const before = (await sound.get(upload.id))?.expiresAt
       const isSooner = expiresAt && before && expiresAt < before
       await sound.update({ ...upload, ...(isSooner && { expiresAt: before }) }, noAbort)
+    },
+  })),
+  index(manyExpired, 'looks at 500 records', (sound) => ({
+    async *expired(now, options) {
+      yield* (await collected(sound.expired(now, options))).slice(0, 500)
+    },
+  })),
+  index(manyExpired, 'continues after the time of the last one', (sound) => ({
+    async *expired(now, options) {
+      let page: Upload[] = []
+      do {
+        const last = page.at(-1)?.expiresAt ?? ''
+        page = []
+        for (const id of await collected(sound.expired(now, options))) {
+          const upload = await sound.get(id)
+          if (upload!.expiresAt! > last && page.length < 100) page.push(upload!)
+        }
+        for (const { id } of page) yield id
+      } while (page.length > 0)
     },
   })),
   index('expired continues when records are removed meanwhile', 'counts positions', (sound) => ({
@@ -489,6 +517,21 @@ const infoListers: readonly Broken[] = [
     },
     { another: sibling },
   ),
+  lister(
+    'ids yields more ids than one page of any service',
+    'continues after the last id of a dictionary',
+    (sound) => ({
+      async *ids({ after, signal }) {
+        const all = await collected(sound.ids({ signal }))
+        for (let last = after; ;) {
+          const page = all.filter((id) => !last || id.localeCompare(last) > 0).slice(0, 100)
+          yield* page
+          if (page.length < 100) return
+          last = page.at(-1)
+        }
+      },
+    }),
+  ),
   lister('ids yields more ids than one page of any service', 'lists the first page', (sound) => ({
     async *ids(options) {
       yield* (await collected(sound.ids(options))).slice(0, 1000)
@@ -509,10 +552,19 @@ const infoListers: readonly Broken[] = [
 describe.each([
   [
     'infoStore',
-    [...infoStores, ...brokenRecordContents, ...brokenRecordFaults, ...brokenRecordRaces],
+    [
+      ...infoStores,
+      ...brokenRecordContents,
+      ...brokenRecordFaults,
+      ...brokenRecordRaces,
+      ...openedByRecords,
+    ],
   ],
-  ['expiryIndex', [...expiryIndexes, ...brokenExpiryFaults, ...brokenExpiryRaces]],
-  ['infoLister', [...infoListers, ...brokenListFaults, ...brokenListRaces]],
+  [
+    'expiryIndex',
+    [...expiryIndexes, ...brokenExpiryFaults, ...brokenExpiryRaces, ...openedByExpiry],
+  ],
+  ['infoLister', [...infoListers, ...brokenListFaults, ...brokenListRaces, ...openedByLists]],
 ] as const)('Of info stores with a broken %s, the suite catches one that', (slot, broken) => {
   testCaught(broken, everything('infoStore', slot))
 })

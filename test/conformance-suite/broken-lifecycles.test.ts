@@ -173,6 +173,13 @@ const lifecycles: readonly Broken[] = [
     let opening: Promise<void> | undefined
     return { store: { open: () => (opening ??= sound.open()) } }
   }),
+  opening('close leaves nothing open', 'keeps the connection of open', (sound) => ({
+    store: {
+      async open() {
+        await sound.server.connect()
+      },
+    },
+  })),
   opening('close of one instance does not affect another', 'closes what all share', (sound) => ({
     store: {
       async close() {

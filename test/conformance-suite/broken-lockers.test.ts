@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { describe } from 'vitest'
 import type { Lock, Locker } from 'tuskit'
 import { MemoryLocker } from 'tuskit/memory-store'
+import { openedByLocks } from './broken-connections.js'
 import { brokenLockFaults } from './broken-lock-faults.js'
 import { brokenLockLosses } from './broken-lock-losses.js'
 import { acquireLate } from './broken-remote-lockers.js'
@@ -326,7 +327,14 @@ const races: readonly Broken[] = [
 
 describe('Of broken lockers, the suite catches one that', () => {
   testCaught(
-    [...acquisitions, ...settlements, ...races, ...brokenLockFaults, ...brokenLockLosses],
+    [
+      ...acquisitions,
+      ...settlements,
+      ...races,
+      ...brokenLockFaults,
+      ...brokenLockLosses,
+      ...openedByLocks,
+    ],
     everything('locker'),
   )
 })

@@ -19,6 +19,7 @@ export const databaseOptions = {
     refused: (subject: object) => databaseOf(subject).unplug('refused'),
     paused: (subject: object) => databaseOf(subject).unplug('paused'),
   },
+  openHandles: (subject) => databaseOf(subject).connections,
 } satisfies Partial<ConformanceOptions>
 
 export function databaseOf(subject: object): FakeDatabase {

@@ -16,13 +16,40 @@ export class FakeDatabase {
   readonly #listeners = new Set<Listener>()
   #fault: StorageFault | undefined
   #cuts = 0
+  #open = 0
   #resumed: Promise<void> = Promise.resolve()
 
+  get connections(): number {
+    return this.#open + this.#listeners.size
+  }
+
+  /** Opens a connection, and returns the function that closes it. */
+  connect(): () => void {
+    let left = 1
+    this.#open++
+    return () => {
+      this.#open -= left
+      left = 0
+    }
+  }
+
   /**
-   * Runs a command, which takes two turns there and two back. When the connection is cut on the way
+   * Runs a command on a connection of its own, which takes two turns there and two back. When the connection is cut on the way
    * back, the command has been executed, and the client does not know.
    */
   async run<T>(
+    kind: 'read' | 'change',
+    command: (rows: Map<string, string>, notify: Notify) => T,
+  ): Promise<T> {
+    const close = this.connect()
+    try {
+      return await this.#execute(kind, command)
+    } finally {
+      close()
+    }
+  }
+
+  async #execute<T>(
     kind: 'read' | 'change',
     command: (rows: Map<string, string>, notify: Notify) => T,
   ): Promise<T> {

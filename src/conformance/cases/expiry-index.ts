@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { ExpiryIndex } from '../../capabilities/expiry-index.js'
 import { cases } from '../case.js'
 import { noAbort } from '../fixture/gate.js'
+import { manyRecords } from '../fixture/many-records.js'
 import { nextOf, recordAt } from '../fixture/records.js'
 
 const now = Date.parse('2026-03-01T00:00:00.000Z')
@@ -67,6 +68,13 @@ export const expiryIndexCases = cases('expiryIndex', 'listing-records', {
       await yields(['set', 'sooner'])
       for (const { id } of records) await infoStore.delete(id, noAbort)
       await yields([])
+    }
+  },
+
+  async 'expired yields more ids than one page of any service, also of the same time'(fixture) {
+    const sorted = (await manyRecords(fixture, 'u', 1100, after(0))).sort()
+    for (const { expiryIndex } of [fixture.slots, fixture.others]) {
+      assert.deepEqual(await expiredIn(expiryIndex, now), sorted)
     }
   },
 

@@ -77,6 +77,20 @@ export const infoStoreCases = [
     },
   }),
 
+  ...cases('infoStore', 'creating-and-updating-records', {
+    async 'update counts more revisions than a byte does'({ slots, others }) {
+      let record = recordAt('a')
+      await slots.infoStore.create(record, noAbort)
+      while (record.revision < 260) {
+        record = nextOf(record)
+        await slots.infoStore.update(record, noAbort)
+      }
+      const stale = { ...record, revision: record.revision + 1 - 256, length: 99 }
+      await rejects(() => others.infoStore.update(stale, noAbort), 'ERR_INFO_CONFLICT', 'update')
+      assert.deepEqual(await others.infoStore.get('a', noAbort), record)
+    },
+  }),
+
   ...cases('infoStore', 'getting-records', {
     async 'get during updates returns one complete record after another'({ slots, others }) {
       const recordOf = (revision: number): Upload => {

@@ -5,6 +5,7 @@ import { cases } from '../case.js'
 import type { StorageFault } from '../conformance-options.js'
 import type { Fixture } from '../fixture/fixture.js'
 import { noAbort, started, turns } from '../fixture/gate.js'
+import { settledCount } from '../fixture/open-handles.js'
 import { readAllOrFail } from '../fixture/read-content.js'
 import { recordAt, recordOf } from '../fixture/records.js'
 import { rejects } from '../fixture/rejects.js'
@@ -105,6 +106,20 @@ export const lifecyclesCases: readonly Case[] = [
     },
     'unplug',
   ),
+
+  ...opening(
+    {
+      async 'close leaves nothing open'(fixture) {
+        const before = await fixture.openHandles()
+        await fixture.open()
+        await expectWorking(fixture)
+        await fixture.shutFirst()
+        const count = await settledCount(fixture, before)
+        assert.ok(count <= before, `${before} handles were open before open, ${count} after close`)
+      },
+    },
+    'openHandles',
+  ).map((one) => ({ ...one, alone: true })),
 
   ...opening(
     {

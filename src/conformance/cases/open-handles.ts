@@ -179,7 +179,7 @@ export const openHandleCases: readonly Case[] = [
 ]
 
 /** Names cases that count what is open. */
-function open(slot: SlotName, runs: Runs, ...more: readonly Requirement[]): readonly Case[] {
+export function open(slot: SlotName, runs: Runs, ...more: readonly Requirement[]): readonly Case[] {
   return cases(slot, 'what-stays-open', runs, 'openHandles', ...more)
 }
 

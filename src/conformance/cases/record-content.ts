@@ -13,10 +13,12 @@ export const recordContentCases = cases('infoStore', 'getting-records', {
       await slots.infoStore.create(plain, noAbort)
       const next = nextOf(plain, { ...record, id: plain.id })
       await others.infoStore.update(next, noAbort)
-      for (const { infoStore } of [slots, others]) {
-        assert.deepEqual(await infoStore.get(record.id, noAbort), record, `After create`)
-        assert.deepEqual(await infoStore.get(plain.id, noAbort), next, `After update`)
-      }
+      await Promise.all(
+        [slots, others].map(async ({ infoStore }) => {
+          assert.deepEqual(await infoStore.get(record.id, noAbort), record, `After create`)
+          assert.deepEqual(await infoStore.get(plain.id, noAbort), next, `After update`)
+        }),
+      )
     }
   },
 
@@ -31,9 +33,12 @@ export const recordContentCases = cases('infoStore', 'getting-records', {
     for (const [i, record] of records.entries()) {
       await slots.infoStore.delete(record.id, noAbort)
       assert.equal(await others.infoStore.get(record.id, noAbort), undefined)
-      for (const left of records.slice(i + 1)) {
-        assert.deepEqual(await slots.infoStore.get(left.id, noAbort), nextOf(left))
-      }
+      const left = records.slice(i + 1)
+      const found = await Promise.all(left.map(({ id }) => slots.infoStore.get(id, noAbort)))
+      assert.deepEqual(
+        found,
+        left.map((other) => nextOf(other)),
+      )
     }
   },
 
