@@ -65,8 +65,9 @@ export class MapStore {
   }
 
   /** Returns the bytes of a download. Both ends of the range are inclusive. */
-  async read(upload, range = { start: 0, end: Infinity }) {
-    const bytes = this.#bytesOf(upload).subarray(range.start, range.end + 1)
+  async read(upload, { start, end } = { start: 0, end: upload.length - 1 }) {
+    const bytes = this.#bytesOf(upload).subarray(start, end + 1)
+    if (bytes.length <= end - start) throw new TusError('ERR_DATA_MISSING')
     return Readable.from([bytes], { objectMode: false })
   }
 

@@ -44,7 +44,10 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    * data need `dataStore`, and those of records need `infoStore`.
    */
   readonly slots: readonly SlotName[]
-  /** Creates an empty subject. Called once for each case. */
+  /**
+   * Creates an empty subject. Called once for each case. The `maxSize` of its data store must be at
+   * least 262,144 bytes, because cases store that many.
+   */
   readonly factory: () => S | Promise<S>
   /**
    * Reads the stored bytes. Required when `dataStore` is among the slots and `contentReader` is

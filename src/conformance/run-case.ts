@@ -10,6 +10,9 @@ import { PendingCalls } from './fixture/pending-calls.js'
 
 const defaults = { memory: 16 * 1024 * 1024, patience: 5_000, caseTimeout: 60_000 } as const
 
+/** The smallest limit of a data store with which all cases can run, in bytes. */
+const leastMaxSize = 256 * 1024
+
 /** Returns the time after which any case has settled, in milliseconds. */
 export function longest<S extends Subject>(options: ConformanceOptions<S>): number {
   const { memory = defaults.memory, caseTimeout = defaults.caseTimeout } = options
@@ -102,6 +105,13 @@ async function checkedRun<S extends Subject>(
     const names = Object.entries(filled).flatMap(([name, value]) => (value ? [name] : []))
     assert.deepEqual(names.sort(), [...new Set(options.slots)].sort(), 'The declared slots')
   }
-  if (opened) await fixture.open()
+  if (opened) {
+    await fixture.open()
+    // Cases that open the store themselves do not store that much.
+    const { maxSize } = fixture.slots.dataStore ?? {}
+    const isSmall = maxSize !== undefined && maxSize > 0 && maxSize < leastMaxSize
+    const message = `Cases need a maxSize of at least ${leastMaxSize} bytes, not ${maxSize}`
+    assert.ok(!isSmall, message)
+  }
   await run(fixture)
 }

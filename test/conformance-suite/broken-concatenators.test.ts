@@ -49,7 +49,7 @@ const concatenators: readonly Broken[] = [
   })),
   joining('concatenate joins partials of several MiB', 'copies 2 MiB at most', (sound) => ({
     concatenate(final, partials, options) {
-      const short = partials.filter(({ length }) => (length ?? 0) <= 2_000_000)
+      const short = partials.filter(({ length }) => (length ?? 0) <= 2_097_000)
       return sound.concatenate(final, short, options)
     },
   })),

@@ -161,3 +161,10 @@ function slugOf(heading: string): string {
     .replace(/[^\w\- ]/g, '')
     .replaceAll(' ', '-')
 }
+
+test('a store whose limit is too small for the cases is told so', async () => {
+  const sound = new MemoryStore({ maxSize: 100_000 })
+  const factory = () => composed({ dataStore: sound, contentReader: sound })
+  const { message } = await failureOf({ factory })
+  expect(message).toContain('Cases need a maxSize of at least 262144 bytes, not 100000')
+})

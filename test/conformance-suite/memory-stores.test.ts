@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest'
-import { StoreComposer } from 'tuskit'
+import { StoreComposer, TusError, type Stat } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { MemoryInfoStore, MemoryLocker, MemoryStore } from 'tuskit/memory-store'
 import { sealingStore } from './sealing-store.js'
@@ -15,6 +15,38 @@ describe('MemoryStore', () => {
     slots: ['dataStore', 'verifiedAppender', 'terminator', 'concatenator', 'contentReader'],
     factory: () => composed(new MemoryStore()),
     places,
+    fenced: true,
+    memory: Infinity,
+  })
+})
+
+/** A memory store that refuses more bytes than its limit, also those of a final upload. */
+class LimitedMemoryStore extends MemoryStore {
+  override async append(...args: Parameters<MemoryStore['append']>) {
+    return this.#checked(await super.append(...args))
+  }
+
+  override async appendVerified(...args: Parameters<MemoryStore['appendVerified']>) {
+    return this.#checked(await super.appendVerified(...args))
+  }
+
+  override async concatenate(...args: Parameters<MemoryStore['concatenate']>) {
+    await super.concatenate(...args)
+    const [final, , options] = args
+    this.#checked(await this.stat(final, options))
+  }
+
+  #checked(stored: Stat): Stat {
+    if (stored.offset > this.maxSize) throw new TusError('ERR_STORAGE_FULL')
+    return stored
+  }
+}
+
+describe('A store with the smallest limit', () => {
+  conformanceSuite({
+    test,
+    slots: ['dataStore', 'verifiedAppender', 'terminator', 'concatenator', 'contentReader'],
+    factory: () => composed(new LimitedMemoryStore({ maxSize: 262_144 })),
     fenced: true,
     memory: Infinity,
   })
