@@ -113,8 +113,8 @@ export interface ConformanceOptions<S extends Subject = Subject> {
    * Returns the number of connections and file descriptors that the storage of the subject keeps
    * open now, for all instances: such as the entries of `/proc/self/fd` below its folder, or the
    * `connections` of a `TcpProxy`. With this option you promise that it does not grow with the
-   * number of calls, however they end, and that after `close` no more are open than before `open`. A
-   * pool can keep connections if later calls use them again.
+   * number of calls, however they end, and that after `close` no more are open than before `open`.
+   * A pool can keep connections if later calls use them again.
    *
    * If absent, this is not tested.
    */

@@ -162,7 +162,7 @@ function slugOf(heading: string): string {
     .replaceAll(' ', '-')
 }
 
-test('a store whose limit is too small for the cases is told so', async () => {
+test('a store whose limit is too small for the cases fails with the smallest one', async () => {
   const sound = new MemoryStore({ maxSize: 100_000 })
   const factory = () => composed({ dataStore: sound, contentReader: sound })
   const { message } = await failureOf({ factory })

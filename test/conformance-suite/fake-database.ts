@@ -34,8 +34,8 @@ export class FakeDatabase {
   }
 
   /**
-   * Runs a command on a connection of its own, which takes two turns there and two back. When the connection is cut on the way
-   * back, the command has been executed, and the client does not know.
+   * Runs a command on a connection of its own, which takes two turns there and two back. When the
+   * connection is cut on the way back, the command has been executed, and the client does not know.
    */
   async run<T>(
     kind: 'read' | 'change',
