@@ -145,7 +145,7 @@ export class FtpStore {
 
   async read(upload, range, options) {
     const { offset } = await this.stat(upload, options)
-    const { start, end } = range ?? { start: 0, end: offset - 1 }
+    const { start, end } = range ?? { start: 0, end: upload.length - 1 }
     const over = new AbortController()
     const pieces = this.#pieces(upload.storage.at.name, start, offset, { signal: over.signal })
     return kit.contentStream(pieces, { size: end - start + 1, close: () => over.abort() })
