@@ -190,7 +190,7 @@ export class Directory {
 
   /** Runs a removal. Tries twice when there is nothing to remove, as {@link Directory.find} does. */
   async remove(removal: () => Promise<void>): Promise<void> {
-    await this.find(() => unlessMissing(removal().then(yes)))
+    await this.find(() => unlessMissing(removal().then(() => true)))
   }
 
   /** Opens an existing file. */
