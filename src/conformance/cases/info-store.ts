@@ -86,8 +86,10 @@ export const infoStoreCases = [
         await slots.infoStore.update(record, noAbort)
       }
       const stale = { ...record, revision: record.revision + 1 - 256, length: 99 }
-      await rejects(() => others.infoStore.update(stale, noAbort), 'ERR_INFO_CONFLICT', 'update')
-      assert.deepEqual(await others.infoStore.get('a', noAbort), record)
+      for (const { infoStore } of [slots, others]) {
+        await rejects(() => infoStore.update(stale, noAbort), 'ERR_INFO_CONFLICT', 'update')
+      }
+      await shows({ slots, others }, 'a', record)
     },
   }),
 
