@@ -12,8 +12,8 @@ import type { StoreComposer } from '../store-composer.js'
 import { storageError } from '../store-kit/storage-error.js'
 import { isUploadId } from '../upload.js'
 import type { Upload } from '../upload.js'
-import { Directory, directoryRules } from './disk/directory.js'
-import type { DirectoryOptions } from './disk/directory.js'
+import { Directory } from './disk/directory.js'
+import { directoryRules, type DirectoryOptions } from './disk/directory-options.js'
 import {
   addState,
   forAppending,

@@ -9,7 +9,8 @@ import type { StoreComposer } from '../store-composer.js'
 import { renewsAfter } from '../store-kit/lease.js'
 import { isFull } from '../store-kit/storage-error.js'
 import { isUploadId } from '../upload.js'
-import { Directory, directoryRules, type DirectoryOptions } from './disk/directory.js'
+import { Directory } from './disk/directory.js'
+import { directoryRules, type DirectoryOptions } from './disk/directory-options.js'
 import { FileLock } from './locks/file-lock.js'
 import {
   requesterOf,

@@ -5,7 +5,8 @@ import type { ReadOptions } from '../capabilities/call-options.js'
 import { cooperative } from '../cooperative.js'
 import { outboxTypes, type HookOutbox, type OutboxEntry } from '../hook-outbox.js'
 import { isUploadId } from '../upload.js'
-import { Directory, directoryRules, type DirectoryOptions } from './disk/directory.js'
+import { Directory } from './disk/directory.js'
+import { directoryRules, type DirectoryOptions } from './disk/directory-options.js'
 import { unlessMissing } from './disk/unless-missing.js'
 
 /** Options of {@link FileOutbox}. */

@@ -1,6 +1,6 @@
 export { FileOutbox, type FileOutboxOptions } from './file-outbox.js'
 export type { FileStat } from './data/data-file.js'
-export type { DirectoryOptions } from './disk/directory.js'
+export type { DirectoryOptions } from './disk/directory-options.js'
 export { FileInfoStore, type FileInfoStoreOptions } from './file-info-store.js'
 export { FileLocker, type FileLockerOptions } from './file-locker.js'
 export { FileStore, type FileStoreOptions } from './file-store.js'

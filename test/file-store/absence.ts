@@ -40,7 +40,7 @@ export class MountedDirectory {
   }
 }
 
-/** What a call does, besides the steps of a {@link Disk}. */
+/** The functions that calls use, besides the steps of a {@link Disk}. */
 const others = ['copyFile', 'mkdir', 'opendir', 'readdir', 'rename', 'rm', 'unlink'] as const
 
 type Around = <T>(work: () => Promise<T>) => Promise<T>
@@ -76,7 +76,8 @@ export interface Absence<T> {
 }
 
 /**
- * Runs a call with the disk away after each step of it, for a few steps or until the end. `prepare` returns the call for a new disk, `check` looks at each run of it.
+ * Runs a call with the disk away after each step of it, for a few steps or until the end. `prepare`
+ * returns the call for a new disk, `check` looks at each run of it.
  */
 export async function everyAbsence<T, Stage extends { readonly run: () => Promise<T> }>(
   prepare: (disk: MountedDirectory) => Promise<Stage>,

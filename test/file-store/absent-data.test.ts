@@ -14,7 +14,7 @@ const inner = uploadOf('inner', { storage: { kind: 'file', at: { path: 'folder/i
 const final = uploadOf('final', { length: 10 })
 const uploads = { a, marked, b, inner, final }
 
-/** What is stored: bytes that count, or the code of the error. */
+/** The state of each upload: bytes that count, or the code of the error. */
 type Stored = { readonly [Name in keyof typeof uploads]?: unknown }
 
 const before = { a: 'hello', marked: 'abc', b: missing(), inner: missing(), final: '' }
@@ -61,7 +61,7 @@ interface Operation {
   readonly run: (store: FileStore) => Promise<unknown>
   /** The outcome of the operation when it is possible. */
   readonly outcome?: unknown
-  /** What it changes. */
+  /** The changes that it makes. */
   readonly changes?: Stored
   /** The files where the disk is not mounted. */
   readonly below?: readonly string[]

@@ -8,7 +8,7 @@ import { watchDirectory } from './watch-directory.js'
 export interface FileLockOptions {
   readonly directory: LockDirectory
   readonly token: number
-  /** What {@link LockDirectory.identify} returned for the file of the acquisition. */
+  /** The result of {@link LockDirectory.identify} for the file of the acquisition. */
   readonly file: string
   readonly forced: boolean
   /** When the acquisition began, by `performance.now()`. */

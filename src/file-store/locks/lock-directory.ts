@@ -72,8 +72,8 @@ export class LockDirectory {
   }
 
   /**
-   * Returns what tells the file of an acquisition from one with the same number in another
-   * directory, or `undefined` when it is missing.
+   * Returns the identity of the file of an acquisition, because another directory can have one with
+   * the same number. Returns `undefined` when it is missing.
    */
   async identify(number: number): Promise<string | undefined> {
     const path = this.#fileOf(number)
