@@ -14,7 +14,7 @@ test('docs/errors.md has a heading with the status for each error code, in the o
 test('docs/options.md has a heading for each option of the handler, the server and the stores', () => {
   const files = [
     ...['handler-options', 'http/cors', 'create-upload-server', 'memory-store/memory-store'],
-    ...['file-store/disk/directory', 'file-store/file-store', 'file-store/file-locker'],
+    ...['file-store/disk/directory-options', 'file-store/file-store', 'file-store/file-locker'],
     'limited-store/limited-store',
   ]
   const options = new Set(files.flatMap((name) => optionsIn(`src/${name}.ts`)))
