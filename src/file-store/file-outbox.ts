@@ -1,5 +1,5 @@
 import { readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { checkOptions } from '../check-options.js'
 import type { ReadOptions } from '../capabilities/call-options.js'
 import { cooperative } from '../cooperative.js'
@@ -8,6 +8,7 @@ import { isUploadId } from '../upload.js'
 import { Directory } from './disk/directory.js'
 import { directoryRules, type DirectoryOptions } from './disk/directory-options.js'
 import { unlessMissing } from './disk/unless-missing.js'
+import { writeFully } from './disk/write-fully.js'
 
 /** Options of {@link FileOutbox}. */
 export type FileOutboxOptions = DirectoryOptions
@@ -76,14 +77,20 @@ export class FileOutbox implements HookOutbox {
       const temporary = join(directory.path, `.${process.pid}-${Date.now()}-${this.#count++}`)
       const file = await directory.createFile(temporary, 'wx')
       try {
-        await file.write(Buffer.from(JSON.stringify(value)), null)
-        await directory.sync(file)
-      } finally {
-        await file.close()
+        try {
+          await writeFully(file, [Buffer.from(JSON.stringify(value))], 0)
+          await directory.sync(file)
+        } finally {
+          await file.close()
+        }
+        await directory.createFolder(dirname(path))
+        await rename(temporary, path)
+      } catch (error) {
+        // Otherwise it would stay for ever.
+        await rm(temporary, { force: true }).catch(() => {})
+        throw error
       }
-      await directory.createFolder(join(path, '..'))
-      await rename(temporary, path)
-      await directory.syncFolder(join(path, '..'))
+      await directory.syncFolder(dirname(path))
     })
   }
 
