@@ -1,9 +1,5 @@
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { kept } from './kept.js'
 import { npm } from './npm.js'
-import { root } from './source-files.js'
 
 /**
  * Returns a folder with exactly these packages in its `node_modules`, from the npm registry. They
@@ -12,24 +8,8 @@ import { root } from './source-files.js'
  */
 export async function installed(...packages: readonly string[]): Promise<string> {
   const [first] = packages as [string]
-  const hash = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 8)
-  const home = join(
-    root,
-    'node_modules/.cache/tuskit',
-    `${first.replace(/^@|@.*/g, '').replace('/', '-')}-${hash}`,
+  const name = first.replace(/^@|@.*/g, '').replace('/', '-')
+  return kept(name, packages.join(' '), (folder) =>
+    npm('install', '--prefix', folder, '--no-save', '--ignore-scripts', ...packages),
   )
-  if (!existsSync(home)) {
-    await mkdir(join(home, '..'), { recursive: true })
-    // Another test run may be doing the same, so use a unique name until the folder is complete.
-    const fresh = await mkdtemp(`${home}-`)
-    try {
-      await npm('install', '--prefix', fresh, '--no-save', '--ignore-scripts', ...packages)
-      await rename(fresh, home).catch((error: unknown) => {
-        if (!existsSync(home)) throw error
-      })
-    } finally {
-      await rm(fresh, { recursive: true, force: true })
-    }
-  }
-  return home
 }

@@ -7,16 +7,22 @@ import { onTestFinished } from 'vitest'
  * that `limits` has for each connection, in the order of the connections; later ones pass
  * completely. After that many bytes, and when `ready` resolves, the server sees the end of the
  * connection. Once the server has closed its side, so does the client.
+ *
+ * If `hangs` returns true for a cut, which are numbered from 0, the client sees the end instead,
+ * and the server keeps a connection that is silent.
  */
 export async function cuttingProxy(
   target: number,
   limits: readonly number[],
   ready: () => Promise<unknown> = async () => {},
+  hangs: (cut: number) => boolean = () => false,
 ): Promise<number> {
   const sockets = new Set<Socket>()
   let connections = 0
+  let cuts = 0
   const server = net.createServer((client) => {
     let left = limits[connections++] ?? Infinity
+    let hanging = false
     const upstream = net.connect(target, '127.0.0.1')
     for (const socket of [client, upstream]) {
       sockets.add(socket)
@@ -24,7 +30,7 @@ export async function cuttingProxy(
       socket.on('close', () => sockets.delete(socket))
     }
     upstream.on('close', () => client.destroySoon())
-    client.on('close', () => upstream.destroy())
+    client.on('close', () => hanging || upstream.destroy())
     upstream.on('data', (piece) => client.write(piece))
     client.on('data', (piece: Buffer) => {
       const passed = piece.subarray(0, left)
@@ -39,10 +45,12 @@ export async function cuttingProxy(
     async function cut(): Promise<void> {
       client.removeAllListeners('data').pause()
       upstream.removeAllListeners('drain')
+      hanging = hangs(cuts++)
       await ready()
       // The client does not receive the response to a body that is cut short.
       upstream.removeAllListeners('data').resume()
-      upstream.end()
+      if (hanging) client.resetAndDestroy()
+      else upstream.end()
     }
   })
   onTestFinished(async () => {
