@@ -8,7 +8,12 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { HandlerOptions } from 'tuskit'
 import { FileLocker } from 'tuskit/file-store'
 import { fileComposer, idOf, serve, temporaryDirectory } from '../support/serve.js'
-import { javaClient, pythonClient, type ClientProgram } from './clients/client-programs.js'
+import {
+  goClient,
+  javaClient,
+  pythonClient,
+  type ClientProgram,
+} from './clients/client-programs.js'
 import { cuttingProxy } from './cutting-proxy.js'
 import { exchangeRecorder, type Exchange } from './exchange-recorder.js'
 
@@ -21,6 +26,7 @@ const cuts = 7
 const clients = [
   { client: 'tuspy', prepare: () => pythonClient('upload_with_tuspy.py') },
   { client: 'tus-java-client', prepare: javaClient },
+  { client: 'net/http of Go', prepare: goClient },
 ]
 
 describe.each(clients)('$client', ({ prepare }) => {

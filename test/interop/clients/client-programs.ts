@@ -55,6 +55,20 @@ export async function javaClient(): Promise<ClientProgram> {
   return { command: ['java', '-classpath', [jar, classes].join(delimiter), 'Upload'] }
 }
 
+/** Compiles the program in `go`, which needs only Go's own libraries. */
+export async function goClient(): Promise<ClientProgram> {
+  ensureProgram('go', 'golang-go')
+  const { stdout: version } = await run('go', ['version'])
+  const contents = version + (await readFile(pathOf('go/main.go'), 'utf8'))
+  const home = await kept('go-client', contents, (folder) =>
+    run('go', ['build', '-o', join(folder, 'upload')], {
+      cwd: pathOf('go'),
+      env: { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-buildvcs=false', GOPROXY: 'off' },
+    }),
+  )
+  return { command: [join(home, 'upload')] }
+}
+
 function pathOf(file: string): string {
   return fileURLToPath(new URL(file, import.meta.url))
 }
