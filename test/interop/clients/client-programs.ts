@@ -63,7 +63,8 @@ export async function goClient(): Promise<ClientProgram> {
   const home = await kept('go-client', contents, (folder) =>
     run('go', ['build', '-o', join(folder, 'upload')], {
       cwd: pathOf('go'),
-      env: { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-buildvcs=false', GOPROXY: 'off' },
+      // Without a C compiler, a version of another release, or the network.
+      env: { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOPROXY: 'off' },
     }),
   )
   return { command: [join(home, 'upload')] }
