@@ -61,9 +61,9 @@ export async function goClient(): Promise<ClientProgram> {
   const { stdout: version } = await run('go', ['version'])
   const contents = version + (await readFile(pathOf('go/main.go'), 'utf8'))
   const home = await kept('go-client', contents, (folder) =>
-    run('go', ['build', '-o', join(folder, 'upload')], {
+    run('go', ['build', '-buildvcs=false', '-o', join(folder, 'upload')], {
       cwd: pathOf('go'),
-      // Without a C compiler, a version of another release, or the network.
+      // Needs no C compiler, no other release of Go, and no network.
       env: { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOPROXY: 'off' },
     }),
   )
