@@ -2,7 +2,7 @@ import { Row } from './row.js'
 
 const { Upload, defaultOptions } = window.tus
 
-const endpoint = new URL('/files/', location.href).href
+const endpoint = new URL(document.body.dataset.endpoint, location.href).href
 const input = document.getElementById('files')
 const list = document.getElementById('uploads')
 

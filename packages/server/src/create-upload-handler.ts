@@ -1,0 +1,64 @@
+import { createHandler, type Handler, type HookBackend, type Logger } from 'tuskit'
+import { FileOutbox } from 'tuskit/file-store'
+import type { StoreComposer } from 'tuskit'
+import { SettingError } from './settings/setting-error.js'
+import type { Settings } from './settings/settings.js'
+
+/** Returns a handler with the options that the settings describe. */
+export function createUploadHandler(
+  settings: Settings,
+  composer: StoreComposer,
+  hooks: readonly HookBackend[],
+  logger: Logger,
+): Handler {
+  const { expireAfter: after, expireFinishedAfter: finishedAfter, sweepEvery } = settings
+  const { maxSize, maxAppendSize, disable, behindProxy, publicUrl, checksumMetadata } = settings
+  const expires = after !== undefined || finishedAfter !== undefined
+  const { hooksOutbox: directory } = settings
+  try {
+    return createHandler({
+      basePath: settings.basePath,
+      composer,
+      hooks,
+      logger,
+      cors: corsOf(settings),
+      interimResponses: settings.interimResponses,
+      lockTimeout: settings.lockTimeout,
+      idleTimeout: settings.idleTimeout,
+      progressInterval: settings.hooksProgressEvery,
+      ...(directory && { outbox: new FileOutbox({ directory }) }),
+      ...(hooks.length > 0 && { hookTimeout: hookTimeoutOf(settings) }),
+      ...(maxSize && { maxSize }),
+      ...(maxAppendSize && { maxAppendSize }),
+      ...(disable && { disable }),
+      ...(behindProxy && { trustProxy: behindProxy }),
+      ...(publicUrl && { location: publicUrl }),
+      ...(checksumMetadata && { checksumMetadata }),
+      ...(expires && {
+        expiration: {
+          ...(after && { after }),
+          ...(finishedAfter && { finishedAfter }),
+          sweepEvery,
+        },
+      }),
+    })
+  } catch (error) {
+    throw new SettingError((error as Error).message, { cause: error })
+  }
+}
+
+/** The longest time that a hook takes: all attempts to reach a URL, and the waits between them. */
+function hookTimeoutOf({ hooksTimeout, hooksHttpAttempts, hooksHttpBackoff }: Settings): number {
+  const waits = hooksHttpBackoff * (2 ** (hooksHttpAttempts - 1) - 1)
+  return Math.min(hooksTimeout * hooksHttpAttempts + waits * 2 + 1_000, 2_147_483_647)
+}
+
+function corsOf({ cors, corsCredentials, corsAllowHeaders, corsExposeHeaders }: Settings) {
+  if (cors === undefined) return false
+  return {
+    origins: cors.includes('*') ? ('*' as const) : cors,
+    credentials: corsCredentials,
+    allowHeaders: corsAllowHeaders ?? [],
+    exposeHeaders: corsExposeHeaders ?? [],
+  }
+}

@@ -1,0 +1,1 @@
+export type { HooksContext, MakeHooks, MakePart, PartContext, Plugin } from './parts/plugin.js'

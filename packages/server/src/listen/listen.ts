@@ -1,0 +1,68 @@
+import cluster from 'node:cluster'
+import { chmodSync, lstatSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { connect, type AddressInfo, type ListenOptions, type Server } from 'node:net'
+import { SettingError } from '../settings/setting-error.js'
+import type { Settings } from '../settings/settings.js'
+import { activatedSocket } from './socket-activation.js'
+
+type Listening = Pick<Settings, 'host' | 'port' | 'unixSocket' | 'unixSocketMode'>
+
+/** Starts to listen, and returns where, as a person would write it. */
+export async function listen(server: Server, settings: Listening): Promise<string> {
+  const { host, port, unixSocket: path, unixSocketMode } = settings
+  const owner = cluster.isWorker ? process.ppid : process.pid
+  const descriptor = activatedSocket(process.env, owner)
+  if (descriptor !== undefined) {
+    await listenOn(server, { fd: descriptor }, 'the socket that systemd has opened')
+    return 'the socket that systemd has opened'
+  }
+  if (path !== undefined) {
+    await removeStaleSocket(path)
+    // From its first moment, the socket has no more rights than the mode gives.
+    const usual = process.umask(0o777 & ~unixSocketMode)
+    await listenOn(server, { path }, path).finally(() => process.umask(usual))
+    chmodSync(path, unixSocketMode)
+    return `unix:${path}`
+  }
+  await listenOn(server, { host, port }, `${host}:${port}`)
+  const { port: actual } = server.address() as AddressInfo
+  return `${host.includes(':') ? `[${host}]` : host}:${actual}`
+}
+
+async function listenOn(
+  server: Server,
+  options: ListenOptions | { fd: number },
+  place: string,
+): Promise<void> {
+  server.listen(options)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'another program listens there. Choose another --port.',
+      EACCES: 'this user may not listen there.',
+      EADDRNOTAVAIL: 'this machine does not have the address. Choose another --host.',
+    }
+    const reason = reasons[code ?? ''] ?? message
+    throw new SettingError(`Cannot listen on ${place}: ${reason}`, { cause: error })
+  }
+}
+
+/** Removes a socket that a killed process left. Leaves one that a process listens on. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) {
+    throw new SettingError(`--unix-socket ${path} is a file that is not a socket. Remove it first.`)
+  }
+  const probe = connect(path)
+  const isUsed = await once(probe, 'connect').then(
+    () => true,
+    () => false,
+  )
+  probe.destroy()
+  if (isUsed) throw new SettingError(`Cannot listen on ${path}: another program listens there.`)
+  rmSync(path)
+}

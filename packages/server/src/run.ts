@@ -1,0 +1,103 @@
+import { Command, CommanderError, Option } from 'commander'
+import { commands } from './commands/commands.js'
+import type { CommandDefinition } from './commands/command.js'
+import { createLogger } from './log.js'
+import { didYouMean } from './settings/nearest.js'
+import { readSettings } from './settings/read-settings.js'
+import { SettingError } from './settings/setting-error.js'
+import { settingNames, settingOf, variableOf, type SettingName } from './settings/settings.js'
+import { stopSignal } from './stop-signal.js'
+import { version } from './version.js'
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Runs the program. Sets the exit code: 1 for a failure, 2 for a mistake in the configuration. */
+export async function run(parameters: readonly string[], variables: Variables): Promise<void> {
+  try {
+    checkCommand(parameters)
+    await createProgram(variables).parseAsync(parameters, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2
+    } else if (error instanceof SettingError) {
+      process.stderr.write(`tuskit: ${error.message}\n`)
+      process.exitCode = 2
+    } else {
+      process.stderr.write(`tuskit: ${error instanceof Error ? error.message : String(error)}\n`)
+      process.exitCode = 1
+    }
+  }
+}
+
+/** Returns the program, with a flag for each setting that a command takes. */
+export function createProgram(variables: Variables): Command {
+  const program = new Command('tuskit')
+    .description('A server for resumable uploads: tus 1.0.0 and the IETF draft')
+    .version(version)
+    .exitOverride()
+  for (const definition of commands)
+    program.addCommand(createCommand(definition, variables), {
+      isDefault: definition.name === 'serve',
+    })
+  return program
+}
+
+function createCommand(definition: CommandDefinition, variables: Variables): Command {
+  const { name, description, parameters, flags = [], groups } = definition
+  const command = new Command(name).description(description).exitOverride()
+  if (parameters !== undefined) command.argument(parameters)
+  for (const [flag, text] of flags) command.option(flag, text)
+  command.option('--config <file>', 'A file in YAML with settings (TUSKIT_CONFIG).')
+  const taken = settingNames.filter((setting) => groups.includes(settingOf(setting).group))
+  for (const setting of taken) for (const option of optionsOf(setting)) command.addOption(option)
+  return command.action(async () => {
+    const given = command.opts<Record<string, string | boolean>>()
+    const settings = readSettings({
+      flags: Object.fromEntries(
+        command.options.flatMap((option) => {
+          const value = given[option.attributeName()]
+          const isSetting = taken.some((setting) => option.long?.startsWith(`--${setting}`))
+          return isSetting && value !== undefined ? [[option.long!.slice(2), String(value)]] : []
+        }),
+      ),
+      variables,
+      config: (given['config'] as string | undefined) ?? variables['TUSKIT_CONFIG'],
+    })
+    const { signal, release } = stopSignal()
+    try {
+      await definition.run({
+        settings,
+        logger: createLogger(settings),
+        flags: given,
+        parameters: command.args,
+        signal,
+      })
+    } finally {
+      release()
+    }
+  })
+}
+
+/** Returns the flags of a setting. A list takes several; a secret may come from a file. */
+function optionsOf(name: SettingName): Option[] {
+  const { type, description, default: usual, isSecret } = settingOf(name)
+  const notes = [variableOf(name), ...(usual === undefined ? [] : [`default: ${usual}`])]
+  const text = `${description} (${notes.join('; ')})`
+  const value = type.placeholder === '' ? '' : ` <${type.placeholder}>`
+  const option = new Option(`--${name}${value}`, text)
+  if (type.isList) {
+    option.argParser((given: string, earlier: string | undefined) =>
+      earlier === undefined ? given : `${earlier},${given}`,
+    )
+  }
+  if (!isSecret) return [option]
+  const file = new Option(`--${name}-file <file>`, `A file that contains --${name}.`)
+  return [option, file]
+}
+
+/** Refuses a word in the place of a command, which the default command would call too many. */
+function checkCommand([first = '-']: readonly string[]): void {
+  const names = [...commands.map(({ name }) => name), 'help']
+  if (first.startsWith('-') || names.includes(first)) return
+  throw new SettingError(`There is no command ${first}.${didYouMean(first, names)}`)
+}

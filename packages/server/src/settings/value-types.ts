@@ -1,0 +1,109 @@
+import ms from 'ms'
+import { didYouMean } from './nearest.js'
+
+/** The form of a setting's value. */
+export interface ValueType<Value> {
+  /** Stands for the value in the help. Empty for a flag without a value. */
+  readonly placeholder: string
+  /** Reads after "must be". */
+  readonly expectation: string
+  /** Returns the value, or `undefined` if the text has the wrong form. */
+  parse(text: string): Value | undefined
+  /** Whether several values may be given, in a list with commas or one after the other. */
+  readonly isList?: true
+}
+
+/** Returns the type of a text, whose form whatever uses it checks. */
+export function text(placeholder: string): ValueType<string> {
+  const expectation = 'a text that is not empty'
+  return { placeholder, expectation, parse: (given) => given.trim() || undefined }
+}
+
+export const yesOrNo: ValueType<boolean> = {
+  placeholder: '',
+  expectation: 'true or false',
+  parse: (given) => ({ true: true, false: false })[given],
+}
+
+export const count: ValueType<number> = {
+  placeholder: 'number',
+  expectation: 'a whole number, at least 1',
+  parse: (given) => (/^[1-9]\d{0,8}$/.test(given) ? Number(given) : undefined),
+}
+
+export const port: ValueType<number> = {
+  placeholder: 'port',
+  expectation: 'a port from 0 to 65535',
+  parse: (given) => (/^\d{1,5}$/.test(given) && Number(given) < 65_536 ? Number(given) : undefined),
+}
+
+export const mode: ValueType<number> = {
+  placeholder: 'mode',
+  expectation: 'a file mode in octal digits, such as 660',
+  parse: (given) => (/^0?[0-7]{3}$/.test(given) ? Number.parseInt(given, 8) : undefined),
+}
+
+const units: Readonly<Record<string, number>> = {
+  '': 1,
+  ...Object.fromEntries(['k', 'm', 'g', 't', 'p'].map((unit, i) => [unit, 1000 ** (i + 1)])),
+  ...Object.fromEntries(['ki', 'mi', 'gi', 'ti', 'pi'].map((unit, i) => [unit, 1024 ** (i + 1)])),
+}
+
+export const size: ValueType<number> = {
+  placeholder: 'size',
+  expectation: 'a size in bytes, such as 1048576, 500MB (decimal) or 5GiB (binary)',
+  parse(given) {
+    const [, digits, unit = ''] = /^(\d+(?:\.\d+)?) ?([kmgtp]i?)?b?$/i.exec(given) ?? []
+    const bytes = Math.round(Number(digits) * units[unit.toLowerCase()]!)
+    return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined
+  },
+}
+
+export const duration: ValueType<number> = {
+  placeholder: 'time',
+  expectation: 'a time with its unit, such as 500ms, 30s, 15m, 24h or 7d, at most 24 days',
+  parse(given) {
+    if (!/^\d+(\.\d+)? ?(ms|s|m|h|d)$/.test(given)) return undefined
+    const milliseconds = ms(given as ms.StringValue)
+    return milliseconds > 0 && milliseconds <= 2_147_483_647 ? milliseconds : undefined
+  },
+}
+
+/** A time that may be longer than timers can wait. */
+export const age: ValueType<number> = {
+  placeholder: 'time',
+  expectation: 'a time with its unit, such as 12h, 7d or 1y',
+  parse(given) {
+    if (!/^\d+(\.\d+)? ?(ms|s|m|h|d|w|y)$/.test(given)) return undefined
+    return ms(given as ms.StringValue) || undefined
+  },
+}
+
+/** Returns the type of one of several words. */
+export function oneOf<const Word extends string>(...words: readonly Word[]): ValueType<Word> {
+  return {
+    placeholder: words.join('|'),
+    expectation: `one of ${words.join(', ')}`,
+    parse: (given) => words.find((word) => word === given),
+  }
+}
+
+/** Returns the type of a list with items of another type. */
+export function listOf<Item>(item: ValueType<Item>): ValueType<readonly Item[]> {
+  return {
+    placeholder: `${item.placeholder},…`,
+    expectation: `a list with commas; each item must be ${item.expectation}`,
+    isList: true,
+    parse(given) {
+      const items = given.split(',').map((each) => item.parse(each.trim()))
+      return items.includes(undefined) ? undefined : (items as Item[])
+    },
+  }
+}
+
+/** Returns the error for a value of the wrong form. */
+export function wrongValue(where: string, type: ValueType<unknown>, given: string): string {
+  const words = type.placeholder.replace(/,…$/, '').split('|')
+  const hint = words.length > 1 ? didYouMean(given, words) : ''
+  return `${where} must be ${type.expectation}, not '${given}'.${hint}`
+}
