@@ -43,8 +43,28 @@ export function createUploadHandler(
       }),
     })
   } catch (error) {
-    throw new SettingError((error as Error).message, { cause: error })
+    throw new SettingError(inSettings((error as Error).message), { cause: error })
   }
+}
+
+/** The settings for options with other names. */
+const flags: Readonly<Record<string, string>> = {
+  trustProxy: 'behind-proxy',
+  location: 'public-url',
+  'cors.origins': 'cors',
+  'cors.credentials': 'cors-credentials',
+  'cors.allowHeaders': 'cors-allow-headers',
+  'cors.exposeHeaders': 'cors-expose-headers',
+  'expiration.after': 'expire-after',
+  'expiration.finishedAfter': 'expire-finished-after',
+  'expiration.sweepEvery': 'sweep-every',
+}
+
+/** Replaces the name of an option in a message with the flag of its setting. */
+function inSettings(message: string): string {
+  return message.replace(/^createHandler: option '([\w.]+)(\[\d+\])?'/, (_, option: string) => {
+    return `--${flags[option] ?? option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  })
 }
 
 /** The longest time that a hook takes: all attempts to reach a URL, and the waits between them. */

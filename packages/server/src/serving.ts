@@ -5,6 +5,7 @@ import { createHooks } from './create-hooks.js'
 import { createUploadHandler } from './create-upload-handler.js'
 import { createServer } from './listen/create-server.js'
 import { listen } from './listen/listen.js'
+import { logRequests } from './log-requests.js'
 import { openParts } from './parts/open-parts.js'
 import { servePage } from './serve-page.js'
 import { SettingError } from './settings/setting-error.js'
@@ -30,7 +31,7 @@ export async function startServing(
   const { composer, plugins } = await openParts(settings, logger, counter)
   const hooks = await createHooks(settings, plugins, logger)
   const handler = createUploadHandler(settings, composer, hooks, logger)
-  const server = createServer(settings, listenerOf(settings, handler), handler)
+  const server = createServer(settings, logRequests(listenerOf(settings, handler), logger), handler)
   try {
     await handler.open()
   } catch (error) {

@@ -1,3 +1,5 @@
+import cluster from 'node:cluster'
+
 /**
  * Returns a signal that aborts when the program is asked to stop. A second request ends the
  * process at once.
@@ -11,7 +13,8 @@ export function stopSignal(): { readonly signal: AbortSignal; release(): void } 
     first ??= performance.now()
     stopping.abort()
   }
-  process.on('SIGINT', stop).on('SIGTERM', stop)
+  // A terminal interrupts all processes, but it is the first one that stops the others.
+  process.on('SIGINT', cluster.isWorker ? () => {} : stop).on('SIGTERM', stop)
   const release = () => void process.off('SIGINT', stop).off('SIGTERM', stop)
   return { signal: stopping.signal, release }
 }

@@ -10,7 +10,7 @@ import { onTestFinished } from 'vitest'
 /** The program as the tests build it from the source. */
 export const program = fileURLToPath(new URL('../.dist/program.js', import.meta.url))
 
-const preload = new URL('../../../test/programs/use-test-build.mjs', import.meta.url).href
+export const preload = new URL('../../../test/programs/use-test-build.mjs', import.meta.url).href
 
 /** How to run the program. */
 export interface RunOptions {

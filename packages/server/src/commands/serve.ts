@@ -1,20 +1,74 @@
+import cluster from 'node:cluster'
 import { startServing } from '../serving.js'
+import { SettingError } from '../settings/setting-error.js'
 import type { Settings } from '../settings/settings.js'
-import type { CommandDefinition } from './command.js'
+import { ProcessChannel } from '../workers/process-channel.js'
+import { startWorkers } from '../workers/primary.js'
+import type { CommandCall, CommandDefinition } from './command.js'
 
 /** Serves uploads until it is stopped. */
 export const serve: CommandDefinition = {
   name: 'serve',
   description: 'Serve uploads. This is the default.',
   groups: ['storage', 'uploads', 'listening', 'hooks', 'operation'],
-  async run({ settings, logger, signal }) {
+  async run(call) {
+    if (cluster.isWorker) return serveAsWorker(call)
+    if (call.settings.workers > 1) return serveByWorkers(call)
+    const { settings, logger, signal } = call
     const serving = await startServing(settings, logger)
     announce(serving.place, settings)
-    process.on('SIGHUP', () => serving.reload())
-    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    process.on('SIGHUP', serving.reload)
+    await aborted(signal)
     logger.info('Stopping', {})
     await serving.stop()
   },
+}
+
+async function serveByWorkers({ settings, logger, signal }: CommandCall): Promise<void> {
+  checkShared(settings)
+  const workers = await startWorkers(settings, logger)
+  if (workers === undefined) {
+    process.exitCode = 2
+    return
+  }
+  announce(workers.place, settings)
+  process.on('SIGHUP', () => void workers.callAll('reload'))
+  await aborted(signal)
+  logger.info('Stopping', {})
+  await workers.stop()
+}
+
+async function serveAsWorker({ settings, logger, signal }: CommandCall): Promise<void> {
+  const methods = { reload: () => serving.reload() }
+  const primary = new ProcessChannel(process, methods)
+  const serving = await startServing(settings, logger, {
+    reserve: (...parameters) => primary.call('reserve', ...parameters) as Promise<number>,
+    note: (...parameters) => primary.call('note', ...parameters) as Promise<boolean>,
+  })
+  await primary.call('listening', serving.place)
+  await aborted(signal)
+  await serving.stop()
+  // The channel to the first process would keep this one running.
+  process.disconnect()
+}
+
+/** Refuses what only one process can use. */
+function checkShared(settings: Settings): void {
+  const { data, info, locks, hooksOutbox, hooksDir, hooksProgram, hooksHttp, hooksUrl } = settings
+  for (const [name, url] of Object.entries({ data, info, locks })) {
+    if (!url?.startsWith('memory:')) continue
+    throw new SettingError(`--workers needs --${name} that all processes share, not ${url}`)
+  }
+  if ((hooksDir ?? hooksProgram ?? hooksHttp ?? hooksUrl) === undefined) return
+  if (hooksOutbox !== undefined) return
+  throw new SettingError(
+    '--workers with hooks needs --hooks-outbox, which keeps the events of an upload in order.',
+  )
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
 }
 
 /** Prints where clients find the server. Programs that start this one can wait for the line. */

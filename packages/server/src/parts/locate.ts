@@ -32,7 +32,7 @@ export function locateBy(
 /** Returns the client's name of the file, with the id before its extension. */
 function originalName(upload: UnplacedUpload): string {
   const given = upload.metadata.values['filename'] ?? upload.metadata.values['name']
-  const name = given === undefined ? '' : safeFileName(given, { maxLength: longestStem })
+  const name = !given ? '' : safeFileName(given, { maxLength: longestStem })
   const [, stem = '', extension = ''] = /^(.+?)(\.[^.]{1,16})?$/s.exec(name) ?? []
   return stem === '' ? upload.id : `${stem}-${upload.id}${extension}`
 }

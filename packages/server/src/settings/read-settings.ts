@@ -7,8 +7,8 @@ import { wrongValue } from './value-types.js'
 
 /** Where the values come from. */
 export interface Sources {
-  /** By the name of the flag, without dashes. Those of a list are in the order in which they came. */
-  readonly flags: Readonly<Record<string, string | readonly string[]>>
+  /** By the name of the flag, without dashes. */
+  readonly flags: Readonly<Record<string, string>>
   readonly variables: Readonly<Record<string, string | undefined>>
   /** The path of a configuration file, if there is one. */
   readonly config: string | undefined
@@ -26,14 +26,14 @@ interface Given {
  * the configuration file. Throws a {@link SettingError} for an unknown name or a wrong value.
  */
 export function readSettings({ flags, variables, config }: Sources): Settings {
+  const fromFlags = givenByFlags(flags)
   const fromVariables = givenByVariables(variables)
   const fromFile = config === undefined ? new Map<string, Given>() : givenByFile(config)
   const values: Record<string, unknown> = {}
   for (const name of settingNames) {
     const { type, default: usual } = settingOf(name)
-    const flag = flags[name]
     const given =
-      (flag !== undefined && { text: String(flag), where: `--${name}` }) ||
+      fromFlags.get(name) ||
       fromVariables.get(name) ||
       fromFile.get(name) ||
       (usual !== undefined && { text: usual, where: `--${name}` })
@@ -43,6 +43,16 @@ export function readSettings({ flags, variables, config }: Sources): Settings {
     values[memberOf(name)] = value
   }
   return Object.freeze(values) as Settings
+}
+
+function givenByFlags(flags: Sources['flags']): Map<string, Given> {
+  const given = new Map<string, Given>()
+  const known = new Map(settingNames.flatMap((name) => variants(name, name)))
+  for (const [flag, value] of Object.entries(flags)) {
+    const isFile = flag.endsWith('-file')
+    note(given, known.get(flag)!, `--${flag}`, value, isFile)
+  }
+  return given
 }
 
 /** The variables of the program that are not settings. */
