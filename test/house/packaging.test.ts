@@ -154,7 +154,7 @@ test.each([
   const uploads = join(temporary, `uploads-${signal}`)
   const started = spawn('npm', ['start'], {
     cwd: root,
-    env: { ...process.env, UPLOADS: uploads, PORT: '0' },
+    env: { ...process.env, TUSKIT_DATA: `file:${uploads}`, TUSKIT_PORT: '0' },
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   })

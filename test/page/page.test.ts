@@ -13,7 +13,7 @@ import { ensureProgram } from '../house/debian-packages.mjs'
 import { head, send, sendRaw, temporaryDirectory, until } from '../support/serve.js'
 import { startProxy, type UnreliableProxy } from './unreliable-proxy.js'
 
-const program = fileURLToPath(new URL('../../examples/start.mjs', import.meta.url))
+const program = fileURLToPath(new URL('../../packages/server/.dist/program.js', import.meta.url))
 const preload = new URL('../programs/use-test-build.mjs', import.meta.url).href
 
 /** A browser to use instead of Debian's, and a folder for screenshots. */
@@ -362,8 +362,8 @@ async function visit(): Promise<Visit> {
 /** Starts the program of `npm start`, and stops it when the test ends. */
 async function startProgram(): Promise<{ readonly server: string; readonly uploads: string }> {
   const uploads = await temporaryDirectory()
-  const child = spawn(process.execPath, ['--import', preload, program], {
-    env: { ...process.env, PORT: '0', UPLOADS: uploads },
+  const parameters = ['--page', '--port', '0', '--data', `file:${uploads}`, '--log-level', 'warn']
+  const child = spawn(process.execPath, ['--import', preload, program, ...parameters], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')

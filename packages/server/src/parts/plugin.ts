@@ -21,7 +21,7 @@ export type MakePart = (url: string, context: PartContext) => ComposerPart | Pro
 /** Makes the backend that a URL describes, under the rules of {@link MakePart}. */
 export type MakeHooks = (url: string, context: HooksContext) => HookBackend | Promise<HookBackend>
 
-/** What a plugin may use. */
+/** The context of a part. */
 export interface PartContext {
   readonly logger: Logger
   /**
@@ -32,7 +32,7 @@ export interface PartContext {
   readonly locate: (upload: UnplacedUpload) => string
 }
 
-/** What a plugin may use for hooks. */
+/** The context of a hook backend. */
 export interface HooksContext {
   readonly logger: Logger
   /** The setting `hooks-events`. */

@@ -104,7 +104,8 @@ export const settings = {
   disable: {
     group: 'uploads',
     type: features,
-    description: 'Features that clients do not get.',
+    description:
+      'Features that clients do not get: creation, creation-with-upload, creation-defer-length, expiration, checksum, checksum-trailer, termination, concatenation, concatenation-unfinished, download, ietf-draft or method-override.',
   },
   'expire-after': {
     group: 'uploads',

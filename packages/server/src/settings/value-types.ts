@@ -9,6 +9,8 @@ export interface ValueType<Value> {
   readonly expectation: string
   /** Returns the value, or `undefined` if the text has the wrong form. */
   parse(text: string): Value | undefined
+  /** The words that the value, or each item of the list, may be. */
+  readonly choices?: readonly string[]
   /** Whether several values may be given, in a list with commas or one after the other. */
   readonly isList?: true
 }
@@ -82,8 +84,9 @@ export const age: ValueType<number> = {
 /** Returns the type of one of several words. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): ValueType<Word> {
   return {
-    placeholder: words.join('|'),
+    placeholder: words.length > 4 ? 'name' : words.join('|'),
     expectation: `one of ${words.join(', ')}`,
+    choices: words,
     parse: (given) => words.find((word) => word === given),
   }
 }
@@ -92,7 +95,8 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): Val
 export function listOf<Item>(item: ValueType<Item>): ValueType<readonly Item[]> {
   return {
     placeholder: `${item.placeholder},…`,
-    expectation: `a list with commas; each item must be ${item.expectation}`,
+    expectation: `a list with commas, of ${item.expectation}`,
+    ...(item.choices && { choices: item.choices }),
     isList: true,
     parse(given) {
       const items = given.split(',').map((each) => item.parse(each.trim()))
@@ -103,7 +107,6 @@ export function listOf<Item>(item: ValueType<Item>): ValueType<readonly Item[]> 
 
 /** Returns the error for a value of the wrong form. */
 export function wrongValue(where: string, type: ValueType<unknown>, given: string): string {
-  const words = type.placeholder.replace(/,…$/, '').split('|')
-  const hint = words.length > 1 ? didYouMean(given, words) : ''
+  const hint = type.choices === undefined ? '' : didYouMean(given, type.choices)
   return `${where} must be ${type.expectation}, not '${given}'.${hint}`
 }
