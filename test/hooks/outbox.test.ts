@@ -16,6 +16,7 @@ import {
   fileComposer,
   head,
   memoryComposer,
+  openPatch,
   patch,
   post,
   remove,
@@ -101,6 +102,57 @@ describe('an outbox', () => {
     expect(failing.events).toEqual(all)
     expect(sound.events).toEqual(all)
     expect(logger.lines.filter(({ level }) => level === 'error')).toHaveLength(3)
+  })
+
+  test('delivers earlier events before progress is reported', async () => {
+    const directory = await temporaryDirectory()
+    const outbox = new FileOutbox({ directory })
+    let looks = 0
+    const get = outbox.get.bind(outbox)
+    outbox.get = (...parameters) => {
+      looks++
+      return get(...parameters)
+    }
+    const events: string[] = []
+    let release = () => {}
+    const released = new Promise<void>((resolve) => (release = resolve))
+    const hooks: Hooks = {
+      async postCreate() {
+        await released
+        events.push('post-create')
+      },
+      postReceive: ({ offset }) => void events.push(`post-receive ${offset}`),
+      postFinish: () => void events.push('post-finish'),
+    }
+    const site = await serve({ hooks, outbox, progressInterval: 1 })
+    const url = await createUpload(site, { 'upload-length': '11' })
+    const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
+    request.write('hello')
+    // Both the delivery and the report have looked into the outbox.
+    await until(
+      async () => looks,
+      (count) => count >= 2,
+    )
+    release()
+    await until(
+      async () => events.length,
+      (count) => count > 0,
+    )
+    await drained(directory)
+    request.write(' worl')
+    await until(
+      async () => events.length,
+      (count) => count > 1,
+    )
+    request.end('d')
+    expect((await reply).status).toBe(204)
+    await until(
+      async () => events,
+      (seen) => seen.includes('post-finish'),
+    )
+    expect(events[0]).toBe('post-create')
+    expect(events).toContain('post-receive 10')
+    expect(events.at(-1)).toBe('post-finish')
   })
 
   test('gives an event up when a hook has failed for too long, and delivers the next', async () => {

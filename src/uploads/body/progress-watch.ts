@@ -30,7 +30,18 @@ export function watchProgress(
   let running: Promise<void> | undefined
   let stopResponse: RecordedResponse | undefined
 
+  const isCaughtUp = async (): Promise<boolean> => {
+    try {
+      return (await engine.deliveries?.caughtUp(id)) ?? true
+    } catch (error) {
+      engine.log.error('The outbox cannot be read', { uploadId: id, error })
+      return false
+    }
+  }
+
   const report = async (offset: number): Promise<void> => {
+    // The next report says more than one that would come before an earlier event.
+    if (!(await isCaughtUp())) return
     const event = { type: 'post-receive', id: `${id}/post-receive/${offset}` } as const
     const upload = withoutSecret(holder.upload)
     const context = { event, upload, offset, request: exchange.request }

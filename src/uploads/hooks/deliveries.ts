@@ -80,6 +80,10 @@ export class Deliveries implements EventDeliveries {
     this.#wake(uploadId)
   }
 
+  async caughtUp(uploadId: string): Promise<boolean> {
+    return (await this.#outbox.get(uploadId, always)).length === 0
+  }
+
   /** Delivers the events of an upload soon, or finds out whether they have happened. */
   #wake(uploadId: string, delay = 0): void {
     if (this.#stopped) return

@@ -14,6 +14,8 @@ export interface EventDeliveries {
   doubt(uploadId: string, facts: readonly Fact[]): void
   /** Delivers an event that has happened. */
   happened(uploadId: string, eventId: string, request: IncomingMessage | undefined): void
+  /** Returns whether all earlier events of an upload have been delivered, by any process. */
+  caughtUp(uploadId: string): Promise<boolean>
   /** Starts no more deliveries. Resolves when those in progress have ended. */
   stop(): Promise<void>
 }
