@@ -13,7 +13,9 @@ const groups: Readonly<Record<Group, string>> = {
 test('docs/server-settings.md lists all settings with their defaults', async () => {
   const sections = Object.entries(groups).map(([group, title]) => {
     const rows = settingNames.filter((name) => settingOf(name).group === group).map(rowOf)
-    return [`## ${title}`, '', '| setting | default | meaning |', '|---|---|---|', ...rows].join('\n')
+    return [`## ${title}`, '', '| setting | default | meaning |', '|---|---|---|', ...rows].join(
+      '\n',
+    )
   })
   const page = `# Settings of the server program
 

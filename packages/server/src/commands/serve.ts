@@ -1,5 +1,5 @@
 import cluster from 'node:cluster'
-import { startServing } from '../serving.js'
+import { startServing, type Serving } from '../serving.js'
 import { SettingError } from '../settings/setting-error.js'
 import type { Settings } from '../settings/settings.js'
 import { ProcessChannel } from '../workers/process-channel.js'
@@ -41,15 +41,19 @@ async function serveByWorkers({ settings, logger, signal }: CommandCall): Promis
 async function serveAsWorker({ settings, logger, signal }: CommandCall): Promise<void> {
   const methods = { reload: () => serving.reload() }
   const primary = new ProcessChannel(process, methods)
-  const serving = await startServing(settings, logger, {
-    reserve: (...parameters) => primary.call('reserve', ...parameters) as Promise<number>,
-    note: (...parameters) => primary.call('note', ...parameters) as Promise<boolean>,
-  })
-  await primary.call('listening', serving.place)
-  await aborted(signal)
-  await serving.stop()
-  // The channel to the first process would keep this one running.
-  process.disconnect()
+  let serving: Serving
+  try {
+    serving = await startServing(settings, logger, {
+      reserve: (...parameters) => primary.call('reserve', ...parameters) as Promise<number>,
+      note: (...parameters) => primary.call('note', ...parameters) as Promise<boolean>,
+    })
+    await primary.call('listening', serving.place)
+    await aborted(signal)
+    await serving.stop()
+  } finally {
+    // The channel to the first process would keep this one running.
+    process.disconnect()
+  }
 }
 
 /** Refuses what only one process can use. */
