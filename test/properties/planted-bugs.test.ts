@@ -119,7 +119,7 @@ test.each([...bugs, ...draftBugs])('finds $title', async (bug) => {
     bug.plant?.(composer, store, infoStore)
     return composer
   }
-  const options = { patience: 200, ...(bug.before && { before: bug.before }) }
+  const options = { patience: 50, ...(bug.before && { before: bug.before }) }
   const details = await fc.check(agreesWithModel(compose, options), {
     seed: 4,
     numRuns: 500,

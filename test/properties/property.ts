@@ -43,7 +43,7 @@ const histories = fc.oneof(...[tusHistory, draftHistory, mixedHistory].map(histo
 
 /**
  * Checks that a server responds to several clients of both protocols as the model does. A sound
- * server needs milliseconds for each event that a step waits for; `patience` keeps a broken one
+ * server needs few looks for each event that a step waits for; `patience` keeps a broken one
  * from making a history endless.
  */
 export function agreesWithModel(compose: () => Promise<StoreComposer>, options: SiteOptions = {}) {

@@ -95,11 +95,10 @@ async function until(
   ask: () => Promise<number | undefined>,
   holds: (offset: number | undefined) => boolean,
 ): Promise<void> {
-  const deadline = performance.now() + site.patience
-  for (;;) {
+  for (let looks = 1; ; looks++) {
     const offset = await ask()
     if (holds(offset)) return
-    if (performance.now() > deadline) expect.fail(`The offset of an upload stays at ${offset}`)
+    if (looks >= site.patience) expect.fail(`The offset of an upload stays at ${offset}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }

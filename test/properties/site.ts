@@ -36,7 +36,10 @@ export interface Open {
 }
 
 export interface SiteOptions {
-  /** Milliseconds after which an expected event counts as missing. Default: 5,000. */
+  /**
+   * How many looks in vain make an expected event count as missing. A busy machine slows them down
+   * as much as the server, which milliseconds would not do. Default: 2,500.
+   */
   readonly patience?: number
   /** A function that sees every request before the server does. */
   readonly before?: (request: http.IncomingMessage, response: http.ServerResponse) => void
@@ -57,7 +60,7 @@ export class Site {
   /** Emits the port of the client when a request has arrived. */
   readonly #arrivals = new EventEmitter()
 
-  private constructor(composer: StoreComposer, { patience = 5_000, before }: SiteOptions) {
+  private constructor(composer: StoreComposer, { patience = 2_500, before }: SiteOptions) {
     this.patience = patience
     this.#composer = composer
     const handler = createHandler({
@@ -102,7 +105,7 @@ export class Site {
     const { dataStore, infoStore } = this.#composer.slots()
     const upload = await infoStore!.get(this.paths[number]!.split('/').at(-1)!, noAbort)
     if (upload === undefined) return undefined
-    return (await dataStore!.stat(upload, { signal: AbortSignal.timeout(this.patience) })).offset
+    return (await dataStore!.stat(upload, noAbort)).offset
   }
 
   send(client: number, sent: Sent): Promise<Reply> {
