@@ -1,3 +1,4 @@
+import diagnostics from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { createEngine } from './create-engine.js'
@@ -78,6 +79,8 @@ export interface Handler {
   close(options?: StopOptions): Promise<void>
 }
 
+const errorChannel = diagnostics.channel('tuskit:error')
+
 /** The CORS settings of handlers, for responses that {@link createUploadServer} sends itself. */
 export const corsOfHandlers = new WeakMap<Handler, Cors>()
 
@@ -141,6 +144,11 @@ export function createHandler(given: HandlerOptions): Handler {
     const httpResponse = await responding
     engine.background.delete(responding)
     if (engine.stopping && !response.headersSent) exchange.endConnection()
+    if (httpResponse.code !== undefined && errorChannel.hasSubscribers) {
+      const { code, status } = httpResponse
+      const uploadId = found?.kind === 'upload' ? found.id : undefined
+      errorChannel.publish({ request, response, method: exchange.method, uploadId, code, status })
+    }
     await respond(exchange, httpResponse, engine.log, stopping.signal)
   }
 

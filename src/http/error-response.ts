@@ -48,9 +48,9 @@ export function errorResponse(
   form = plainText,
 ): HttpResponse {
   const known = asTusError(error)
-  const { response } = known
+  const { code, response } = known
   if (response !== undefined && response.code === undefined) {
-    return { status: known.status, headers: known.headers, body: response.body }
+    return { status: known.status, headers: known.headers, body: response.body, code }
   }
   if (known.status >= 500 || known.status === 422) logFailure(known, exchange, log)
   const { status, contentType, body } = form(known, sentenceOf(known, exchange))
@@ -60,11 +60,12 @@ export function errorResponse(
       'content-type': contentType,
       ...(status === 503 && { 'retry-after': retryAfter }),
       // Otherwise Node keeps waiting for the rest of the stalled body.
-      ...(known.code === 'ERR_BODY_STALLED' && { connection: 'close' }),
+      ...(code === 'ERR_BODY_STALLED' && { connection: 'close' }),
       ...(known.offset !== undefined && { 'upload-offset': String(known.offset) }),
       ...known.headers,
     },
     body,
+    code,
   }
 }
 

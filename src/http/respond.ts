@@ -3,6 +3,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { pipeline } from 'node:stream/promises'
 import type { Readable } from 'node:stream'
 import { withoutConnectionHeaders } from '../connection-headers.js'
+import type { ErrorCode } from '../error-codes.js'
 import type { Logger } from '../logger.js'
 import { brief, drain, drainPatiently } from './drain.js'
 import type { HttpExchange } from './http-exchange.js'
@@ -19,6 +20,8 @@ export interface HttpResponse {
    * @default 'no-store'
    */
   readonly cacheControl?: string
+  /** The code of the error that this is the response to. Never sent. */
+  readonly code?: ErrorCode
 }
 
 /** A request body with at most this many bytes left is read, to keep the connection. */
