@@ -23,6 +23,8 @@ export function json(value: unknown, status = 200): Respond {
 /** A real server that keeps the messages that it receives. */
 export class HookServer {
   readonly messages: HookMessage[] = []
+  /** Responds from now on. */
+  respond: Respond
   readonly #server: http.Server
   readonly #port: number
 
@@ -40,6 +42,7 @@ export class HookServer {
   private constructor(server: http.Server, port: number, respond: Respond) {
     this.#server = server
     this.#port = port
+    this.respond = respond
     server.on('request', (request: http.IncomingMessage, response: ServerResponse) => {
       const pieces: Buffer[] = []
       request.on('data', (piece: Buffer) => pieces.push(piece))
@@ -48,7 +51,7 @@ export class HookServer {
         const text = Buffer.concat(pieces).toString()
         const message = { method: method!, target: url!, headers, text }
         this.messages.push(message)
-        respond(response, message)
+        this.respond(response, message)
       })
     })
   }
