@@ -12,14 +12,22 @@ export interface Description {
   readonly name: string | undefined
   readonly length: number | undefined
   readonly createdAt: string
-  /** Whether bytes can still come. */
+  /** Whether the record says that bytes can still come. */
   readonly open: boolean
+  /** Whether full bytes are the end. */
+  readonly endsWhenFull: boolean
 }
 
 /** Returns the parts of a record that are shown, without a reference to the record. */
-export function describe({ metadata, length, createdAt, state }: Upload): Description {
+export function describe({ metadata, length, createdAt, state, finish }: Upload): Description {
   const { name, filename = name } = metadata.values
-  return { name: filename && shortened(filename), length, createdAt, open: state.kind === 'open' }
+  return {
+    name: filename && shortened(filename),
+    length,
+    createdAt,
+    open: state.kind === 'open',
+    endsWhenFull: finish === 'implied',
+  }
 }
 
 /** Copies a long name: a slice would keep all of the metadata in memory. */
@@ -48,7 +56,9 @@ export class LiveUpload {
 
   /** Whether it may still get bytes. */
   get isOpen(): boolean {
-    return this.#description?.open !== false
+    if (this.#description === undefined) return true
+    const { open, endsWhenFull, length } = this.#description
+    return open && !(endsWhenFull && length !== undefined && this.offset === length)
   }
 
   /** Whether it is worth remembering: a creation may have been refused before there was a record. */
@@ -61,8 +71,8 @@ export class LiveUpload {
     this.#description = description
   }
 
-  /** Notes that no more bytes can come, though the record does not say so. */
-  complete(): void {
+  /** Notes that there is no record any more. */
+  close(): void {
     if (this.#description) this.#description = { ...this.#description, open: false }
   }
 

@@ -68,7 +68,7 @@ export class LiveUploads {
   forget(id: string): void {
     this.#read.delete(id)
     this.#idle.delete(id)
-    this.#active.get(id)?.complete()
+    this.#active.get(id)?.close()
   }
 
   /** Notes an error that a request got. */

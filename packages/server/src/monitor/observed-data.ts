@@ -25,7 +25,6 @@ export function observedDataStore(inner: DataStore, observation: Observation): D
       await timer.time('dataStore.create', () => inner.create(upload, options))
       changes.created(upload)
       note(live, upload, 0)
-      if (upload.length === 0 && upload.finish === 'implied') live.find(upload.id)?.complete()
     },
     async stat(upload, options) {
       const stat = await timer.time('dataStore.stat', () => inner.stat(upload, options))
@@ -98,7 +97,7 @@ async function receive(
     const waited = () => observed.waited
     const stat = await timer.time(operation, () => store(observed, reporting), waited)
     advance(stat.offset)
-    if (changes.appended(upload, from.offset, stat.offset)) known.complete()
+    changes.appended(upload, from.offset, stat.offset)
     return stat
   } finally {
     end()

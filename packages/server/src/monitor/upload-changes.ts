@@ -50,11 +50,9 @@ export class UploadChanges {
     if (upload.length === 0 && upload.finish === 'implied') this.#metrics.finished.inc()
   }
 
-  /** Notes the result of an append. Returns whether it finished the upload. */
-  appended(upload: Upload, from: number, offset: number): boolean {
-    const finishes = upload.finish === 'implied' && offset === upload.length && from < offset
-    if (finishes) this.#metrics.finished.inc()
-    return finishes
+  /** Notes the result of an append. */
+  appended({ finish, length }: Upload, from: number, offset: number): void {
+    if (finish === 'implied' && offset === length && from < offset) this.#metrics.finished.inc()
   }
 
   /** Notes a changed record. */
