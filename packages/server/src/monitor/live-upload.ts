@@ -42,6 +42,7 @@ export class LiveUpload {
   readonly #errors = new Map<string, { count: number; at: number }>()
   #description: Description | undefined
   #body: ObservedBody | undefined
+  #bodySince = 0
   #lock: { readonly lock: Pick<Lock, 'held'>; readonly since: number } | undefined
   #lastUse = performance.now()
   /** The number of requests that work on it or wait for it. */
@@ -79,6 +80,7 @@ export class LiveUpload {
   /** Notes that a store begins to read a body. Returns a function that notes the end. */
   receive(body: ObservedBody): () => void {
     this.#body = body
+    this.#bodySince = performance.now()
     return () => {
       if (this.#body === body) this.#body = undefined
     }
@@ -140,8 +142,11 @@ export class LiveUpload {
   }
 
   #holder(worker: number): { readonly holder?: LiveHolder } {
-    if (!this.#lock?.lock.held()) return {}
-    const time = Math.round(performance.now() - this.#lock.since)
+    // Bytes come only under the lock, even if the handler keeps its locks to itself.
+    const bodySince = this.#body && this.#bodySince
+    const since = this.#lock?.lock.held() ? this.#lock.since : bodySince
+    if (since === undefined) return {}
+    const time = Math.round(performance.now() - since)
     return { holder: { worker, since: new Date(Date.now() - time).toISOString(), for: time } }
   }
 }

@@ -11,19 +11,23 @@ export const idleFor = 3_600_000
 /** The number of records that were read last, for requests that are about to ask for the lock. */
 const maxRead = 100
 
+/** The number of uploads whose end is remembered, because other processes may not know of it. */
+export const maxEnded = 1000
+
 /** The number of errors that are remembered. */
 export const maxErrors = 50
 
 /**
  * The unfinished uploads that this process knows. Memory is bounded: apart from those that requests
  * work on, which the number of connections limits, at most {@link maxIdle} are remembered, and at
- * most {@link maxErrors} errors. Listing records and reading them makes no upload live.
+ * most {@link maxEnded} ids of ended ones, and {@link maxErrors} errors. Listing records and reading them makes no upload live.
  */
 export class LiveUploads {
   readonly #active = new Map<string, LiveUpload>()
   /** In the order of their last use. */
   readonly #idle = new Map<string, LiveUpload>()
   readonly #read = new Map<string, Description>()
+  readonly #ended = new Set<string>()
   #errors: readonly ReportedError[] = []
 
   /** Notes that a request works on an upload or waits for it. Call {@link LiveUploads.end}, too. */
@@ -41,7 +45,8 @@ export class LiveUploads {
     upload.touch()
     if (--upload.uses > 0) return
     this.#active.delete(upload.id)
-    if (!upload.isOpen || !upload.isKnown) return
+    if (!upload.isKnown) return
+    if (!upload.isOpen) return this.#noteEnd(upload.id)
     this.#idle.set(upload.id, upload)
     trim(this.#idle, maxIdle)
   }
@@ -61,20 +66,30 @@ export class LiveUploads {
       return
     }
     known.describe(describe(upload))
-    if (!known.isOpen) this.#idle.delete(id)
+    if (!known.isOpen && this.#idle.delete(id)) this.#noteEnd(id)
   }
 
   /** Notes that there is no record. */
   forget(id: string): void {
     this.#read.delete(id)
-    this.#idle.delete(id)
+    if (this.#idle.delete(id)) this.#noteEnd(id)
     this.#active.get(id)?.close()
+  }
+
+  #noteEnd(id: string): void {
+    this.#ended.add(id)
+    trim(this.#ended, maxEnded)
   }
 
   /** Notes an error that a request got. */
   noteError(error: ReportedError): void {
     this.#errors = [error, ...this.#errors].slice(0, maxErrors)
     if (error.uploadId !== undefined) this.find(error.uploadId)?.noteError(error.code)
+  }
+
+  /** The ids of uploads that ended here. An upload that has ended never begins again. */
+  get ended(): readonly string[] {
+    return [...this.#ended]
   }
 
   /** The latest errors, the latest first. */
@@ -103,9 +118,9 @@ export class LiveUploads {
 }
 
 /** Drops the oldest entries. */
-function trim(map: Map<string, unknown>, size: number): void {
-  for (const key of map.keys()) {
-    if (map.size <= size) return
-    map.delete(key)
+function trim(entries: Map<string, unknown> | Set<string>, size: number): void {
+  for (const key of entries.keys()) {
+    if (entries.size <= size) return
+    entries.delete(key)
   }
 }

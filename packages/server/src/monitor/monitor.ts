@@ -68,8 +68,8 @@ export class Monitor {
   /**
    * Returns a composer with the same slots, observed. Observe a composer once, and use only the
    * result: a handler recognises a store that it shares by its identity. An empty slot for locks
-   * stays empty. Then the holder of an upload is not known, because the handler keeps its locks to
-   * itself.
+   * stays empty, because to fill it would cost the handler more calls of the store. Then an upload
+   * has a holder only while its bytes come.
    */
   observe(composer: StoreComposer): StoreComposer {
     const { timer } = this.#observation
@@ -129,6 +129,7 @@ export class Monitor {
       startedAt: this.#startedAt,
       metrics: await metrics.register.getMetricsAsJSON(),
       uploads: live.report(this.#worker, this.#stalledAfter),
+      ended: live.ended,
       errors: live.errors,
     }
   }

@@ -49,7 +49,7 @@ export interface LiveUploadReport {
   /** Milliseconds since a request last did something with the upload here. 0 while one does. */
   readonly quiet: number
   readonly state: LiveState
-  /** Absent if this process does not hold the lock. */
+  /** Absent if this process is not known to hold the lock. */
   readonly holder?: LiveHolder
   readonly errors: readonly LiveError[]
 }
@@ -75,6 +75,8 @@ export interface WorkerReport {
   readonly metrics: MetricsJson
   /** Those that requests work on first. See `LiveUploads` for how many. */
   readonly uploads: readonly LiveUploadReport[]
+  /** The ids of uploads that ended here lately. Other processes may still report them as idle. */
+  readonly ended: readonly string[]
   /** The latest errors, the latest first. */
   readonly errors: readonly ReportedError[]
 }
