@@ -62,7 +62,7 @@ export class LiveUpload {
     return open && !(endsWhenFull && length !== undefined && this.offset === length)
   }
 
-  /** Whether it is worth remembering: a creation may have been refused before there was a record. */
+  /** Whether there was a record. A creation may have been refused before. */
   get isKnown(): boolean {
     return this.#description !== undefined
   }

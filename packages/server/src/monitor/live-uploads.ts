@@ -18,9 +18,10 @@ export const maxEnded = 1000
 export const maxErrors = 50
 
 /**
- * The unfinished uploads that this process knows. Memory is bounded: apart from those that requests
- * work on, which the number of connections limits, at most {@link maxIdle} are remembered, and at
- * most {@link maxEnded} ids of ended ones, and {@link maxErrors} errors. Listing records and reading them makes no upload live.
+ * The unfinished uploads that this process knows. Memory is bounded. Connections limit how many
+ * uploads requests work on at once. Apart from those, at most {@link maxIdle} are remembered,
+ * {@link maxEnded} ids of those that ended, and {@link maxErrors} errors. To list or read records
+ * makes no upload live.
  */
 export class LiveUploads {
   readonly #active = new Map<string, LiveUpload>()

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { TusError, type Upload } from 'tuskit'
+import { StoreComposer, TusError, type Upload } from 'tuskit'
+import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import {
   createUpload,
   idOf,
@@ -107,6 +108,21 @@ test('a process that waits for a lock shows it, and the one that holds it shows 
   expect((await other.report()).uploads).toEqual([])
   expect((await other.values('tuskit_lock_wait_seconds'))['writer']).toBe(1)
   expect(await other.values('tusd_uploads_terminated')).toEqual({ '': 1 })
+})
+
+test('without a locker, the holder shows while bytes come', async () => {
+  const site = await watch({
+    composer: new StoreComposer().use(new MemoryStore(), new MemoryInfoStore()),
+    monitor: { worker: 2 },
+  })
+  const url = await createUpload(site)
+  const { request, reply } = openPatch(url, 0)
+  request.write('hello')
+  const report = await until(site.report, (one) => uploadIn(one, idOf(url))?.offset === 5)
+  expect(uploadIn(report, idOf(url))!.holder).toMatchObject({ worker: 2 })
+  request.destroy()
+  await reply.catch(() => {})
+  expect((await untilState(site, idOf(url), 'idle'))!.holder).toBeUndefined()
 })
 
 test('a length that is declared last finishes the upload', async () => {
