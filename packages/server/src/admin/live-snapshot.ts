@@ -29,11 +29,15 @@ const states: readonly LiveState[] = ['receiving', 'stalled', 'working', 'waitin
 
 /** Merges the reports of all processes. */
 export function liveSnapshot(reports: readonly WorkerReport[]): LiveSnapshot {
-  const ended = new Set(reports.flatMap((report) => report.ended))
+  const ended = new Map<string, string>()
+  for (const { id, at } of reports.flatMap((report) => report.ended)) {
+    if (at > (ended.get(id) ?? '')) ended.set(id, at)
+  }
   const merged = new Map<string, LiveUploadReport>()
   for (const upload of reports.flatMap(({ uploads }) => uploads)) {
-    const { id, state } = upload
-    if (state === 'idle' && ended.has(id)) continue
+    const { id, state, startedAt = '' } = upload
+    const endedAt = ended.get(id)
+    if (state === 'idle' && endedAt !== undefined && startedAt <= endedAt) continue
     const other = merged.get(id)
     merged.set(id, other === undefined ? upload : merge(other, upload))
   }

@@ -1,6 +1,6 @@
 import type { Upload } from 'tuskit'
 import { describe, LiveUpload, type Description } from './live-upload.js'
-import type { LiveState, LiveUploadReport, ReportedError } from './worker-report.js'
+import type { EndedUpload, LiveState, LiveUploadReport, ReportedError } from './worker-report.js'
 
 /** The number of uploads that are remembered while no request works on them. */
 export const maxIdle = 500
@@ -28,7 +28,7 @@ export class LiveUploads {
   /** In the order of their last use. */
   readonly #idle = new Map<string, LiveUpload>()
   readonly #read = new Map<string, Description>()
-  readonly #ended = new Set<string>()
+  readonly #ended = new Map<string, number>()
   #errors: readonly ReportedError[] = []
 
   /** Notes that a request works on an upload or waits for it. Call {@link LiveUploads.end}, too. */
@@ -78,7 +78,8 @@ export class LiveUploads {
   }
 
   #noteEnd(id: string): void {
-    this.#ended.add(id)
+    this.#ended.delete(id)
+    this.#ended.set(id, Date.now())
     trim(this.#ended, maxEnded)
   }
 
@@ -88,9 +89,9 @@ export class LiveUploads {
     if (error.uploadId !== undefined) this.find(error.uploadId)?.noteError(error.code)
   }
 
-  /** The ids of uploads that ended here. An upload that has ended never begins again. */
-  get ended(): readonly string[] {
-    return [...this.#ended]
+  /** The uploads that ended here. */
+  get ended(): readonly EndedUpload[] {
+    return [...this.#ended].map(([id, at]) => ({ id, at: new Date(at).toISOString() }))
   }
 
   /** The latest errors, the latest first. */
@@ -119,7 +120,7 @@ export class LiveUploads {
 }
 
 /** Drops the oldest entries. */
-function trim(entries: Map<string, unknown> | Set<string>, size: number): void {
+function trim(entries: Map<string, unknown>, size: number): void {
   for (const key of entries.keys()) {
     if (entries.size <= size) return
     entries.delete(key)

@@ -54,6 +54,13 @@ export interface LiveUploadReport {
   readonly errors: readonly LiveError[]
 }
 
+/** An upload that was finished, rejected or removed. */
+export interface EndedUpload {
+  readonly id: string
+  /** ISO 8601, UTC. An application that chooses ids may use the id again afterwards. */
+  readonly at: string
+}
+
 /** A response to an error. */
 export interface ReportedError {
   /** ISO 8601, UTC. */
@@ -75,8 +82,8 @@ export interface WorkerReport {
   readonly metrics: MetricsJson
   /** Those that requests work on first. See `LiveUploads` for how many. */
   readonly uploads: readonly LiveUploadReport[]
-  /** The ids of uploads that ended here lately. Other processes may still report them as idle. */
-  readonly ended: readonly string[]
+  /** Uploads that ended here lately. Other processes may still report them as idle. */
+  readonly ended: readonly EndedUpload[]
   /** The latest errors, the latest first. */
   readonly errors: readonly ReportedError[]
 }

@@ -6,6 +6,8 @@ import {
   listen,
   openPatch,
   patch,
+  post,
+  remove,
   send,
   sendRaw,
   until,
@@ -145,6 +147,26 @@ test('an upload that continues on another worker is shown once, with its latest 
   // The first worker still remembers it as unfinished.
   expect((await one.report()).uploads).toHaveLength(1)
   expect((await snapshotOf(origin)).uploads).toEqual([])
+})
+
+test('an id that is used again after a removal is shown', async () => {
+  const composer = memoryComposer()
+  const hooks = { preCreate: () => ({ id: 'report' }) }
+  const one = await watch({ composer, hooks })
+  const two = await watch({ composer, hooks, monitor: { worker: 1 } })
+  const origin = await admin({ reports: of(one, two) })
+  await remove(await createUpload(one))
+  const removed = Date.now()
+  // Times are in milliseconds.
+  await until(
+    async () => Date.now(),
+    (now) => now > removed,
+  )
+  await until(
+    () => post(two, { 'upload-length': '20' }),
+    ({ status }) => status === 201,
+  )
+  expect(await snapshotOf(origin)).toMatchObject({ uploads: [{ id: 'report', length: 20 }] })
 })
 
 test('only known paths and reading methods are served, with a strict policy', async () => {

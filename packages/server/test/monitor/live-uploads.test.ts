@@ -17,6 +17,9 @@ import { memoryComposer, uploadIn, watch, type WatchedSite } from './watched-sit
 
 const name = (text: string) => `filename ${Buffer.from(text).toString('base64')}`
 
+/** So many bytes that their speed shows for a long time. */
+const large = 1_000_000
+
 /** Waits until an upload is in a state, and returns what is reported of it. */
 async function untilState({ report }: WatchedSite, id: string, state: string | undefined) {
   const found = await until(report, (one) => uploadIn(one, id)?.state === state)
@@ -26,19 +29,19 @@ async function untilState({ report }: WatchedSite, id: string, state: string | u
 test('an upload is shown while its bytes come, when it stalls, and until it is finished', async () => {
   const site = await watch({ monitor: { worker: 3, stalledAfter: 200 } })
   const url = await createUpload(site, {
-    'upload-length': '11',
+    'upload-length': String(large + 5),
     'upload-metadata': name('<b>holiday</b>.mp4'),
   })
   const id = idOf(url)
-  expect(uploadIn(await site.report(), id)).toMatchObject({ state: 'idle', offset: 0, length: 11 })
+  expect(uploadIn(await site.report(), id)).toMatchObject({ state: 'idle', offset: 0 })
 
   const { request, reply } = openPatch(url, 0)
-  request.write('hello ')
-  const receiving = await until(site.report, (one) => uploadIn(one, id)?.offset === 6)
+  request.write(Buffer.alloc(large))
+  const receiving = await until(site.report, (one) => uploadIn(one, id)?.offset === large)
   const found = uploadIn(receiving, id)!
   expect(found).toMatchObject({
     name: '<b>holiday</b>.mp4',
-    length: 11,
+    length: large + 5,
     quiet: 0,
     holder: { worker: 3 },
     errors: [],
@@ -50,12 +53,12 @@ test('an upload is shown while its bytes come, when it stalls, and until it is f
   await untilState(site, id, 'stalled')
   expect((await site.values('tuskit_uploads_active'))['stalled']).toBe(1)
   request.write('wor')
-  await until(site.report, (one) => uploadIn(one, id)?.offset === 9)
+  await until(site.report, (one) => uploadIn(one, id)?.offset === large + 3)
   request.end('ld')
   expect((await reply).status).toBe(204)
   expect((await site.report()).uploads).toEqual([])
   expect((await site.values('tuskit_uploads_active'))['stalled']).toBe(0)
-  expect(await site.values('tuskit_bytes_stored_total')).toEqual({ '': 11 })
+  expect(await site.values('tuskit_bytes_stored_total')).toEqual({ '': large + 5 })
 })
 
 test('an upload whose client has gone is idle, and remembers its errors', async () => {
