@@ -1,29 +1,15 @@
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import { pageFile, pageFiles, pageHeaders } from './page-files.js'
 
-const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml' }
+const { resolve } = createRequire(import.meta.url)
 
-/** The files that are served, by path. No other path leads to a file, however it is spelled. */
+const headers = { ...pageHeaders, 'cache-control': 'no-cache' }
+
 const files = new Map([
-  ['/', file(new URL('../page/index.html', import.meta.url), 'html')],
-  ['/page.css', file(new URL('../page/page.css', import.meta.url), 'css')],
-  ...['page.js', 'row.js', 'figures.js'].map((name) => {
-    return [`/${name}`, file(new URL(`../page/${name}`, import.meta.url), 'js')] as const
-  }),
-  ['/icon.svg', file(new URL('../page/icon.svg', import.meta.url), 'svg')],
-  ['/tus.min.js', file(import.meta.resolve('tus-js-client/dist/tus.min.js'), 'js')],
+  ...pageFiles('upload'),
+  ['/tus.min.js', pageFile(resolve('tus-js-client/dist/tus.min.js'))],
 ])
-
-const headers = {
-  'content-security-policy': [
-    "default-src 'none'",
-    ...["script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"],
-    ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
-  ].join('; '),
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'cache-control': 'no-cache',
-}
 
 /** Serves the page to upload from at `/`, and its files. It sends files to `endpoint`. */
 export function servePage(
@@ -43,12 +29,6 @@ export function servePage(
     const plain = { ...headers, 'content-type': 'text/plain; charset=utf-8' }
     response.writeHead(status, allow === undefined ? plain : { ...plain, allow }).end(`${text}\n`)
   }
-}
-
-function file(url: URL | string, type: keyof typeof types) {
-  const isText = type !== 'svg'
-  const charset = isText ? '; charset=utf-8' : ''
-  return { content: readFileSync(new URL(url)), type: `${types[type]}${charset}` }
 }
 
 function withEndpoint(page: Buffer, endpoint: string): string {

@@ -1,12 +1,16 @@
+import cluster from 'node:cluster'
 import type { RequestListener } from 'node:http'
 import type { Handler, Logger } from 'tuskit'
 import type { SpaceCounter } from 'tuskit/limited-store'
 import { createHooks } from './create-hooks.js'
 import { createUploadHandler } from './create-upload-handler.js'
 import { createServer } from './listen/create-server.js'
-import { listen } from './listen/listen.js'
+import { listenForUploads } from './listen/listen.js'
 import { logRequests } from './log-requests.js'
+import { Monitor } from './monitor/monitor.js'
+import type { WorkerReport } from './monitor/worker-report.js'
 import { openParts } from './parts/open-parts.js'
+import { reasonsNotReady } from './readiness.js'
 import { servePage } from './serve-page.js'
 import { SettingError } from './settings/setting-error.js'
 import type { Settings } from './settings/settings.js'
@@ -15,11 +19,14 @@ import type { Settings } from './settings/settings.js'
 export interface Serving {
   /** Where it listens, as a person would write it. */
   readonly place: string
-  readonly handler: Handler
-  /** Stops without losing received bytes. */
-  stop(): Promise<void>
+  /** Returns everything that was observed. Without the setting `admin`, nothing is. */
+  report(): Promise<WorkerReport>
+  /** Returns why uploads cannot be stored right now, in sentences without internals. */
+  ready(): Promise<readonly string[]>
   /** Reads the certificate again. */
   reload(): void
+  /** Stops without losing received bytes. */
+  stop(): Promise<void>
 }
 
 /** Starts to serve uploads as the settings say. */
@@ -28,23 +35,30 @@ export async function startServing(
   logger: Logger,
   counter?: SpaceCounter,
 ): Promise<Serving> {
-  const { composer, plugins } = await openParts(settings, logger, counter)
-  const hooks = await createHooks(settings, plugins, logger)
+  const monitor = new Monitor({ worker: cluster.worker?.id ?? 1 })
+  const isObserved = settings.admin !== undefined
+  const { composer: own, plugins } = await openParts(settings, logger, counter)
+  const composer = isObserved ? monitor.observe(own) : own
+  const backends = await createHooks(settings, plugins, logger)
+  const hooks = isObserved ? backends.map((hook) => monitor.observeHooks(hook)) : backends
   const handler = createUploadHandler(settings, composer, hooks, logger)
-  const server = createServer(settings, logRequests(listenerOf(settings, handler), logger), handler)
+  const listener = isObserved ? monitor.observeRequests(handler) : handler
+  const withPage = listenerOf(settings, listener as Handler)
+  const server = createServer(settings, logRequests(withPage, logger), handler)
+  if (isObserved) monitor.observeConnections(server)
   try {
     await handler.open()
   } catch (error) {
     throw new SettingError(`The stores cannot be opened: ${reasonOf(error)}`, { cause: error })
   }
-  const place = await listen(server, settings)
+  const place = await listenForUploads(server, settings)
   void handler.uploads.finishPending().catch((error: unknown) => {
     logger.warn('Uploads of an earlier run could not be finished', { error })
   })
   return {
     place,
-    handler,
-    stop: () => server.stop({ timeout: settings.stopTimeout }),
+    report: () => monitor.report(),
+    ready: () => reasonsNotReady(own),
     reload() {
       try {
         server.reload?.()
@@ -53,6 +67,7 @@ export async function startServing(
         logger.error('The certificate could not be read again; the old one stays', { error })
       }
     },
+    stop: () => server.stop({ timeout: settings.stopTimeout }),
   }
 }
 

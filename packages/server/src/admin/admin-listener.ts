@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Logger } from 'tuskit'
 import type { WorkerReport } from '../monitor/worker-report.js'
-import { livePage } from './live-page.js'
+import { pageFiles, pageHeaders } from '../page-files.js'
 import { liveSnapshot } from './live-snapshot.js'
 import { MetricsPage } from './metrics-page.js'
 
@@ -32,16 +32,9 @@ interface Reply {
 
 const text = 'text/plain; charset=utf-8'
 
-const always = {
-  'content-security-policy': [
-    "default-src 'none'",
-    ...["script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"],
-    ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
-  ].join('; '),
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'cross-origin-resource-policy': 'same-origin',
-}
+const always = { ...pageHeaders, 'cross-origin-resource-policy': 'same-origin' }
+
+const livePage = pageFiles('live')
 
 /**
  * Creates a listener for operators: `/healthz`, `/readyz`, `/metrics`, `/uploads.json`, and a page

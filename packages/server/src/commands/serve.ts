@@ -1,4 +1,7 @@
 import cluster from 'node:cluster'
+import type { Server } from 'node:http'
+import { startAdmin, type Served } from '../admin/start-admin.js'
+import type { WorkerReport } from '../monitor/worker-report.js'
 import { startServing, type Serving } from '../serving.js'
 import { SettingError } from '../settings/setting-error.js'
 import type { Settings } from '../settings/settings.js'
@@ -14,32 +17,53 @@ export const serve: CommandDefinition = {
   async run(call) {
     if (cluster.isWorker) return serveAsWorker(call)
     if (call.settings.workers > 1) return serveByWorkers(call)
-    const { settings, logger, signal } = call
+    const { settings, logger } = call
     const serving = await startServing(settings, logger)
-    announce(serving.place, settings)
     process.on('SIGHUP', serving.reload)
-    await aborted(signal)
-    logger.info('Stopping', {})
-    await serving.stop()
+    const reports = async () => [await serving.report()]
+    await serveAdmin(call, serving, { reports, ready: serving.ready })
   },
 }
 
-async function serveByWorkers({ settings, logger, signal }: CommandCall): Promise<void> {
+async function serveByWorkers(call: CommandCall): Promise<void> {
+  const { settings, logger } = call
   checkShared(settings)
   const workers = await startWorkers(settings, logger)
   if (workers === undefined) {
     process.exitCode = 2
     return
   }
-  announce(workers.place, settings)
   process.on('SIGHUP', () => void workers.callAll('reload'))
-  await aborted(signal)
-  logger.info('Stopping', {})
-  await workers.stop()
+  await serveAdmin(call, workers, {
+    reports: async () => (await workers.callAll('report')) as WorkerReport[],
+    ready: async () => [...new Set((await workers.callAll('ready')).flat() as string[])],
+  })
+}
+
+/** Runs until the program is asked to stop, with the listener for operators if it is wanted. */
+async function serveAdmin(
+  { settings, logger, signal }: CommandCall,
+  serving: Pick<Serving, 'place' | 'stop'>,
+  served: Served,
+): Promise<void> {
+  let admin: Server | undefined
+  try {
+    admin = settings.admin === undefined ? admin : await startAdmin(settings.admin, served, logger)
+    announce(serving.place, settings)
+    await aborted(signal)
+    logger.info('Stopping', {})
+  } finally {
+    await serving.stop()
+    admin?.close().closeAllConnections()
+  }
 }
 
 async function serveAsWorker({ settings, logger, signal }: CommandCall): Promise<void> {
-  const methods = { reload: () => serving.reload() }
+  const methods = {
+    reload: () => serving.reload(),
+    report: () => serving.report(),
+    ready: () => serving.ready(),
+  }
   const primary = new ProcessChannel(process, methods)
   let serving: Serving
   try {

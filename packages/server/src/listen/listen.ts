@@ -6,28 +6,36 @@ import { SettingError } from '../settings/setting-error.js'
 import type { Settings } from '../settings/settings.js'
 import { activatedSocket } from './socket-activation.js'
 
-type Listening = Pick<Settings, 'host' | 'port' | 'unixSocket' | 'unixSocketMode'>
-
-/** Starts to listen, and returns where, as a person would write it. */
-export async function listen(server: Server, settings: Listening): Promise<string> {
-  const { host, port, unixSocket: path, unixSocketMode } = settings
+/** Listens where the settings say, or on the socket that systemd has opened. Returns the place. */
+export async function listenForUploads(server: Server, settings: Settings): Promise<string> {
   const owner = cluster.isWorker ? process.ppid : process.pid
   const descriptor = activatedSocket(process.env, owner)
+  const { unixSocket, unixSocketMode } = settings
   if (descriptor !== undefined) {
     await listenOn(server, { fd: descriptor }, 'the socket that systemd has opened')
     return 'the socket that systemd has opened'
   }
-  if (path !== undefined) {
-    await removeStaleSocket(path)
-    // From its first moment, the socket has no more rights than the mode gives.
-    const usual = process.umask(0o777 & ~unixSocketMode)
-    await listenOn(server, { path }, path).finally(() => process.umask(usual))
-    chmodSync(path, unixSocketMode)
-    return `unix:${path}`
-  }
+  if (unixSocket !== undefined) return listenOnSocket(server, unixSocket, unixSocketMode)
+  return listenOnPort(server, settings)
+}
+
+/** Listens on a port, and returns the place as a person would write it. */
+export async function listenOnPort(
+  server: Server,
+  { host, port }: Pick<Settings, 'host' | 'port'>,
+): Promise<string> {
   await listenOn(server, { host, port }, `${host}:${port}`)
   const { port: actual } = server.address() as AddressInfo
   return `${host.includes(':') ? `[${host}]` : host}:${actual}`
+}
+
+async function listenOnSocket(server: Server, path: string, mode: number): Promise<string> {
+  await removeStaleSocket(path)
+  // From its first moment, the socket has no more rights than the mode gives.
+  const usual = process.umask(0o777 & ~mode)
+  await listenOn(server, { path }, path).finally(() => process.umask(usual))
+  chmodSync(path, mode)
+  return `unix:${path}`
 }
 
 async function listenOn(

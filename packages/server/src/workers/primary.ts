@@ -10,7 +10,7 @@ import { ProcessChannel } from './process-channel.js'
 export interface Workers {
   /** Where they listen. */
   readonly place: string
-  /** Calls a function of all of them. Those that end meanwhile are left out. */
+  /** Calls a function of all of them. Those that end meanwhile, or hang, are left out. */
   callAll(method: string): Promise<readonly unknown[]>
   /** Stops them without losing received bytes. */
   stop(): Promise<void>
@@ -18,6 +18,8 @@ export interface Workers {
 
 /** A worker that ends sooner is replaced after this time, in milliseconds. */
 const soon = 1_000
+/** How long a worker may take for a call, in milliseconds. */
+const patience = 6_000
 /** How much longer than `stop-timeout` a worker may take before it is killed, in milliseconds. */
 const grace = 5_000
 
@@ -66,8 +68,11 @@ export async function startWorkers(
   return {
     place,
     async callAll(method) {
+      const late = wait(patience, undefined, { ref: false }).then(() => {
+        throw new Error('The worker does not respond')
+      })
       const calls = [...channels.values()].map((channel) => channel.call(method))
-      const results = await Promise.allSettled(calls)
+      const results = await Promise.allSettled(calls.map((call) => Promise.race([call, late])))
       return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
     },
     async stop() {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Monitor } from '../../src/monitor/monitor.js'
 
-const page = readFileSync(new URL('../../docs-admin.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../../../docs/server-operation.md', import.meta.url), 'utf8')
 
 /** The first two columns of the table of metrics: name with labels, and type. */
 const rows = [...page.matchAll(/^\| `((?:tusd|tuskit)_\w+)(?:\{([\w,]+)\})?` \| (\w+) \|/gm)].map(
