@@ -2,12 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { createHandler, createUploadServer } from 'tuskit'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { clientAt, type Client } from '../frameworks/uploads-suite.js'
-import { ensureNginx, startNginx } from '../interop/nginx.js'
+import { ensureNginx, startNginxOfPage } from '../interop/nginx.js'
 import { chunk, listen, memoryComposer, serve, tus, until } from '../support/serve.js'
 import { readPage } from './pages.js'
 
 const { text } = await readPage('docs/behind-proxies.md')
-const [, configuration] = /^## nginx\n\n```nginx\n([^]*?)^```$/m.exec(text)!
 
 beforeAll(ensureNginx)
 
@@ -67,13 +66,7 @@ async function throughNginx(edit: (lines: string[]) => string[]): Promise<Client
   )
   const target = await listen(server)
   onTestFinished(() => server.stop({ timeout: 1_000 }))
-  const lines = configuration!.split('\n').filter((line) => !/^ *ssl_/.test(line))
-  const origin = await startNginx((port) =>
-    edit(lines)
-      .join('\n')
-      .replace('127.0.0.1:1080', `127.0.0.1:${target}`)
-      .replace('443 ssl', `127.0.0.1:${port}`),
-  )
+  const origin = await startNginxOfPage(target, edit)
   return clientAt(origin)
 }
 

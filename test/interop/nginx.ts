@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { readPage } from '../docs/pages.js'
 import { freePort } from '../support/free-port.js'
 import { ensureProgram } from '../house/debian-packages.mjs'
 import { temporaryDirectory, until } from '../support/serve.js'
@@ -49,6 +50,25 @@ export async function startNginx(httpBlock: (port: number) => string): Promise<s
   )
   if (nginx.exitCode !== null) throw new Error(await readFile(join(home, 'error.log'), 'utf8'))
   return `http://127.0.0.1:${port}`
+}
+
+/**
+ * Starts the nginx of docs/behind-proxies.md, without TLS, in front of a server. Returns its
+ * origin.
+ */
+export async function startNginxOfPage(
+  target: string | number,
+  edit: (lines: string[]) => string[] = (lines) => lines,
+): Promise<string> {
+  const { text } = await readPage('docs/behind-proxies.md')
+  const [, configuration] = /^## nginx\n\n```nginx\n([^]*?)^```$/m.exec(text)!
+  const lines = configuration!.split('\n').filter((line) => !/^ *ssl_/.test(line))
+  return startNginx((port) =>
+    edit(lines)
+      .join('\n')
+      .replace('127.0.0.1:1080', `127.0.0.1:${target}`)
+      .replace('443 ssl', `127.0.0.1:${port}`),
+  )
 }
 
 async function accepts(port: number): Promise<boolean> {
