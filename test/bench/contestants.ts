@@ -26,6 +26,8 @@ export interface Places {
   readonly before?: string | undefined
   readonly tusd?: string | undefined
   readonly rustus?: string | undefined
+  /** The server program of tuskit, which takes part with one worker and with two. */
+  readonly program?: string | undefined
 }
 
 /**
@@ -40,8 +42,17 @@ function program(name: string, file: string, given: object = {}): Contestant {
   }
 }
 
+/** The server program, by its number of workers. */
+export const programNames = ['program', 'workers-2']
+
 /** Returns all servers that can take part, starting with the base of the comparison. */
-export function allContestants({ build, before, tusd, rustus }: Places): Contestant[] {
+export function allContestants({
+  build,
+  before,
+  tusd,
+  rustus,
+  program: own,
+}: Places): Contestant[] {
   const contestants = [program('limit', 'limit'), program('tuskit', 'tuskit', { build })]
   if (before !== undefined) contestants.push(program('before', 'tuskit', { build: before }))
   contestants.push(program('tus-node', 'tus-node'))
@@ -49,7 +60,18 @@ export function allContestants({ build, before, tusd, rustus }: Places): Contest
   if (rustus !== undefined) {
     contestants.push({ name: 'rustus', choosesPort: false, command: rustusArgs })
   }
+  if (own !== undefined) {
+    for (const [index, name] of programNames.entries()) {
+      const command = (directory: string, port: number) => ownArgs(directory, port, index + 1)
+      contestants.push({ name, choosesPort: false, command })
+    }
+  }
   return contestants
+
+  function ownArgs(directory: string, port: number, workers: number): [string, ...string[]] {
+    const address = ['--port', `${port}`, '--data', `file:${directory}`]
+    return [process.execPath, own!, ...address, '--workers', `${workers}`, '--log-level', 'warn']
+  }
 
   // Both run without a log line for each request, like the other servers.
   function tusdArgs(directory: string, port: number): [string, ...string[]] {

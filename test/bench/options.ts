@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { programNames } from './contestants.js'
 import { fullSizes, quickSizes, type Sizes } from './sizes.js'
 
 /** The options of the command line. */
@@ -14,6 +15,8 @@ export interface BenchOptions {
   readonly directory: string | undefined
   readonly tusd: string | undefined
   readonly rustus: string | undefined
+  /** The server program of tuskit. */
+  readonly program: string | undefined
   /** Another build of tuskit, which takes part as `before`. */
   readonly before: string | undefined
   readonly json: string | undefined
@@ -35,6 +38,7 @@ export function parseOptions(args: readonly string[], workloads: readonly string
       directory: { type: 'string' },
       tusd: { type: 'string' },
       rustus: { type: 'string' },
+      program: { type: 'string' },
       before: { type: 'string' },
       json: { type: 'string' },
       'update-docs': { type: 'boolean', default: false },
@@ -46,9 +50,11 @@ export function parseOptions(args: readonly string[], workloads: readonly string
   }
   const path = (given: string | undefined) => (given === undefined ? undefined : resolve(given))
   const [before, tusd, rustus] = [path(values.before), path(values.tusd), path(values.rustus)]
+  const program = path(values.program)
   const servers = [
     ...['limit', 'tuskit', 'tus-node'],
     ...Object.entries({ before, tusd, rustus }).flatMap(([name, given]) => (given ? [name] : [])),
+    ...(program ? programNames : []),
   ]
   return {
     sizes: values.quick ? quickSizes : fullSizes,
@@ -58,6 +64,7 @@ export function parseOptions(args: readonly string[], workloads: readonly string
     directory: path(values.directory),
     tusd,
     rustus,
+    program,
     before,
     json: path(values.json),
     updateDocs: values['update-docs'],

@@ -23,7 +23,7 @@ test('npx runs the packed program in an empty folder', async () => {
   const cache = await temporaryDirectory()
   const child = spawn('npx', ['--yes', ...packages, 'tuskit', '--port', '0'], {
     cwd: folder,
-    // The packages that the installation of this repository has left in the cache of npm are enough.
+    // The cache of npm has the packages that this repository has installed.
     env: { ...process.env, npm_config_prefer_offline: 'true', TMPDIR: cache },
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,4 +1,3 @@
-// @ts-check
 // The page of a test: sends the chosen file with Uppy, and shows the URL or the error.
 import Uppy from '@uppy/core'
 import Tus from '@uppy/tus'
