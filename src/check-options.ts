@@ -26,7 +26,10 @@ export interface OptionOwner {
   readonly otherNames?: Readonly<Record<string, readonly string[]>>
 }
 
-/** Rules that several options share. */
+/**
+ * Rules that several options share, for {@link checkOptions}. `{ ...must.beText, required: true }`
+ * makes an option required.
+ */
 export const must = {
   beText: { expectation: 'a non-empty string', accepts: (v) => typeof v === 'string' && v !== '' },
   beBoolean: { expectation: 'a boolean', accepts: (v) => typeof v === 'boolean' },
@@ -83,6 +86,14 @@ export const must = {
  * Checks an options object against its rules and returns a frozen copy. Throws a `TypeError` that
  * names the owner, the option, the expectation and the value. For an unknown option it names the
  * known one that is meant, or all of them if they are few.
+ *
+ * Options may be a plain object, or an instance of a class that has at least one of them.
+ *
+ * @example
+ * this.#options = checkOptions<RedisStoreOptions>('RedisStore', options, {
+ *   client: { ...must.beObject, required: true },
+ *   timeout: must.beMilliseconds,
+ * })
  */
 export function checkOptions<T extends object>(
   owner: string | OptionOwner,

@@ -4,7 +4,7 @@ import type { StorageRef } from '../upload.js'
 import { rustusMessage, rustusTusdMessage } from './rustus-message.js'
 import { tusdMessage } from './tusd-message.js'
 
-/** The forms of a message about an event. */
+/** The forms of a message about an event, each a {@link HookFormat}. */
 export const hookFormats = ['tusd', 'rustus', 'rustus-v2', 'rustus-tusd'] as const
 
 /**
@@ -33,13 +33,29 @@ export interface HookFormatOptions {
   readonly storage?: (storage: StorageRef) => Readonly<Record<string, string>>
 }
 
-/** The rules of these options. */
+/** The rules of {@link HookFormatOptions}, for `checkOptions` of `tuskit/store-kit`. */
 export const hookFormatRules = {
   format: must.beOneOf(...hookFormats),
   storage: must.beFunction,
 } satisfies Record<keyof HookFormatOptions, OptionRule>
 
-/** Returns the message about an event, as a value that can be sent as JSON. */
+/**
+ * Returns the message about an event, as a value that can be sent as JSON.
+ *
+ * The forms of Rustus do not have the name of the event: send it next to the message. All forms
+ * have the headers of the client, including its passwords and cookies.
+ *
+ * @param options - Only `format` and `storage` are read, and not checked. So a backend can pass its
+ * own options, once it has checked them with {@link hookFormatRules}.
+ *
+ * @example
+ * const backend: HookBackend = {
+ *   events: ['post-finish'],
+ *   async call(call) {
+ *     await queue.send(call.event.type, JSON.stringify(formatHookCall(call, { format: 'rustus' })))
+ *   },
+ * }
+ */
 export function formatHookCall(call: HookCall, options: HookFormatOptions = {}): object {
   const { format = 'tusd', storage: describe = describeStorage } = options
   const { upload } = call

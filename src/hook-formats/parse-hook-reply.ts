@@ -35,6 +35,10 @@ interface TusdChanges {
  *
  * Throws `ERR_HOOK_REPLY` if the text is something else, but ignores what events say that decide
  * nothing.
+ *
+ * @example
+ * const reply = await queue.ask(JSON.stringify(formatHookCall(call)), { signal })
+ * return parseHookReply(reply, call.event.type)
  */
 export function parseHookReply(text: string, type: HookType): HookReply {
   const decides = type === 'post-receive' || !type.startsWith('post-')

@@ -1,4 +1,5 @@
 // For all of them
+export { checkOptions, must, type OptionOwner, type OptionRule } from '../check-options.js'
 export { assertMayChange } from './assert-may-change.js'
 export { storageError, type Meanings } from './storage-error.js'
 export { translated } from './translated.js'

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { HookCall, UnplacedUpload } from 'tuskit'
-import { formatHookCall, hookFormats } from '../../src/hook-formats/format-hook-call.js'
-import { parseHookReply } from '../../src/hook-formats/parse-hook-reply.js'
+import { formatHookCall, hookFormats, parseHookReply } from 'tuskit/hook-formats'
 
 const upload: UnplacedUpload = {
   id: 'a',

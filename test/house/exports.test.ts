@@ -2,6 +2,7 @@ import * as tuskit from 'tuskit'
 import * as conformance from 'tuskit/conformance'
 import * as execHooks from 'tuskit/exec-hooks'
 import * as fileStore from 'tuskit/file-store'
+import * as hookFormats from 'tuskit/hook-formats'
 import * as httpHooks from 'tuskit/http-hooks'
 import * as limitedStore from 'tuskit/limited-store'
 import * as memoryStore from 'tuskit/memory-store'
@@ -52,6 +53,19 @@ test('tuskit/exec-hooks and tuskit/http-hooks export', () => {
   expect(Object.keys({ ...execHooks, ...httpHooks })).toEqual(['ExecHooks', 'HttpHooks'])
 })
 
+test('tuskit/hook-formats exports', () => {
+  expect(Object.keys(hookFormats).toSorted()).toMatchInlineSnapshot(`
+    [
+      "formatHookCall",
+      "hookFormatRules",
+      "hookFormats",
+      "hookTypes",
+      "parseHookReply",
+      "usualEvents",
+    ]
+  `)
+})
+
 test('tuskit/limited-store exports', () => {
   expect(Object.keys(limitedStore).toSorted()).toMatchInlineSnapshot(`
     [
@@ -78,8 +92,10 @@ test('tuskit/store-kit exports', () => {
       "TcpProxy",
       "assertMayChange",
       "assertNextRevision",
+      "checkOptions",
       "contentStream",
       "eachBatch",
+      "must",
       "parseUpload",
       "retry",
       "segments",
