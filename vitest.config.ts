@@ -3,12 +3,14 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const source = fileURLToPath(new URL('./src/', import.meta.url))
+const packages = fileURLToPath(new URL('./packages/', import.meta.url))
 
 export default defineConfig({
   resolve: {
     alias: [
       { find: /^tuskit$/, replacement: `${source}index.ts` },
       { find: /^tuskit\/(.+)$/, replacement: `${source}$1/index.ts` },
+      { find: /^@tuskit\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
     ],
   },
   test: {

@@ -1,10 +1,12 @@
-// Preload it with `node --import`: `tuskit` then means the build that the tests make of the source.
+// Preload it with `node --import`: `tuskit` and the packages that extend it then mean the builds that
+// the tests make of the sources.
 import { register } from 'node:module'
 
 const build = new URL('../.dist/', import.meta.url)
 const hooks = `export function resolve(specifier, context, next) {
-  const [, entry] = /^tuskit(?:\\/(.+))?$/.exec(specifier) ?? []
-  const ours = specifier === 'tuskit' || entry !== undefined
-  return ours ? { url: '${build}' + (entry ?? 'index') + '.js', shortCircuit: true } : next(specifier, context)
+  const [, ours, name] = /^(@?)tuskit(?:\\/(.+))?$/.exec(specifier) ?? []
+  if (ours === undefined) return next(specifier, context)
+  const file = ours === '@' ? 'packages/' + name + '/index.js' : (name ?? 'index') + '.js'
+  return { url: '${build}' + file, shortCircuit: true }
 }`
 register(`data:text/javascript,${encodeURIComponent(hooks)}`)

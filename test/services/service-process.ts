@@ -1,0 +1,89 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+
+/** How a service is started. */
+export interface ServiceOptions {
+  readonly command: string
+  readonly args?: readonly string[]
+  /** The whole environment of the process. */
+  readonly environment?: NodeJS.ProcessEnv
+  /** The user that it runs as when the tests run as root. */
+  readonly user: string
+  /** A part of its output when it can be used. Default: at once. */
+  readonly ready?: RegExp
+}
+
+/** A process of a service, with its children. */
+export class ServiceProcess {
+  readonly #child: ChildProcess
+  readonly #exited: Promise<unknown>
+
+  /** Starts the process. Resolves when it is ready, and rejects with its output if it ends before. */
+  static async start(options: ServiceOptions): Promise<ServiceProcess> {
+    const { command, args = [], environment, user, ready = /^/ } = options
+    const child = spawn(command, args, {
+      ...identityOf(user),
+      ...(environment && { env: environment }),
+      // A group of its own, so that its children get its signals.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const service = new ServiceProcess(child)
+    try {
+      await until(child, ready)
+      return service
+    } catch (error) {
+      await service.kill()
+      throw error
+    }
+  }
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+    this.#exited = once(child, 'exit').catch(() => {})
+  }
+
+  /** Stops the clock of the process: it stays connected, and does nothing. */
+  pause(): void {
+    this.#signal('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#signal('SIGCONT')
+  }
+
+  /** Kills the process and its children with SIGKILL. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#signal('SIGKILL')
+    await this.#exited
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const { pid, exitCode, signalCode } = this.#child
+    if (pid === undefined || exitCode !== null || signalCode !== null) return
+    process.kill(-pid, signal)
+  }
+}
+
+/** Returns the ids of a user, so that a service need not run as root. */
+export function identityOf(user: string): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {}
+  const idOf = (option: string) => Number(execFileSync('id', [option, user], { encoding: 'utf8' }))
+  return { uid: idOf('-u'), gid: idOf('-g') }
+}
+
+async function until(child: ChildProcess, ready: RegExp): Promise<void> {
+  let output = ''
+  await new Promise<void>((resolve, reject) => {
+    const take = (piece: Buffer) => {
+      output += piece.toString()
+      if (ready.test(output)) resolve()
+    }
+    // They are read until the end, because a full pipe would stop the process.
+    child.stdout!.on('data', take)
+    child.stderr!.on('data', take)
+    child.on('error', reject)
+    child.on('exit', () => reject(new Error(`The service ended: ${output}`)))
+    if (ready.test('')) child.on('spawn', resolve)
+  })
+}
