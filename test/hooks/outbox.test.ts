@@ -226,8 +226,14 @@ describe('an outbox', () => {
   })
 })
 
-/** Where a process dies: before the entry is stored, after it, or when it is to be removed. */
-const deaths = ['before put', 'after put', 'after the record', 'before delete'] as const
+/**
+ * Where a process dies: before the entry is stored, after it, before the event is confirmed, after
+ * that, or when the entry is to be removed.
+ */
+const deaths = [
+  ...(['before put', 'after put', 'before confirm', 'after confirm'] as const),
+  'before delete',
+] as const
 
 const never = new Promise<never>(() => {})
 
@@ -257,7 +263,7 @@ function dying(outbox: HookOutbox, type: string, death: (typeof deaths)[number])
     async put(entry, options) {
       if (isDead) return never
       if (entry.event.type !== type) return outbox.put(entry, options)
-      if (death === 'before put') return die()
+      if (death === 'before put' || (death === 'before confirm' && entry.happened)) return die()
       await outbox.put(entry, options)
       if (death === 'after put') return die()
     },
@@ -265,7 +271,7 @@ function dying(outbox: HookOutbox, type: string, death: (typeof deaths)[number])
       if (isDead) return never
       const entries = await outbox.get(id, options)
       const isHere = entries.some(({ event }) => event.type === type)
-      return isHere && death === 'after the record' ? die() : entries
+      return isHere && death === 'after confirm' ? die() : entries
     },
     delete: async (entry, options) => {
       if (isDead) return never
@@ -278,10 +284,32 @@ function dying(outbox: HookOutbox, type: string, death: (typeof deaths)[number])
   return { dead, died: () => isDead }
 }
 
+/** An outbox in which no entry is found until it is opened. */
+function gated(outbox: HookOutbox) {
+  let open!: () => void
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  const gate: HookOutbox = {
+    put: (entry, options) => outbox.put(entry, options),
+    get: async (id, options) => {
+      await opened
+      return outbox.get(id, options)
+    },
+    delete: (entry, options) => outbox.delete(entry, options),
+    giveUp: (...args) => outbox.giveUp(...args),
+    uploadIds: (options) => outbox.uploadIds(options),
+  }
+  return { outbox: gate, open }
+}
+
 describe.each(['post-create', 'post-finish', 'post-terminate'] as const)(
   'a process that dies at %s',
   (type) => {
-    test.each(deaths)('%s loses no event, and delivers none before the fact', async (death) => {
+    test.each(
+      deaths.flatMap((death) => [
+        { death, look: 'at once' },
+        { death, look: 'after the upload was removed' },
+      ]),
+    )('$death loses no event, if the next looks $look', async ({ death, look }) => {
       const [directory, uploads] = [await temporaryDirectory(), await temporaryDirectory()]
       const { dead, died } = dying(new FileOutbox({ directory }), type, death)
       const first = noting()
@@ -300,11 +328,13 @@ describe.each(['post-create', 'post-finish', 'post-terminate'] as const)(
       )
 
       const second = noting()
+      const { outbox, open } = gated(new FileOutbox({ directory }))
+      if (look === 'at once') open()
       const after = await serve({
         ...options,
         composer: fileComposer(uploads),
         hooks: second.hooks,
-        outbox: new FileOutbox({ directory }),
+        outbox,
       })
       const url = `${after.origin}/files/a`
       const found = await head(url)
@@ -313,6 +343,7 @@ describe.each(['post-create', 'post-finish', 'post-terminate'] as const)(
       }
       if ((await head(url)).headers['upload-offset'] === '0') await patch(url, 0, 'hello')
       await remove(url)
+      open()
       await drained(directory)
       await until(
         async () => second.events,
@@ -326,6 +357,53 @@ describe.each(['post-create', 'post-finish', 'post-terminate'] as const)(
     })
   },
 )
+
+test('an entry of an event that has not happened is removed before it can happen', async () => {
+  const [directory, uploads] = [await temporaryDirectory(), await temporaryDirectory()]
+  const { dead, died } = dying(new FileOutbox({ directory }), 'post-create', 'after put')
+  const composer = mortal(fileComposer(uploads), died)
+  const before = await serve({ composer, hooks: noting().hooks, outbox: dead, generateId })
+  const living = post(before, { 'upload-length': '5' }).catch(() => {})
+  await until(
+    async () => died(),
+    (is) => is,
+  )
+
+  // The client creates the upload again just when the entry is to be removed.
+  const outbox = new FileOutbox({ directory })
+  let creating: Promise<unknown> | undefined
+  let puts = 0
+  const slow: HookOutbox = {
+    async put(entry, options) {
+      puts++
+      await outbox.put(entry, options)
+    },
+    async delete(entry) {
+      if (creating === undefined) {
+        creating = post(after, { 'upload-length': '5' })
+        for (let round = 0; round < 50 && puts < 2; round++) await head(`${after.origin}/files/b`)
+      }
+      await outbox.delete(entry)
+    },
+    get: (id) => outbox.get(id),
+    giveUp: (entry, reason) => outbox.giveUp(entry, reason),
+    uploadIds: (options) => outbox.uploadIds(options),
+  }
+  const { events, hooks } = noting()
+  const after = await serve({ composer: fileComposer(uploads), hooks, outbox: slow, generateId })
+  await until(
+    async () => creating,
+    (started) => started !== undefined,
+  )
+  await creating
+  await until(
+    async () => events,
+    (seen) => seen.length > 0,
+  )
+  expect(events).toEqual(['a/post-create'])
+  before.server.closeAllConnections()
+  await living
+})
 
 test.each<[object, string]>([
   [{ outbox: {} }, "option 'outbox' must be a HookOutbox, such as new FileOutbox(…), not {}"],

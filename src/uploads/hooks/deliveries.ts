@@ -172,10 +172,12 @@ export class Deliveries implements EventDeliveries {
   /** Returns whether the entry is done with: delivered, given up, or about nothing. */
   async #settle(entry: OutboxEntry): Promise<boolean> {
     if (this.#pending.has(entry.event.id)) return false
-    const has = entry.happened || (await this.#hasHappened(entry))
-    if (has === undefined) return false
-    if (has && !(await this.#deliver(entry))) return false
-    await this.#outbox.delete(entry, always)
+    const settled = entry.happened ? entry : await this.#judge(entry)
+    if (settled === undefined) return false
+    if (settled !== 'nothing') {
+      if (!(await this.#deliver(settled))) return false
+      await this.#outbox.delete(settled, always)
+    }
     this.#requests.delete(entry.event.id)
     this.#taken.delete(entry.event.id)
     return true
@@ -183,16 +185,28 @@ export class Deliveries implements EventDeliveries {
 
   /**
    * Finds out whether an event has happened, under the lock of the upload: then its record does not
-   * change. Returns `undefined` while another holder has the lock.
+   * change. Returns the entry as it is stored by now, or `nothing` after removing that of an event
+   * that has not happened. Returns `undefined` while another holder has the lock.
    */
-  async #hasHappened({ event, upload: { id } }: OutboxEntry): Promise<boolean | undefined> {
+  async #judge({
+    event,
+    upload: { id },
+  }: OutboxEntry): Promise<OutboxEntry | 'nothing' | undefined> {
     const { settleTimeout, lockTimeout: milliseconds } = this.#engine.settings
     if (this.#engine.holders.has(id)) return undefined
     if ((await settleLock(this.#engine, id, settleTimeout)) !== 'free') return undefined
     const judge = async () => {
       const entries = await this.#outbox.get(id, always)
       const entry = entries.find((one) => one.event.id === event.id)
-      return entry !== undefined && (entry.happened || (await this.#isRecorded(entry)))
+      if (entry === undefined) return 'nothing'
+      // Meanwhile, a request has made it happen.
+      if (this.#pending.has(event.id)) return undefined
+      // Later events are announced only after this one has happened.
+      const isLast = entries.at(-1) === entry
+      if (entry.happened || !isLast || (await this.#isRecorded(entry))) return entry
+      // Without the lock, this could remove the entry of a request that now makes it happen.
+      await this.#outbox.delete(entry, always)
+      return 'nothing'
     }
     const wait = { milliseconds, errorCode: 'ERR_UPLOAD_LOCKED' } as const
     return withUploadLock(this.#engine, id, judge, wait)
@@ -207,8 +221,9 @@ export class Deliveries implements EventDeliveries {
         if (record === undefined || state?.kind !== 'open') return record !== undefined
         return (await statIfThere(this.#engine, record)) !== undefined
       case 'post-finish':
-        // The entry of an upload that is removed before it is finished is withdrawn.
-        return state?.kind === 'finished' || state?.kind === 'gone'
+        // The entry of an upload that is removed before it is finished is withdrawn. So if the
+        // record is gone, too, the upload was finished.
+        return state === undefined || state.kind === 'finished' || state.kind === 'gone'
       case 'post-terminate':
         // The record may be gone, too.
         return state === undefined || (state.kind === 'gone' && state.cause === 'terminated')
