@@ -9,6 +9,7 @@ import {
   type HookOutbox,
   type Hooks,
   StoreComposer,
+  TusError,
 } from 'tuskit'
 import { FileOutbox } from 'tuskit/file-store'
 import {
@@ -357,6 +358,39 @@ describe.each(['post-create', 'post-finish', 'post-terminate'] as const)(
     })
   },
 )
+
+test('an outbox that cannot be read at the start is read again soon', async () => {
+  const [directory, uploads] = [await temporaryDirectory(), await temporaryDirectory()]
+  const { dead, died } = dying(new FileOutbox({ directory }), 'post-create', 'after confirm')
+  const composer = mortal(fileComposer(uploads), died)
+  const before = await serve({ composer, hooks: noting().hooks, outbox: dead, generateId })
+  const living = post(before, { 'upload-length': '5' }).catch(() => {})
+  await until(
+    async () => died(),
+    (is) => is,
+  )
+
+  // A broker may start later than the servers.
+  let opens = 0
+  const calls: string[] = []
+  const backend: HookBackend = {
+    events: ['post-create'],
+    call: ({ event }) => void calls.push(event.id),
+    async open() {
+      if (opens++ === 0) throw new TusError('ERR_HOOK_UNAVAILABLE')
+    },
+    async close() {},
+  }
+  const outbox = new FileOutbox({ directory })
+  await serve({ composer: fileComposer(uploads), hooks: backend, outbox, logger: keptLog() })
+  await until(
+    async () => calls,
+    (seen) => seen.length > 0,
+  )
+  expect(calls).toEqual(['a/post-create'])
+  before.server.closeAllConnections()
+  await living
+})
 
 test('an entry of an event that has not happened is removed before it can happen', async () => {
   const [directory, uploads] = [await temporaryDirectory(), await temporaryDirectory()]

@@ -11,8 +11,11 @@ import { hookEvent } from './hook-event.js'
 import { listeners, type Fact } from './listeners.js'
 import { runHook } from './run-hook.js'
 
-/** How often other entries are looked for, of processes that were killed. In milliseconds. */
-const scanEvery = 60_000
+/**
+ * How often other entries are looked for, of processes that were killed, and how soon if that
+ * fails. In milliseconds.
+ */
+const [scanEvery, scanAgainAfter] = [60_000, 2_000]
 /** The longest waits before the second attempt, and before any. In milliseconds. */
 const [firstDelay, longestDelay] = [1_000, 300_000]
 
@@ -39,14 +42,13 @@ export class Deliveries implements EventDeliveries {
   readonly #timers = new Map<string, NodeJS.Timeout>()
   /** Deliveries in progress, by the id of the upload. */
   readonly #running = new Map<string, Promise<void>>()
-  readonly #scanner: NodeJS.Timeout
+  #scanner: NodeJS.Timeout | undefined
   #stopped = false
 
   constructor(engine: Engine, outbox: HookOutbox, giveUpAfter: number) {
     this.#engine = engine
     this.#outbox = outbox
     this.#giveUpAfter = giveUpAfter
-    this.#scanner = setInterval(() => void this.#scan(), scanEvery).unref()
     setImmediate(() => void this.#scan())
   }
 
@@ -104,13 +106,14 @@ export class Deliveries implements EventDeliveries {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    clearInterval(this.#scanner)
+    clearTimeout(this.#scanner)
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
     await Promise.all(this.#running.values())
   }
 
   async #scan(): Promise<void> {
+    let next = scanEvery
     try {
       await this.#open()
       for await (const id of this.#outbox.uploadIds(always)) {
@@ -118,7 +121,9 @@ export class Deliveries implements EventDeliveries {
       }
     } catch (error) {
       this.#engine.log.error('The outbox cannot be read', { error })
+      next = scanAgainAfter
     }
+    if (!this.#stopped) this.#scanner = setTimeout(() => void this.#scan(), next).unref()
   }
 
   #open(): Promise<void> {
