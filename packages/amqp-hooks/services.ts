@@ -107,9 +107,9 @@ export class RabbitMq {
     this.#broker = await startBroker(this.#environment)
   }
 
-  /** Stops its clock: it stays connected, and does nothing. */
-  pause(): void {
-    this.#broker.pause()
+  /** Stops it with SIGSTOP: it stays connected, and does nothing. */
+  async pause(): Promise<void> {
+    await this.#broker.pause()
   }
 
   resume(): void {

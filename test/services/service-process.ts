@@ -1,5 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 
 /** How a service is started. */
 export interface ServiceOptions {
@@ -43,9 +45,13 @@ export class ServiceProcess {
     this.#exited = once(child, 'exit').catch(() => {})
   }
 
-  /** Stops the clock of the process: it stays connected, and does nothing. */
-  pause(): void {
+  /**
+   * Stops the process and its children with SIGSTOP: they stay connected, and do nothing. Resolves
+   * when all of them stand still.
+   */
+  async pause(): Promise<void> {
     this.#signal('SIGSTOP')
+    while (statesOf(this.#child.pid!).some((state) => !/[TZ]/.test(state))) await setImmediate()
   }
 
   resume(): void {
@@ -70,6 +76,22 @@ export function identityOf(user: string): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {}
   const idOf = (option: string) => Number(execFileSync('id', [option, user], { encoding: 'utf8' }))
   return { uid: idOf('-u'), gid: idOf('-g') }
+}
+
+/** Returns the states of the processes of a group, such as `T` for those that are stopped. */
+function statesOf(group: number): readonly string[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      // The name of the program is in parentheses, and may have any characters.
+      const [, rest] = /^.*\) (.*)$/s.exec(readFileSync(`/proc/${name}/stat`, 'utf8'))!
+      const [state, , itsGroup] = rest!.split(' ')
+      return Number(itsGroup) === group ? [state!] : []
+    } catch {
+      // It has just ended.
+      return []
+    }
+  })
 }
 
 async function until(child: ChildProcess, ready: RegExp): Promise<void> {

@@ -1,7 +1,7 @@
 /** A connection to a broker: the members of a `ChannelModel` of amqplib that are used. */
 export interface AmqpConnection {
-  /** Opens a channel whose messages are confirmed. */
-  createConfirmChannel(): Promise<AmqpChannel>
+  /** Opens a channel whose messages are confirmed. It buffers about so many frames. */
+  createConfirmChannel(options: { readonly highWaterMark: number }): Promise<AmqpChannel>
   /** Adds a listener: for `error`, `close`, `blocked` and `unblocked`. */
   on(event: string, listener: (...values: never[]) => void): unknown
   /** Closes the connection with all its channels. */

@@ -71,9 +71,13 @@ export class AmqpHooks implements HookBackend {
       // It did not get as far as to wait for the confirm.
       timeoutError: () => (failure === undefined ? late() : unavailable(failure)),
     }
-    await within(limit, (signal) =>
-      this.#publisher.publish(message, signal, (error) => (failure = error)),
-    )
+    try {
+      await within(limit, (signal) =>
+        this.#publisher.publish(message, signal, (error) => (failure = error)),
+      )
+    } catch (error) {
+      throw signal.aborted ? error : unavailable(error)
+    }
   }
 
   async close(): Promise<void> {

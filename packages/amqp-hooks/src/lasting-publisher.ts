@@ -40,6 +40,7 @@ export class LastingPublisher {
     onFailure: (error: unknown) => void,
   ): Promise<void> {
     for (;;) {
+      this.#closing.signal.throwIfAborted()
       let publisher: Publisher | undefined
       try {
         publisher = await unlessAborted(signal, this.#publisher())

@@ -48,7 +48,9 @@ export class Publisher {
     let reason: unknown
     connection.on('error', (error: unknown) => (reason = error))
     try {
-      const channel = await unlessAborted(signal, connection.createConfirmChannel())
+      // By default, a client of amqplib buffers 1,024 messages of any size.
+      const creating = connection.createConfirmChannel({ highWaterMark: 16 })
+      const channel = await unlessAborted(signal, creating)
       const publisher = new Publisher(connection, channel, topology, onLost)
       await unlessAborted(signal, publisher.#declare())
       return publisher
