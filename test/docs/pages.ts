@@ -23,7 +23,10 @@ export interface Page {
 /** Reads all pages. */
 export async function readPages(): Promise<readonly Page[]> {
   const inDocs = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'))
+  const packages = existsSync(join(root, 'packages')) ? await readdir(join(root, 'packages')) : []
+  const readmes = packages.map((name) => `packages/${name}/README.md`)
   const paths = [
+    ...readmes.filter(exists),
     ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'test/README.md'],
     ...inDocs.map((name) => `docs/${name}`),
   ]

@@ -8,7 +8,7 @@ import {
   passagesOfPage,
   type Passage,
 } from './passages.js'
-import { codeFiles, read, root } from './source-files.js'
+import { codeFiles, packageFolders, read, root } from './source-files.js'
 
 const folders = ['src', 'test', 'examples', 'packages'].filter((name) =>
   existsSync(join(root, name)),
@@ -17,6 +17,7 @@ const code = codeFiles(...folders)
 const pages = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+  ...packageFolders().map((folder) => `${folder}/README.md`),
 ]
 
 /** The section of CONTRIBUTING.md that lists the words, with its first table. */

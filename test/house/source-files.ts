@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -21,4 +21,11 @@ export function codeFiles(...directories: readonly string[]): string[] {
         return /\.([cm]?[jt]s|tsx)$/.test(entry.name) ? [path] : []
       }),
   )
+}
+
+/** Returns the folders of the packages, such as `packages/amqp-hooks`. */
+export function packageFolders(): string[] {
+  if (!existsSync(join(root, 'packages'))) return []
+  const folders = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`)
+  return folders.filter((folder) => existsSync(join(root, folder, 'README.md')))
 }

@@ -1,5 +1,5 @@
-// Preload it with `node --import`: `tuskit` and the packages that extend it then mean the builds that
-// the tests make of the sources.
+// Preload it with `node --import`: `tuskit` and the packages that extend it then mean the builds
+// that the tests make of the sources.
 import { register } from 'node:module'
 
 const build = new URL('../.dist/', import.meta.url)

@@ -20,7 +20,9 @@ export class ServiceProcess {
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
 
-  /** Starts the process. Resolves when it is ready, and rejects with its output if it ends before. */
+  /**
+   * Starts the process. Resolves when it is ready, and rejects with its output if it ends before.
+   */
   static async start(options: ServiceOptions): Promise<ServiceProcess> {
     const { command, args = [], environment, user, ready = /^/ } = options
     const child = spawn(command, args, {

@@ -1,6 +1,6 @@
 /** A connection to a broker: the members of a `ChannelModel` of amqplib that are used. */
 export interface AmqpConnection {
-  /** Opens a channel whose messages are confirmed. It buffers about so many frames. */
+  /** Opens a channel whose messages are confirmed. It buffers about that many frames. */
   createConfirmChannel(options: { readonly highWaterMark: number }): Promise<AmqpChannel>
   /** Adds a listener: for `error`, `close`, `blocked` and `unblocked`. */
   on(event: string, listener: (...values: never[]) => void): unknown

@@ -6,7 +6,8 @@ import type { AmqpConnection } from './amqp-client.js'
 /** Options of `AmqpHooks`. */
 export interface AmqpHooksOptions extends HookFormatOptions {
   /**
-   * Opens a connection. It is called by `open`, and again whenever the connection is lost. Required.
+   * Opens a connection. It is called by `open`, and again whenever the connection is lost.
+   * Required.
    *
    * Ask for heartbeats: without them, a broker that hangs is noticed only after two minutes.
    *

@@ -7,7 +7,9 @@ export interface Topology {
   readonly queues: readonly Required<AmqpQueue>[]
 }
 
-/** Returns the topology with all defaults. `keys` are those by which a queue is bound by default. */
+/**
+ * Returns the topology with all defaults. `keys` are those by which a queue is bound by default.
+ */
 export function topologyOf(
   exchange: AmqpExchange,
   queues: readonly AmqpQueue[],

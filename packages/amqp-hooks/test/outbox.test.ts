@@ -31,8 +31,8 @@ async function persist(send: () => Promise<Reply>): Promise<Reply> {
 }
 
 /**
- * Creates an upload, finishes it and removes it. Returns whether it existed: a creation that was cut
- * off after the record leaves no upload.
+ * Creates an upload, finishes it and removes it. Returns whether it existed: a creation that was
+ * cut off after the record leaves no upload.
  */
 async function live(port: number, id: string): Promise<boolean> {
   const origin = `http://127.0.0.1:${port}`
@@ -116,26 +116,23 @@ test.each(types)('a server that is killed at any step of %s loses no event', asy
   await Promise.all(proofs)
 })
 
-test.each([1, 2])(
-  'servers and the broker are killed, seed %i: no event is lost',
-  async (seed) => {
-    const random = randomOf(seed)
-    const oneOf = <T>(items: readonly T[]) => items[Math.floor(random() * items.length)]!
-    const deaths = Array.from({ length: 3 }, () => ({
-      ...oneOf(moments),
-      type: oneOf(types),
-      count: 1 + Math.floor(random() * 2),
-    }))
-    const uploads = Array.from({ length: 6 }, (_, i) => `upload-${i}`)
-    let restarting: Promise<void> | undefined
-    const { servers } = await prove({ deaths, uploads }, async () => {
-      // The next server begins without a broker, while clients send requests.
-      restarting ??= broker.restart()
-    })
-    await restarting
-    expect(servers.died).toBeGreaterThan(0)
-  },
-)
+test.each([1, 2])('servers and the broker are killed, seed %i: no event is lost', async (seed) => {
+  const random = randomOf(seed)
+  const oneOf = <T>(items: readonly T[]) => items[Math.floor(random() * items.length)]!
+  const deaths = Array.from({ length: 3 }, () => ({
+    ...oneOf(moments),
+    type: oneOf(types),
+    count: 1 + Math.floor(random() * 2),
+  }))
+  const uploads = Array.from({ length: 6 }, (_, i) => `upload-${i}`)
+  let restarting: Promise<void> | undefined
+  const { servers } = await prove({ deaths, uploads }, async () => {
+    // The next server begins without a broker, while clients send requests.
+    restarting ??= broker.restart()
+  })
+  await restarting
+  expect(servers.died).toBeGreaterThan(0)
+})
 
 /** Returns a generator of random numbers (mulberry32), the same for the same seed. */
 function randomOf(seed: number): () => number {

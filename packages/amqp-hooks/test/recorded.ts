@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { expectSame, type Step } from '../../../test/hook-formats/recorded.js'
 import type { Received } from './consumer.js'
 
-/** What Rustus declared, and what it sent. */
+/** The things that Rustus declared, and the messages that it sent. */
 export interface Recording {
   readonly declared: Declared
   readonly messages: Readonly<Record<string, readonly RecordedMessage[]>>

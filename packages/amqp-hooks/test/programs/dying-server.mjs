@@ -1,7 +1,8 @@
 // Serves uploads under /files, keeps their events in an outbox and sends them to a broker, until it
 // kills itself with SIGKILL at a step of an event. The argument is JSON: `directory`, `port`, the
 // `url` of the broker, and `death`: before or after (`when`) which `step` of an event of which
-// `type`, and at which time that happens (`count`). Without it, the process lives until it is killed.
+// `type`, and at which time that happens (`count`). Without it, the process lives until it is
+// killed.
 import { connect } from 'amqplib'
 import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 import { FileInfoStore, FileLocker, FileOutbox, FileStore } from 'tuskit/file-store'
