@@ -96,7 +96,7 @@ test('a call during a short outage succeeds when it is over', async () => {
   proxy.stall()
   const called = hooks.call(callOf('a'), always())
   proxy.cut()
-  proxy.restore()
+  await proxy.restore()
   await called
   expect(await idsIn(host, 'uploads', 'a')).toEqual(['a'])
 })
@@ -129,18 +129,25 @@ test('a broker that is low on memory: calls time out, and are not kept in memory
   expect(connections).toHaveLength(1)
 })
 
-test('a call waits for the end of an alarm', async () => {
+test('calls wait for the end of an alarm', async () => {
   const url = await broker.createHost()
+  let blocked!: Promise<unknown>
   const hooks = await openHooks({
-    connect: () => connect(url),
+    connect: async () => {
+      const connection = await connect(url)
+      blocked = new Promise((resolve) => connection.on('blocked', resolve))
+      return connection
+    },
     queues: [{ name: 'uploads' }],
     timeout: 60_000,
   })
   await broker.control('set_disk_free_limit', '9000GB')
-  const called = hooks.call(callOf('a'), always())
+  const onTheWay = hooks.call(callOf('on-the-way'), always())
+  await blocked
+  const heldBack = hooks.call(callOf('held-back'), always())
   await broker.control('set_disk_free_limit', '50MB')
-  await called
-  expect(await idsIn(url, 'uploads', 'a')).toEqual(['a'])
+  await Promise.all([onTheWay, heldBack])
+  expect(await idsIn(url, 'uploads', 'held-back')).toEqual(['on-the-way', 'held-back'])
 })
 
 test('a broker that hangs: calls time out, and it recovers', async () => {
