@@ -76,4 +76,6 @@ const handler = createHandler({
   // The client chooses the id, so that it finds its upload after a response that it did not get.
   hooks: [{ preCreate: ({ upload }) => ({ id: upload.metadata.values.id }) }, dyingHooks],
 })
+// It does not outlive its test.
+process.on('disconnect', () => process.exit())
 createUploadServer(handler).listen(port, '127.0.0.1', () => process.send('listening'))
