@@ -11,6 +11,7 @@ export default defineConfig({
       { find: /^tuskit$/, replacement: `${source}index.ts` },
       { find: /^tuskit\/(.+)$/, replacement: `${source}$1/index.ts` },
       { find: /^@tuskit\/([^/]+)$/, replacement: `${packages}$1/src/index.ts` },
+      { find: /^@tuskit\/([^/]+)\/(.+)$/, replacement: `${packages}$1/src/$2.ts` },
     ],
   },
   test: {

@@ -2,11 +2,16 @@
 // that the tests make of the sources.
 import { register } from 'node:module'
 
-const build = new URL('../.dist/', import.meta.url)
+const core = new URL('../.dist/', import.meta.url)
+const packages = new URL('../../packages/', import.meta.url)
 const hooks = `export function resolve(specifier, context, next) {
-  const [, ours, name] = /^(@?)tuskit(?:\\/(.+))?$/.exec(specifier) ?? []
-  if (ours === undefined) return next(specifier, context)
-  const file = ours === '@' ? 'packages/' + name + '/index.js' : (name ?? 'index') + '.js'
-  return { url: '${build}' + file, shortCircuit: true }
+  const [, entry] = /^tuskit(?:\\/(.+))?$/.exec(specifier) ?? []
+  const [, name, part] = /^@tuskit\\/([^/]+)(?:\\/(.+))?$/.exec(specifier) ?? []
+  const isCore = specifier === 'tuskit' || entry !== undefined
+  if (!isCore && name === undefined) return next(specifier, context)
+  const url = isCore
+    ? '${core}' + (entry ?? 'index') + '.js'
+    : '${packages}' + name + '/.dist/' + (part ?? 'index') + '.js'
+  return { url, shortCircuit: true }
 }`
 register(`data:text/javascript,${encodeURIComponent(hooks)}`)

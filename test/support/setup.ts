@@ -1,41 +1,39 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { build } from 'tsup'
-import manifest from '../../package.json' with { type: 'json' }
+import { builtFolders } from '../house/prepare.mjs'
+
+interface Manifest {
+  readonly tsup: { readonly entry: Readonly<Record<string, string>> }
+  readonly dependencies?: object
+  readonly peerDependencies?: object
+}
 
 /**
- * Builds the public entries to `test/.dist` (JavaScript only, no types) once before all tests, and
- * the packages that extend the core to `test/.dist/packages`. Tests that start child processes need
- * the build, because Node 20 cannot import TypeScript.
+ * Builds the public entries to `test/.dist`, and those of each package to its own `.dist`
+ * (JavaScript only, no types), once before all tests. Tests that start child processes need the
+ * builds, because Node 20 cannot import TypeScript.
  */
 export default async function setup(): Promise<void> {
-  const entries = Object.entries(manifest.tsup.entry).filter(([, source]) => existsSync(source))
-  await Promise.all([
-    buildTo('test/.dist', manifest.tsup, Object.fromEntries(entries)),
-    ...(existsSync('packages') ? readdirSync('packages') : []).map(buildPackage),
-  ])
+  await Promise.all(
+    builtFolders().map((folder) => {
+      return buildIn(folder, folder === '.' ? 'test/.dist' : `${folder}/.dist`)
+    }),
+  )
 }
 
-async function buildPackage(name: string): Promise<void> {
-  const path = `packages/${name}/package.json`
-  if (!existsSync(path)) return
-  type Manifest = { readonly peerDependencies?: object; readonly tsup?: object }
-  const { peerDependencies = {}, tsup = {} } = JSON.parse(readFileSync(path, 'utf8')) as Manifest
-  if (!('tuskit' in peerDependencies)) return
-  const entry = { index: `packages/${name}/src/index.ts` }
-  await buildTo(`test/.dist/packages/${name}`, tsup, entry, Object.keys(peerDependencies))
-}
-
-async function buildTo(
-  outDir: string,
-  options: object,
-  entry: Record<string, string>,
-  external: readonly string[] = [],
-): Promise<void> {
+async function buildIn(folder: string, outDir: string): Promise<void> {
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+  const { tsup, dependencies, peerDependencies } = manifest
+  const entries = Object.entries(tsup.entry)
+    .map(([name, source]) => [name, join(folder, source)] as const)
+    .filter(([, source]) => existsSync(source))
+  const packages = Object.keys({ ...dependencies, ...peerDependencies })
   await build({
-    ...options,
-    entry,
+    ...(tsup as object),
+    entry: Object.fromEntries(entries),
     outDir,
-    external: external.flatMap((name) => [name, new RegExp(`^${name}/`)]),
+    external: packages.map((name) => new RegExp(`^${name}(/|$)`)),
     format: 'esm',
     dts: false,
     // Another run may be using the directory.

@@ -9,6 +9,8 @@ import { connect as connectTls } from 'node:tls'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createCertificate } from '../../../test/support/certificate.js'
 import { until } from '../../../test/support/serve.js'
+import { plugin as amqpHooks } from '@tuskit/amqp-hooks/plugin'
+import type { Plugin } from '@tuskit/server'
 import { emptyFolder, preload, program, runProgram, startProgram } from './program.js'
 
 let folder: string
@@ -335,4 +337,16 @@ test('logs in JSON name the request and the upload, and no secret', async () => 
     expect.objectContaining({ ...line, method: 'POST', path, status: 201, msg: 'Request' }),
   )
   expect(text).not.toContain('hush')
+})
+
+test('the packages of tuskit are plugins', () => {
+  const plugins: readonly Plugin[] = [amqpHooks]
+  expect(plugins.flatMap(({ hooks = {} }) => Object.keys(hooks))).toEqual(['amqp', 'amqps'])
+})
+
+test('a wrong option in the URL of a message queue stops the start', async () => {
+  const parameters = ['--hooks-url', 'amqp://localhost/?queu=uploads']
+  const { code, errors } = await runProgram(parameters, { cwd: folder })
+  expect(errors).toContain('--hooks-url: there is no option queu, only queue, exchange')
+  expect(code).toBe(2)
 })

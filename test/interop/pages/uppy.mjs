@@ -2,7 +2,10 @@
 import Uppy from '@uppy/core'
 import Tus from '@uppy/tus'
 
-const uppy = new Uppy().use(Tus, { endpoint: '/files/', chunkSize: 1_000_000 })
+const uppy = new Uppy().use(Tus, {
+  endpoint: new URL('/files/', location.href).href,
+  chunkSize: 1_000_000,
+})
 const [input, output] = ['input', 'output'].map((name) => document.querySelector(name))
 
 input.addEventListener('change', async () => {
