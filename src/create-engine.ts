@@ -1,5 +1,7 @@
 import type { DataStore } from './capabilities/data-store.js'
 import type { Locker } from './capabilities/locker.js'
+import type { HookBackend } from './hook-backend.js'
+import type { HookType } from './hooks.js'
 import { hooksOfBackend, hasLifecycle, isHookBackend } from './hooks-of-backend.js'
 import { featuresOf } from './features.js'
 import { defaultLogger, forgiving } from './logger.js'
@@ -24,6 +26,11 @@ function defaultLocker(dataStore: DataStore): Locker {
   return locker
 }
 
+/** Returns whether an event is only reported, so that nothing waits for a decision. */
+function isPast(type: HookType): boolean {
+  return type.startsWith('post-')
+}
+
 /** Creates the engine of a handler from its checked options. */
 export function createEngine(options: CheckedHandlerOptions): Engine {
   const slots = options.composer.slots()
@@ -34,8 +41,14 @@ export function createEngine(options: CheckedHandlerOptions): Engine {
   const holders = new Map<string, Holder>()
   const locker = slots.locker ?? defaultLocker(stores.dataStore)
   const { outbox, outboxRetention: giveUpAfter = 86_400_000 } = options
-  const backends = [...options.hooks.filter(isHookBackend), ...(outbox ? [outbox] : [])]
-  const lifecycles = new Lifecycles([...(slots.lifecycles ?? []), ...backends.filter(hasLifecycle)])
+  const backends = options.hooks.filter(isHookBackend)
+  // While such a backend is down, the outbox keeps what it needs to get.
+  const canWait = ({ events }: HookBackend) => outbox !== undefined && events.every(isPast)
+  const objects = [...backends.filter((one) => !canWait(one)), ...(outbox ? [outbox] : [])]
+  const lifecycles = new Lifecycles(
+    [...(slots.lifecycles ?? []), ...objects.filter(hasLifecycle)],
+    backends.filter(canWait).filter(hasLifecycle),
+  )
   const contents = new OpenContents()
   const bounds = {
     storeTimeout: settings.storeTimeout,

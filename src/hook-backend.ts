@@ -38,7 +38,8 @@ export type HookReply = PreCreateVerdict & PostReceiveVerdict & PreFinishVerdict
  * a message queue. It may be an item of the option `hooks`, as objects of functions are.
  *
  * If it has `open` and `close`, they are called as those of a store are: see {@link Lifecycle}. Use
- * `open` to show that the backend can be reached.
+ * `open` to show that the backend can be reached. With an outbox, one that handles only `post-`
+ * events is opened before its first event.
  */
 export interface HookBackend extends Partial<Lifecycle> {
   /** The events that it handles. No others are passed to it. */

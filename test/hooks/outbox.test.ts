@@ -105,6 +105,33 @@ describe('an outbox', () => {
     expect(logger.lines.filter(({ level }) => level === 'error')).toHaveLength(3)
   })
 
+  test('lets uploads begin while a backend of events cannot be opened', async () => {
+    const directory = await temporaryDirectory()
+    const log: string[] = []
+    let failures = 2
+    const backend: HookBackend = {
+      events: ['post-create', 'post-finish'],
+      call: ({ event }) => void log.push(event.type),
+      async open() {
+        log.push('open')
+        if (failures-- > 0) throw new Error('The broker is down')
+      },
+      close: async () => void log.push('close'),
+    }
+    const outbox = new FileOutbox({ directory })
+    const site = await serve({ hooks: backend, outbox, logger: keptLog() })
+    await site.handler.open()
+    expect(log).toEqual([])
+    const url = await createUpload(site, { 'upload-length': '5' })
+    expect((await patch(url, 0, 'hello')).status).toBe(204)
+    await until(
+      async () => log,
+      (events) => events.includes('post-finish'),
+    )
+    await site.handler.close()
+    expect(log).toEqual(['open', 'open', 'open', 'post-create', 'post-finish', 'close'])
+  })
+
   test('delivers earlier events before progress is reported', async () => {
     const directory = await temporaryDirectory()
     const outbox = new FileOutbox({ directory })

@@ -6,11 +6,14 @@ import { withTimeout } from '../../with-timeout.js'
 /** The objects of one handler that open before its first call of a store, and close after it. */
 export class Lifecycles {
   readonly #objects: readonly SharedLifecycle[]
+  readonly #late: readonly SharedLifecycle[]
   #areOpen: boolean
   #isReleased = false
 
-  constructor(objects: readonly Lifecycle[]) {
+  /** @param late - Those that their users open, and that no upload has to wait for. */
+  constructor(objects: readonly Lifecycle[], late: readonly Lifecycle[] = []) {
     this.#objects = objects.map((object) => SharedLifecycle.of(object))
+    this.#late = late.map((object) => SharedLifecycle.of(object))
     this.#areOpen = objects.length === 0
   }
 
@@ -21,12 +24,12 @@ export class Lifecycles {
 
   /** Whether there are none. */
   get areNone(): boolean {
-    return this.#objects.length === 0
+    return this.#all.length === 0
   }
 
   /** Keeps the objects from being closed until {@link Lifecycles.release} is called. */
   use(): void {
-    for (const object of this.#objects) object.use()
+    for (const object of this.#all) object.use()
   }
 
   /** Opens those that are not open. Rejects with the first error. */
@@ -52,6 +55,10 @@ export class Lifecycles {
         log.error('A store or a backend of hooks could not be closed', { error })
       }
     }
-    await Promise.all(this.#objects.map(release))
+    await Promise.all(this.#all.map(release))
+  }
+
+  get #all(): readonly SharedLifecycle[] {
+    return [...this.#objects, ...this.#late]
   }
 }
