@@ -5,7 +5,7 @@ import { createLogger } from './log.js'
 import { didYouMean } from './settings/nearest.js'
 import { readSettings } from './settings/read-settings.js'
 import { SettingError } from './settings/setting-error.js'
-import { settingNames, settingOf, variableOf, type SettingName } from './settings/settings.js'
+import { namesIn, settingOf, variableOf, type SettingName } from './settings/settings.js'
 import { stopSignal } from './stop-signal.js'
 import { version } from './version.js'
 
@@ -48,7 +48,7 @@ function createCommand(definition: CommandDefinition, variables: Variables): Com
   if (parameters !== undefined) command.argument(parameters)
   for (const [flag, text] of flags) command.option(flag, text)
   command.option('--config <file>', 'A file in YAML with settings (TUSKIT_CONFIG).')
-  const taken = settingNames.filter((setting) => groups.includes(settingOf(setting).group))
+  const taken = groups.flatMap(namesIn)
   for (const setting of taken) for (const option of optionsOf(setting)) command.addOption(option)
   return command.action(async () => {
     const given = command.opts<Record<string, string | boolean>>()

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { settingNames, settingOf, variableOf, type Group } from '../src/settings/settings.js'
+import {
+  namesIn,
+  settingNames,
+  settingOf,
+  variableOf,
+  type Group,
+} from '../src/settings/settings.js'
 
 const groups: Readonly<Record<Group, string>> = {
   storage: 'Storage',
@@ -12,7 +18,7 @@ const groups: Readonly<Record<Group, string>> = {
 // `npx vitest run packages/server -u` writes the page.
 test('docs/server-settings.md lists all settings with their defaults', async () => {
   const sections = Object.entries(groups).map(([group, title]) => {
-    const rows = settingNames.filter((name) => settingOf(name).group === group).map(rowOf)
+    const rows = namesIn(group as Group).map(rowOf)
     return [`## ${title}`, '', '| setting | default | meaning |', '|---|---|---|', ...rows].join(
       '\n',
     )
