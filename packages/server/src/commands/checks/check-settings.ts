@@ -1,0 +1,19 @@
+import type { CommandCall } from '../command.js'
+import { checkAddress } from './check-address.js'
+import { checkCertificate } from './check-certificate.js'
+import { checkHooks } from './check-hooks.js'
+import { checkOptions } from './check-options.js'
+import { checkOutbox } from './check-outbox.js'
+import { checkProxies } from './check-proxies.js'
+import { checkSpace } from './check-space.js'
+import { checkStores } from './check-stores.js'
+import type { Finding } from './finding.js'
+
+/** Tries everything that the settings name. Leaves nothing behind. */
+export async function* checkSettings(call: CommandCall): AsyncGenerator<Finding> {
+  const parts = [checkStores, checkSpace, checkOptions, checkHooks, checkOutbox]
+  for (const part of [...parts, checkCertificate, checkAddress, checkProxies]) {
+    if (call.signal.aborted) return
+    yield* part(call)
+  }
+}

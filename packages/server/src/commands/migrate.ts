@@ -1,0 +1,101 @@
+import { isTusError, type Migrated } from 'tuskit'
+import { SettingError } from '../settings/setting-error.js'
+import { text } from '../settings/value-types.js'
+import type { CommandCall, CommandDefinition } from './command.js'
+import { flagValue } from './flag-value.js'
+import { countUploads, nextSettings, openMoves, type Move } from './stored/moves.js'
+import { checkStored } from './stored/open-uploads.js'
+import { adviceOn, reasonOf } from './reason-of.js'
+import { print } from './terminal/output.js'
+import { printable } from './terminal/printable.js'
+import { startProgress } from './terminal/progress.js'
+import { countText } from './terminal/quantities.js'
+
+/** Copies uploads to other stores. */
+export const migrate: CommandDefinition = {
+  name: 'migrate',
+  description: 'Copy the records or the data of all uploads to other stores. Removes nothing.',
+  flags: [
+    ['--to-info <URL>', 'The new place of the records.'],
+    ['--to-data <URL>', 'The new place of the data.'],
+    ['--after <id>', 'Only uploads whose ids come after this one.'],
+  ],
+  groups: ['storage'],
+  async run(call) {
+    const target = targetOf(call)
+    const after = flagValue(call, 'after', text('ID'))
+    if (after !== undefined && target.info !== undefined && target.data !== undefined) {
+      throw new SettingError('Give --after with only one of --to-info and --to-data.')
+    }
+    checkStored(call.settings)
+    await print('Stop all servers that use these uploads until the migration is over.')
+    const isBoth = target.info !== undefined && target.data !== undefined
+    let failed = 0
+    for await (const move of openMoves(call, target)) failed += await perform(move, isBoth, call)
+    if (failed > 0) {
+      await print('Repeat the command when you have removed the causes. It compares what is done.')
+      process.exitCode = 1
+      return
+    }
+    await print(`Now start the servers with ${await nextSettings(call, target)}`)
+    await print('Remove the old stores when you are sure.')
+  },
+}
+
+/** The places to copy to, of which at least one is there. */
+export interface Target {
+  readonly info: string | undefined
+  readonly data: string | undefined
+}
+
+function targetOf(call: CommandCall): Target {
+  const info = flagValue(call, 'to-info', text('URL'))
+  const data = flagValue(call, 'to-data', text('URL'))
+  if (info === undefined && data === undefined) {
+    throw new SettingError('Say where to: --to-info file:./new-records, --to-data, or both.')
+  }
+  for (const [flag, to, from] of [
+    ['--to-info', info, call.settings.info ?? call.settings.data],
+    ['--to-data', data, call.settings.data],
+  ] as const) {
+    if (to === from) throw new SettingError(`${flag} ${to} is where they are now.`)
+    if (to?.startsWith('memory:')) throw new SettingError(`${flag} cannot be memory:.`)
+  }
+  return { info, data }
+}
+
+/** Copies, shows the progress, and returns how many uploads failed. */
+async function perform(move: Move, isOneOfTwo: boolean, call: CommandCall): Promise<number> {
+  const after = flagValue(call, 'after', text('ID'))
+  const { signal } = call
+  const total = await countUploads(call, after)
+  const progress = startProgress(`${move.title}:`, total)
+  const counts = { copied: 0, present: 0, absent: 0, failed: 0 }
+  let last = after
+  try {
+    for await (const migrated of move.start({ signal, ...(after !== undefined && { after }) })) {
+      counts[migrated.outcome]++
+      progress.step()
+      if (migrated.outcome === 'failed') progress.remark(failureText(migrated))
+      last = migrated.id
+    }
+  } catch (error) {
+    progress.stop()
+    const rest = isOneOfTwo || last === undefined ? '' : `, with --after ${last}`
+    const how = `Run the same command again to continue${rest}.`
+    if (signal.aborted) throw new Error(`Stopped. ${how}`, { cause: error })
+    if (!isTusError(error, 'ERR_STORAGE_UNAVAILABLE')) throw error
+    const advice = adviceOn(error)
+    const reason = `${reasonOf(error)}.${advice === undefined ? '' : ` ${advice}`}`
+    throw new Error(`A store cannot be reached: ${reason} ${how}`, { cause: error })
+  }
+  progress.stop()
+  const parts = Object.entries(counts).map(([outcome, count]) => `${countText(count)} ${outcome}`)
+  await print(`${move.title}: ${parts.join(', ')}.`)
+  return counts.failed
+}
+
+function failureText({ id, error }: Migrated): string {
+  const code = isTusError(error) ? `${error.code} ` : ''
+  return `failed: ${printable(id)}: ${code}${printable(reasonOf(error))}`
+}
