@@ -12,7 +12,7 @@ export interface Progress {
   through<T>(items: AsyncIterable<T>): AsyncGenerator<T, void, undefined>
   /** Writes a line above the bar. */
   remark(line: string): void
-  /** Removes the bar, or writes the last line. */
+  /** Shows the final state. */
   stop(): void
 }
 
@@ -49,7 +49,6 @@ function startBar(title: string, total: number | undefined): Display {
   const bars = new MultiBar({
     format: `${title} ${counted}`,
     stream: process.stderr,
-    clearOnComplete: true,
     hideCursor: true,
     barsize: 30,
   })

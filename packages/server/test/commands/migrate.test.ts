@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect, test } from 'vitest'
+import { emptyFolder, program, runProgram, startProgram } from '../program.js'
+import { madeUploads } from './uploads.js'
+
+const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
+
+test('data and records move, and a server continues with them', async () => {
+  const cwd = await emptyFolder()
+  const [open, finished] = await madeUploads({ cwd }, [
+    { length: 10, sent: 4 },
+    { length: 10, name: 'a.txt' },
+  ])
+  const flags = ['migrate', '--to-data', 'file:./new', '--to-info', 'file:./records']
+  const { code, output } = await runProgram(flags, { cwd })
+  expect(output).toContain('Data: 2 copied, 0 present, 0 absent, 0 failed.\n')
+  expect(output).toContain('Records: 2 copied, 0 present, 0 absent, 0 failed.\n')
+  expect(output).toContain('start the servers with --data file:./new --info file:./records\n')
+  expect(code).toBe(0)
+
+  const again = await runProgram(flags, { cwd })
+  expect(again.output).toContain('Data: 0 copied, 2 present, 0 absent, 0 failed.\n')
+  expect(again.output).toContain('Records: 0 copied, 2 present, 0 absent, 0 failed.\n')
+  expect(again.code).toBe(0)
+
+  await rm(join(cwd, 'data'), { recursive: true })
+  const settings = ['--data', 'file:./new', '--info', 'file:./records']
+  const { url } = await startProgram(settings, { cwd })
+  const head = await fetch(`${url}${open}`, {
+    method: 'HEAD',
+    headers: { 'tus-resumable': '1.0.0' },
+  })
+  expect(head.headers.get('upload-offset')).toBe('4')
+  expect(await (await fetch(`${url}${finished}`)).text()).toBe('x'.repeat(10))
+})
+
+test('data that moves alone leaves the records where they are', async () => {
+  const cwd = await emptyFolder()
+  const [id] = await madeUploads({ cwd }, [{ length: 3 }])
+  const { output } = await runProgram(['migrate', '--to-data', 'file:./new'], { cwd })
+  expect(output).toContain('start the servers with --data file:./new --info file:./data\n')
+  expect(await readFile(join(cwd, 'new', id!), 'utf8')).toBe('xxx')
+})
+
+test('uploads that fail are listed with the reason, and the others are copied', async () => {
+  const cwd = await emptyFolder()
+  const ids = await madeUploads({ cwd }, [{ length: 3 }, { length: 3 }, { length: 3 }])
+  await writeFile(join(cwd, 'data', `.${ids[1]}.info`), 'nonsense\n')
+  const { code, output, errors } = await runProgram(['migrate', '--to-info', 'file:./new'], { cwd })
+  expect(code).toBe(1)
+  expect(errors).toMatch(new RegExp(`^failed: ${ids[1]}: ERR_INFO_CORRUPT .+$`, 'm'))
+  expect(output).toContain('Records: 2 copied, 0 present, 0 absent, 1 failed.\n')
+  expect(output).not.toContain('Now start the servers')
+})
+
+test('--after skips uploads of an earlier run', async () => {
+  const cwd = await emptyFolder()
+  const ids = await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }, { length: 1 }])
+  const flags = ['migrate', '--to-info', 'file:./new', '--after', ids.toSorted()[0]!]
+  const { output, errors } = await runProgram(flags, { cwd })
+  expect(output).toContain('Records: 2 copied')
+  expect(errors).toBe('Records: 2 of 2\n')
+})
+
+test('an interruption ends it after the current upload, and says how to continue', async () => {
+  const cwd = await emptyFolder()
+  const ids = (await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }, { length: 1 }])).toSorted()
+  // Keeps records as files, but waits with the last one until it is stopped.
+  await writeFile(
+    join(cwd, 'waiting.mjs'),
+    `import { FileInfoStore } from 'tuskit/file-store'
+class WaitingInfoStore {
+  #files = new FileInfoStore({ directory: './new' })
+  useIn(composer) { composer.useInfoStore(this) }
+  get(...all) { return this.#files.get(...all) }
+  update(...all) { return this.#files.update(...all) }
+  delete(...all) { return this.#files.delete(...all) }
+  async create(upload, options) {
+    if (upload.id !== '${ids[2]}') return this.#files.create(upload, options)
+    process.stderr.write('waiting\\n')
+    const timer = setInterval(() => {}, 1000)
+    await new Promise((resolve) => options.signal.addEventListener('abort', resolve))
+    clearInterval(timer)
+    options.signal.throwIfAborted()
+  }
+}
+export const plugin = { info: { waiting: () => new WaitingInfoStore() } }
+`,
+  )
+  const flags = ['migrate', '--plugin', './waiting.mjs', '--to-info', 'waiting:']
+  const child = spawn(process.execPath, ['--import', preload, program, ...flags], { cwd })
+  const exited = once(child, 'exit')
+  child.stderr.on('data', (data: Buffer) => {
+    if (data.toString().includes('waiting')) child.kill('SIGINT')
+  })
+  const errors = await text(child.stderr)
+  expect(errors).toContain(
+    `tuskit: Stopped. Run the same command again to continue, with --after ${ids[1]}.\n`,
+  )
+  expect(await exited).toEqual([1, null])
+})
+
+test('on a terminal, a bar shows the progress', async () => {
+  const cwd = await emptyFolder()
+  await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }])
+  const run = `'${process.execPath}' --import '${preload}' '${program}' migrate --to-info file:./new`
+  // `script` runs it on a terminal of its own.
+  const child = spawn('script', ['-qec', run, '/dev/null'], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output = await text(child.stdout)
+  expect(output).toContain('of 2')
+  expect(output).toContain('Records: 2 copied, 0 present, 0 absent, 0 failed.')
+})
+
+test.each([
+  [[], 'Say where to: --to-info'],
+  [['--to-data', 'file:./data'], 'is where they are now'],
+  [['--to-data', 'memory:'], 'cannot be memory:'],
+  [['--to-data', 'fil:./x'], 'Did you mean file:?'],
+  [
+    ['--to-data', 'file:./a', '--to-info', 'file:./b', '--after', 'x'],
+    'Give --after with only one',
+  ],
+  [['--data', 'file:./nope', '--to-data', 'file:./x'], 'There is no directory ./nope'],
+])('%j is refused', async (flags, message) => {
+  const cwd = await emptyFolder()
+  await madeUploads({ cwd }, [])
+  const { code, errors } = await runProgram(['migrate', ...flags], { cwd })
+  expect(errors).toContain(message)
+  expect(code).toBe(2)
+})
