@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { commands } from './commands/commands.js'
 import type { CommandDefinition } from './commands/command.js'
+import { explained } from './explain.js'
 import { createLogger } from './log.js'
 import { didYouMean } from './settings/nearest.js'
 import { readSettings } from './settings/read-settings.js'
@@ -23,7 +24,7 @@ export async function run(parameters: readonly string[], variables: Variables): 
       process.stderr.write(`tuskit: ${error.message}\n`)
       process.exitCode = 2
     } else {
-      process.stderr.write(`tuskit: ${error instanceof Error ? error.message : String(error)}\n`)
+      process.stderr.write(`tuskit: ${explained(error)}\n`)
       process.exitCode = 1
     }
   }

@@ -1,11 +1,12 @@
 import { isTusError, type Migrated } from 'tuskit'
 import { SettingError } from '../settings/setting-error.js'
 import { text } from '../settings/value-types.js'
+import { CommandError } from './command-error.js'
 import type { CommandCall, CommandDefinition } from './command.js'
 import { flagValue } from './flag-value.js'
 import { countUploads, nextSettings, openMoves, type Move } from './stored/moves.js'
 import { checkStored } from './stored/open-uploads.js'
-import { adviceOn, reasonOf } from './reason-of.js'
+import { explained, reasonOf } from '../explain.js'
 import { print } from './terminal/output.js'
 import { printable } from './terminal/printable.js'
 import { startProgress } from './terminal/progress.js'
@@ -83,11 +84,11 @@ async function perform(move: Move, isOneOfTwo: boolean, call: CommandCall): Prom
     progress.stop()
     const rest = isOneOfTwo || last === undefined ? '' : `, with --after ${last}`
     const how = `Run the same command again to continue${rest}.`
-    if (signal.aborted) throw new Error(`Stopped. ${how}`, { cause: error })
+    if (signal.aborted) throw new CommandError(`Stopped. ${how}`, { cause: error })
     if (!isTusError(error, 'ERR_STORAGE_UNAVAILABLE')) throw error
-    const advice = adviceOn(error)
-    const reason = `${reasonOf(error)}.${advice === undefined ? '' : ` ${advice}`}`
-    throw new Error(`A store cannot be reached: ${reason} ${how}`, { cause: error })
+    throw new CommandError(`A store cannot be reached: ${explained(error)} ${how}`, {
+      cause: error,
+    })
   }
   progress.stop()
   const parts = Object.entries(counts).map(([outcome, count]) => `${countText(count)} ${outcome}`)

@@ -1,7 +1,7 @@
 import { isTusError, isUploadId, type Handler } from 'tuskit'
 import { countFailures } from './count-failures.js'
 import type { CommandDefinition } from './command.js'
-import { adviceOn, reasonOf } from './reason-of.js'
+import { explained } from '../explain.js'
 import { changeUploads } from './stored/open-uploads.js'
 import { print, remark } from './terminal/output.js'
 
@@ -42,7 +42,6 @@ async function remove({ uploads }: Handler, id: string): Promise<string | undefi
       return `${id} is already removed, or has expired. tuskit sweep removes what is left of it.`
     }
     if (isTusError(error, 'ERR_METHOD_NOT_ALLOWED')) return 'The store cannot remove uploads.'
-    const advice = adviceOn(error)
-    return `${id} is not removed: ${reasonOf(error)}${advice === undefined ? '' : ` ${advice}`}`
+    return `${id} is not removed: ${explained(error)}`
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Handler, StoreSlots } from 'tuskit'
 import { duration } from '../settings/value-types.js'
+import { CommandError } from './command-error.js'
 import type { CommandDefinition } from './command.js'
 import { countFailures } from './count-failures.js'
 import { flagValue } from './flag-value.js'
@@ -33,7 +34,11 @@ export const sweep: CommandDefinition = {
       watch,
     ).catch((error: unknown) => {
       if (!call.signal.aborted) throw error
-      if (every === undefined) throw new Error('Stopped before the end. Run it again to continue.')
+      if (every === undefined) {
+        throw new CommandError('Stopped before the end. Run it again to continue.', {
+          cause: error,
+        })
+      }
     })
     if (every === undefined && logger.failures > 0) process.exitCode = 1
   },

@@ -126,13 +126,16 @@ test('a slow request that is cut is found out', async () => {
   const cwd = await emptyFolder()
   const { url } = await startProgram([], { cwd })
   // Cuts all bodies of a certain size, however little time they take.
-  const proxy = http.createServer((request, response) => {
+  const proxy = http.createServer({ maxHeaderSize: 100_000 }, (request, response) => {
     const { hostname, port } = new URL(url)
     const { url: path, method, headers } = request
-    const forwarded = http.request({ hostname, port, path, method, headers }, (reply) => {
-      response.writeHead(reply.statusCode!, reply.headers)
-      reply.pipe(response)
-    })
+    const forwarded = http.request(
+      { ...{ hostname, port, path, method, headers }, maxHeaderSize: 100_000 },
+      (reply) => {
+        response.writeHead(reply.statusCode!, reply.headers)
+        reply.pipe(response)
+      },
+    )
     let size = 0
     request.on('data', (data: Buffer) => {
       size += data.length

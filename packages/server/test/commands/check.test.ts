@@ -82,7 +82,7 @@ test.each([
   [['--data', 's4:bucket'], 'stores', 'Did you mean s3:?'],
   [['--data', 'file:./data?mustExist=true'], 'locks', 'is not there: it has no file .tuskit'],
   [['--base-path', '/a b'], 'options', 'basePath'],
-  [['--cors', '*', '--cors-credentials'], 'options', 'cors'],
+  [['--cors', '*', '--cors-credentials'], 'cors', 'every page on the web'],
   [['--cors', 'example.org'], 'cors', 'is not an origin'],
   [['--behind-proxy', '10.0.0.0/99'], 'options', 'trustProxy'],
   [['--host', '203.0.113.1'], 'address', 'this machine does not have 203.0.113.1'],

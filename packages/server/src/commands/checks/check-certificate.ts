@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { CommandCall } from '../command.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { counted } from '../terminal/quantities.js'
 import { failed, failedBy, ok, warning, type Finding } from './finding.js'
 

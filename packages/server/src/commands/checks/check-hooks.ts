@@ -4,7 +4,7 @@ import { Plugins } from '../../parts/plugins.js'
 import type { CommandCall } from '../command.js'
 import { createHooks } from '../../create-hooks.js'
 import type { Settings } from '../../settings/settings.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { failed, failedBy, ok, type Finding } from './finding.js'
 import { testCall, textOfReply } from './test-call.js'
 

@@ -4,7 +4,7 @@ import { createUploadHandler } from '../../create-upload-handler.js'
 import { openParts } from '../../parts/open-parts.js'
 import type { Settings } from '../../settings/settings.js'
 import type { CommandCall } from '../command.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { failed, ok, type Finding } from './finding.js'
 
 /** Creates a handler with the settings, which refuses those that contradict each other. */

@@ -1,5 +1,5 @@
 import type { CommandCall } from '../command.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { failed, ok, warning, type Finding } from './finding.js'
 import { sampleLocation, samplePrefix } from './sample-location.js'
 
@@ -48,10 +48,14 @@ function cors({ cors, corsCredentials, basePath }: CommandCall['settings']): Fin
   if (cors === undefined) {
     return ok('cors', 'only pages of the same origin may upload; --cors allows others')
   }
-  const secure = cors.filter((origin) => origin !== '*' && !/^https?:\/\/[^/]+$/.test(origin))
-  if (secure.length > 0) {
+  const wrong = cors.filter((origin) => origin !== '*' && !/^https?:\/\/[^/]+$/.test(origin))
+  if (wrong.length > 0) {
     const advice = 'An origin has a scheme and a host, and no slash at the end.'
-    return failed('cors', `${secure.join(', ')} is not an origin such as https://a.org`, advice)
+    return failed('cors', `${wrong.join(', ')} is not an origin such as https://a.org`, advice)
+  }
+  if (corsCredentials && cors.includes('*')) {
+    const text = 'every page on the web may act for its visitors, with their cookies'
+    return failed('cors', text, 'With --cors-credentials, list the origins in --cors.')
   }
   const cookies = corsCredentials ? 'with cookies' : 'without cookies'
   const who = cors.includes('*') ? 'all pages' : `pages of ${cors.join(', ')}`

@@ -1,7 +1,7 @@
 import type { StoreSlots } from 'tuskit'
 import { openParts } from '../../parts/open-parts.js'
 import type { CommandCall } from '../command.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { failed, failedBy, ok, warning, type Finding } from './finding.js'
 import { StoreTrial } from './store-trial.js'
 import { trialSettings } from './trial-settings.js'

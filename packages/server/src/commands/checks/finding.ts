@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { adviceOn, reasonOf } from '../reason-of.js'
+import { adviceOn, reasonOf } from '../../explain.js'
 import { printable } from '../terminal/printable.js'
 
 /** The result of one check. */

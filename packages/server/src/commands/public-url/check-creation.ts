@@ -1,5 +1,5 @@
 import { failed, failedBy, ok, type Finding } from '../checks/finding.js'
-import { codeOf } from '../reason-of.js'
+import { codeOf } from '../../explain.js'
 import { replyText, type Session } from './session.js'
 
 /** Creates an upload, and examines its `Location`. Returns its URL if it can be used. */

@@ -1,7 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import { failed, ok, type Finding } from '../checks/finding.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { send, type Reply } from './client.js'
 import { replyText, type Session } from './session.js'
 

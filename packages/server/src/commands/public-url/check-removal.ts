@@ -1,5 +1,5 @@
 import { failed, ok, warning, type Finding } from '../checks/finding.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { counted } from '../terminal/quantities.js'
 import type { Reply } from './client.js'
 import { isFromServer, replyText, type Session } from './session.js'

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { failed, ok, type Finding } from '../checks/finding.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { timeText } from '../terminal/quantities.js'
 import type { OpenRequest, Reply } from './client.js'
 import { replyText, type Session } from './session.js'

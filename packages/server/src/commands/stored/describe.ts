@@ -1,5 +1,5 @@
 import type { ListedUpload, Upload } from 'tuskit'
-import { codeOf, reasonOf } from '../reason-of.js'
+import { codeOf, reasonOf } from '../../explain.js'
 import { printable } from '../terminal/printable.js'
 import { ageText, countText, sizeText } from '../terminal/quantities.js'
 import { storedText } from './row-of.js'

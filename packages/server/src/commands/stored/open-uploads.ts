@@ -8,7 +8,7 @@ import { openParts } from '../../parts/open-parts.js'
 import { SettingError } from '../../settings/setting-error.js'
 import type { Settings } from '../../settings/settings.js'
 import type { CommandCall } from '../command.js'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 
 /** The stores of a command that works on uploads that exist. */
 export interface OpenUploads {

@@ -1,5 +1,5 @@
 import type { ListedUpload } from 'tuskit'
-import { reasonOf } from '../reason-of.js'
+import { reasonOf } from '../../explain.js'
 import { printable } from '../terminal/printable.js'
 import { ageText, sizeText } from '../terminal/quantities.js'
 import { nameOf } from './name-of.js'

@@ -1,5 +1,5 @@
 import type { ListedUpload, Upload } from 'tuskit'
-import { codeOf, reasonOf } from '../reason-of.js'
+import { codeOf, reasonOf } from '../../explain.js'
 
 /** Returns an upload in one line of JSON, without what only its store may know. */
 export function toJson(listed: ListedUpload): string {

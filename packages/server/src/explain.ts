@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { isTusError } from 'tuskit'
+import { CommandError } from './commands/command-error.js'
 
 /**
  * Returns the reason of a failure for an administrator, with those of its causes. A sentence that
@@ -55,4 +56,13 @@ const advice: Readonly<Record<string, string>> = {
 /** Returns advice on a failure, if there is any. */
 export function adviceOn(error: unknown): string | undefined {
   return advice[codeOf(error) ?? '']
+}
+
+/** Returns the reason of a failure as a sentence, with advice if there is any. */
+export function explained(error: unknown): string {
+  if ((error as Error | null)?.name === 'AbortError') return 'Stopped.'
+  if (error instanceof CommandError) return error.message
+  const reason = reasonOf(error)
+  const sentence = /[.!?]$/.test(reason) ? reason : `${reason}.`
+  return [sentence, adviceOn(error)].filter(Boolean).join(' ')
 }
