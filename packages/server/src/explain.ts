@@ -7,6 +7,7 @@ import { CommandError } from './commands/command-error.js'
  * is meant for clients is left out when there is a cause.
  */
 export function reasonOf(error: unknown): string {
+  if (error instanceof CommandError) return error.message
   const chain = chainOf(error)
   const texts = chain
     .filter((one, i) => i === chain.length - 1 || !isTusError(one))
@@ -61,7 +62,6 @@ export function adviceOn(error: unknown): string | undefined {
 /** Returns the reason of a failure as a sentence, with advice if there is any. */
 export function explained(error: unknown): string {
   if ((error as Error | null)?.name === 'AbortError') return 'Stopped.'
-  if (error instanceof CommandError) return error.message
   const reason = reasonOf(error)
   const sentence = /[.!?]$/.test(reason) ? reason : `${reason}.`
   return [sentence, adviceOn(error)].filter(Boolean).join(' ')

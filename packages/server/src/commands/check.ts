@@ -28,7 +28,8 @@ export const check: CommandDefinition = {
     }
     call.signal.throwIfAborted()
     if (!json) await print(`${counts.ok} ok, ${counts.warning} warning, ${counts.failed} failed`)
-    if (counts.failed > 0) process.exitCode = 1
+    // A service that does not respond must not keep the program running.
+    process.exit(counts.failed > 0 ? 1 : process.exitCode)
   },
 }
 

@@ -68,6 +68,12 @@ test('a running server is not disturbed', async () => {
   expect(running.log()).not.toMatch(/"level":[456]0/)
 })
 
+test('a mistake that several checks find is reported once', async () => {
+  const { findings, of } = await check(['--public-url', 'ftp://x'], { cwd: await emptyFolder() })
+  expect(findings.filter(({ outcome }) => outcome === 'failed')).toEqual(of('options'))
+  expect(of('options')).toHaveLength(1)
+})
+
 test('a directory that cannot be written is named, with advice', async () => {
   const cwd = await emptyFolder()
   await writeFile(join(cwd, 'data'), 'a file')
@@ -79,8 +85,10 @@ test('a directory that cannot be written is named, with advice', async () => {
 })
 
 test.each([
+  [['--data', 'file:'], 'settings', 'must name a directory'],
   [['--data', 's4:bucket'], 'stores', 'Did you mean s3:?'],
   [['--data', 'file:./data?mustExist=true'], 'locks', 'is not there: it has no file .tuskit'],
+  [['--dir-structure', '{yaer}'], 'stores', 'Did you mean {year}?'],
   [['--base-path', '/a b'], 'options', 'basePath'],
   [['--cors', '*', '--cors-credentials'], 'cors', 'every page on the web'],
   [['--cors', 'example.org'], 'cors', 'is not an origin'],

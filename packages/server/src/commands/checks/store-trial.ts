@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { Json, Lifecycle, Lock, StoreSlots, Upload, WriteOptions } from 'tuskit'
 import { unlessAborted } from 'tuskit/store-kit'
+import { CommandError } from '../command-error.js'
 import { bodyOf, testUpload } from './test-upload.js'
 
 /** How long a step may take, in milliseconds. */
@@ -139,7 +140,7 @@ export class StoreTrial {
       return await unlessAborted(signal, work(signal))
     } catch (error) {
       if (!timedOut.aborted) throw error
-      throw new Error(`It took longer than ${stepTimeout / 1000} s`, { cause: error })
+      throw new CommandError(`it takes longer than ${stepTimeout / 1000} s`, { cause: error })
     }
   }
 }
