@@ -64,3 +64,11 @@ test.each(['rm', 'sweep'])('%s refuses locks that it cannot see', async (command
   expect(code).toBe(2)
   expect(errors).toContain('The locks are in the memory of the server (--locks memory:)')
 })
+
+test('with --limit, it warns that a running server does not notice the space', async () => {
+  const cwd = await emptyFolder()
+  const [id] = await madeUploads({ cwd }, [{ length: 5 }])
+  const { code, errors } = await runProgram(['rm', '--limit', '1GB', id!], { cwd })
+  expect(code).toBe(0)
+  expect(errors).toMatch(/^A running server counts the space of removed uploads .+ restarts\.\n$/)
+})

@@ -15,11 +15,13 @@ export async function* checkSettings(call: CommandCall): AsyncGenerator<Finding>
   const seen = new Set<string>()
   for (const part of [...parts, checkCertificate, checkAddress, checkProxies]) {
     if (call.signal.aborted) return
+    const found: string[] = []
     for await (const finding of orFailed(part(call))) {
       // Several parts may find the same mistake.
       if (finding.outcome !== 'failed' || !seen.has(finding.text)) yield finding
-      seen.add(finding.text)
+      found.push(finding.text)
     }
+    for (const text of found) seen.add(text)
   }
 }
 

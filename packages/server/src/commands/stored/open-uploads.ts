@@ -8,6 +8,7 @@ import { openParts } from '../../parts/open-parts.js'
 import { SettingError } from '../../settings/setting-error.js'
 import type { Settings } from '../../settings/settings.js'
 import type { CommandCall } from '../command.js'
+import { remark } from '../terminal/output.js'
 import { reasonOf } from '../../explain.js'
 
 /** The stores of a command that works on uploads that exist. */
@@ -48,6 +49,9 @@ export async function changeUploads<T>(
     throw new SettingError(
       'The locks are in the memory of the server (--locks memory:), so this command cannot see them. Use locks that processes share, such as --locks file:./locks, for the server too.',
     )
+  }
+  if (settings.limit !== undefined) {
+    remark('A running server counts the space of removed uploads (--limit) until it restarts.')
   }
   const { expiryIndex, infoLister } = watch(composer.slots())
   if (expiryIndex !== undefined) composer.useExpiryIndex(expiryIndex)
