@@ -15,7 +15,8 @@ export function createSecureServer(
   listener: RequestListener,
   handler: Handler,
 ): StoppableServer {
-  const options = { allowHTTP1: true, maxHeaderSize: 65_536, keepAliveTimeout: 65_000 }
+  const maxHeaderSize = 65_536
+  const options = { allowHTTP1: true, maxHeaderSize, keepAliveTimeout: 65_000 }
   const server = http2.createSecureServer(
     { ...options, ...readCertificate(settings) },
     listener as unknown as (
@@ -24,8 +25,9 @@ export function createSecureServer(
     ) => void,
   )
   server.on('checkContinue', listener)
-  // Over HTTP/1.1, Node would end every request after five minutes.
-  Object.assign(server, { requestTimeout: 0 })
+  // Over HTTP/1.1, Node would end every request after five minutes, and refuse headers of 16 KiB. It
+  // ignores these options.
+  Object.assign(server, { requestTimeout: 0, maxHeaderSize })
   const sessions = new Set<http2.ServerHttp2Session>()
   server.on('session', (session) => {
     sessions.add(session)
