@@ -1,11 +1,16 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { ensureNginx, startNginx } from '../../../../test/interop/nginx.js'
-import { emptyFolder, runProgram, startProgram } from '../program.js'
+import { createCertificate } from '../../../../test/support/certificate.js'
+import { emptyFolder, program, runProgram, startProgram } from '../program.js'
+
+const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
 
 interface Finding {
   readonly outcome: 'ok' | 'warning' | 'failed'
@@ -72,7 +77,7 @@ async function checked(url: string, cwd: string, flags: readonly string[] = []) 
   const names = await readdir(join(cwd, 'data')).catch(() => [])
   const left = names.filter((name) => !['.tuskit', '.locks'].includes(name))
   const wrong = findings.filter(({ outcome }) => outcome !== 'ok').map(({ check }) => check)
-  return { code, findings, left, wrong }
+  return { code, cwd, findings, left, wrong }
 }
 
 test('the server itself meets all demands', async () => {
@@ -83,6 +88,42 @@ test('the server itself meets all demands', async () => {
   expect(findings.map(({ text }) => text)).toContain('104 responses pass')
   expect(code).toBe(0)
   expect(left).toEqual([])
+})
+
+test('over HTTPS, the server meets all demands, and its certificate counts', async () => {
+  const cwd = await emptyFolder()
+  const { key, cert } = createCertificate()
+  await writeFile(join(cwd, 'key.pem'), key)
+  await writeFile(join(cwd, 'cert.pem'), cert)
+  const flags = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem', '--cors', 'https://a.example']
+  const { url } = await startProgram(flags, { cwd })
+  const { port } = new URL(url)
+  const parameters = ['check', '--duration', '1s', '--url', `https://localhost:${port}/files`]
+  const refused = await runProgram(parameters, { cwd })
+  expect(refused.code).toBe(1)
+  expect(refused.output).toMatch(
+    /^failed {3}reachable: the certificate is refused: DEPTH_ZERO_SELF/,
+  )
+  const trusted = { cwd, env: { NODE_EXTRA_CA_CERTS: join(cwd, 'cert.pem') } }
+  const { code, output } = await runProgram([...parameters, '--cors', 'https://a.example'], trusted)
+  expect(output).not.toMatch(/^(warning|failed)/m)
+  expect(output).toContain('cors: pages of https://a.example may upload.\n')
+  expect(code).toBe(0)
+})
+
+test('an interruption removes the uploads of the check', async () => {
+  const cwd = await emptyFolder()
+  const { url } = await startProgram([], { cwd })
+  // Longer than the test has time.
+  const flags = ['check', '--duration', '24d', '--url', url]
+  const child = spawn(process.execPath, ['--import', preload, program, ...flags], { cwd })
+  const exited = once(child, 'exit')
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith('ok       cache')) child.kill('SIGINT')
+    else if (line.includes('DELETE')) expect(line).toMatch(/^ok .+: removed \d uploads? of/)
+  }
+  expect(await exited).toEqual([1, null])
+  expect((await readdir(join(cwd, 'data'))).toSorted()).toEqual(['.locks', '.tuskit'])
 })
 
 test('the documented configuration of nginx meets all demands', async () => {
@@ -192,6 +233,19 @@ test('104 responses that nginx takes for final ones are found out', async () => 
   const { wrong, left } = await through({}, { flags: ['--interim-responses'] })
   expect(wrong).toEqual(['interim responses'])
   expect(left).toEqual([])
+})
+
+test('a final response that nginx loses because of a 104 is found out', async () => {
+  const { findings, wrong, left, cwd } = await through(
+    { buffering: '' },
+    { flags: ['--interim-responses'] },
+  )
+  expect(wrong).toEqual(['streaming', 'interruption', 'interim responses'])
+  const { text } = findings.find(({ check }) => check === 'interim responses')!
+  expect(text).toContain('An upload may be left, which tuskit ls --name tuskit-check shows')
+  const { output } = await runProgram(['ls', '--json', '--name', 'tuskit-check'], { cwd })
+  const { id } = JSON.parse(output) as { id: string }
+  expect(left.toSorted()).toEqual([`.${id}.info`, id])
 })
 
 test('a site that is no tus server is found out', async () => {

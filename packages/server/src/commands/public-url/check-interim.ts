@@ -2,10 +2,12 @@ import http from 'node:http'
 import https from 'node:https'
 import { failed, ok, type Finding } from '../checks/finding.js'
 import { reasonOf } from '../../explain.js'
-import { send, type Reply } from './client.js'
-import { replyText, type Session } from './session.js'
+import { responseTimeout, send, start, type Reply } from './client.js'
+import { checkName, replyText, type Session } from './session.js'
 
 const advice = 'Leave --interim-responses at false: something on the way does not understand 104.'
+
+const size = 32_768
 
 /** Uploads as a client of the IETF draft does that asks for `104` responses. */
 export async function* checkInterim(session: Session): AsyncGenerator<Finding> {
@@ -13,15 +15,10 @@ export async function* checkInterim(session: Session): AsyncGenerator<Finding> {
   const { Agent } = base.protocol === 'https:' ? https : http
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const check = 'interim responses'
+  signal.throwIfAborted()
   try {
     const draft = { 'upload-draft-interop-version': '8', ...headers }
-    const created = await send({
-      ...{ method: 'POST', url: base, agent, signal },
-      headers: { ...draft, 'upload-complete': '?1' },
-      body: Buffer.alloc(32_768),
-    })
-    const location = locationOf(created)
-    if (location !== undefined) session.made.add(urlOf(session, location).href)
+    const created = await create(session, agent, draft)
     const isInterim = created.interim.some(({ statusCode }) => statusCode === 104)
     if (!isInterim && created.status >= 400 && created.status < 500) {
       yield ok(check, 'clients of the IETF draft are not served')
@@ -39,7 +36,8 @@ export async function* checkInterim(session: Session): AsyncGenerator<Finding> {
     }
   } catch (error) {
     signal.throwIfAborted()
-    yield failed(check, `the upload fails: ${reasonOf(error)}`, advice)
+    const lost = `the final response is lost: ${reasonOf(error)}. An upload may be left`
+    yield failed(check, `${lost}, which tuskit ls --name ${checkName} shows`, advice)
   } finally {
     agent.destroy()
   }
@@ -52,9 +50,33 @@ function isFinal({ headers }: http.InformationEvent): boolean {
   )
 }
 
-function locationOf({ headers, interim }: Reply): string | undefined {
-  const early = interim.map(({ headers }) => headers.location).find((one) => one !== undefined)
-  return headers.location ?? early
+/** Creates an upload, which is removed later even if its final response is lost. */
+async function create(
+  session: Session,
+  agent: http.Agent,
+  draft: http.OutgoingHttpHeaders,
+): Promise<Reply> {
+  const { base } = session.options
+  const { request, interim, reply } = start({
+    ...{ method: 'POST', url: base, agent, signal: AbortSignal.timeout(responseTimeout) },
+    headers: {
+      ...draft,
+      'upload-complete': '?1',
+      'content-length': size,
+      'content-disposition': `attachment; filename="${checkName}"`,
+    },
+  })
+  request.end(Buffer.alloc(size))
+  const note = (location: string | undefined) => {
+    if (location !== undefined) session.made.add(urlOf(session, location).href)
+  }
+  try {
+    const created = await reply
+    note(created.headers.location)
+    return created
+  } finally {
+    for (const { headers } of interim) note(headers.location)
+  }
 }
 
 function urlOf(session: Session, location: string): URL {

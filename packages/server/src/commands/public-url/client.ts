@@ -27,12 +27,14 @@ export interface ClientRequest {
 /** A request whose body is written piece by piece. */
 export interface OpenRequest {
   readonly request: http.ClientRequest
+  /** Those that have come so far. */
+  readonly interim: readonly http.InformationEvent[]
   /** Rejects when the connection ends before the response. */
   readonly reply: Promise<Reply>
 }
 
 /** Milliseconds after which a request without a response fails. */
-const responseTimeout = 30_000
+export const responseTimeout = 30_000
 
 /** Sends a request, and returns its response. */
 export async function send(given: ClientRequest): Promise<Reply> {
@@ -71,7 +73,7 @@ export function start({
   const reply = replyTo(request, interim)
   // It is awaited later, if at all.
   reply.catch(() => {})
-  return { request, reply }
+  return { request, interim, reply }
 }
 
 async function replyTo(

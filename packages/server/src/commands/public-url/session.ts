@@ -17,7 +17,11 @@ export interface Made {
   readonly reply: Reply
 }
 
-const neverAborts = new AbortController().signal
+/** The file name of uploads that the check makes, by which they can be found. */
+export const checkName = 'tuskit-check'
+
+/** Of requests that make or remove something. */
+export const neverAborts = new AbortController().signal
 
 /** The requests of a check. Knows the uploads that it has made, and the ways around faults. */
 export class Session {
@@ -48,13 +52,18 @@ export class Session {
 
   /** Creates an upload. The check removes it at its end. */
   async create(headers: OutgoingHttpHeaders, body?: Buffer): Promise<Made | Reply> {
-    const { base } = this.options
-    const reply = await this.send('POST', base, headers, body)
+    const { base, signal } = this.options
+    signal.throwIfAborted()
+    const named = { 'upload-metadata': `filename ${btoa(checkName)}`, ...headers }
+    const request = { ...this.#request('POST', base, named), ...(body && { body }) }
+    // An upload whose response is not awaited could not be removed.
+    const reply = await send({ ...request, signal: neverAborts })
     const { location } = reply.headers
     if (reply.status !== 201 || location === undefined || !URL.canParse(location, base.href))
       return reply
     const url = this.rebuildsLocation ? this.rebuilt(location) : new URL(location, base)
     this.made.add(url.href)
+    signal.throwIfAborted()
     return { url, reply }
   }
 
