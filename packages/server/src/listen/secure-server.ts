@@ -25,8 +25,8 @@ export function createSecureServer(
     ) => void,
   )
   server.on('checkContinue', listener)
-  // Over HTTP/1.1, Node would end every request after five minutes, and refuse headers of 16 KiB. It
-  // ignores these options.
+  // Over HTTP/1.1, Node would end every request after five minutes, and refuse headers of 16 KiB.
+  // Among the options, both have no effect.
   Object.assign(server, { requestTimeout: 0, maxHeaderSize })
   const sessions = new Set<http2.ServerHttp2Session>()
   server.on('session', (session) => {

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
-import { rm, writeFile } from 'node:fs/promises'
+import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { emptyFolder, program, runProgram } from '../program.js'
 import { madeUploads } from './uploads.js'
+
+const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
 
 test('uploads are listed in columns, in the order of their ids', async () => {
   const cwd = await emptyFolder()
@@ -78,13 +80,28 @@ test('a program that reads only the first lines causes no error', async () => {
     { cwd },
     Array.from({ length: 20 }, () => ({ length: 1 })),
   )
-  const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
   const run = `"${process.execPath}" --import "${preload}" "${program}" ls --json | head -n 1`
   const { stdout, stderr } = await promisify(execFile)('bash', ['-o', 'pipefail', '-c', run], {
     cwd,
   })
   expect(stdout.trimEnd().split('\n')).toHaveLength(1)
   expect(stderr).toBe('')
+})
+
+test('a directory that the user may not read is named, with advice', async () => {
+  const cwd = await emptyFolder()
+  await madeUploads({ cwd }, [{ length: 1 }])
+  await chmod(cwd, 0o755)
+  await chmod(join(cwd, 'data'), 0o000)
+  const run = [process.execPath, '--import', preload, program, 'ls']
+  // Root may read everything.
+  const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+  const [command, ...rest] = [...(process.getuid?.() === 0 ? asNobody : []), ...run]
+  const failure = promisify(execFile)(command!, rest, { cwd })
+  await expect(failure).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^tuskit: EACCES: permission denied.+ Give the user .+\n$/),
+  })
 })
 
 test.each([
