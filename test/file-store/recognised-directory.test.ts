@@ -364,3 +364,9 @@ test('a lock on a disk that is unmounted is lost before another process gets it'
   await lock.release()
   expect(await readdir(join(disk.path, '.locks/a'))).toEqual(['2', '3'])
 })
+
+// There, `mkdir` with the option `recursive` never ends.
+test('a directory that can never be created is unavailable at once', async () => {
+  const site = await serveFrom('/proc/tuskit/uploads')
+  expect(await askAll(site, `${site.origin}/files/any`)).toEqual(refused)
+})

@@ -75,6 +75,9 @@ function hookTimeoutOf({ hooksTimeout, hooksHttpAttempts, hooksHttpBackoff }: Se
 
 function corsOf({ cors, corsCredentials, corsAllowHeaders, corsExposeHeaders }: Settings) {
   if (cors === undefined) return false
+  if (corsCredentials && cors.includes('*')) {
+    throw new SettingError('--cors-credentials needs origins in --cors, not *.')
+  }
   return {
     origins: cors.includes('*') ? ('*' as const) : cors,
     credentials: corsCredentials,

@@ -49,16 +49,15 @@ function createCommand(definition: CommandDefinition, variables: Variables): Com
   if (parameters !== undefined) command.argument(parameters)
   for (const [flag, text] of flags) command.option(flag, text)
   command.option('--config <file>', 'A file in YAML with settings (TUSKIT_CONFIG).')
-  const taken = groups.flatMap(namesIn)
-  for (const setting of taken) for (const option of optionsOf(setting)) command.addOption(option)
+  const settingFlags = groups.flatMap(namesIn).flatMap(optionsOf)
+  for (const option of settingFlags) command.addOption(option)
   return command.action(async () => {
     const given = command.opts<Record<string, string | boolean>>()
     const settings = readSettings({
       flags: Object.fromEntries(
-        command.options.flatMap((option) => {
+        settingFlags.flatMap((option) => {
           const value = given[option.attributeName()]
-          const isSetting = taken.some((setting) => option.long?.startsWith(`--${setting}`))
-          return isSetting && value !== undefined ? [[option.long!.slice(2), String(value)]] : []
+          return value === undefined ? [] : [[option.long!.slice(2), String(value)]]
         }),
       ),
       variables,

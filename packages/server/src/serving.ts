@@ -4,6 +4,7 @@ import type { Handler, Logger } from 'tuskit'
 import type { SpaceCounter } from 'tuskit/limited-store'
 import { createHooks } from './create-hooks.js'
 import { createUploadHandler } from './create-upload-handler.js'
+import { reasonOf } from './explain.js'
 import { createServer } from './listen/create-server.js'
 import { listenForUploads } from './listen/listen.js'
 import { logRequests } from './log-requests.js'
@@ -69,12 +70,6 @@ export async function startServing(
     },
     stop: () => server.stop({ timeout: settings.stopTimeout }),
   }
-}
-
-/** Returns the reason that an error gives, with that of its cause. */
-export function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error
-  return cause instanceof Error ? `${message} (${cause.message})` : message
 }
 
 function listenerOf({ page, basePath }: Settings, handler: Handler): RequestListener {

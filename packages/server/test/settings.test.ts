@@ -64,6 +64,11 @@ const mistakes: readonly (readonly [
     ['--workers', '2', '--locks', 'memory:'],
     /--workers needs --locks/,
   ],
+  [
+    'cookies for all origins',
+    ['--cors', '*', '--cors-credentials'],
+    /needs origins in --cors, not \*/,
+  ],
   ['a missing configuration file', ['--config', 'none.yaml'], /--config cannot be read/],
 ]
 

@@ -5,6 +5,7 @@ import { storageError, type Meanings } from '../../store-kit/storage-error.js'
 import { errorCode, isMissing, unlessMissing } from './unless-missing.js'
 import type { DirectoryOptions } from './directory-options.js'
 import { Disk, type OpenFile } from './disk.js'
+import { makeFolders } from './make-folders.js'
 
 /** The number of folders to remember. Templates with times create new ones all the time. */
 const mostLasting = 1000
@@ -185,7 +186,7 @@ export class Directory {
   /** Creates a folder and its parents. */
   async createFolder(path: string): Promise<void> {
     await this.confirm()
-    const first = await mkdir(path, { recursive: true, mode: this.#directoryPermissions })
+    const first = await makeFolders(path, this.#directoryPermissions)
     if (first === undefined) return
     for (let made = path; made !== dirname(first); made = dirname(made)) {
       await this.syncFolder(dirname(made))
