@@ -6,7 +6,14 @@ import { createLogger } from './log.js'
 import { didYouMean } from './settings/nearest.js'
 import { readSettings } from './settings/read-settings.js'
 import { SettingError } from './settings/setting-error.js'
-import { namesIn, settingOf, variableOf, type SettingName } from './settings/settings.js'
+import {
+  descriptionOf,
+  headings,
+  namesIn,
+  settingOf,
+  variableOf,
+  type SettingName,
+} from './settings/settings.js'
 import { stopSignal } from './stop-signal.js'
 import { version } from './version.js'
 
@@ -49,7 +56,9 @@ function createCommand(definition: CommandDefinition, variables: Variables): Com
   if (parameters !== undefined) command.argument(parameters)
   for (const [flag, text] of flags) command.option(flag, text)
   command.option('--config <file>', 'A file in YAML with settings (TUSKIT_CONFIG).')
-  const settingFlags = groups.flatMap(namesIn).flatMap(optionsOf)
+  const settingFlags = groups.flatMap((group) =>
+    namesIn(group).flatMap((setting) => optionsOf(setting, `${headings[group]}:`)),
+  )
   for (const option of settingFlags) command.addOption(option)
   return command.action(async () => {
     const given = command.opts<Record<string, string | boolean>>()
@@ -79,19 +88,21 @@ function createCommand(definition: CommandDefinition, variables: Variables): Com
 }
 
 /** Returns the flags of a setting. A list takes several; a secret may come from a file. */
-function optionsOf(name: SettingName): Option[] {
-  const { type, description, default: usual, isSecret } = settingOf(name)
+function optionsOf(name: SettingName, heading: string): Option[] {
+  const { type, default: usual, isSecret } = settingOf(name)
   const notes = [variableOf(name), ...(usual === undefined ? [] : [`default: ${usual}`])]
-  const text = `${description} (${notes.join('; ')})`
+  const text = `${descriptionOf(name)} (${notes.join('; ')})`
   const value = type.placeholder === '' ? '' : ` <${type.placeholder}>`
-  const option = new Option(`--${name}${value}`, text)
+  const option = new Option(`--${name}${value}`, text).helpGroup(heading)
   if (type.isList) {
     option.argParser((given: string, earlier: string | undefined) =>
       earlier === undefined ? given : `${earlier},${given}`,
     )
   }
   if (!isSecret) return [option]
-  const file = new Option(`--${name}-file <file>`, `A file that contains --${name}.`)
+  const file = new Option(`--${name}-file <file>`, `A file that contains --${name}.`).helpGroup(
+    heading,
+  )
   return [option, file]
 }
 

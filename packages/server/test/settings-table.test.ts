@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import {
+  descriptionOf,
+  headings,
   namesIn,
   settingNames,
   settingOf,
@@ -7,17 +9,9 @@ import {
   type Group,
 } from '../src/settings/settings.js'
 
-const groups: Readonly<Record<Group, string>> = {
-  storage: 'Storage',
-  uploads: 'Uploads',
-  listening: 'Listening',
-  hooks: 'Hooks',
-  operation: 'Operation',
-}
-
 // `npx vitest run packages/server -u` writes the page.
 test('docs/server-settings.md lists all settings with their defaults', async () => {
-  const sections = Object.entries(groups).map(([group, title]) => {
+  const sections = Object.entries(headings).map(([group, title]) => {
     const rows = namesIn(group as Group).map(rowOf)
     return [`## ${title}`, '', '| setting | default | meaning |', '|---|---|---|', ...rows].join(
       '\n',
@@ -47,9 +41,9 @@ test('every description is a sentence', () => {
 })
 
 function rowOf(name: (typeof settingNames)[number]): string {
-  const { type, default: usual, description, isSecret } = settingOf(name)
+  const { type, default: usual, isSecret } = settingOf(name)
   const value = type.placeholder === '' ? '' : ` <${type.placeholder.replaceAll('|', '\\|')}>`
   const title = `\`--${name}${value}\`${isSecret ? ' 🔒' : ''}`
   expect(variableOf(name)).toBe(`TUSKIT_${name.toUpperCase().replaceAll('-', '_')}`)
-  return `| ${title} | ${usual === undefined ? '' : `\`${usual}\``} | ${description} |`
+  return `| ${title} | ${usual === undefined ? '' : `\`${usual}\``} | ${descriptionOf(name)} |`
 }

@@ -64,7 +64,7 @@ export const hooks = {
   'hooks-format': {
     type: oneOf('tusd', 'rustus', 'rustus-v2', 'rustus-tusd'),
     default: 'tusd',
-    description: 'The form of the messages: that of tusd 2, or one of the three of Rustus.',
+    description: 'The form of the messages: that of tusd 2, or one of those of Rustus.',
   },
   'hooks-progress-every': {
     type: duration,

@@ -34,9 +34,25 @@ export type SettingName = keyof Table
 
 export const settingNames = Object.keys(settings) as SettingName[]
 
+/** The heading of each group, in the help and the documentation. */
+export const headings: Readonly<Record<Group, string>> = {
+  storage: 'Storage',
+  uploads: 'Uploads',
+  listening: 'Listening',
+  hooks: 'Hooks',
+  operation: 'Operation',
+}
+
 /** Returns the names of the settings of a group. */
 export function namesIn(group: Group): readonly SettingName[] {
   return Object.keys(settingGroups[group]) as SettingName[]
+}
+
+/** Returns the description of a setting, with the words that it may be. */
+export function descriptionOf(name: SettingName): string {
+  const { type, description } = settingOf(name)
+  if (type.choices === undefined || type.placeholder.includes('|')) return description
+  return `${description} ${type.isList ? 'Any of' : 'One of'} ${type.choices.join(', ')}.`
 }
 
 /** Returns the setting with a name. */

@@ -27,8 +27,7 @@ export const uploads = {
   },
   disable: {
     type: features,
-    description:
-      'Features that clients do not get: creation, creation-with-upload, creation-defer-length, expiration, checksum, checksum-trailer, termination, concatenation, concatenation-unfinished, download, ietf-draft or method-override.',
+    description: 'Features that clients do not get.',
   },
   'expire-after': {
     type: age,

@@ -84,7 +84,7 @@ export const age: ValueType<number> = {
 /** Returns the type of one of several words. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): ValueType<Word> {
   return {
-    placeholder: words.length > 4 ? 'name' : words.join('|'),
+    placeholder: words.length > 2 ? 'name' : words.join('|'),
     expectation: `one of ${words.join(', ')}`,
     choices: words,
     parse: (given) => words.find((word) => word === given),
