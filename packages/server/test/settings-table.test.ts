@@ -9,7 +9,7 @@ import {
   type Group,
 } from '../src/settings/settings.js'
 
-// `npx vitest run packages/server -u` writes the page.
+// `npx vitest run packages/server --update` writes the page.
 test('docs/server-settings.md lists all settings with their defaults', async () => {
   const sections = Object.entries(headings).map(([group, title]) => {
     const rows = namesIn(group as Group).map(rowOf)
