@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, extname, join } from 'node:path'
+import { basename, dirname, extname, join } from 'node:path'
 
 const { resolve } = createRequire(import.meta.url)
 
@@ -31,9 +31,14 @@ export const pageHeaders = {
 /** Returns the files of a page by path. No other path leads to a file, however it is spelled. */
 export function pageFiles(page: 'live' | 'upload'): ReadonlyMap<string, PageFile> {
   const folder = dirname(resolve(`#pages/${page}/index.html`))
+  const paths = [
+    resolve('#pages/look.css'),
+    ...readdirSync(folder).map((name) => join(folder, name)),
+  ]
   return new Map(
-    readdirSync(folder).map((name) => {
-      return [name === 'index.html' ? '/' : `/${name}`, pageFile(join(folder, name))]
+    paths.map((path) => {
+      const name = basename(path)
+      return [name === 'index.html' ? '/' : `/${name}`, pageFile(path)]
     }),
   )
 }

@@ -285,7 +285,15 @@ test('the page to upload from, with its own path for uploads', async () => {
   const page = await fetch(new URL('/', url))
   expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
   expect(await page.text()).toContain('data-endpoint="/a&#38;b/"')
-  for (const name of ['page.css', 'page.js', 'row.js', 'figures.js', 'icon.svg', 'tus.min.js']) {
+  for (const name of [
+    'look.css',
+    'page.css',
+    'page.js',
+    'row.js',
+    'figures.js',
+    'icon.svg',
+    'tus.min.js',
+  ]) {
     expect((await fetch(new URL(`/${name}`, url))).status).toBe(200)
   }
   expect((await fetch(new URL('/package.json', url))).status).toBe(404)
