@@ -87,7 +87,11 @@ async function copyUpload(id: string, move: Move) {
     throw error
   })
   if (found === undefined) {
-    if (there === undefined) return 'absent'
+    // The data of a final upload comes into being when its partial ones are finished.
+    if (there === undefined && upload.concat?.kind === 'final' && upload.state.kind === 'open') {
+      return 'absent'
+    }
+    if (there === undefined) throw new TusError('ERR_DATA_MISSING')
     if (!isFinished(upload, there) || there.offset === upload.length) return 'present'
     throw new TusError('ERR_DATA_MISSING')
   }

@@ -7,7 +7,7 @@ export interface Migrated {
    * - `copied`: it is in the new store now, and was read back.
    * - `present`: it was there already, and is the same.
    * - `absent`: there is nothing to copy. The record was removed meanwhile, or the upload has no
-   *   data.
+   *   data yet.
    * - `failed`: see `error`. Repeat the migration when you have removed the cause.
    */
   readonly outcome: 'copied' | 'present' | 'absent' | 'failed'

@@ -208,16 +208,16 @@ describe('migrateData', () => {
     expect(await outcomes(migrateData(options()))).toEqual(differing)
   })
 
-  test('an upload whose data is missing is absent, and one that was moved is present', async () => {
+  test('an upload whose data is missing fails, and one that was moved is present', async () => {
     const [from, to] = [await temporaryDirectory(), await temporaryDirectory()]
     await filled(fileComposer(from))
     await rm(join(from, await pathOf(from, 'half')))
     const info = () => new FileInfoStore({ directory: from })
     const data = (directory: string) => new FileStore({ directory })
     const migrated = () => outcomes(migrateData({ info: info(), from: data(from), to: data(to) }))
-    expect(await migrated()).toEqual(each('copied', { half: 'absent' }))
+    expect(await migrated()).toEqual(each('copied', { half: 'ERR_DATA_MISSING' }))
     await rm(join(from, await pathOf(from, 'finished')))
-    expect(await migrated()).toEqual(each('present', { half: 'absent' }))
+    expect(await migrated()).toEqual(each('present', { half: 'ERR_DATA_MISSING' }))
   })
 
   test('chooses the places, and records them only for what was copied', async () => {

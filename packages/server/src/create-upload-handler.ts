@@ -26,7 +26,10 @@ export function createUploadHandler(
       lockTimeout: settings.lockTimeout,
       idleTimeout: settings.idleTimeout,
       progressInterval: settings.hooksProgressEvery,
-      ...(directory && { outbox: new FileOutbox({ directory }) }),
+      ...(directory && {
+        outbox: new FileOutbox({ directory }),
+        outboxRetention: settings.hooksOutboxRetention,
+      }),
       ...(hooks.length > 0 && { hookTimeout: hookTimeoutOf(settings) }),
       ...(maxSize && { maxSize }),
       ...(maxAppendSize && { maxAppendSize }),
@@ -75,9 +78,6 @@ function hookTimeoutOf({ hooksTimeout, hooksHttpAttempts, hooksHttpBackoff }: Se
 
 function corsOf({ cors, corsCredentials, corsAllowHeaders, corsExposeHeaders }: Settings) {
   if (cors === undefined) return false
-  if (corsCredentials && cors.includes('*')) {
-    throw new SettingError('--cors-credentials needs origins in --cors, not *.')
-  }
   return {
     origins: cors.includes('*') ? ('*' as const) : cors,
     credentials: corsCredentials,

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { isTusError } from 'tuskit'
 import { CommandError } from './commands/command-error.js'
+import { hidePasswords } from './hide-passwords.js'
 
 /**
  * Returns the reason of a failure for an administrator, with those of its causes. A sentence that
@@ -15,7 +16,9 @@ export function reasonOf(error: unknown): string {
       // Node joins several failed connections in one error, which has no message.
       message === '' && Array.isArray(errors) ? errors.map(reasonOf).slice(0, 1) : [message],
     )
-  return [...new Set(texts)].join(': ')
+  // Some errors repeat the sentence of their cause.
+  const different = texts.filter((one, i) => !texts.slice(0, i).some((text) => text.includes(one)))
+  return hidePasswords(different.join(': '))
 }
 
 /** Returns the code of a failure or of one of its causes that says most: that of the system. */

@@ -1,5 +1,5 @@
 import type { Logger } from 'tuskit'
-import { pino, stdSerializers, type DestinationStream } from 'pino'
+import { pino, stdSerializers, stdTimeFunctions, type DestinationStream } from 'pino'
 import pretty from 'pino-pretty'
 import type { Settings } from './settings/settings.js'
 
@@ -14,9 +14,17 @@ export function createLogger({
   const format = logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json')
   const stream: DestinationStream =
     format === 'pretty'
-      ? pretty({ destination: 2, ignore: 'pid,hostname', sync: true })
+      ? pretty({ destination: 2, ignore: 'pid,hostname', singleLine: true, sync: true })
       : pino.destination({ dest: 2, sync: true })
-  const log = pino({ level: logLevel, serializers: { error: stdSerializers.err } }, stream)
+  const log = pino(
+    {
+      level: logLevel,
+      serializers: { error: stdSerializers.err },
+      formatters: { level: (label) => ({ level: label }) },
+      timestamp: stdTimeFunctions.isoTime,
+    },
+    stream,
+  )
   return {
     error: (message, fields) => log.error(fields, message),
     warn: (message, fields) => log.warn(fields, message),

@@ -5,30 +5,34 @@ import { isTusError, type StoreComposer, type UnplacedUpload } from 'tuskit'
 const timeout = 5_000
 
 /**
- * Returns why uploads cannot be stored right now, in sentences without internals. Asks each store
- * about an upload that does not exist.
+ * Returns why uploads cannot be stored right now: sentences without internals, each with its cause.
+ * Asks each store about an upload that does not exist.
  */
-export async function reasonsNotReady(composer: StoreComposer): Promise<readonly string[]> {
+export async function failuresOf(composer: StoreComposer): Promise<ReadonlyMap<string, unknown>> {
   const { dataStore, infoStore } = composer.slots()
   const options = { signal: AbortSignal.timeout(timeout) }
   const upload = nobodysUpload()
-  const questions: Readonly<Record<string, () => Promise<unknown> | undefined>> = {
-    'The records of uploads cannot be read.': () => infoStore?.get(upload.id, options),
-    'The data of uploads cannot be read.': () =>
+  const late = new Promise<Error>((resolve) => {
+    const failure = new Error(`There is no response within ${timeout} ms`)
+    options.signal.addEventListener('abort', () => resolve(failure))
+  })
+  const questions = {
+    'The records of uploads cannot be read.': async () => infoStore?.get(upload.id, options),
+    'The data of uploads cannot be read.': async () =>
       dataStore?.stat({ ...upload, storage: dataStore.locate(upload) }, options),
   }
-  const reasons = Object.entries(questions).map(async ([reason, ask]) => {
-    const late = new Promise((resolve) => options.signal.addEventListener('abort', resolve))
-    const failed = await Promise.race([
-      Promise.resolve(ask()).then(
-        () => false,
-        (error: unknown) => !isTusError(error, 'ERR_DATA_MISSING'),
+  const failures = new Map<string, unknown>()
+  for (const [sentence, ask] of Object.entries(questions)) {
+    const failure = await Promise.race([
+      late,
+      ask().then(
+        () => undefined,
+        (error: unknown) => (isTusError(error, 'ERR_DATA_MISSING') ? undefined : error),
       ),
-      late.then(() => true),
     ])
-    return failed ? reason : undefined
-  })
-  return (await Promise.all(reasons)).filter((reason) => reason !== undefined)
+    if (failure !== undefined) failures.set(sentence, failure)
+  }
+  return failures
 }
 
 function nobodysUpload(): UnplacedUpload {

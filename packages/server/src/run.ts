@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { commands } from './commands/commands.js'
 import type { CommandDefinition } from './commands/command.js'
 import { explained } from './explain.js'
+import { hidePasswords } from './hide-passwords.js'
 import { createLogger } from './log.js'
 import { didYouMean } from './settings/nearest.js'
 import { readSettings } from './settings/read-settings.js'
@@ -28,7 +29,7 @@ export async function run(parameters: readonly string[], variables: Variables): 
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : 2
     } else if (error instanceof SettingError) {
-      process.stderr.write(`tuskit: ${error.message}\n`)
+      process.stderr.write(`tuskit: ${hidePasswords(error.message)}\n`)
       process.exitCode = 2
     } else {
       process.stderr.write(`tuskit: ${explained(error)}\n`)

@@ -1,17 +1,17 @@
 import cluster from 'node:cluster'
 import type { RequestListener } from 'node:http'
-import type { Handler, Logger } from 'tuskit'
+import type { Handler, Logger, StoreComposer } from 'tuskit'
 import type { SpaceCounter } from 'tuskit/limited-store'
 import { createHooks } from './create-hooks.js'
 import { createUploadHandler } from './create-upload-handler.js'
-import { reasonOf } from './explain.js'
+import { explained, reasonOf } from './explain.js'
 import { createServer } from './listen/create-server.js'
 import { listenForUploads } from './listen/listen.js'
 import { logRequests } from './log-requests.js'
 import { Monitor } from './monitor/monitor.js'
 import type { WorkerReport } from './monitor/worker-report.js'
 import { openParts } from './parts/open-parts.js'
-import { reasonsNotReady } from './readiness.js'
+import { failuresOf } from './readiness.js'
 import { servePage } from './serve-page.js'
 import { SettingError } from './settings/setting-error.js'
 import type { Settings } from './settings/settings.js'
@@ -47,22 +47,29 @@ export async function startServing(
   const withPage = listenerOf(settings, listener as Handler)
   const server = createServer(settings, logRequests(withPage, logger), handler)
   if (isObserved) monitor.observeConnections(server)
+  let place: string
   try {
-    await handler.open()
+    await handler.open().catch((error: unknown) => {
+      throw new SettingError(`The stores cannot be opened: ${reasonOf(error)}`, { cause: error })
+    })
+    await checkUsable(own)
+    place = await listenForUploads(server, settings)
   } catch (error) {
-    throw new SettingError(`The stores cannot be opened: ${reasonOf(error)}`, { cause: error })
+    // Otherwise what is open would keep the process running.
+    await server.stop({ timeout: settings.stopTimeout })
+    throw error
   }
-  const place = await listenForUploads(server, settings)
   void handler.uploads.finishPending().catch((error: unknown) => {
     logger.warn('Uploads of an earlier run could not be finished', { error })
   })
   return {
     place,
     report: () => monitor.report(),
-    ready: () => reasonsNotReady(own),
+    ready: async () => [...(await failuresOf(own)).keys()],
     reload() {
+      if (server.reload === undefined) return
       try {
-        server.reload?.()
+        server.reload()
         logger.info('The certificate was read again', {})
       } catch (error) {
         logger.error('The certificate could not be read again; the old one stays', { error })
@@ -70,6 +77,14 @@ export async function startServing(
     },
     stop: () => server.stop({ timeout: settings.stopTimeout }),
   }
+}
+
+/** Throws if the stores cannot be used, so that a mistake shows at the start. */
+async function checkUsable(composer: StoreComposer): Promise<void> {
+  const failures = await failuresOf(composer)
+  const [first] = failures.values()
+  if (first === undefined) return
+  throw new SettingError(`${[...failures.keys()][0]} ${explained(first)}`, { cause: first })
 }
 
 function listenerOf({ page, basePath }: Settings, handler: Handler): RequestListener {

@@ -113,7 +113,7 @@ test('a plugin adds stores, lockers and hooks', async () => {
     join(folder, 'plugin.mjs'),
     `import { MemoryInfoStore, MemoryLocker, MemoryStore } from 'tuskit/memory-store'
     export const plugin = {
-      data: { ram: (url, { locate }) => Object.assign(new MemoryStore(), { url, locate }) },
+      data: { ram: () => new MemoryStore() },
       info: { ram: () => new MemoryInfoStore() },
       locks: { ram: () => ({ useIn: (composer) => composer.useLocker(new MemoryLocker()) }) },
       hooks: {
@@ -176,7 +176,7 @@ test('programs are asked before URLs, and both see the event', async () => {
 })
 
 test('messages name the file by its whole path', async () => {
-  await writeFile(join(folder, 'hook'), '#!/bin/sh\ncat > seen-$1.json\n')
+  await writeFile(join(folder, 'hook'), '#!/bin/sh\ncat > part-$1 && mv part-$1 seen-$1.json\n')
   await chmod(join(folder, 'hook'), 0o755)
   const { url } = await startProgram(['--hooks-program', './hook'], { cwd: folder })
   const created = await upload(url, 'hello')

@@ -50,7 +50,11 @@ const mistakes: readonly (readonly [
   ],
   ['a plugin that is not installed', ['--plugin', 'tuskit-none'], /Run: npm install tuskit-none/],
   ['a plugin that is missing', ['--plugin', './none.mjs'], /\.\/none\.mjs cannot be loaded/],
-  ['a proxy that is no address', ['--behind-proxy', 'nginx'], /^tuskit: --behind-proxy must be /],
+  [
+    'a proxy that is no address',
+    ['--behind-proxy', 'nginx'],
+    /--behind-proxy must be a list with commas; each item must be an IP address/,
+  ],
   ['a template with a misspelt name', ['--dir-structure', '{yaer}'], /Did you mean \{year\}\?/],
   ['a template that leaves the directory', ['--dir-structure', 'a/../b'], /--dir-structure/],
   ['a template with a missing variable', ['--dir-structure', '{env[NONE]}'], /variable NONE/],
@@ -77,6 +81,27 @@ test.each(mistakes)('%s stops the start', async (_, parameters, complaint) => {
   expect(errors).toMatch(complaint)
   expect(errors).not.toMatch(/^ +at /m)
   expect({ code, output }).toEqual({ code: 2, output: '' })
+})
+
+test.each([
+  ['--hooks-http', 'http://user:hush@127.0.0.1:1/'],
+  ['--hooks-url', '//user:hush@host'],
+  ['--hooks-url', 'kafka://user:hush@host'],
+  ['--public-url', 'https://user:hush@host/files/'],
+])('the password in %s %s is not printed', async (flag, value) => {
+  for (const command of ['serve', 'check']) {
+    const { code, errors, output } = await runProgram([command, flag, value], { cwd: folder })
+    expect(errors + output).toContain(flag)
+    expect(errors + output).not.toContain('hush')
+    expect(code).not.toBe(0)
+  }
+})
+
+test('a line of the configuration file that is not YAML is not printed', async () => {
+  await writeFile(join(folder, 'config.yaml'), 'hooks-http-secret: hush: x')
+  const { errors } = await runProgram(['--config', 'config.yaml'], { cwd: folder })
+  expect(errors).toMatch(/config.yaml is not YAML: .* at line 1/)
+  expect(errors).not.toContain('hush')
 })
 
 test('a misspelt variable stops the start', async () => {

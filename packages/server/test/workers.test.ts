@@ -3,6 +3,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { createCertificate } from '../../../test/support/certificate.js'
 import { listen, until } from '../../../test/support/serve.js'
 import { emptyFolder, runProgram, startProgram, type Running } from './program.js'
 
@@ -59,6 +60,47 @@ test('any worker continues an upload, and one that dies is replaced', async () =
     expect(await append(upload, offset + 5, digit)).toBe(204)
   }
   expect(await (await fetch(upload)).text()).toBe('0123456789')
+  expect(await running.stop()).toBe(0)
+})
+
+test('workers share a Unix domain socket', async () => {
+  const path = join(folder, 'tuskit.sock')
+  const running = await startWorkers('--unix-socket', path, '--unix-socket-mode', '600')
+  await until(
+    () => processesOf(running),
+    (ids) => ids.length === 2,
+  )
+  for (let i = 0; i < 4; i++) {
+    const headers = { ...tus, 'Upload-Length': '5', Connection: 'close' }
+    const request = http.request({ socketPath: path, path: '/files/', method: 'POST', headers })
+    request.end()
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    expect(response.statusCode).toBe(201)
+    response.resume()
+  }
+  expect(running.log()).not.toContain('is replaced')
+  expect(await running.stop()).toBe(0)
+})
+
+test('workers that cannot start are tried again until they can', async () => {
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const certificate = createCertificate()
+  await Promise.all([writeFile(cert, certificate.cert), writeFile(key, certificate.key)])
+  const admin = ['--admin', '127.0.0.1:0']
+  const running = await startWorkers('--tls-cert', cert, '--tls-key', key, ...admin)
+  const [, operators] = /"url":"(http:[^"]+)"/.exec(running.log())!
+  const ready = async () => (await fetch(`${operators!}readyz`)).status
+  expect(await ready()).toBe(200)
+
+  await writeFile(cert, 'nonsense')
+  for (const id of await processesOf(running)) process.kill(id, 'SIGKILL')
+  expect(await until(ready, (status) => status !== 200)).toBe(503)
+  await until(
+    async () => running.log(),
+    (log) => log.includes('The certificate is wrong'),
+  )
+  await writeFile(cert, certificate.cert)
+  expect(await until(ready, (status) => status === 200)).toBe(200)
   expect(await running.stop()).toBe(0)
 })
 

@@ -19,10 +19,14 @@ export async function startAdmin(address: string, served: Served, logger: Logger
   }
   const { reports, ready } = served
   const server = http.createServer(createAdminListener({ reports, ready, logger }))
-  const place = await listenOnPort(server, {
-    host: host?.replace(/^\[|\]$/g, '') ?? '127.0.0.1',
-    port: Number(port),
-  })
+  const place = await listenOnPort(
+    server,
+    {
+      host: host?.replace(/^\[|\]$/g, '') ?? '127.0.0.1',
+      port: Number(port),
+    },
+    '--admin',
+  )
   logger.info('Health, metrics and live uploads', { url: `http://${place}/` })
   return server
 }

@@ -1,9 +1,10 @@
 import cluster from 'node:cluster'
 import type { Server } from 'node:http'
 import { startAdmin, type Served } from '../admin/start-admin.js'
+import { removeStaleSocket } from '../listen/listen.js'
 import type { WorkerReport } from '../monitor/worker-report.js'
 import { startServing, type Serving } from '../serving.js'
-import { SettingError } from '../settings/setting-error.js'
+import { checkAgreement } from '../settings/agreement.js'
 import type { Settings } from '../settings/settings.js'
 import { ProcessChannel } from '../workers/process-channel.js'
 import { startWorkers } from '../workers/primary.js'
@@ -16,10 +17,11 @@ export const serve: CommandDefinition = {
   groups: ['storage', 'uploads', 'listening', 'hooks', 'operation'],
   async run(call) {
     if (cluster.isWorker) return serveAsWorker(call)
+    checkAgreement(call.settings)
     if (call.settings.workers > 1) return serveByWorkers(call)
     const { settings, logger } = call
     const serving = await startServing(settings, logger)
-    process.on('SIGHUP', serving.reload)
+    onHangup(settings, serving.reload)
     const reports = async () => [await serving.report()]
     await serveAdmin(call, serving, { reports, ready: serving.ready })
   },
@@ -27,13 +29,14 @@ export const serve: CommandDefinition = {
 
 async function serveByWorkers(call: CommandCall): Promise<void> {
   const { settings, logger } = call
-  checkShared(settings)
+  // The workers share one socket, which they must not take for a stale one.
+  if (settings.unixSocket !== undefined) await removeStaleSocket(settings.unixSocket)
   const workers = await startWorkers(settings, logger)
   if (workers === undefined) {
-    process.exitCode = 2
+    if (!call.signal.aborted) process.exitCode = 2
     return
   }
-  process.on('SIGHUP', () => void workers.callAll('reload'))
+  onHangup(settings, () => void workers.callAll('reload').catch(() => {}))
   await serveAdmin(call, workers, {
     reports: async () => (await workers.callAll('report')) as WorkerReport[],
     ready: async () => [...new Set((await workers.callAll('ready')).flat() as string[])],
@@ -66,6 +69,8 @@ async function serveAsWorker({ settings, logger, signal }: CommandCall): Promise
   }
   const primary = new ProcessChannel(process, methods)
   let serving: Serving
+  // The first process passes it on as a call.
+  process.on('SIGHUP', () => {})
   try {
     serving = await startServing(settings, logger, {
       reserve: (...parameters) => primary.call('reserve', ...parameters) as Promise<number>,
@@ -75,23 +80,16 @@ async function serveAsWorker({ settings, logger, signal }: CommandCall): Promise
     await aborted(signal)
     await serving.stop()
   } finally {
-    // The channel to the first process would keep this one running.
-    process.disconnect()
+    // It would keep this process running.
+    process.channel?.unref()
   }
 }
 
-/** Refuses what only one process can use. */
-function checkShared(settings: Settings): void {
-  const { data, info, locks, hooksOutbox, hooksDir, hooksProgram, hooksHttp, hooksUrl } = settings
-  for (const [name, url] of Object.entries({ data, info, locks })) {
-    if (!url?.startsWith('memory:')) continue
-    throw new SettingError(`--workers needs --${name} that all processes share, not ${url}`)
-  }
-  if ((hooksDir ?? hooksProgram ?? hooksHttp ?? hooksUrl) === undefined) return
-  if (hooksOutbox !== undefined) return
-  throw new SettingError(
-    '--workers with hooks needs --hooks-outbox, which keeps the events of an upload in order.',
-  )
+/**
+ * Reads the certificate again on SIGHUP. Without one, a terminal that is closed stops the program.
+ */
+function onHangup({ tlsCert }: Settings, reload: () => void): void {
+  process.on('SIGHUP', tlsCert === undefined ? () => process.kill(process.pid, 'SIGTERM') : reload)
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

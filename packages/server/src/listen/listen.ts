@@ -6,6 +6,9 @@ import { SettingError } from '../settings/setting-error.js'
 import type { Settings } from '../settings/settings.js'
 import { activatedSocket } from './socket-activation.js'
 
+/** Systems cut longer paths of sockets, without an error. */
+const longestPath = 103
+
 /** Listens where the settings say, or on the socket that systemd has opened. Returns the place. */
 export async function listenForUploads(server: Server, settings: Settings): Promise<string> {
   const owner = cluster.isWorker ? process.ppid : process.pid
@@ -23,17 +26,21 @@ export async function listenForUploads(server: Server, settings: Settings): Prom
 export async function listenOnPort(
   server: Server,
   { host, port }: Pick<Settings, 'host' | 'port'>,
+  setting?: string,
 ): Promise<string> {
-  await listenOn(server, { host, port }, `${host}:${port}`)
+  await listenOn(server, { host, port }, `${host}:${port}`, setting)
   const { port: actual } = server.address() as AddressInfo
   return `${host.includes(':') ? `[${host}]` : host}:${actual}`
 }
 
 async function listenOnSocket(server: Server, path: string, mode: number): Promise<string> {
-  await removeStaleSocket(path)
+  if (Buffer.byteLength(path) > longestPath) {
+    throw new SettingError(`--unix-socket may have at most ${longestPath} bytes, not '${path}'.`)
+  }
+  if (!cluster.isWorker) await removeStaleSocket(path)
   // From its first moment, the socket has no more rights than the mode gives.
   const usual = process.umask(0o777 & ~mode)
-  await listenOn(server, { path }, path).finally(() => process.umask(usual))
+  await listenOn(server, { path }, path, '--unix-socket').finally(() => process.umask(usual))
   chmodSync(path, mode)
   return `unix:${path}`
 }
@@ -42,16 +49,20 @@ async function listenOn(
   server: Server,
   options: ListenOptions | { fd: number },
   place: string,
+  setting = '--port',
 ): Promise<void> {
   server.listen(options)
   try {
     await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
+    const isPath = 'path' in options
     const reasons: Readonly<Record<string, string>> = {
-      EADDRINUSE: 'another program listens there. Choose another --port.',
-      EACCES: 'this user may not listen there.',
-      EADDRNOTAVAIL: 'this machine does not have the address. Choose another --host.',
+      EADDRINUSE: `another program listens there. Choose another ${setting}.`,
+      EACCES: isPath
+        ? 'the folder is missing, or this user may not create files in it.'
+        : 'this user may not listen there.',
+      EADDRNOTAVAIL: 'this machine does not have the address. Choose another one.',
     }
     const reason = reasons[code ?? ''] ?? message
     throw new SettingError(`Cannot listen on ${place}: ${reason}`, { cause: error })
@@ -59,7 +70,7 @@ async function listenOn(
 }
 
 /** Removes a socket that a killed process left. Leaves one that a process listens on. */
-async function removeStaleSocket(path: string): Promise<void> {
+export async function removeStaleSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return
   if (!found.isSocket()) {

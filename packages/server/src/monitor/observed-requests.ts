@@ -32,7 +32,13 @@ diagnostics.subscribe('tuskit:error', (message) => {
   observation.metrics.errors.inc({ code, status })
   const at = new Date().toISOString()
   const id = uploadId !== undefined && { uploadId }
-  observation.live.noteError({ at, method, code, status, ...id })
+  observation.live.noteError({
+    at,
+    method: counted.has(method) ? method : 'other',
+    code,
+    status,
+    ...id,
+  })
 })
 
 /** Counts requests, except for those that the listener passes to `next`, and errors. */

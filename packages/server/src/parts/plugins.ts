@@ -71,7 +71,9 @@ export class Plugins {
 
   #unknownScheme(kind: keyof Plugin, scheme: string, setting: string): SettingError {
     const own = this.#plugins.flatMap((plugin) => Object.keys(plugin[kind] ?? {}))
-    const known = [...own, ...Object.keys(packages)].map((name) => `${name}:`)
+    const isOfKind = (name: string) => name.endsWith('-hooks') === (kind === 'hooks')
+    const others = Object.keys(packages).filter((name) => isOfKind(packages[name]!))
+    const known = [...own, ...others].map((name) => `${name}:`)
     const hint = didYouMean(`${scheme}:`, known)
     return new SettingError(
       `${setting} has the scheme ${scheme}:, which no package offers.${hint} Packages of others are named by --plugin.`,

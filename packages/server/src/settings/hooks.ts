@@ -76,4 +76,10 @@ export const hooks = {
     description:
       'Keeps post-create, post-finish and post-terminate here until all hooks have taken them, across crashes. By default they are sent once.',
   },
+  'hooks-outbox-retention': {
+    type: duration,
+    default: '24h',
+    description:
+      'How long an event is kept while a hook fails. Then it is moved to the folder given-up.',
+  },
 } as const satisfies SettingTable

@@ -1,4 +1,4 @@
-import { count, listOf, mode, port, text, yesOrNo } from './value-types.js'
+import { count, listOf, mode, origin, port, proxy, text, webUrl, yesOrNo } from './value-types.js'
 import type { SettingTable } from './setting.js'
 
 /** Where clients connect. */
@@ -32,17 +32,17 @@ export const listening = {
     description: 'The private key (PEM). Is read again on SIGHUP.',
   },
   'behind-proxy': {
-    type: listOf(text('address')),
+    type: listOf(proxy),
     description:
       'The proxies whose Forwarded and X-Forwarded-* headers count: addresses, ranges such as 10.0.0.0/8, or unix: for a Unix domain socket. By default none.',
   },
   'public-url': {
-    type: text('URL'),
+    type: webUrl,
     description:
       'The URL of the base path in Location headers. By default they hold a path, which is right for most proxies.',
   },
   cors: {
-    type: listOf(text('origin')),
+    type: listOf(origin),
     description:
       'Origins whose pages may upload, such as https://example.org, or * for all. By default only pages of the same origin.',
   },

@@ -112,7 +112,9 @@ function readConfig(path: string): Readonly<Record<string, unknown>> {
   try {
     config = parse(content)
   } catch (error) {
-    throw new SettingError(`${path} is not YAML: ${(error as Error).message}`, { cause: error })
+    // The lines after the first show the text, which may be a secret.
+    const [reason] = (error as Error).message.split(':\n')
+    throw new SettingError(`${path} is not YAML: ${reason}`, { cause: error })
   }
   if (config === null) return {}
   if (typeof config !== 'object' || Array.isArray(config)) {

@@ -31,11 +31,13 @@ export const uploads = {
   },
   'expire-after': {
     type: age,
-    description: 'When unfinished uploads expire. By default never.',
+    description:
+      'When unfinished uploads expire, counted from their creation. Uploads that were created without this setting stay. By default none expires.',
   },
   'expire-finished-after': {
     type: age,
-    description: 'When finished uploads are removed. By default never.',
+    description:
+      'When finished uploads are removed, counted from their end. Uploads that were finished without this setting stay. By default none is.',
   },
   'sweep-every': {
     type: duration,

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import ms from 'ms'
 import { didYouMean } from './nearest.js'
 
@@ -19,6 +20,38 @@ export interface ValueType<Value> {
 export function text(placeholder: string): ValueType<string> {
   const expectation = 'a text that is not empty'
   return { placeholder, expectation, parse: (given) => given.trim() || undefined }
+}
+
+/** An address of a proxy. */
+export const proxy: ValueType<string> = {
+  placeholder: 'address',
+  expectation: 'an IP address, a range such as 10.0.0.0/8, or unix:',
+  parse(given) {
+    const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(given) ?? []
+    const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)]!
+    return given === 'unix:' || Number(bits ?? 0) <= longest ? given : undefined
+  },
+}
+
+/** An origin of pages. */
+export const origin: ValueType<string> = {
+  placeholder: 'origin',
+  expectation: 'an origin such as https://example.org, or *',
+  parse: (given) => (given === '*' || urlOf(given)?.origin === given ? given : undefined),
+}
+
+export const webUrl: ValueType<string> = {
+  placeholder: 'URL',
+  expectation: 'a URL such as https://example.org/files/, without user name and password',
+  parse(given) {
+    const url = urlOf(given)
+    const isUsable = /^https?:$/.test(url?.protocol ?? '') && !url?.username && !url?.password
+    return isUsable ? given : undefined
+  },
+}
+
+function urlOf(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined
 }
 
 export const yesOrNo: ValueType<boolean> = {
@@ -95,7 +128,7 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): Val
 export function listOf<Item>(item: ValueType<Item>): ValueType<readonly Item[]> {
   return {
     placeholder: `${item.placeholder},…`,
-    expectation: `a list with commas, of ${item.expectation}`,
+    expectation: `a list with commas; each item must be ${item.expectation}`,
     ...(item.choices && { choices: item.choices }),
     isList: true,
     parse(given) {

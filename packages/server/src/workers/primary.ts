@@ -10,14 +10,17 @@ import { ProcessChannel } from './process-channel.js'
 export interface Workers {
   /** Where they listen. */
   readonly place: string
-  /** Calls a function of all of them. Those that end meanwhile, or hang, are left out. */
+  /**
+   * Calls a function of all of them. Those that end meanwhile, or hang, are left out. Rejects if
+   * none responds.
+   */
   callAll(method: string): Promise<readonly unknown[]>
   /** Stops them without losing received bytes. */
   stop(): Promise<void>
 }
 
-/** A worker that ends sooner is replaced after this time, in milliseconds. */
-const soon = 1_000
+/** The waits before a worker is replaced that could not start, in milliseconds. */
+const [firstDelay, longestDelay] = [500, 30_000]
 /** How long a worker may take for a call, in milliseconds. */
 const patience = 6_000
 /** How much longer than `stop-timeout` a worker may take before it is killed, in milliseconds. */
@@ -33,11 +36,13 @@ export async function startWorkers(
 ): Promise<Workers | undefined> {
   const channels = new Map<Worker, ProcessChannel>()
   const counter = new MemorySpaceCounter()
+  let isServing = false
   let isStopping = false
+  /** Starts in a row that have failed. */
+  let failures = 0
 
   const start = async (): Promise<string | undefined> => {
     const worker = cluster.fork()
-    const startedAt = performance.now()
     const listening = new Promise<string>((resolve) => {
       const methods = {
         listening: resolve,
@@ -52,10 +57,12 @@ export async function startWorkers(
       return { code: code as number, signal: signal as string }
     })
     const place = await Promise.race([listening, exited.then(() => undefined)])
+    failures = place === undefined ? failures + 1 : 0
+    isServing ||= place !== undefined
     void exited.then(async (end) => {
-      if (isStopping || (place === undefined && channels.size === 0)) return
+      if (isStopping || !isServing) return
       logger.error('A worker has ended and is replaced', { worker: worker.id, ...end })
-      if (performance.now() - startedAt < soon) await wait(soon)
+      if (failures > 0) await wait(Math.min(firstDelay * 2 ** (failures - 1), longestDelay))
       if (!isStopping) await start()
     })
     return place
@@ -71,9 +78,12 @@ export async function startWorkers(
       const late = wait(patience, undefined, { ref: false }).then(() => {
         throw new Error('The worker does not respond')
       })
+      late.catch(() => {})
       const calls = [...channels.values()].map((channel) => channel.call(method))
       const results = await Promise.allSettled(calls.map((call) => Promise.race([call, late])))
-      return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+      const values = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+      if (values.length > 0) return values
+      throw new Error('No worker responds')
     },
     async stop() {
       isStopping = true

@@ -65,11 +65,11 @@ test('a running server is not disturbed', async () => {
   expect(only('data').outcome).toBe('ok')
   expect(code).toBe(0)
   expect(await contents()).toEqual(before)
-  expect(running.log()).not.toMatch(/"level":[456]0/)
+  expect(running.log()).not.toMatch(/"level":"(warn|error)"/)
 })
 
 test('a mistake that several checks find is reported once', async () => {
-  const { findings, of } = await check(['--public-url', 'ftp://x'], { cwd: await emptyFolder() })
+  const { findings, of } = await check(['--base-path', '/a b'], { cwd: await emptyFolder() })
   expect(findings.filter(({ outcome }) => outcome === 'failed')).toEqual(of('options'))
   expect(of('options')).toHaveLength(1)
 })
@@ -91,8 +91,6 @@ test.each([
   [['--dir-structure', '{yaer}'], 'stores', 'Did you mean {year}?'],
   [['--base-path', '/a b'], 'options', 'basePath'],
   [['--cors', '*', '--cors-credentials'], 'cors', 'every page on the web'],
-  [['--cors', 'example.org'], 'cors', 'is not an origin'],
-  [['--behind-proxy', '10.0.0.0/99'], 'options', 'trustProxy'],
   [['--host', '203.0.113.1'], 'address', 'this machine does not have 203.0.113.1'],
   [['--tls-cert', 'nope.pem'], 'certificate', '--tls-cert needs --tls-key'],
   [['--tls-cert', 'nope.pem', '--tls-key', 'nope.key'], 'certificate', 'ENOENT'],

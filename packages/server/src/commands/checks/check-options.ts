@@ -2,6 +2,7 @@ import type { HookBackend } from 'tuskit'
 import { createHooks } from '../../create-hooks.js'
 import { createUploadHandler } from '../../create-upload-handler.js'
 import { openParts } from '../../parts/open-parts.js'
+import { checkAgreement } from '../../settings/agreement.js'
 import type { Settings } from '../../settings/settings.js'
 import type { CommandCall } from '../command.js'
 import { reasonOf } from '../../explain.js'
@@ -13,6 +14,7 @@ export async function* checkOptions({ settings, logger }: CommandCall): AsyncGen
   // An outbox would deliver events that wait.
   const trial = { ...settings, hooksOutbox: undefined } as Settings
   try {
+    checkAgreement(settings)
     const { composer, plugins } = await openParts(trial, logger)
     // Another check says which of them is wrong.
     hooks = await createHooks(trial, plugins, logger).catch(() => [])

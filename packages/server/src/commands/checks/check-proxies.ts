@@ -48,11 +48,6 @@ function cors({ cors, corsCredentials, basePath }: CommandCall['settings']): Fin
   if (cors === undefined) {
     return ok('cors', 'only pages of the same origin may upload; --cors allows others')
   }
-  const wrong = cors.filter((origin) => origin !== '*' && !/^https?:\/\/[^/]+$/.test(origin))
-  if (wrong.length > 0) {
-    const advice = 'An origin has a scheme and a host, and no slash at the end.'
-    return failed('cors', `${wrong.join(', ')} is not an origin such as https://a.org`, advice)
-  }
   if (corsCredentials && cors.includes('*')) {
     const text = 'every page on the web may act for its visitors, with their cookies'
     return failed('cors', text, 'With --cors-credentials, list the origins in --cors.')

@@ -15,10 +15,9 @@ export async function* checkSpace({ settings }: CommandCall): AsyncGenerator<Fin
     maxAppendSize === undefined ? '' : `, in requests of up to ${sizeText(maxAppendSize)}`
   const total = limit === undefined ? '' : `, together up to ${sizeText(limit)}`
   yield ok('limits', `uploads may have ${size}${append}${total}`)
-  const unfinished = expireAfter === undefined ? 'never' : `after ${timeText(expireAfter)}`
-  const finished =
-    expireFinishedAfter === undefined ? 'never' : `after ${timeText(expireFinishedAfter)}`
-  const text = `unfinished uploads expire ${unfinished}, finished ones ${finished}`
+  const expiry = (time: number | undefined) =>
+    time === undefined ? 'never expire' : `expire after ${timeText(time)}`
+  const text = `unfinished uploads ${expiry(expireAfter)}, finished ones ${expiry(expireFinishedAfter)}`
   yield expireAfter === undefined
     ? warning('expiry', text, 'With --expire-after 7d, abandoned uploads do not stay for ever.')
     : ok('expiry', text)

@@ -49,8 +49,9 @@ async function uploadSlowly(session: Session): Promise<{ seen: boolean; slow: Fi
     (error: unknown) => void ended.abort(error),
   )
   let seen = false
+  const watched = new AbortController()
   const watching = until(async () => (seen ||= ((await session.offset(made.url)) ?? 0) > 0), {
-    signal: AbortSignal.any([signal, ended.signal]),
+    signal: AbortSignal.any([signal, ended.signal, watched.signal]),
     every: 200,
   })
   let sent = 0
@@ -67,6 +68,9 @@ async function uploadSlowly(session: Session): Promise<{ seen: boolean; slow: Fi
   while (!seen && !ended.signal.aborted && performance.now() < deadline) await trickle(1_024, 200)
   const lasted = performance.now() - started
   if (!ended.signal.aborted) {
+    // A proxy that collects the body passes it on from here.
+    watched.abort()
+    await watching
     const slow = await endOf(open, size - sent, lasted, session)
     ended.abort()
     await Promise.all([watching, early])
