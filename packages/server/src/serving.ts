@@ -20,7 +20,7 @@ import type { Settings } from './settings/settings.js'
 export interface Serving {
   /** Where it listens, as a person would write it. */
   readonly place: string
-  /** Returns everything that was observed. Without the setting `admin`, nothing is. */
+  /** Returns everything that was observed. Only with the setting `admin`. */
   report(): Promise<WorkerReport>
   /** Returns why uploads cannot be stored right now, in sentences without internals. */
   ready(): Promise<readonly string[]>
@@ -36,17 +36,17 @@ export async function startServing(
   logger: Logger,
   counter?: SpaceCounter,
 ): Promise<Serving> {
-  const monitor = new Monitor({ worker: cluster.worker?.id ?? 1 })
-  const isObserved = settings.admin !== undefined
+  const worker = cluster.worker?.id ?? 1
+  const monitor = settings.admin === undefined ? undefined : new Monitor({ worker })
   const { composer: own, plugins } = await openParts(settings, logger, counter)
-  const composer = isObserved ? monitor.observe(own) : own
+  const composer = monitor?.observe(own) ?? own
   const backends = await createHooks(settings, plugins, logger)
-  const hooks = isObserved ? backends.map((hook) => monitor.observeHooks(hook)) : backends
+  const hooks = backends.map((hook) => monitor?.observeHooks(hook) ?? hook)
   const handler = createUploadHandler(settings, composer, hooks, logger)
-  const listener = isObserved ? monitor.observeRequests(handler) : handler
+  const listener = monitor?.observeRequests(handler) ?? handler
   const withPage = listenerOf(settings, listener as Handler)
   const server = createServer(settings, logRequests(withPage, logger), handler)
-  if (isObserved) monitor.observeConnections(server)
+  monitor?.observeConnections(server)
   let place: string
   try {
     await handler.open().catch((error: unknown) => {
@@ -64,7 +64,7 @@ export async function startServing(
   })
   return {
     place,
-    report: () => monitor.report(),
+    report: () => monitor!.report(),
     ready: async () => [...(await failuresOf(own)).keys()],
     reload() {
       if (server.reload === undefined) return

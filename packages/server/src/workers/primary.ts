@@ -19,7 +19,9 @@ export interface Workers {
   stop(): Promise<void>
 }
 
-/** The waits before a worker is replaced that could not start, in milliseconds. */
+/** A worker that ends sooner has failed, in milliseconds. */
+const soon = 5_000
+/** The waits after failures in a row, in milliseconds. */
 const [firstDelay, longestDelay] = [500, 30_000]
 /** How long a worker may take for a call, in milliseconds. */
 const patience = 6_000
@@ -38,11 +40,12 @@ export async function startWorkers(
   const counter = new MemorySpaceCounter()
   let isServing = false
   let isStopping = false
-  /** Starts in a row that have failed. */
+  /** Failures in a row. */
   let failures = 0
 
   const start = async (): Promise<string | undefined> => {
     const worker = cluster.fork()
+    const startedAt = performance.now()
     const listening = new Promise<string>((resolve) => {
       const methods = {
         listening: resolve,
@@ -57,11 +60,11 @@ export async function startWorkers(
       return { code: code as number, signal: signal as string }
     })
     const place = await Promise.race([listening, exited.then(() => undefined)])
-    failures = place === undefined ? failures + 1 : 0
     isServing ||= place !== undefined
     void exited.then(async (end) => {
       if (isStopping || !isServing) return
       logger.error('A worker has ended and is replaced', { worker: worker.id, ...end })
+      failures = performance.now() - startedAt < soon ? failures + 1 : 0
       if (failures > 0) await wait(Math.min(firstDelay * 2 ** (failures - 1), longestDelay))
       if (!isStopping) await start()
     })
