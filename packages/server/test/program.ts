@@ -1,8 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
@@ -34,13 +31,6 @@ export interface Running {
   readonly log: () => string
   /** Stops it, and returns its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
-}
-
-/** Makes an empty folder, which the end of the test removes. */
-export async function emptyFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'tuskit-server-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  return folder
 }
 
 /** Runs a command of the program until it ends. */

@@ -8,15 +8,15 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createCertificate } from '../../../test/support/certificate.js'
-import { until } from '../../../test/support/serve.js'
+import { temporaryDirectory, until } from '../../../test/support/serve.js'
 import { plugin as amqpHooks } from '@tuskit/amqp-hooks/plugin'
 import type { Plugin } from '@tuskit/server'
-import { emptyFolder, preload, program, runProgram, startProgram } from './program.js'
+import { preload, program, runProgram, startProgram } from './program.js'
 
 let folder: string
 
 beforeEach(async () => {
-  folder = await emptyFolder()
+  folder = await temporaryDirectory()
 })
 
 const tus = { 'Tus-Resumable': '1.0.0' }

@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { settingNames, settingOf, variableOf } from '../src/settings/settings.js'
 import { readSettings } from '../src/settings/read-settings.js'
-import { emptyFolder, runProgram, startProgram } from './program.js'
+import { temporaryDirectory } from '../../../test/support/serve.js'
+import { runProgram, startProgram } from './program.js'
 
 let folder: string
 
 beforeEach(async () => {
-  folder = await emptyFolder()
+  folder = await temporaryDirectory()
 })
 
 const mistakes: readonly (readonly [

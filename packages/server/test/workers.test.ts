@@ -1,16 +1,16 @@
 import { once } from 'node:events'
-import { chmod, readFile, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createCertificate } from '../../../test/support/certificate.js'
-import { listen, until } from '../../../test/support/serve.js'
-import { emptyFolder, runProgram, startProgram, type Running } from './program.js'
+import { temporaryDirectory, listen, until } from '../../../test/support/serve.js'
+import { runProgram, startProgram, type Running } from './program.js'
 
 let folder: string
 
 beforeEach(async () => {
-  folder = await emptyFolder()
+  folder = await temporaryDirectory()
 })
 
 const tus = { 'Tus-Resumable': '1.0.0' }
@@ -60,6 +60,27 @@ test('any worker continues an upload, and one that dies is replaced', async () =
     expect(await append(upload, offset + 5, digit)).toBe(204)
   }
   expect(await (await fetch(upload)).text()).toBe('0123456789')
+  expect(await running.stop()).toBe(0)
+})
+
+test('one worker removes expired uploads, and another one when it has died', async () => {
+  const running = await startWorkers('--expire-after', '1ms', '--sweep-every', '50ms')
+  const isRemoved = async () => {
+    const id = (await create(running.url, 10)).split('/').at(-1)!
+    await until(
+      () => readdir(join(folder, 'data')),
+      (names) => !names.includes(id),
+    )
+  }
+  await isRemoved()
+  for (const id of await processesOf(running)) {
+    process.kill(id, 'SIGKILL')
+    await until(
+      () => processesOf(running),
+      (ids) => ids.length === 2 && !ids.includes(id),
+    )
+    await isRemoved()
+  }
   expect(await running.stop()).toBe(0)
 })
 

@@ -3,13 +3,13 @@ import { readFile, rename } from 'node:fs/promises'
 import http from 'node:http'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { until } from '../../../../test/support/serve.js'
-import { emptyFolder, runProgram, startProgram, type Running } from '../program.js'
+import { temporaryDirectory, until } from '../../../../test/support/serve.js'
+import { runProgram, startProgram, type Running } from '../program.js'
 
 let folder: string
 
 beforeEach(async () => {
-  folder = await emptyFolder()
+  folder = await temporaryDirectory()
 })
 
 const tus = { 'Tus-Resumable': '1.0.0', Connection: 'close' }

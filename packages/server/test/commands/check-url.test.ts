@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { ensureNginx, startNginx } from '../../../../test/interop/nginx.js'
 import { createCertificate } from '../../../../test/support/certificate.js'
-import { emptyFolder, program, runProgram, startProgram } from '../program.js'
+import { temporaryDirectory } from '../../../../test/support/serve.js'
+import { program, runProgram, startProgram } from '../program.js'
 
 const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
 
@@ -48,7 +49,7 @@ async function through(
     readonly checkFlags?: readonly string[]
   } = {},
 ) {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const running = await startProgram(flags, { cwd })
   const { host } = new URL(running.url)
   const { buffers, ...rest } = { ...good, ...changed }
@@ -81,7 +82,7 @@ async function checked(url: string, cwd: string, flags: readonly string[] = []) 
 }
 
 test('the server itself meets all demands', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const { url } = await startProgram(['--interim-responses'], { cwd })
   const { code, findings, left } = await checked(url, cwd)
   expect(findings.filter(({ outcome }) => outcome !== 'ok')).toEqual([])
@@ -91,7 +92,7 @@ test('the server itself meets all demands', async () => {
 })
 
 test('over HTTPS, the server meets all demands, and its certificate counts', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const { key, cert } = createCertificate()
   await writeFile(join(cwd, 'key.pem'), key)
   await writeFile(join(cwd, 'cert.pem'), cert)
@@ -112,7 +113,7 @@ test('over HTTPS, the server meets all demands, and its certificate counts', asy
 })
 
 test('an interruption removes the uploads of the check', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const { url } = await startProgram([], { cwd })
   // Longer than the test has time.
   const flags = ['check', '--duration', '24d', '--url', url]
@@ -164,7 +165,7 @@ test.each([
 })
 
 test('a slow request that is cut is found out', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const { url } = await startProgram([], { cwd })
   // Cuts all bodies of a certain size, however little time they take.
   const proxy = http.createServer({ maxHeaderSize: 100_000 }, (request, response) => {
@@ -250,7 +251,7 @@ test('a final response that nginx loses because of a 104 is found out', async ()
 
 test('a site that is no tus server is found out', async () => {
   const origin = await startNginx((port) => `server { listen 127.0.0.1:${port}; }`)
-  const { findings, code } = await checked(`${origin}/files/`, await emptyFolder())
+  const { findings, code } = await checked(`${origin}/files/`, await temporaryDirectory())
   expect(findings).toMatchObject([{ outcome: 'failed', check: 'reachable' }])
   expect(code).toBe(1)
 })

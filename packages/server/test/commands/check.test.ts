@@ -5,7 +5,8 @@ import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { emptyFolder, runProgram, startProgram, type RunOptions } from '../program.js'
+import { runProgram, startProgram, type RunOptions } from '../program.js'
+import { temporaryDirectory } from '../../../../test/support/serve.js'
 import { slowUpload } from './uploads.js'
 
 interface Finding {
@@ -36,7 +37,7 @@ async function listen(server: net.Server): Promise<number> {
 }
 
 test('a right configuration passes, and nothing is left behind', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const { code, output, errors } = await runProgram(
     ['check', '--port', '0', '--expire-after', '7d'],
     { cwd },
@@ -50,7 +51,7 @@ test('a right configuration passes, and nothing is left behind', async () => {
 })
 
 test('a running server is not disturbed', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const running = await startProgram(['--expire-after', '7d'], { cwd })
   const { id } = await slowUpload(running)
   const contents = async () => {
@@ -69,13 +70,13 @@ test('a running server is not disturbed', async () => {
 })
 
 test('a mistake that several checks find is reported once', async () => {
-  const { findings, of } = await check(['--base-path', '/a b'], { cwd: await emptyFolder() })
+  const { findings, of } = await check(['--base-path', '/a b'], { cwd: await temporaryDirectory() })
   expect(findings.filter(({ outcome }) => outcome === 'failed')).toEqual(of('options'))
   expect(of('options')).toHaveLength(1)
 })
 
 test('a directory that cannot be written is named, with advice', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await writeFile(join(cwd, 'data'), 'a file')
   const { code, only } = await check([], { cwd })
   expect(only('locks')).toMatchObject({ outcome: 'failed' })
@@ -96,13 +97,13 @@ test.each([
   [['--tls-cert', 'nope.pem', '--tls-key', 'nope.key'], 'certificate', 'ENOENT'],
   [['--hooks-dir', './nope'], 'hook ./nope', 'ENOENT'],
 ])('%j fails the check of %s', async (parameters, name, text) => {
-  const { code, only } = await check(parameters, { cwd: await emptyFolder() })
+  const { code, only } = await check(parameters, { cwd: await temporaryDirectory() })
   expect(only(name)).toMatchObject({ outcome: 'failed', text: expect.stringContaining(text) })
   expect(code).toBe(1)
 })
 
 test('each backend of hooks gets a marked test event of each type', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const events: { Type: string; Event: { Upload: { ID: string } } }[] = []
   const port = await listen(
     http.createServer((request, response) => {
@@ -141,7 +142,7 @@ test('each backend of hooks gets a marked test event of each type', async () => 
 })
 
 test('a program that fails is reported with its code', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await writeFile(join(cwd, 'hook'), '#!/bin/sh\n[ "$1" = post-finish ] && exit 3\nexit 0\n')
   await chmod(join(cwd, 'hook'), 0o755)
   const { of, code } = await check(['--hooks-program', './hook'], { cwd })
@@ -153,7 +154,7 @@ test('a program that fails is reported with its code', async () => {
 })
 
 test('the outbox is tried, and events that were given up are counted', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const flags = ['--hooks-outbox', './outbox', '--hooks-program', '/bin/true']
   expect((await check(flags, { cwd })).only('outbox').text).toBe('./outbox can be created')
   expect(await readdir(cwd)).toEqual([])
@@ -165,7 +166,7 @@ test('the outbox is tried, and events that were given up are counted', async () 
 })
 
 test('the certificate is read: its end, and whether the key matches', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   for (const [name, days] of [
     ['long', '400'],
     ['short', '3'],
@@ -190,14 +191,14 @@ test('the certificate is read: its end, and whether the key matches', async () =
 
 test('an address in use is reported with the program that uses it', async () => {
   const port = await listen(net.createServer((socket) => socket.destroy()))
-  const { only, code } = await check(['--port', String(port)], { cwd: await emptyFolder() })
+  const { only, code } = await check(['--port', String(port)], { cwd: await temporaryDirectory() })
   expect(only('address')).toMatchObject({ outcome: 'failed' })
   expect(only('address').text).toContain(`(process ${process.pid})`)
   expect(code).toBe(1)
 })
 
 test('it is explained for which peers forwarding headers count', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const texts = async (...parameters: string[]) =>
     (await check(parameters, { cwd })).of('behind-proxy')
   expect(await texts()).toMatchObject([

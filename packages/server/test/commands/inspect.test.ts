@@ -1,11 +1,12 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { emptyFolder, runProgram, startProgram } from '../program.js'
+import { runProgram, startProgram } from '../program.js'
+import { temporaryDirectory } from '../../../../test/support/serve.js'
 import { madeUploads, slowUpload } from './uploads.js'
 
 test('all that is known about uploads is shown', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [first, second] = await madeUploads({ cwd }, [
     { length: 2_000_000, sent: 1_500_000, name: 'holiday.mp4' },
     { length: 11, name: 'a\nb' },
@@ -20,7 +21,7 @@ test('all that is known about uploads is shown', async () => {
 })
 
 test('with --json, each upload is an object of its own', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const ids = await madeUploads({ cwd }, [{ length: 2, sent: 1 }, { length: 3 }])
   const { output } = await runProgram(['inspect', '--json', ...ids], { cwd })
   const objects = output.trimEnd().split('\n')
@@ -31,7 +32,7 @@ test('with --json, each upload is an object of its own', async () => {
 })
 
 test('an unknown upload is an error, and the others are shown', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [id] = await madeUploads({ cwd }, [{ length: 2 }])
   const { code, output, errors } = await runProgram(['inspect', 'nope', '../x', id!], { cwd })
   expect(code).toBe(1)
@@ -40,7 +41,7 @@ test('an unknown upload is an error, and the others are shown', async () => {
 })
 
 test('an upload that cannot be read is shown with the reason', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [id, other] = await madeUploads({ cwd }, [{ length: 2 }, { length: 2, sent: 1 }])
   await writeFile(join(cwd, 'data', `.${id}.info`), 'nonsense\n')
   await rm(join(cwd, 'data', other!))
@@ -51,7 +52,7 @@ test('an upload that cannot be read is shown with the reason', async () => {
 })
 
 test('an upload that is being written is not disturbed, and nothing changes', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const running = await startProgram([], { cwd })
   const { id } = await slowUpload(running)
   const contents = async () => {

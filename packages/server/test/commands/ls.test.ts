@@ -3,13 +3,14 @@ import { chmod, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { emptyFolder, program, runProgram } from '../program.js'
+import { program, runProgram } from '../program.js'
+import { temporaryDirectory } from '../../../../test/support/serve.js'
 import { madeUploads } from './uploads.js'
 
 const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
 
 test('uploads are listed in columns, in the order of their ids', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const ids = await madeUploads({ cwd }, [
     { length: 2_000_000, sent: 1_500_000, name: 'holiday.mp4' },
     { length: 11, name: 'notes.txt' },
@@ -24,7 +25,7 @@ test('uploads are listed in columns, in the order of their ids', async () => {
 })
 
 test('flags choose uploads', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [open, small, large] = await madeUploads({ cwd }, [
     { length: 10, sent: 5, name: 'Draft.txt' },
     { length: 10, name: 'small.txt' },
@@ -50,7 +51,7 @@ test('flags choose uploads', async () => {
 })
 
 test('control characters in names are escaped', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await madeUploads({ cwd }, [{ length: 1, name: 'a\u001b[31m\n\u202etxt.exe' }])
   const { output } = await runProgram(['ls'], { cwd })
   expect(output).toContain('a\\x1b[31m\\x0a\\u{202e}txt.exe\n')
@@ -58,7 +59,7 @@ test('control characters in names are escaped', async () => {
 })
 
 test('an upload that cannot be read is listed with the reason', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [id] = await madeUploads({ cwd }, [{ length: 1 }])
   await writeFile(join(cwd, 'data', `.${id}.info`), 'nonsense\n')
   const { code, output } = await runProgram(['ls', '--state', 'unreadable', '--json'], { cwd })
@@ -68,14 +69,14 @@ test('an upload that cannot be read is listed with the reason', async () => {
 })
 
 test('an upload without data is listed without a size', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [id] = await madeUploads({ cwd }, [{ length: 9, sent: 4 }])
   await rm(join(cwd, 'data', id!))
   expect((await runProgram(['ls'], { cwd })).output).toMatch(/open +- +\d+s +-\n/)
 })
 
 test('a program that reads only the first lines causes no error', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await madeUploads(
     { cwd },
     Array.from({ length: 20 }, () => ({ length: 1 })),
@@ -89,7 +90,7 @@ test('a program that reads only the first lines causes no error', async () => {
 })
 
 test('a directory that the user may not read is named, with advice', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await madeUploads({ cwd }, [{ length: 1 }])
   await chmod(cwd, 0o755)
   await chmod(join(cwd, 'data'), 0o000)
@@ -114,7 +115,7 @@ test.each([
   [['--jsn'], 'Did you mean --json?'],
   [['extra'], 'too many arguments'],
 ])('%j is refused', async (flags, message) => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await madeUploads({ cwd }, [])
   const { code, errors } = await runProgram(['ls', ...flags], { cwd })
   expect(errors).toContain(message)

@@ -4,13 +4,14 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { emptyFolder, program, runProgram, startProgram } from '../program.js'
+import { program, runProgram, startProgram } from '../program.js'
+import { temporaryDirectory } from '../../../../test/support/serve.js'
 import { madeUploads } from './uploads.js'
 
 const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
 
 test('data and records move, and a server continues with them', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [open, finished] = await madeUploads({ cwd }, [
     { length: 10, sent: 4 },
     { length: 10, name: 'a.txt' },
@@ -39,7 +40,7 @@ test('data and records move, and a server continues with them', async () => {
 })
 
 test('data that moves alone leaves the records where they are', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [id] = await madeUploads({ cwd }, [{ length: 3 }])
   const { output } = await runProgram(['migrate', '--to-data', 'file:./new'], { cwd })
   expect(output).toContain('start the servers with --data file:./new --info file:./data\n')
@@ -47,7 +48,7 @@ test('data that moves alone leaves the records where they are', async () => {
 })
 
 test('uploads that fail are listed with the reason, and the others are copied', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const ids = await madeUploads({ cwd }, [{ length: 3 }, { length: 3 }, { length: 3 }])
   await writeFile(join(cwd, 'data', `.${ids[1]}.info`), 'nonsense\n')
   const { code, output, errors } = await runProgram(['migrate', '--to-info', 'file:./new'], { cwd })
@@ -58,7 +59,7 @@ test('uploads that fail are listed with the reason, and the others are copied', 
 })
 
 test('--after skips uploads of an earlier run', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const ids = await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }, { length: 1 }])
   const flags = ['migrate', '--to-info', 'file:./new', '--after', ids.toSorted()[0]!]
   const { output, errors } = await runProgram(flags, { cwd })
@@ -67,7 +68,7 @@ test('--after skips uploads of an earlier run', async () => {
 })
 
 test('an interruption ends it after the current upload, and says how to continue', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const ids = (await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }, { length: 1 }])).toSorted()
   // Keeps records as files, but waits with the last one until it is stopped.
   await writeFile(
@@ -105,7 +106,7 @@ export const plugin = { info: { waiting: () => new WaitingInfoStore() } }
 })
 
 test('on a terminal, a bar shows the progress', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }])
   const run = `'${process.execPath}' --import '${preload}' '${program}' migrate --to-info file:./new`
   // `script` runs it on a terminal of its own.
@@ -129,7 +130,7 @@ test.each([
   ],
   [['--data', 'file:./nope', '--to-data', 'file:./x'], 'There is no directory ./nope'],
 ])('%j is refused', async (flags, message) => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await madeUploads({ cwd }, [])
   const { code, errors } = await runProgram(['migrate', ...flags], { cwd })
   expect(errors).toContain(message)

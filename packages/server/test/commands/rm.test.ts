@@ -1,11 +1,12 @@
 import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { emptyFolder, runProgram, startProgram } from '../program.js'
+import { runProgram, startProgram } from '../program.js'
+import { temporaryDirectory } from '../../../../test/support/serve.js'
 import { madeUploads, slowUpload } from './uploads.js'
 
 test('uploads are removed, and unknown ones do not keep it from the others', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [open, finished, other] = await madeUploads({ cwd }, [
     { length: 5, sent: 2 },
     { length: 5 },
@@ -22,7 +23,7 @@ test('uploads are removed, and unknown ones do not keep it from the others', asy
 })
 
 test('the terminate hooks of the settings run, and can refuse', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [kept, removed] = await madeUploads({ cwd }, [{ length: 5 }, { length: 5 }])
   await mkdir(join(cwd, 'hooks'))
   const refusal = '{"RejectTermination":true,"HTTPResponse":{"Body":"It is kept."}}'
@@ -42,7 +43,7 @@ test('the terminate hooks of the settings run, and can refuse', async () => {
 })
 
 test('an upload that a server is receiving is removed safely', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const running = await startProgram([], { cwd })
   const { id, ended } = await slowUpload(running)
   const { code, output } = await runProgram(['rm', id], { cwd })
@@ -57,7 +58,7 @@ test('an upload that a server is receiving is removed safely', async () => {
 })
 
 test.each(['rm', 'sweep'])('%s refuses locks that it cannot see', async (command) => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [id] = await madeUploads({ cwd }, [{ length: 5 }])
   const parameters = [command, '--locks', 'memory:', ...(command === 'rm' ? [id!] : [])]
   const { code, errors } = await runProgram(parameters, { cwd })
@@ -66,7 +67,7 @@ test.each(['rm', 'sweep'])('%s refuses locks that it cannot see', async (command
 })
 
 test('with --limit, it warns that a running server does not notice the space', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const [id] = await madeUploads({ cwd }, [{ length: 5 }])
   const { code, errors } = await runProgram(['rm', '--limit', '1GB', id!], { cwd })
   expect(code).toBe(0)

@@ -4,7 +4,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
-import { emptyFolder, program, runProgram, startProgram } from '../program.js'
+import { program, runProgram, startProgram } from '../program.js'
+import { temporaryDirectory } from '../../../../test/support/serve.js'
 import { madeUploads, slowUpload } from './uploads.js'
 
 const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
@@ -15,7 +16,7 @@ async function idsIn(cwd: string): Promise<readonly string[]> {
 }
 
 test('expired uploads are removed, and others stay', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await madeUploads(
     { cwd },
     [
@@ -36,7 +37,7 @@ test('expired uploads are removed, and others stay', async () => {
 })
 
 test('uploads that could not be finished are finished', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   // A hook that fails leaves an upload complete, but not finished.
   const flags = ['--hooks-events', 'pre-finish', '--hooks-program']
   const running = await startProgram([...flags, '/bin/false'], { cwd })
@@ -61,7 +62,7 @@ test('uploads that could not be finished are finished', async () => {
 })
 
 test('an upload that a server is receiving is left alone', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   const running = await startProgram(['--expire-after', '1d'], { cwd })
   const { id } = await slowUpload(running)
   const { code, output } = await runProgram(['sweep', '--expire-after', '1d'], { cwd })
@@ -71,7 +72,7 @@ test('an upload that a server is receiving is left alone', async () => {
 })
 
 test('with --every, it repeats until it is stopped', async () => {
-  const cwd = await emptyFolder()
+  const cwd = await temporaryDirectory()
   await madeUploads({ cwd }, [{ length: 5, sent: 0 }], ['--expire-after', '1ms'])
   const parameters = [
     '--import',
