@@ -4,12 +4,17 @@ import type { StoreComposer } from 'tuskit'
 import { SettingError } from './settings/setting-error.js'
 import type { Settings } from './settings/settings.js'
 
-/** Returns a handler with the options that the settings describe. */
+/**
+ * Returns a handler with the options that the settings describe.
+ *
+ * @param sweeps - Whether it removes expired uploads by a timer.
+ */
 export function createUploadHandler(
   settings: Settings,
   composer: StoreComposer,
   hooks: readonly HookBackend[],
   logger: Logger,
+  sweeps = false,
 ): Handler {
   const { expireAfter: after, expireFinishedAfter: finishedAfter, sweepEvery } = settings
   const { maxSize, maxAppendSize, disable, behindProxy, publicUrl, checksumMetadata } = settings
@@ -41,7 +46,7 @@ export function createUploadHandler(
         expiration: {
           ...(after && { after }),
           ...(finishedAfter && { finishedAfter }),
-          sweepEvery,
+          ...(sweeps && { sweepEvery }),
         },
       }),
     })

@@ -6,7 +6,12 @@ import { isUploadId, type Logger } from 'tuskit'
  * Logs each request when its response has ended or its connection is lost. Neither headers nor
  * queries are logged, because they may contain secrets.
  */
-export function logRequests(listener: RequestListener, logger: Logger): RequestListener {
+export function logRequests(
+  listener: RequestListener,
+  logger: Logger,
+  basePath: string,
+): RequestListener {
+  const base = `/${basePath}/`.replace(/\/{2,}/g, '/')
   return (request, response) => {
     const { method, url = '', headers } = request
     // The handler uses the same id in its own messages.
@@ -16,7 +21,7 @@ export function logRequests(listener: RequestListener, logger: Logger): RequestL
     const startedAt = performance.now()
     response.once('close', () => {
       const path = url.split('?', 1)[0]!
-      const uploadId = idIn(String(response.getHeader('location') ?? path))
+      const uploadId = idIn(String(response.getHeader('location') ?? path), base)
       logger.info('Request', {
         requestId,
         ...(uploadId !== undefined && { uploadId }),
@@ -30,7 +35,9 @@ export function logRequests(listener: RequestListener, logger: Logger): RequestL
   }
 }
 
-function idIn(location: string): string | undefined {
+/** Returns the id in the URL or path of an upload. */
+function idIn(location: string, base: string): string | undefined {
+  if (!location.includes(base)) return undefined
   const last = location.slice(location.lastIndexOf('/') + 1)
   return isUploadId(last) ? last : undefined
 }

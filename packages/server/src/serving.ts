@@ -30,22 +30,30 @@ export interface Serving {
   stop(): Promise<void>
 }
 
+/** The state that several processes share which serve the same uploads. */
+export interface Shared {
+  readonly counter: SpaceCounter
+  /** Whether this process removes expired uploads, and finishes those of an earlier run. */
+  readonly keepsHouse: boolean
+}
+
 /** Starts to serve uploads as the settings say. */
 export async function startServing(
   settings: Settings,
   logger: Logger,
-  counter?: SpaceCounter,
+  shared?: Shared,
 ): Promise<Serving> {
+  const { keepsHouse = true } = shared ?? {}
   const worker = cluster.worker?.id ?? 1
   const monitor = settings.admin === undefined ? undefined : new Monitor({ worker })
-  const { composer: own, plugins } = await openParts(settings, logger, counter)
+  const { composer: own, plugins } = await openParts(settings, logger, shared?.counter)
   const composer = monitor?.observe(own) ?? own
   const backends = await createHooks(settings, plugins, logger)
   const hooks = backends.map((hook) => monitor?.observeHooks(hook) ?? hook)
-  const handler = createUploadHandler(settings, composer, hooks, logger)
+  const handler = createUploadHandler(settings, composer, hooks, logger, keepsHouse)
   const listener = monitor?.observeRequests(handler) ?? handler
   const withPage = listenerOf(settings, listener as Handler)
-  const server = createServer(settings, logRequests(withPage, logger), handler)
+  const server = createServer(settings, logRequests(withPage, logger, settings.basePath), handler)
   monitor?.observeConnections(server)
   let place: string
   try {
@@ -59,9 +67,11 @@ export async function startServing(
     await server.stop({ timeout: settings.stopTimeout })
     throw error
   }
-  void handler.uploads.finishPending().catch((error: unknown) => {
-    logger.warn('Uploads of an earlier run could not be finished', { error })
-  })
+  if (keepsHouse) {
+    void handler.uploads.finishPending().catch((error: unknown) => {
+      logger.warn('Uploads of an earlier run could not be finished', { error })
+    })
+  }
   return {
     place,
     report: () => monitor!.report(),

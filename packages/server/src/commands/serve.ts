@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import type { Server } from 'node:http'
+import type { SpaceCounter } from 'tuskit/limited-store'
 import { startAdmin, type Served } from '../admin/start-admin.js'
 import { removeStaleSocket } from '../listen/listen.js'
 import type { WorkerReport } from '../monitor/worker-report.js'
@@ -72,10 +73,12 @@ async function serveAsWorker({ settings, logger, signal }: CommandCall): Promise
   // The first process passes it on as a call.
   process.on('SIGHUP', () => {})
   try {
-    serving = await startServing(settings, logger, {
+    const counter: SpaceCounter = {
       reserve: (...parameters) => primary.call('reserve', ...parameters) as Promise<number>,
       note: (...parameters) => primary.call('note', ...parameters) as Promise<boolean>,
-    })
+    }
+    const keepsHouse = (await primary.call('keepsHouse')) as boolean
+    serving = await startServing(settings, logger, { counter, keepsHouse })
     await primary.call('listening', serving.place)
     await aborted(signal)
     await serving.stop()

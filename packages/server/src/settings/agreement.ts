@@ -7,8 +7,6 @@ const dependent: readonly (readonly [setting: string, ...needs: string[]])[] = [
   ['hooks-http-forward-headers', 'hooks-http'],
   ['cors-allow-headers', 'cors'],
   ['cors-expose-headers', 'cors'],
-  ['tls-cert', 'tls-key'],
-  ['tls-key', 'tls-cert'],
   ['hooks-events', 'hooks-dir', 'hooks-program', 'hooks-http', 'hooks-url'],
   ['hooks-outbox', 'hooks-dir', 'hooks-program', 'hooks-http', 'hooks-url'],
 ]

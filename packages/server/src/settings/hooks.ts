@@ -1,12 +1,6 @@
+import { hookFormats, hookTypes } from 'tuskit/hook-formats'
 import { count, duration, listOf, oneOf, text } from './value-types.js'
 import type { SettingTable } from './setting.js'
-
-const events = listOf(
-  oneOf(
-    ...(['access', 'pre-create', 'post-create', 'post-receive'] as const),
-    ...(['pre-finish', 'post-finish', 'pre-terminate', 'post-terminate'] as const),
-  ),
-)
 
 /** Which hooks are asked. */
 export const hooks = {
@@ -57,12 +51,12 @@ export const hooks = {
     description: 'How long a program, or one attempt to reach a URL, may take.',
   },
   'hooks-events': {
-    type: events,
+    type: listOf(oneOf(...hookTypes)),
     description:
       'The events that are sent. By default all but access, pre-finish and pre-terminate; of a folder, those that it has a program for.',
   },
   'hooks-format': {
-    type: oneOf('tusd', 'rustus', 'rustus-v2', 'rustus-tusd'),
+    type: oneOf(...hookFormats),
     default: 'tusd',
     description: 'The form of the messages: that of tusd 2, or one of those of Rustus.',
   },

@@ -39,6 +39,8 @@ export async function startWorkers(
   const channels = new Map<Worker, ProcessChannel>()
   const counter = new MemorySpaceCounter()
   let isServing = false
+  /** The worker that does what only one of them needs to do. */
+  let housekeeper: Worker | undefined
   let isStopping = false
   /** Failures in a row. */
   let failures = 0
@@ -49,6 +51,7 @@ export async function startWorkers(
     const listening = new Promise<string>((resolve) => {
       const methods = {
         listening: resolve,
+        keepsHouse: () => (housekeeper ??= worker) === worker,
         reserve: (...parameters: Parameters<typeof counter.reserve>) =>
           counter.reserve(...parameters),
         note: (...parameters: Parameters<typeof counter.note>) => counter.note(...parameters),
@@ -57,6 +60,7 @@ export async function startWorkers(
     })
     const exited = once(worker, 'exit').then(([code, signal]) => {
       channels.delete(worker)
+      if (housekeeper === worker) housekeeper = undefined
       return { code: code as number, signal: signal as string }
     })
     const place = await Promise.race([listening, exited.then(() => undefined)])

@@ -19,8 +19,6 @@ export interface OpenUploads {
 
 /** Longer than hooks take. Everything that a command waits for has a limit of its own. */
 const closeTimeout = 600_000
-/** Commands sweep themselves, so the handler need not. */
-const never = 2_147_483_647
 
 /** Opens the stores for a command that only reads. Closes them when `work` has ended. */
 export async function readUploads<T>(
@@ -42,7 +40,7 @@ export async function changeUploads<T>(
   watch: (slots: Readonly<StoreSlots>) => StoreSlots = (slots) => slots,
 ): Promise<T> {
   // The server counts the space that is used. Only the handler that removes needs no limit.
-  const changing: Settings = { ...settings, limit: undefined, sweepEvery: never }
+  const changing: Settings = { ...settings, limit: undefined }
   checkStored(changing)
   const { composer, plugins, sharesLocks } = await openParts(changing, logger)
   if (!sharesLocks) {
