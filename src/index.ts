@@ -49,6 +49,7 @@ export type { Migrated } from './migration/migrated.js'
 export { safeFileName, type SafeFileNameOptions } from './safe-file-name.js'
 
 // The record of an upload
+export { metadataOf } from './metadata.js'
 export { parseUpload, serializeUpload } from './parse-upload.js'
 export {
   isUploadId,

@@ -6,6 +6,8 @@ import { parseBase64 } from './parse-base64.js'
 /** Printable ASCII without space and comma. */
 const keyPattern = /^[\x21-\x2b\x2d-\x7e]+$/
 
+const faultOfKey = 'has a key with characters other than printable ASCII'
+
 /** A key that can be shown in an error: keys that people choose look like this. */
 const showablePattern = /^[\w.-]{1,64}$/
 
@@ -30,7 +32,7 @@ export function parseMetadata(header: string | undefined): Metadata {
     const refuse = (fault: string) => invalid(index + 1, key, fault)
     if (pair === '') throw refuse('is empty')
     if (key === '') throw refuse('has no key')
-    if (!keyPattern.test(key)) throw refuse('has a key with characters other than printable ASCII')
+    if (!keyPattern.test(key)) throw refuse(faultOfKey)
     if (entries.has(key)) throw refuse('has the same key as an earlier pair')
     if (more.length > 0) throw refuse('has more than a key and a value')
     const value = parseBase64(encoded)
@@ -53,8 +55,17 @@ export const beMetadata: OptionRule = {
     must.beTexts.accepts(v) && Object.keys(v as object).every((key) => keyPattern.test(key)),
 }
 
-/** Returns metadata that a hook chose. */
+/**
+ * Returns the metadata of an upload that was not created by a client's request, such as one from
+ * another server.
+ *
+ * Throws `ERR_INVALID_METADATA` if a key has characters other than printable ASCII, or a space or
+ * comma.
+ */
 export function metadataOf(values: Readonly<Record<string, string>>): Metadata {
+  const keys = Object.keys(values)
+  const wrong = keys.findIndex((key) => !keyPattern.test(key))
+  if (wrong >= 0) throw invalid(wrong + 1, keys[wrong]!, faultOfKey)
   return { raw: formatMetadata(values), values: metadataValues(Object.entries(values)) }
 }
 

@@ -72,6 +72,7 @@ function createCommand(definition: CommandDefinition, variables: Variables): Com
       ),
       variables,
       config: (given['config'] as string | undefined) ?? variables['TUSKIT_CONFIG'],
+      defaults: definition.defaults?.(command.args),
     })
     const { signal, release } = stopSignal()
     try {

@@ -1,5 +1,5 @@
 import type { Logger } from 'tuskit'
-import type { Group, Settings } from '../settings/settings.js'
+import type { Group, SettingName, Settings } from '../settings/settings.js'
 
 /** A command of the program. */
 export interface CommandDefinition {
@@ -11,6 +11,8 @@ export interface CommandDefinition {
   readonly flags?: readonly (readonly [flag: string, description: string])[]
   /** The settings that may be given as flags. Those of other groups are still read and checked. */
   readonly groups: readonly Group[]
+  /** Defaults of settings that follow from the arguments, by the name of the flag. */
+  defaults?(parameters: readonly string[]): Readonly<Partial<Record<SettingName, string>>>
   /** Throws a `SettingError` for a mistake of the administrator. */
   run(call: CommandCall): Promise<void>
 }

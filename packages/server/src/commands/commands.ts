@@ -1,3 +1,4 @@
+import { adopt } from './adopt.js'
 import { check } from './check.js'
 import type { CommandDefinition } from './command.js'
 import { inspect } from './inspect.js'
@@ -16,4 +17,5 @@ export const commands: readonly CommandDefinition[] = [
   rm,
   sweep,
   migrate,
+  adopt,
 ]

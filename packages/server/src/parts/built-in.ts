@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { FileInfoStore, FileLocker, FileStore } from 'tuskit/file-store'
 import { MemoryInfoStore, MemoryLocker, MemoryStore } from 'tuskit/memory-store'
 import { duration, mode, oneOf, yesOrNo } from '../settings/value-types.js'
@@ -7,6 +9,11 @@ import type { Plugin } from './plugin.js'
 const directory = { mustExist: yesOrNo, filePermissions: mode, directoryPermissions: mode }
 /** The options of stores, after the question mark of their URL. */
 export const storeOptions = { ...directory, durability: oneOf('os', 'disk') }
+
+/** Whether a store has used a directory before. Each leaves a file in those that it opens. */
+export function isUsed(directory: string): boolean {
+  return existsSync(join(directory, '.tuskit'))
+}
 
 /** The stores and lockers of tuskit itself. */
 export const builtIn: Plugin = {

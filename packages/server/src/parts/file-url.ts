@@ -32,6 +32,11 @@ export function parseFileUrl<T extends Types>(url: string, types: T): Options<T>
   return options as Options<T>
 }
 
+/** Returns the URL of a directory, without options. */
+export function fileUrl(directory: string): string {
+  return `file:${directory.replace(/[%?]/g, encodeURIComponent)}`
+}
+
 function decoded(path: string, url: string): string {
   try {
     return decodeURIComponent(path)

@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { didYouMean } from './nearest.js'
 import { SettingError } from './setting-error.js'
-import { memberOf, settingNames, settingOf, variableOf, type Settings } from './settings.js'
+import {
+  memberOf,
+  settingNames,
+  settingOf,
+  variableOf,
+  type SettingName,
+  type Settings,
+} from './settings.js'
 import { wrongValue } from './value-types.js'
 
 /** Where the values come from. */
@@ -12,6 +19,8 @@ export interface Sources {
   readonly variables: Readonly<Record<string, string | undefined>>
   /** The path of a configuration file, if there is one. */
   readonly config: string | undefined
+  /** Defaults in the place of those of the settings, by the name of the flag. */
+  readonly defaults?: Readonly<Partial<Record<SettingName, string>>> | undefined
 }
 
 /** A value as it was given. */
@@ -25,13 +34,14 @@ interface Given {
  * Returns the values of all settings. A flag counts more than a variable, and a variable more than
  * the configuration file. Throws a {@link SettingError} for an unknown name or a wrong value.
  */
-export function readSettings({ flags, variables, config }: Sources): Settings {
+export function readSettings({ flags, variables, config, defaults }: Sources): Settings {
   const fromFlags = givenByFlags(flags)
   const fromVariables = givenByVariables(variables)
   const fromFile = config === undefined ? new Map<string, Given>() : givenByFile(config)
   const values: Record<string, unknown> = {}
   for (const name of settingNames) {
-    const { type, default: usual } = settingOf(name)
+    const { type, default: general } = settingOf(name)
+    const usual = defaults?.[name] ?? general
     const given =
       fromFlags.get(name) ||
       fromVariables.get(name) ||
@@ -88,7 +98,7 @@ function givenByFile(path: string): Map<string, Given> {
 }
 
 /** Returns the names under which a setting can be given: a secret also by the name of a file. */
-function variants(own: string, name: (typeof settingNames)[number]): [string, string][] {
+function variants(own: string, name: SettingName): [string, string][] {
   const suffix = own.startsWith('TUSKIT_') ? '_FILE' : '-file'
   const names: [string, string][] = [[own, name]]
   return settingOf(name).isSecret ? [...names, [own + suffix, name]] : names

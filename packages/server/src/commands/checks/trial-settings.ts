@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { storeOptions } from '../../parts/built-in.js'
-import { parseFileUrl } from '../../parts/file-url.js'
+import { isUsed, storeOptions } from '../../parts/built-in.js'
+import { fileUrl, parseFileUrl } from '../../parts/file-url.js'
 import type { Settings } from '../../settings/settings.js'
 import { duration } from '../../settings/value-types.js'
 
@@ -41,12 +41,11 @@ function trialUrl(url: string, trials: Map<string, string>): string {
   if (!url.startsWith('file:')) return url
   const options = parseFileUrl(url, { ...storeOptions, lease: duration })
   const directory = resolve(options.directory)
-  if (options.mustExist || existsSync(join(directory, '.tuskit'))) return url
+  if (options.mustExist || isUsed(directory)) return url
   const path = trials.get(directory) ?? join(nearestThere(directory), `.check-${randomUUID()}`)
   trials.set(directory, path)
   const [, query] = url.split(/\?(.*)/s)
-  const encoded = path.replace(/[%?]/g, encodeURIComponent)
-  return `file:${encoded}${query === undefined ? '' : `?${query}`}`
+  return `${fileUrl(path)}${query === undefined ? '' : `?${query}`}`
 }
 
 /** Returns the path, or the nearest folder above it that exists. */

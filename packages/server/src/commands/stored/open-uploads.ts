@@ -59,7 +59,8 @@ export async function changeUploads<T>(
   return whileOpen({ handler, slots: composer.slots() }, work)
 }
 
-async function whileOpen<T>(
+/** Opens the stores of a handler, and closes them when `work` has ended. */
+export async function whileOpen<T>(
   open: OpenUploads,
   work: (open: OpenUploads) => Promise<T>,
 ): Promise<T> {
@@ -73,18 +74,25 @@ async function whileOpen<T>(
   }
 }
 
+type Stored = Pick<Settings, 'data' | 'info'>
+
+/** Refuses stores that end with their process. */
+export function checkLasting(settings: Stored): void {
+  for (const name of ['data', 'info'] as const) {
+    const url = settings[name]
+    if (!url?.startsWith('memory:')) continue
+    throw new SettingError(`--${name} ${url} is in the memory of the server only.`)
+  }
+}
+
 /** Refuses stores that cannot have uploads, which would otherwise look like empty ones. */
-export function checkStored({ data, info }: Pick<Settings, 'data' | 'info'>): void {
-  for (const [setting, url] of [
-    ['--data', data],
-    ['--info', info],
-  ] as const) {
-    if (url?.startsWith('memory:')) {
-      throw new SettingError(`${setting} ${url} is in the memory of the server only.`)
-    }
+export function checkStored(settings: Stored): void {
+  checkLasting(settings)
+  for (const name of ['data', 'info'] as const) {
+    const url = settings[name]
     if (!url?.startsWith('file:')) continue
     const { directory } = parseFileUrl(url, storeOptions)
     if (existsSync(directory)) continue
-    throw new SettingError(`There is no directory ${directory}. Correct ${setting}.`)
+    throw new SettingError(`There is no directory ${directory}. Correct --${name}.`)
   }
 }

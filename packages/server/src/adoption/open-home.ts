@@ -1,0 +1,66 @@
+import { existsSync, realpathSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import type { InfoStore } from 'tuskit'
+import type { CommandCall } from '../commands/command.js'
+import { checkLasting, whileOpen } from '../commands/stored/open-uploads.js'
+import { createUploadHandler } from '../create-upload-handler.js'
+import { isUsed, storeOptions } from '../parts/built-in.js'
+import { fileUrl, parseFileUrl } from '../parts/file-url.js'
+import { openParts } from '../parts/open-parts.js'
+import { SettingError } from '../settings/setting-error.js'
+import type { Settings } from '../settings/settings.js'
+import type { NewHome } from './adopt.js'
+import type { OldFolder } from './old-folder.js'
+import { Owners } from './owners.js'
+
+/** Opens the stores in which the uploads of a folder are adopted, until `work` has ended. */
+export async function openHome<T>(
+  { settings, logger, signal }: CommandCall,
+  old: OldFolder,
+  choices: Pick<NewHome, 'isTrial' | 'mayCut'>,
+  work: (home: NewHome) => Promise<T>,
+): Promise<T> {
+  const folder = dataFolder(settings, old)
+  checkLasting(settings)
+  const { hooksOutbox: _, ...rest } = settings
+  const adopting = { ...rest, locks: 'memory:', limit: undefined } as unknown as Settings
+  const { composer } = await openParts(adopting, logger)
+  const handler = createUploadHandler(adopting, composer, [], logger)
+  const { dataStore, infoStore } = composer.slots()
+  const isEmpty = choices.isTrial && !hasRecords(settings)
+  return whileOpen({ handler, slots: composer.slots() }, () =>
+    work({
+      settings,
+      folder,
+      dataStore: dataStore!,
+      infoStore: isEmpty ? noRecords : infoStore!,
+      owners: new Owners(old),
+      signal,
+      ...choices,
+    }),
+  )
+}
+
+/** Returns the folder of the data store, which must contain the old one. */
+function dataFolder({ data }: Settings, { path }: OldFolder): string {
+  const advice = `Use --data ${fileUrl(path)}, and move the data later with tuskit migrate.`
+  if (!data.startsWith('file:')) {
+    throw new SettingError(
+      `The data stays where it is, so it cannot be in --data ${data}. ${advice}`,
+    )
+  }
+  const { directory } = parseFileUrl(data, storeOptions)
+  const folder = existsSync(directory) ? realpathSync(directory) : resolve(directory)
+  if (!/^\.\.(\/|$)/.test(relative(folder, path))) return folder
+  throw new SettingError(
+    `The data stays where it is, and ${path} is not in the directory of --data ${data}. ${advice}`,
+  )
+}
+
+/** The records that a trial finds. */
+const noRecords = { get: () => Promise.resolve(undefined) } as unknown as InfoStore
+
+/** Whether there may be records. A file store that is opened leaves a file in its directory. */
+function hasRecords({ data, info = data }: Settings): boolean {
+  return !info.startsWith('file:') || isUsed(parseFileUrl(info, storeOptions).directory)
+}

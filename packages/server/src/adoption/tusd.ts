@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import * as v from 'valibot'
+import type { Found, OldServer } from './old-upload.js'
+import { checkId, checkKind, metadata, parseContent, size, withoutNull } from './parse-content.js'
+
+const record = v.object({
+  ID: v.string(),
+  Size: size,
+  SizeIsDeferred: v.optional(v.boolean(), false),
+  MetaData: v.nullish(metadata, {}),
+  IsPartial: v.optional(v.boolean(), false),
+  IsFinal: v.optional(v.boolean(), false),
+  PartialUploads: v.nullish(v.array(v.string())),
+  Storage: v.nullish(
+    v.object({
+      Type: v.optional(v.string(), 'filestore'),
+      Path: v.optional(v.string()),
+      InfoPath: v.optional(v.string()),
+    }),
+    {},
+  ),
+})
+
+/**
+ * The file store of tusd: `<id>` and `<id>.info`. The offset in the record is not that of the
+ * upload. A hook may have put the data elsewhere.
+ */
+export const tusd: OldServer = {
+  name: 'tusd',
+  suffix: '.info',
+  isSideFile: (name) => /\.(lock|stop)$/.test(name),
+  parse(content, found) {
+    const { ID, Size, SizeIsDeferred, MetaData, Storage, ...others } = parseContent(record, content)
+    checkId(ID, found.id)
+    checkKind(Storage.Type, 'filestore')
+    const { IsPartial, IsFinal, PartialUploads } = others
+    const kind = IsFinal ? 'final' : IsPartial ? 'partial' : undefined
+    return {
+      id: ID,
+      length: SizeIsDeferred ? undefined : Size,
+      metadata: withoutNull(MetaData),
+      paths: pathsOf(Storage, found),
+      role: kind && { kind, parts: PartialUploads ?? [] },
+    }
+  },
+  /** A lock file holds the id of the process that has the lock. It stays when that is killed. */
+  async obstacle({ id, folder }) {
+    const content = await readFile(join(folder, `${id}.lock`), 'utf8').catch(() => '')
+    const owner = Number(content)
+    if (!Number.isSafeInteger(owner) || owner <= 0) return undefined
+    const program = await readFile(`/proc/${owner}/comm`, 'utf8').catch(() => '')
+    return program.trim() === 'tusd' ? `tusd is still running, as process ${owner}` : undefined
+  },
+}
+
+/** Returns the path relative to where the record was, and then as it is recorded. */
+function pathsOf(
+  { Path, InfoPath }: { Path?: string | undefined; InfoPath?: string | undefined },
+  { id, folder }: Found,
+): readonly string[] {
+  const end = `/${id}.info`
+  if (Path === undefined || InfoPath?.endsWith(end) !== true) return [join(folder, id)]
+  const oldFolder = InfoPath.slice(0, -end.length) || '/'
+  return [resolve(folder, relative(oldFolder, Path)), resolve(folder, Path)]
+}

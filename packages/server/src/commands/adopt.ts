@@ -1,0 +1,147 @@
+import { statSync } from 'node:fs'
+import type { Upload } from 'tuskit'
+import { adoptAll, type Result } from '../adoption/adopt-all.js'
+import { OldFolder } from '../adoption/old-folder.js'
+import { oldServers } from '../adoption/old-servers.js'
+import { openHome } from '../adoption/open-home.js'
+import { fileUrl } from '../parts/file-url.js'
+import { SettingError } from '../settings/setting-error.js'
+import { oneOf, text, yesOrNo } from '../settings/value-types.js'
+import { CommandError } from './command-error.js'
+import type { CommandCall, CommandDefinition } from './command.js'
+import { flagValue } from './flag-value.js'
+import { nameOf } from './stored/name-of.js'
+import { storedText } from './stored/row-of.js'
+import { Columns } from './terminal/columns.js'
+import { print, remark } from './terminal/output.js'
+import { printable } from './terminal/printable.js'
+import { startProgress } from './terminal/progress.js'
+import { counted, countText } from './terminal/quantities.js'
+
+type Counts = Readonly<Record<Result['outcome'], number>>
+
+const server = oneOf(...(Object.keys(oldServers) as (keyof typeof oldServers)[]))
+
+/** Writes records for the uploads of another server, whose data stays where it is. */
+export const adopt: CommandDefinition = {
+  name: 'adopt',
+  description:
+    'Take over the uploads that tusd, Rustus or @tus/server keeps in a folder. Writes records; the data stays where it is.',
+  parameters: '<folder>',
+  flags: [
+    ['--from <server>', `The server that keeps them: ${server.choices!.join(', ')}.`],
+    ['--records <folder>', 'The folder of its records, if that is another one.'],
+    ['--cut', 'Cut files that are longer than Rustus recorded.'],
+    ['--dry-run', 'Show each upload, and change nothing.'],
+    ['--json', 'Print an object per line.'],
+  ],
+  groups: ['storage', 'uploads'],
+  defaults: ([folder]) => ({ data: fileUrl(folder!) }),
+  async run(call) {
+    const old = oldFolderOf(call)
+    const isTrial = flagValue(call, 'dry-run', yesOrNo) ?? false
+    const mayCut = flagValue(call, 'cut', yesOrNo) ?? false
+    const display = displayOf(call, isTrial, await old.count())
+    const counts = { adopted: 0, present: 0, refused: 0, stray: 0 }
+    try {
+      await openHome(call, old, { isTrial, mayCut }, async (home) => {
+        for await (const result of adoptAll(old, home)) {
+          counts[result.outcome]++
+          await display.show(result)
+        }
+      })
+    } catch (error) {
+      if (!call.signal.aborted) throw error
+      throw new CommandError('Stopped. Run the same command again to continue.', { cause: error })
+    } finally {
+      await display.stop()
+    }
+    if (counts.refused > 0) process.exitCode = 1
+    if (flagValue(call, 'json', yesOrNo)) return
+    await print(summary(counts, isTrial))
+    const { data, info } = call.settings
+    const flags = `--data ${data}${info === undefined ? '' : ` --info ${info}`}`
+    if (!isTrial) await print(`Now start the server with ${flags}`)
+    if (!isTrial) adviseRoot(old)
+  },
+}
+
+function oldFolderOf(call: CommandCall): OldFolder {
+  const [folder] = call.parameters
+  const from = flagValue(call, 'from', server)
+  const records = flagValue(call, 'records', text('folder')) ?? folder!
+  if (from === undefined) {
+    throw new SettingError(`Say which server keeps them: --from ${server.choices!.join(', ')}.`)
+  }
+  for (const path of [folder!, records]) {
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new SettingError(`There is no folder ${path}.`)
+    }
+  }
+  return new OldFolder(oldServers[from], folder!, records)
+}
+
+/** The records of root cannot be changed by the server, if that is another user. */
+function adviseRoot({ path }: OldFolder): void {
+  const { uid } = statSync(path)
+  if (process.getuid?.() !== 0 || uid === 0) return
+  remark(
+    `The records belong to root now, and ${path} belongs to the user ${uid}. If the server runs as that user, give it the records, too: chown -R --reference=${path} ${path}`,
+  )
+}
+
+function summary(counts: Counts, isTrial: boolean): string {
+  const [adopted, refused] = isTrial ? ['to adopt', 'not adoptable'] : ['adopted', 'not adopted']
+  const [now, before, not] = [counts.adopted, counts.present, counts.refused].map(countText)
+  const uploads = `Uploads: ${now} ${adopted}, ${before} adopted before, ${not} ${refused}.`
+  return counts.stray === 0
+    ? uploads
+    : `${uploads} There is no record for ${counted(counts.stray, 'file')}.`
+}
+
+interface Display {
+  show(result: Result): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Returns a display that shows all results, or only the progress and those that need attention. */
+function displayOf(call: CommandCall, isTrial: boolean, total: number): Display {
+  if (flagValue(call, 'json', yesOrNo)) {
+    return { show: (result) => print(JSON.stringify(toJson(result))), stop: async () => {} }
+  }
+  if (isTrial) {
+    const columns = new Columns(['OUTCOME', 'ID', 'STORED', 'NAME OR REASON'])
+    return { show: (result) => columns.add(rowOf(result)), stop: () => columns.end() }
+  }
+  const progress = startProgress('Adopting uploads:', total)
+  return {
+    async show(result) {
+      if (result.outcome !== 'stray') progress.step()
+      if ('reason' in result) progress.remark(`${words[result.outcome]}: ${lineOf(result)}`)
+    },
+    stop: async () => progress.stop(),
+  }
+}
+
+const words = { adopted: 'adopt', present: 'adopted', refused: 'not adopted', stray: 'no record' }
+
+function rowOf(result: Result): readonly string[] {
+  const outcome = words[result.outcome]
+  if ('reason' in result) return [outcome, printable(result.id), '-', printable(result.reason)]
+  const { id, upload, offset } = result
+  return [outcome, id, storedText(offset, upload.length), printable(nameOf(upload) ?? '-')]
+}
+
+function lineOf({ id, reason }: { readonly id: string; readonly reason: string }): string {
+  return `${printable(id)}: ${printable(reason)}`
+}
+
+function toJson(result: Result): object {
+  if ('reason' in result) return result
+  const { upload, ...others } = result
+  return { ...others, state: upload.state.kind, length: upload.length, path: pathOf(upload) }
+}
+
+function pathOf({ storage }: Upload): string | undefined {
+  return storage.at['path']
+}
