@@ -44,6 +44,7 @@ afterAll(() => rm(home, { recursive: true, force: true }))
 test.each([
   ['README.md', 'server.mjs'],
   ['docs/getting-started.md', 'server.mjs'],
+  ['docs/coming-from-tus-node-server.md', 'server.mjs'],
 ])('%s: %s serves the client of the documentation, and stops', async (path, name) => {
   const { folder, port, start } = await unpack(path)
   const server = await start(name)
