@@ -32,12 +32,9 @@ const [tusdPage, rustusPage, nodePage] = await Promise.all(
 )
 const pages = [tusdPage!, rustusPage!, nodePage!]
 
-/** The flags of `tuskit adopt` that no other command has. */
-const flagsOfAdopt = ['--from', '--records', '--dry-run']
 const flagsOfTuskit = new Set([
   ...settingNames.map((name) => `--${name}`),
   ...commands.flatMap(({ flags = [] }) => flags.map(([flag]) => flag.split(' ')[0]!)),
-  ...flagsOfAdopt,
   ...['--config', '--version', '--hooks-http-secret-file'],
 ])
 /** Flags of Node, and of programs of the shell. */

@@ -21,6 +21,7 @@ test('tuskit exports', () => {
       "errors",
       "isTusError",
       "isUploadId",
+      "metadataOf",
       "migrateData",
       "migrateInfo",
       "parseUpload",

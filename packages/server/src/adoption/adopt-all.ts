@@ -4,7 +4,7 @@ import { reasonOf } from '../explain.js'
 import { adopt, type NewHome } from './adopt.js'
 import type { OldFolder } from './old-folder.js'
 
-/** What has become of an upload, or of a file that belongs to none. */
+/** The outcome for an upload, or for a file that belongs to none. */
 export type Result =
   | {
       readonly outcome: 'adopted' | 'present'
@@ -17,7 +17,7 @@ export type Result =
   | { readonly outcome: 'stray'; readonly id: string; readonly reason: string }
 
 /**
- * Adopts all uploads of a folder, and yields what has become of each, then the files of no upload.
+ * Adopts all uploads of a folder, and yields the outcome of each, then the files of no upload.
  * Rejects if a store cannot be reached, or it is aborted.
  */
 export async function* adoptAll(old: OldFolder, home: NewHome): AsyncGenerator<Result> {

@@ -12,7 +12,7 @@ export const metadata = v.custom<Readonly<Record<string, string | null>>>(
   'must be an object of texts',
 )
 
-/** Returns the content of a record in the form of the schema, or throws why that is not possible. */
+/** Returns the content of a record in the form of the schema. Throws when it has another one. */
 export function parseContent<Schema extends v.GenericSchema>(
   schema: Schema,
   content: unknown,
