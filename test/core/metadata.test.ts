@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isTusError } from 'tuskit'
+import { isTusError, metadataOf } from 'tuskit'
 import { beMetadata, formatMetadata, parseMetadata } from '../../src/metadata.js'
 
 function entries(header: string | undefined): [string, string][] {
@@ -165,4 +165,16 @@ test.each(['', 'a b', 'a,b', 'é', 'a\nb'])('T-091 takes no key %j from a hook',
     true,
     false,
   ])
+})
+
+test('metadataOf returns the metadata with these values', () => {
+  const values = JSON.parse('{"a":"","__proto__":"é"}') as Record<string, string>
+  const metadata = metadataOf(values)
+  expect(metadata).toEqual(parseMetadata(metadata.raw))
+  expect(Object.entries(metadata.values)).toEqual(Object.entries(values))
+})
+
+test.each(['', 'a b', 'a,b', 'é', 'a\nb'])('metadataOf refuses the key %j', (key) => {
+  const refused = expect.objectContaining({ code: 'ERR_INVALID_METADATA' }) as Error
+  expect(() => metadataOf({ key: 'x', [key]: 'x' })).toThrow(refused)
 })
