@@ -42,7 +42,11 @@ async function resultOf(id: string, old: OldFolder, home: NewHome): Promise<Resu
   }
 }
 
-/** Whether a file is named after an upload of this server. */
+/** Whether a file is named after an upload of this server, even one that cannot be read. */
 async function isOwn(id: string, { infoStore, signal }: NewHome): Promise<boolean> {
-  return isUploadId(id) && (await infoStore.get(id, { signal })) !== undefined
+  if (!isUploadId(id)) return false
+  return infoStore.get(id, { signal }).then(
+    (record) => record !== undefined,
+    () => true,
+  )
 }

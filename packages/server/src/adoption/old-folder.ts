@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs'
-import { opendir, open } from 'node:fs/promises'
+import { lstat, opendir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { NotAdoptable, type OldServer, type OldUpload } from './old-upload.js'
 
@@ -74,15 +74,13 @@ export class OldFolder {
   }
 
   async #readRecord(id: string): Promise<{ readonly text: string; readonly changedAt: Date }> {
-    const file = await open(join(this.#records, `${id}${this.server.suffix}`))
-    try {
-      const { size, mtime } = await file.stat()
-      if (size === 0) throw new NotAdoptable('its record is empty')
-      if (size > longestRecord) throw new NotAdoptable('its record is too long')
-      return { text: await file.readFile('utf8'), changedAt: mtime }
-    } finally {
-      await file.close()
-    }
+    const path = join(this.#records, `${id}${this.server.suffix}`)
+    const stats = await lstat(path)
+    // A pipe would keep its reader waiting.
+    if (!stats.isFile()) throw new NotAdoptable('its record is not a file')
+    if (stats.size === 0) throw new NotAdoptable('its record is empty')
+    if (stats.size > longestRecord) throw new NotAdoptable('its record is too long')
+    return { text: await readFile(path, 'utf8'), changedAt: stats.mtime }
   }
 }
 

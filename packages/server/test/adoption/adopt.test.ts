@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -159,6 +159,20 @@ test('not adopted: data that is a symbolic link', async () => {
   expect(result).toMatchObject({ outcome: 'refused', id: 'a' })
   expect(result!.reason).toMatch(/is not a file$/)
 })
+
+test('not adopted: records that are no files', async () => {
+  const folder = await folderWith({ 'folder.info/x': '', 'long.info': 'x'.repeat(1_000_001) })
+  execFileSync('mkfifo', [join(folder, 'pipe.info')])
+  await symlink('/etc/hostname', join(folder, 'link.info'))
+  const results = await adoptAsJson(['--from', 'tusd', folder])
+  expect(results.filter(({ outcome }) => outcome === 'refused').toSorted(byId)).toEqual([
+    { outcome: 'refused', id: 'link', reason: 'its record is not a file' },
+    { outcome: 'refused', id: 'long', reason: 'its record is too long' },
+    { outcome: 'refused', id: 'pipe', reason: 'its record is not a file' },
+  ])
+})
+
+const byId = (a: JsonLine, b: JsonLine) => (a.id < b.id ? -1 : 1)
 
 test('not adopted: an upload that a running tusd has locked', async () => {
   const folder = await folderWith({ a: 'xx', 'a.info': tusdRecord })
