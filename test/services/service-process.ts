@@ -19,6 +19,7 @@ export interface ServiceOptions {
 export class ServiceProcess {
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
+  #output = ''
 
   /**
    * Starts the process. Resolves when it is ready, and rejects with its output if it ends before.
@@ -34,7 +35,7 @@ export class ServiceProcess {
     })
     const service = new ServiceProcess(child)
     try {
-      await until(child, ready)
+      await service.#until(ready)
       return service
     } catch (error) {
       await service.kill()
@@ -66,10 +67,34 @@ export class ServiceProcess {
     await this.#exited
   }
 
+  /** Everything that it has written. */
+  get output(): string {
+    return this.#output
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  async #until(ready: RegExp): Promise<void> {
+    const child = this.#child
+    await new Promise<void>((resolve, reject) => {
+      const take = (piece: Buffer) => {
+        this.#output += piece.toString()
+        if (ready.test(this.#output)) resolve()
+      }
+      // They are read until the end, because a full pipe would stop the process.
+      child.stdout!.on('data', take)
+      child.stderr!.on('data', take)
+      child.on('error', reject)
+      child.on('exit', () => reject(new Error(`The service ended: ${this.#output}`)))
+      if (ready.test('')) child.on('spawn', resolve)
+    })
+  }
+
   #signal(signal: NodeJS.Signals): void {
-    const { pid, exitCode, signalCode } = this.#child
-    if (pid === undefined || exitCode !== null || signalCode !== null) return
-    process.kill(-pid, signal)
+    const { pid } = this.#child
+    if (pid !== undefined && this.isRunning) process.kill(-pid, signal)
   }
 }
 
@@ -93,21 +118,5 @@ function statesOf(group: number): readonly string[] {
       // It has just ended.
       return []
     }
-  })
-}
-
-async function until(child: ChildProcess, ready: RegExp): Promise<void> {
-  let output = ''
-  await new Promise<void>((resolve, reject) => {
-    const take = (piece: Buffer) => {
-      output += piece.toString()
-      if (ready.test(output)) resolve()
-    }
-    // They are read until the end, because a full pipe would stop the process.
-    child.stdout!.on('data', take)
-    child.stderr!.on('data', take)
-    child.on('error', reject)
-    child.on('exit', () => reject(new Error(`The service ended: ${output}`)))
-    if (ready.test('')) child.on('spawn', resolve)
   })
 }

@@ -46,6 +46,8 @@ function time(at: number): Buffer {
 function der(tag: number, ...parts: Buffer[]): Buffer {
   const content = Buffer.concat(parts)
   const { length } = content
-  const size = length < 128 ? [length] : [0x82, length >> 8, length & 255]
+  // The shortest form, which Go insists on.
+  const long = length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255]
+  const size = length < 128 ? [length] : long
   return Buffer.concat([Buffer.from([tag, ...size]), content])
 }

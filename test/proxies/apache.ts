@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process'
+import { cp, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { replaceAll, type Proxy } from './proxy.js'
+
+const run = promisify(execFile)
+
+export const apache: Proxy = {
+  name: 'Apache',
+  file: 'apache.conf',
+  program: 'apache2',
+  package: 'apache2',
+  async setUp({ home, configuration, server, httpPort, httpsPort, cert, key }) {
+    const folder = join(home, 'apache2')
+    await cp('/etc/apache2', folder, { recursive: true, verbatimSymlinks: true })
+    const site = replaceAll(configuration, [
+      ['127.0.0.1:1080', server],
+      ['*:80>', `*:${httpPort}>`],
+      ['*:443>', `*:${httpsPort}>`],
+      ['uploads.example.org', 'localhost'],
+      ['/etc/ssl/private/uploads.pem', cert],
+      ['/etc/ssl/private/uploads.key', key],
+    ])
+    await writeFile(join(folder, 'sites-available/tuskit.conf'), site)
+    await edit('ports.conf', [
+      ['\nListen 80\n', `\nListen 127.0.0.1:${httpPort}\n`],
+      ['ssl_module>\n\tListen 443', `ssl_module>\n\tListen 127.0.0.1:${httpsPort}`],
+    ])
+    await edit('sites-available/000-default.conf', [['*:80>', `*:${httpPort}>`]])
+    const environment = {
+      ...{ PATH: process.env.PATH, LANG: 'C', APACHE_CONFDIR: folder, APACHE_RUN_DIR: home },
+      ...{ APACHE_PID_FILE: `${home}/pid`, APACHE_LOCK_DIR: home, APACHE_LOG_DIR: home },
+      ...{ APACHE_RUN_USER: 'www-data', APACHE_RUN_GROUP: 'www-data' },
+    }
+    const [, modules] = /^# Modules: (.+)$/m.exec(configuration)!
+    await run('a2enmod', modules!.split(' '), { env: environment })
+    await run('a2ensite', ['tuskit'], { env: environment })
+    const args = ['-DFOREGROUND', '-d', folder, '-f', 'apache2.conf']
+    return { command: 'apache2', args, environment }
+
+    async function edit(file: string, replacements: Parameters<typeof replaceAll>[1]) {
+      const path = join(folder, file)
+      await writeFile(path, replaceAll(await readFile(path, 'utf8'), replacements))
+    }
+  },
+}

@@ -1,0 +1,59 @@
+import type { ServiceOptions } from '../services/service-process.js'
+
+/** A place in which a proxy of Debian is set up, as an administrator would do it in /etc. */
+export interface Setup {
+  /** An empty folder that belongs to the user of the proxy. */
+  readonly home: string
+  /** The file of examples/proxies, with the changes of the test. */
+  readonly configuration: string
+  /** Where the server listens, such as `127.0.0.1:1080`. */
+  readonly server: string
+  readonly httpPort: number
+  readonly httpsPort: number
+  /** Files in PEM. */
+  readonly cert: string
+  readonly key: string
+  readonly certAndKey: string
+}
+
+/** A proxy with a configuration in examples/proxies. */
+export interface Proxy {
+  readonly name: string
+  /** The file in examples/proxies. */
+  readonly file: string
+  readonly program: string
+  readonly package: string
+  /** Writes the configuration. Returns how to start the proxy in the foreground. */
+  setUp(setup: Setup): Promise<Omit<ServiceOptions, 'user'>>
+}
+
+/**
+ * Replaces strings, each of which must occur exactly once, so that the rest is the file that users
+ * copy.
+ */
+export function replaceAll(
+  text: string,
+  replacements: readonly (readonly [from: string, to: string])[],
+): string {
+  return replacements.reduce((before, [from, to]) => {
+    const [start, end, ...more] = before.split(from)
+    if (end === undefined || more.length > 0) {
+      throw new Error(`${JSON.stringify(from)} must occur exactly once in:\n${before}`)
+    }
+    return `${start}${to}${end}`
+  }, text)
+}
+
+/**
+ * Applies a change as a page shows it: lines that begin with `-` are replaced by those with `+`,
+ * and the lines between them are the same in both.
+ */
+export function applyDiff(text: string, diff: string): string {
+  const lines = diff.split('\n').filter((line) => line !== '')
+  const side = (sign: string) =>
+    lines
+      .filter((line) => line.startsWith(sign) || line.startsWith(' '))
+      .map((line) => `${line.slice(1)}\n`)
+      .join('')
+  return replaceAll(text, [[side('-'), side('+')]])
+}
