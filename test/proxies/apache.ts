@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { root } from '../docs/pages.js'
 import { replaceAll, type Proxy } from './proxy.js'
 
 const run = promisify(execFile)
@@ -33,9 +34,13 @@ export const apache: Proxy = {
       ...{ APACHE_PID_FILE: `${home}/pid`, APACHE_LOCK_DIR: home, APACHE_LOG_DIR: home },
       ...{ APACHE_RUN_USER: 'www-data', APACHE_RUN_GROUP: 'www-data' },
     }
-    const [, modules] = /^# Modules: (.+)$/m.exec(configuration)!
-    await run('a2enmod', modules!.split(' '), { env: environment })
-    await run('a2ensite', ['tuskit'], { env: environment })
+    const headers = join(root, 'examples/proxies/apache-headers.conf')
+    await cp(headers, join(folder, 'conf-available/tuskit-headers.conf'))
+    // These are the commands of examples/proxies/README.md.
+    const page = await readFile(join(root, 'examples/proxies/README.md'), 'utf8')
+    const commands = page.match(/^sudo a2en(?:mod|conf|site) .+$/gm)!
+    const script = commands.join(' && ').replaceAll('sudo ', '')
+    await run('sh', ['-c', script], { env: environment })
     const args = ['-DFOREGROUND', '-d', folder, '-f', 'apache2.conf']
     return { command: 'apache2', args, environment }
 

@@ -7,8 +7,8 @@ import { onTestFinished } from 'vitest'
 import { root } from '../docs/pages.js'
 import { ensureProgram } from '../house/debian-packages.mjs'
 import { ServiceProcess } from '../services/service-process.js'
-import { createCertificate } from '../support/certificate.js'
 import { freePort } from '../support/free-port.js'
+import { certificate } from '../support/serve-http2.js'
 import { until } from '../support/serve.js'
 import { apache } from './apache.js'
 import { caddy } from './caddy.js'
@@ -20,7 +20,6 @@ import type { Proxy } from './proxy.js'
 export const proxies: readonly Proxy[] = [nginx, apache, haproxy, caddy]
 
 const user = 'nobody'
-const certificate = createCertificate()
 
 /** A proxy that runs. */
 export interface RunningProxy {

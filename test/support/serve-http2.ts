@@ -15,7 +15,8 @@ export const transports = [
   { transport: 'TLS', secure: true },
 ]
 
-const certificate = createCertificate()
+/** The certificate of `localhost`, which {@link trust} accepts. */
+export const certificate = createCertificate()
 /** Options with which a client trusts the server, which has an address and no name. */
 export const trust = { ca: certificate.cert, servername: 'localhost' }
 
