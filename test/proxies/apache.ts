@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { root } from '../docs/pages.js'
@@ -15,6 +15,8 @@ export const apache: Proxy = {
   async setUp({ home, configuration, server, httpPort, httpsPort, cert, key }) {
     const folder = join(home, 'apache2')
     await cp('/etc/apache2', folder, { recursive: true, verbatimSymlinks: true })
+    const cache = join(home, 'cache')
+    await mkdir(cache)
     const site = replaceAll(configuration, [
       ['127.0.0.1:1080', server],
       ['*:80>', `*:${httpPort}>`],
@@ -41,6 +43,10 @@ export const apache: Proxy = {
     const commands = page.match(/^sudo a2en(?:mod|conf|site) .+$/gm)!
     const script = commands.join(' && ').replaceAll('sudo ', '')
     await run('sh', ['-c', script], { env: environment })
+    if (configuration.includes('CacheEnable')) {
+      await run('a2enmod', ['cache_disk'], { env: environment })
+      await edit('mods-available/cache_disk.conf', [['/var/cache/apache2/mod_cache_disk', cache]])
+    }
     const args = ['-DFOREGROUND', '-d', folder, '-f', 'apache2.conf']
     return { command: 'apache2', args, environment }
 

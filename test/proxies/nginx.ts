@@ -8,7 +8,7 @@ export const nginx: Proxy = {
   program: 'nginx',
   package: 'nginx',
   async setUp({ home, configuration, server, httpPort, httpsPort, cert, key }) {
-    const site = replaceAll(configuration, [
+    const site = replaceAll(configuration.replace('/var/cache/nginx', `${home}/cache`), [
       ['127.0.0.1:1080', server],
       ['listen 80;', `listen 127.0.0.1:${httpPort};`],
       ['listen [::]:80;', `listen 127.0.0.2:${httpPort};`],

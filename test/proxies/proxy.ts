@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { root } from '../docs/pages.js'
 import type { ServiceOptions } from '../services/service-process.js'
 
 /** A place in which a proxy of Debian is set up, as an administrator would do it in /etc. */
@@ -56,4 +59,17 @@ export function applyDiff(text: string, diff: string): string {
       .map((line) => `${line.slice(1)}\n`)
       .join('')
   return replaceAll(text, [[side('-'), side('+')]])
+}
+
+/** Returns a change that examples/proxies/README.md shows for a proxy, below a heading. */
+export async function changeOf(
+  { name }: Proxy,
+  heading: string,
+): Promise<(configuration: string) => string> {
+  const page = await readFile(join(root, 'examples/proxies/README.md'), 'utf8')
+  const section = page.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
+  const [, part] = section.split(`\n### ${name}\n`)
+  const diffs = [...(part ?? '').split('\n### ')[0]!.matchAll(/^```diff\n([^]*?)^```$/gm)]
+  if (diffs.length === 0) throw new Error(`No change of ${name} below ${heading}`)
+  return (text) => diffs.reduce((before, [, diff]) => applyDiff(before, diff!), text)
 }
