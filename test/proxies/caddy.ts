@@ -12,10 +12,7 @@ export const caddy: Proxy = {
       ['127.0.0.1:1080', server],
       ['http://uploads.example.org', 'http://localhost'],
       ['https://uploads.example.org', 'https://localhost'],
-      [
-        '# tls /etc/ssl/private/uploads.pem /etc/ssl/private/uploads.key',
-        `tls ${cert} ${key}`,
-      ],
+      ['# tls /etc/ssl/private/uploads.pem /etc/ssl/private/uploads.key', `tls ${cert} ${key}`],
     ])
     const ports = `{\n  admin off\n  http_port ${httpPort}\n  https_port ${httpsPort}\n}\n`
     await writeFile(join(home, 'Caddyfile'), ports + site)
