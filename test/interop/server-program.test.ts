@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from 'amqplib'
@@ -11,10 +11,12 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { RabbitMq } from '../../packages/amqp-hooks/services.js'
 import { startProgram } from '../../packages/server/test/program.js'
 import { ensureProgram } from '../house/debian-packages.mjs'
+import { nginx } from '../proxies/nginx.js'
+import { replaceAll } from '../proxies/proxy.js'
+import { startProxy } from '../proxies/start-proxy.js'
 import { notedCalls, writeNoting } from '../support/hook-program.js'
 import { HookServer } from '../support/hook-server.js'
 import { temporaryDirectory, until } from '../support/serve.js'
-import { ensureNginx, startNginxOfPage } from './nginx.js'
 
 const run = promisify(execFile)
 
@@ -24,7 +26,6 @@ const digest = createHash('sha256').update(data).digest('hex')
 let broker: RabbitMq
 
 beforeAll(async () => {
-  ensureNginx()
   ensureProgram('chromium')
   ensureProgram('curl')
   broker = await RabbitMq.start()
@@ -92,8 +93,9 @@ test.each(Object.keys(clients))('%s uploads through nginx while all hooks listen
     { cwd: folder },
   )
   const site = await pageWithUppy()
-  const origin = await startNginxOfPage(new URL(url).port, (lines) =>
-    lines.map((line) => line.replace(/^ +location/, `location / { root ${site}; }\n$&`)),
+  const pages = `location /uppy { root ${site}; }`
+  const { http: origin } = await startProxy(nginx, Number(new URL(url).port), (text) =>
+    replaceAll(text, [['  location / {', `${pages}\n  location / {`]]),
   )
   const file = join(folder, 'holiday.bin')
   await writeFile(file, data)
@@ -126,6 +128,8 @@ async function queueOf(url: string) {
 /** Makes a page with Uppy, and returns its folder. */
 async function pageWithUppy(): Promise<string> {
   const folder = await temporaryDirectory()
+  // nginx runs as another user.
+  await chmod(folder, 0o755)
   await build({
     entry: { uppy: 'test/interop/pages/uppy.mjs' },
     outDir: folder,

@@ -12,13 +12,12 @@ export const apache: Proxy = {
   file: 'apache.conf',
   program: 'apache2',
   package: 'apache2',
-  async setUp({ home, configuration, server, httpPort, httpsPort, cert, key }) {
+  async setUp({ home, configuration, httpPort, httpsPort, cert, key }) {
     const folder = join(home, 'apache2')
     await cp('/etc/apache2', folder, { recursive: true, verbatimSymlinks: true })
     const cache = join(home, 'cache')
     await mkdir(cache)
     const site = replaceAll(configuration, [
-      ['127.0.0.1:1080', server],
       ['*:80>', `*:${httpPort}>`],
       ['*:443>', `*:${httpsPort}>`],
       ['uploads.example.org', 'localhost'],

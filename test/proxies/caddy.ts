@@ -7,9 +7,8 @@ export const caddy: Proxy = {
   file: 'Caddyfile',
   program: 'caddy',
   package: 'caddy',
-  async setUp({ home, configuration, server, httpPort, httpsPort, cert, key }) {
+  async setUp({ home, configuration, httpPort, httpsPort, cert, key }) {
     const site = replaceAll(configuration, [
-      ['127.0.0.1:1080', server],
       ['http://uploads.example.org', 'http://localhost'],
       ['https://uploads.example.org', 'https://localhost'],
       ['# tls /etc/ssl/private/uploads.pem /etc/ssl/private/uploads.key', `tls ${cert} ${key}`],

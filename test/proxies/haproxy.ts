@@ -7,9 +7,8 @@ export const haproxy: Proxy = {
   file: 'haproxy.cfg',
   program: 'haproxy',
   package: 'haproxy',
-  async setUp({ home, configuration, server, httpPort, httpsPort, certAndKey }) {
+  async setUp({ home, configuration, httpPort, httpsPort, certAndKey }) {
     const added = replaceAll(configuration, [
-      ['127.0.0.1:1080', server],
       ['[::]:80 v4v6', `127.0.0.1:${httpPort}`],
       ['[::]:443 v4v6', `127.0.0.1:${httpsPort}`],
       ['/etc/ssl/private/uploads.pem', certAndKey],

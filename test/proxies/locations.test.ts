@@ -1,14 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { runProgram, startProgram } from '../../packages/server/test/program.js'
-import { root } from '../docs/pages.js'
 import { clientAt } from '../frameworks/uploads-suite.js'
 import { freePort } from '../support/free-port.js'
 import { connectHttp2, sendHttp2 } from '../support/serve-http2.js'
 import { listen, memoryComposer, temporaryDirectory, tus } from '../support/serve.js'
-import { proxies, startProxy, type RunningProxy } from './start-proxy.js'
+import { proxies, startProxy } from './start-proxy.js'
 import { changeOf } from './proxy.js'
 
 const forged = {

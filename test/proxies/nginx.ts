@@ -7,9 +7,8 @@ export const nginx: Proxy = {
   file: 'nginx.conf',
   program: 'nginx',
   package: 'nginx',
-  async setUp({ home, configuration, server, httpPort, httpsPort, cert, key }) {
+  async setUp({ home, configuration, httpPort, httpsPort, cert, key }) {
     const site = replaceAll(configuration.replace('/var/cache/nginx', `${home}/cache`), [
-      ['127.0.0.1:1080', server],
       ['listen 80;', `listen 127.0.0.1:${httpPort};`],
       ['listen [::]:80;', `listen 127.0.0.2:${httpPort};`],
       ['listen 443 ', `listen 127.0.0.1:${httpsPort} `],

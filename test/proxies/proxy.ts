@@ -7,10 +7,8 @@ import type { ServiceOptions } from '../services/service-process.js'
 export interface Setup {
   /** An empty folder that belongs to the user of the proxy. */
   readonly home: string
-  /** The file of examples/proxies, with the changes of the test. */
+  /** The file of examples/proxies, with the address of the server and changes of the test. */
   readonly configuration: string
-  /** Where the server listens, such as `127.0.0.1:1080`. */
-  readonly server: string
   readonly httpPort: number
   readonly httpsPort: number
   /** Files in PEM. */

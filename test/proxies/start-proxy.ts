@@ -14,7 +14,7 @@ import { apache } from './apache.js'
 import { caddy } from './caddy.js'
 import { haproxy } from './haproxy.js'
 import { nginx } from './nginx.js'
-import type { Proxy } from './proxy.js'
+import { replaceAll, type Proxy } from './proxy.js'
 
 /** The proxies of examples/proxies. */
 export const proxies: readonly Proxy[] = [nginx, apache, haproxy, caddy]
@@ -41,7 +41,7 @@ export function ensureProxy(proxy: Proxy): void {
  * Starts a proxy of Debian with the file of examples/proxies in front of a server, without
  * privileges. The end of the test stops it.
  *
- * @param server - Where the server listens: a port, or an address that the file can contain.
+ * @param server - Where the server listens: a port, or the path of a Unix domain socket.
  * @param edit - Changes the file.
  */
 export async function startProxy(
@@ -60,8 +60,11 @@ export async function startProxy(
   const file = await readFile(join(root, 'examples/proxies', proxy.file), 'utf8')
   const options = await proxy.setUp({
     ...{ home, httpPort, httpsPort, cert: cert!, key: key!, certAndKey: certAndKey! },
-    configuration: edit(file),
-    server: typeof server === 'number' ? `127.0.0.1:${server}` : server,
+    configuration: replaceAll(edit(file), [
+      typeof server === 'number'
+        ? ['127.0.0.1:1080', `127.0.0.1:${server}`]
+        : ['/run/tuskit/tuskit.sock', server],
+    ]),
   })
   if (process.getuid?.() === 0) execFileSync('chown', ['-R', user, home])
   const service = await ServiceProcess.start({ ...options, user })

@@ -1,7 +1,15 @@
-import { createHandler, createUploadServer } from 'tuskit'
-import { onTestFinished } from 'vitest'
+import { chmod } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { startProgram } from '../../packages/server/test/program.js'
 import { clientAt, testSite } from '../frameworks/uploads-suite.js'
-import { listen, memoryComposer } from '../support/serve.js'
+import { connectHttp2, sendHttp2 } from '../support/serve-http2.js'
+import { listen, memoryComposer, temporaryDirectory, tus } from '../support/serve.js'
+import { apache } from './apache.js'
+import { caddy } from './caddy.js'
+import { nginx } from './nginx.js'
+import { changeOf } from './proxy.js'
 import { proxies, startProxy } from './start-proxy.js'
 
 for (const proxy of proxies) {
@@ -11,13 +19,55 @@ for (const proxy of proxies) {
       basePath: '/files',
       notFound: /^ERR_NOT_FOUND/,
       async connect() {
-        const handler = createHandler({ basePath: '/files', composer: memoryComposer() })
-        const server = createUploadServer(handler)
-        const port = await listen(server)
-        onTestFinished(() => server.stop({ timeout: 1_000 }))
-        const site = await startProxy(proxy, port)
+        const site = await startProxy(proxy, await serveUploads())
         return clientAt(site[scheme], scheme === 'https' ? site.ca : undefined)
       },
     })
   }
+}
+
+describe.each(proxies)('$name', (proxy) => {
+  test('long lists of parts and long metadata come back', async () => {
+    const { https, ca } = await startProxy(proxy, await serveUploads({ maxPartials: 250 }))
+    const client = clientAt(https, ca)
+    const metadata = `note ${Buffer.alloc(9_000, 'a').toString('base64')}`
+    const note = await client.create('/files', { 'upload-length': 0, 'upload-metadata': metadata })
+    const part = await client.create('/files', { 'upload-length': 0, 'upload-concat': 'partial' })
+    const concat = `final;${Array.from({ length: 250 }, () => part).join(' ')}`
+    const final = await client.create('/files', { 'upload-concat': concat })
+    const session = connectHttp2({ origin: https })
+    for (const [url, name, value] of [
+      [note, 'upload-metadata', metadata],
+      [final, 'upload-concat', concat],
+    ] as const) {
+      expect((await client.send('HEAD', url)).headers[name]).toBe(value)
+      const head = await sendHttp2(session, { ':method': 'HEAD', ':path': url, ...tus })
+      expect(head.headers[name]).toBe(value)
+    }
+  })
+})
+
+test.each([nginx, apache, caddy])(
+  '$name reaches the server at a Unix domain socket',
+  async (proxy) => {
+    const cwd = await temporaryDirectory()
+    // The proxy runs as another user.
+    await chmod(cwd, 0o755)
+    const socket = join(cwd, 'tuskit.sock')
+    const flags = ['--unix-socket', socket, '--unix-socket-mode', '666', '--behind-proxy', 'unix:']
+    await startProgram(flags, { cwd })
+    const change = await changeOf(proxy, 'A Unix domain socket')
+    const { https, ca } = await startProxy(proxy, socket, change)
+    const client = clientAt(https, ca)
+    const url = await client.create('/files', { 'upload-length': 5 })
+    expect((await client.patch(url, 0, Buffer.from('hello'))).status).toBe(204)
+    expect((await client.send('GET', url, {})).body.toString()).toBe('hello')
+  },
+)
+
+async function serveUploads(options: Partial<HandlerOptions> = {}): Promise<number> {
+  const handler = createHandler({ basePath: '/files', composer: memoryComposer(), ...options })
+  const server = createUploadServer(handler)
+  onTestFinished(() => server.stop({ timeout: 1_000 }))
+  return listen(server)
 }
