@@ -28,6 +28,7 @@ export async function readPages(): Promise<readonly Page[]> {
   const paths = [
     ...readmes.filter(exists),
     ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'test/README.md'],
+    'examples/proxies/README.md',
     ...inDocs.map((name) => `docs/${name}`),
   ]
   return Promise.all(paths.map((path) => readPage(path)))

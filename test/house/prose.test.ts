@@ -18,6 +18,7 @@ const pages = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
   ...packageFolders().map((folder) => `${folder}/README.md`),
+  'examples/proxies/README.md',
 ]
 
 /** The section of CONTRIBUTING.md that lists the words, with its first table. */

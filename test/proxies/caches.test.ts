@@ -83,7 +83,7 @@ async function startCache({ proxy, edit = (text) => text }: Cache) {
   })
   onTestFinished(() => void server.close().closeAllConnections())
   const port = await listen(server)
-  const change = await changeOf(proxy, 'A cache')
+  const change = await changeOf(proxy, 'cache')
   const site = await startProxy(proxy, port, (text) => edit(change(text)))
   return { client: clientAt(site.http), requests }
 }

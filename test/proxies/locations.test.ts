@@ -35,7 +35,7 @@ describe.each(proxies)('$name', (proxy) => {
 
   test('a prefix that it removes is in Location', async () => {
     const port = await freePort()
-    const change = await changeOf(proxy, 'A prefix')
+    const change = await changeOf(proxy, 'prefix')
     const running = await startProxy(proxy, port, change)
     const url = `${running.https}/app/files/`
     for (const flags of [

@@ -59,15 +59,15 @@ export function applyDiff(text: string, diff: string): string {
   return replaceAll(text, [[side('-'), side('+')]])
 }
 
-/** Returns a change that examples/proxies/README.md shows for a proxy, below a heading. */
+/** Returns a change that examples/proxies/README.md shows for a proxy. */
 export async function changeOf(
   { name }: Proxy,
-  heading: string,
+  change: 'cache' | 'prefix' | 'socket',
 ): Promise<(configuration: string) => string> {
   const page = await readFile(join(root, 'examples/proxies/README.md'), 'utf8')
-  const section = page.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
-  const [, part] = section.split(`\n### ${name}\n`)
-  const diffs = [...(part ?? '').split('\n### ')[0]!.matchAll(/^```diff\n([^]*?)^```$/gm)]
-  if (diffs.length === 0) throw new Error(`No change of ${name} below ${heading}`)
+  const [, after = ''] = page.split(`\n### ${name}: ${change}\n`)
+  const [section = ''] = after.split(/^##/m)
+  const diffs = [...section.matchAll(/^```diff\n([^]*?)^```$/gm)]
+  if (diffs.length === 0) throw new Error(`No change "${name}: ${change}" is shown.`)
   return (text) => diffs.reduce((before, [, diff]) => applyDiff(before, diff!), text)
 }

@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startProgram } from '../../packages/server/test/program.js'
-import { clientAt, testSite } from '../frameworks/uploads-suite.js'
+import { clientAt, testSite, type Client } from '../frameworks/uploads-suite.js'
 import { connectHttp2, sendHttp2 } from '../support/serve-http2.js'
 import { listen, memoryComposer, temporaryDirectory, tus } from '../support/serve.js'
 import { apache } from './apache.js'
 import { caddy } from './caddy.js'
 import { nginx } from './nginx.js'
-import { changeOf } from './proxy.js'
+import { changeOf, replaceAll } from './proxy.js'
 import { proxies, startProxy } from './start-proxy.js'
 
 for (const proxy of proxies) {
@@ -30,21 +30,25 @@ describe.each(proxies)('$name', (proxy) => {
   test('long lists of parts and long metadata come back', async () => {
     const { https, ca } = await startProxy(proxy, await serveUploads({ maxPartials: 250 }))
     const client = clientAt(https, ca)
-    const metadata = `note ${Buffer.alloc(9_000, 'a').toString('base64')}`
-    const note = await client.create('/files', { 'upload-length': 0, 'upload-metadata': metadata })
-    const part = await client.create('/files', { 'upload-length': 0, 'upload-concat': 'partial' })
-    const concat = `final;${Array.from({ length: 250 }, () => part).join(' ')}`
-    const final = await client.create('/files', { 'upload-concat': concat })
     const session = connectHttp2({ origin: https })
-    for (const [url, name, value] of [
-      [note, 'upload-metadata', metadata],
-      [final, 'upload-concat', concat],
-    ] as const) {
+    for (const { url, name, value } of await createLongOnes(client)) {
       expect((await client.send('HEAD', url)).headers[name]).toBe(value)
       const head = await sendHttp2(session, { ':method': 'HEAD', ':path': url, ...tus })
       expect(head.headers[name]).toBe(value)
     }
   })
+})
+
+test.each([
+  { proxy: nginx, line: 'proxy_buffer_size 72k;\n    proxy_buffers 4 72k;' },
+  { proxy: apache, line: ' responsefieldsize=65536' },
+])('$proxy.name makes them 502 without: $line', async ({ proxy, line }) => {
+  const port = await serveUploads({ maxPartials: 250 })
+  const { http } = await startProxy(proxy, port, (text) => replaceAll(text, [[line, '']]))
+  const client = clientAt(http)
+  for (const { url } of await createLongOnes(client)) {
+    expect((await client.send('HEAD', url)).status).toBe(502)
+  }
 })
 
 test.each([nginx, apache, caddy])(
@@ -56,7 +60,7 @@ test.each([nginx, apache, caddy])(
     const socket = join(cwd, 'tuskit.sock')
     const flags = ['--unix-socket', socket, '--unix-socket-mode', '666', '--behind-proxy', 'unix:']
     await startProgram(flags, { cwd })
-    const change = await changeOf(proxy, 'A Unix domain socket')
+    const change = await changeOf(proxy, 'socket')
     const { https, ca } = await startProxy(proxy, socket, change)
     const client = clientAt(https, ca)
     const url = await client.create('/files', { 'upload-length': 5 })
@@ -70,4 +74,18 @@ async function serveUploads(options: Partial<HandlerOptions> = {}): Promise<numb
   const server = createUploadServer(handler)
   onTestFinished(() => server.stop({ timeout: 1_000 }))
   return listen(server)
+}
+
+/** Creates an upload with 12,000 characters of metadata, and one of 250 parts. */
+async function createLongOnes(client: Client) {
+  const length = { 'upload-length': 0 }
+  const metadata = `note ${Buffer.alloc(9_000, 'a').toString('base64')}`
+  const note = await client.create('/files', { ...length, 'upload-metadata': metadata })
+  const part = await client.create('/files', { ...length, 'upload-concat': 'partial' })
+  const concat = `final;${Array.from({ length: 250 }, () => part).join(' ')}`
+  const final = await client.create('/files', { 'upload-concat': concat })
+  return [
+    { url: note, name: 'upload-metadata', value: metadata },
+    { url: final, name: 'upload-concat', value: concat },
+  ]
 }
