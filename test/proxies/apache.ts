@@ -15,8 +15,6 @@ export const apache: Proxy = {
   async setUp({ home, configuration, httpPort, httpsPort, cert, key }) {
     const folder = join(home, 'apache2')
     await cp('/etc/apache2', folder, { recursive: true, verbatimSymlinks: true })
-    const cache = join(home, 'cache')
-    await mkdir(cache)
     const site = replaceAll(configuration, [
       ['*:80>', `*:${httpPort}>`],
       ['*:443>', `*:${httpsPort}>`],
@@ -32,6 +30,7 @@ export const apache: Proxy = {
     await edit('sites-available/000-default.conf', [['*:80>', `*:${httpPort}>`]])
     const environment = {
       ...{ PATH: process.env.PATH, LANG: 'C', APACHE_CONFDIR: folder, APACHE_RUN_DIR: home },
+      APACHE_STATE_DIRECTORY: home,
       ...{ APACHE_PID_FILE: `${home}/pid`, APACHE_LOCK_DIR: home, APACHE_LOG_DIR: home },
       ...{ APACHE_RUN_USER: 'www-data', APACHE_RUN_GROUP: 'www-data' },
     }
@@ -43,6 +42,8 @@ export const apache: Proxy = {
     const script = commands.join(' && ').replaceAll('sudo ', '')
     await run('sh', ['-c', script], { env: environment })
     if (configuration.includes('CacheEnable')) {
+      const cache = join(home, 'cache')
+      await mkdir(cache)
       await run('a2enmod', ['cache_disk'], { env: environment })
       await edit('mods-available/cache_disk.conf', [['/var/cache/apache2/mod_cache_disk', cache]])
     }
