@@ -28,7 +28,8 @@ export async function* checkDownload(session: Session): AsyncGenerator<Finding> 
     return
   }
   const encoding = whole.headers['content-encoding']
-  const off = 'Switch compression off for this path, such as gzip off in nginx.'
+  const off =
+    'Switch compression off for this path, such as gzip off in nginx or SetEnv no-gzip 1 in Apache.'
   if (encoding !== undefined)
     yield failed('compression', `downloads are compressed: ${encoding}`, off)
   else if (!whole.body.equals(text)) {

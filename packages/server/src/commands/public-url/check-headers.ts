@@ -6,7 +6,7 @@ import { replyText, type Session } from './session.js'
 const sizes = [60_000, 14_000, 3_000] as const
 
 const advice =
-  'Raise the limits on headers, such as large_client_header_buffers 4 64k and proxy_buffer_size 72k in nginx.'
+  'Raise the limits on headers, such as large_client_header_buffers 4 64k and proxy_buffer_size 72k in nginx, LimitRequestFieldSize and responsefieldsize in Apache, or tune.bufsize in HAProxy.'
 
 /** Finds out how long the metadata of an upload may be, in requests and in responses. */
 export async function* checkHeaders(session: Session): AsyncGenerator<Finding> {

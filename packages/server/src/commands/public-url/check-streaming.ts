@@ -104,7 +104,7 @@ async function endOf(
 function cut(reason: unknown, lasted: number): Finding {
   const why = isReply(reason) ? replyText(reason) : reasonOf(reason)
   const advice =
-    'Let timeouts run from byte to byte, such as client_body_timeout and proxy_send_timeout in nginx, and make them longer than 60 s.'
+    'Let timeouts run from byte to byte, such as client_body_timeout and proxy_send_timeout in nginx or RequestReadTimeout body=0 in Apache, and make them longer than 60 s.'
   return failed('slow', `a slow request was cut after ${timeText(lasted)}: ${why}`, advice)
 }
 
