@@ -173,23 +173,24 @@ test.each([
   [tusdPage!, 'info'],
   [rustusPage!, 'info'],
   [nodePage!, 'json'],
-])('$path removes the old records of adopted uploads, and nothing else', async ({ text }, end) => {
+])('$path removes the new records of old uploads, and nothing else', async ({ text }, end) => {
   const [data, records] = [await temporaryDirectory(), await temporaryDirectory()]
   const inOneFolder = !text.includes('/srv/uploads/info')
-  // Of `kept` there is no new record. The id of the other one looks like a record.
   const adopted = ['adopted', `odd.${end}`]
-  const old = [...adopted, 'kept'].map((id) => `${id}.${end}`)
-  const others = [...adopted, 'kept', '.tuskit', ...adopted.map((id) => `.${id}.info`)]
-  for (const name of others) await writeFile(join(data, name), '')
+  const old = adopted.map((id) => `${id}.${end}`)
+  const others = [...adopted, 'new', '.tuskit', '.new.info']
+  for (const name of [...others, ...adopted.map((id) => `.${id}.info`)]) {
+    await writeFile(join(data, name), '')
+  }
   for (const name of old) await writeFile(join(inOneFolder ? data : records, name), '')
 
-  const [, script] = /^```sh clean-up\n([^]*?)^```$/m.exec(text)!
+  const [, script] = /^```sh going-back\n([^]*?)^```$/m.exec(text)!
   const here = script!
     .replaceAll('/srv/uploads/info', records)
     .replaceAll(/\/srv\/uploads(\/data)?|\.\/uploads/g, data)
   await run('sh', ['-ec', here])
   const left = [...(await readdir(data)), ...(await readdir(records))]
-  expect(left.toSorted()).toEqual([...others, `kept.${end}`].toSorted())
+  expect(left.toSorted()).toEqual([...others, ...old].toSorted())
 })
 
 test('docs/coming-from-rustus.md exports the records from Redis, and no other key', async () => {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 
-/** What the servers of a move share. */
+/** The place that the servers of a move share. */
 export interface Place {
   readonly directory: string
   readonly port: number

@@ -1,4 +1,4 @@
 /** Returns a text in which no URL shows a user name and a password. */
 export function hidePasswords(text: string): string {
-  return text.replace(/(\w*:?\/\/)[^\s/?#'"@]+@/g, '$1***@')
+  return text.replace(/(?<=\/\/)[^\s/?#'"@]+@/g, '***@')
 }

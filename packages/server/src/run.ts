@@ -15,6 +15,7 @@ import {
   variableOf,
   type SettingName,
 } from './settings/settings.js'
+import { printable } from './commands/terminal/printable.js'
 import { stopSignal } from './stop-signal.js'
 import { version } from './version.js'
 
@@ -32,7 +33,7 @@ export async function run(parameters: readonly string[], variables: Variables): 
       process.stderr.write(`tuskit: ${hidePasswords(error.message)}\n`)
       process.exitCode = 2
     } else {
-      process.stderr.write(`tuskit: ${explained(error)}\n`)
+      process.stderr.write(`tuskit: ${printable(explained(error))}\n`)
       process.exitCode = 1
     }
   }

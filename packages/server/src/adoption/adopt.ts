@@ -1,9 +1,10 @@
 import { constants, type Stats } from 'node:fs'
 import { access, lstat, realpath, truncate } from 'node:fs/promises'
-import { posix, relative, sep } from 'node:path'
+import { basename, posix, relative, sep } from 'node:path'
 import { isTusError, isUploadId, metadataOf } from 'tuskit'
-import type { Concat, DataStore, InfoStore, Upload } from 'tuskit'
+import type { Concat, DataStore, InfoLister, InfoStore, Upload } from 'tuskit'
 import type { Settings } from '../settings/settings.js'
+import type { OldFolder } from './old-folder.js'
 import { NotAdoptable, type OldUpload } from './old-upload.js'
 import type { Owners } from './owners.js'
 
@@ -14,11 +15,16 @@ export interface NewHome {
   readonly folder: string
   readonly dataStore: DataStore
   readonly infoStore: InfoStore
+  readonly infoLister: InfoLister | undefined
   readonly owners: Owners
+  /** The files that old records name, if they are not named after their upload. */
+  readonly named: Set<string>
   /** Whether nothing is changed. */
   readonly isTrial: boolean
   /** Whether files that are longer than the old record says are cut. */
   readonly mayCut: boolean
+  /** Whether the old records of adopted uploads are removed. */
+  readonly removesRecords: boolean
   readonly signal: AbortSignal
 }
 
@@ -33,28 +39,44 @@ export interface Adopted {
  * Writes the record of an upload whose data is there already. Throws {@link NotAdoptable} when that
  * is not possible, and changes nothing then.
  */
-export async function adopt(old: OldUpload, home: NewHome): Promise<Adopted> {
+export async function adopt(old: OldUpload, folder: OldFolder, home: NewHome): Promise<Adopted> {
   const { id, offset } = old
+  const { dataStore, infoStore, owners, signal } = home
   const data = await findData(old)
   const size = data.stats.size
-  home.owners.claim(data.path, id)
-  if (!isUploadId(id)) {
+  if (basename(data.path) !== id) home.named.add(data.path)
+  if (![id, ...(old.role?.parts ?? [])].every(isUploadId)) {
     throw new NotAdoptable('an id has 1 to 128 letters, digits, -, ., _ and ~, and no dot in front')
   }
+  if (folder.isRecord(data.path)) throw new NotAdoptable('its data is the record of another upload')
   const upload = recordOf(old, data, home)
+  const path = upload.storage.at['path']!
   // Before anything else: the upload may have gained bytes since it was adopted.
-  const known = await existing(upload, home)
+  const stored = offset ?? size
+  const isCut = size > stored
+  const known = await existing(upload, old, isCut, home)
   if (known !== undefined) return { outcome: 'present', upload: known, offset: size }
   checkSize(old, size, home)
   await checkRights(data.path)
-  const stored = offset ?? size
+  await owners.check(path, id, signal)
+  const sibling = relative(folder.path, data.path)
+  if (sibling !== id && folder.hasDataNextToRecords && folder.hasRecord(sibling)) {
+    throw new NotAdoptable(`its data is that of another upload, ${sibling}`)
+  }
+  owners.note(path, id)
   if (home.isTrial) return { outcome: 'adopted', upload, offset: stored }
-  const { dataStore, infoStore, signal } = home
-  if (size > stored) await truncate(data.path, stored)
+  if (isCut) await truncate(data.path, stored)
   // The store must see the data as this function does.
   const seen = await dataStore.stat(upload, { signal })
   if (seen.offset !== stored) throw new NotAdoptable('its file is changing')
-  await infoStore.create(upload, { signal })
+  try {
+    await infoStore.create(upload, { signal })
+  } catch (error) {
+    // Another run may be adopting the same folder.
+    const record = isTusError(error, 'ERR_ID_TAKEN') && (await existing(upload, old, isCut, home))
+    if (!record) throw error
+    return { outcome: 'present', upload: record, offset: stored }
+  }
   return { outcome: 'adopted', upload, offset: stored }
 }
 
@@ -90,7 +112,7 @@ function recordOf(old: OldUpload, { path, stats }: Data, home: NewHome): Upload 
     ...(maxSize !== undefined && !isFinished && { maxSize }),
     metadata: metadataIn(old),
     ...(role && { concat: concatOf(role, home) }),
-    createdAt: (old.createdAt ?? stats.mtime).toISOString(),
+    createdAt: (old.createdAt ?? old.changedAt ?? stats.mtime).toISOString(),
     // From now on, because nobody knew before that it would expire.
     ...(expires !== undefined && { expiresAt: new Date(Date.now() + expires).toISOString() }),
     // Recorded, so that hooks learn when it is finished, and never learn it twice.
@@ -134,10 +156,28 @@ function placeOf(
 }
 
 /** Returns the record that the upload has already. Throws if another upload has its id. */
-async function existing({ id, storage }: Upload, home: NewHome): Promise<Upload | undefined> {
-  const record = await home.infoStore.get(id, { signal: home.signal })
-  if (record === undefined || record.storage.at['path'] === storage.at['path']) return record
-  throw new NotAdoptable('another upload in --info has its id')
+async function existing(upload: Upload, old: OldUpload, isCut: boolean, home: NewHome) {
+  const record = await home.infoStore
+    .get(upload.id, { signal: home.signal })
+    .catch((error: unknown) => {
+      // A run that was killed may have begun to write it. The info store decides.
+      if (isTusError(error, 'ERR_INFO_CORRUPT') && !isCut) return undefined
+      throw error
+    })
+  if (record === undefined) return undefined
+  const isOther =
+    record.metadata.raw !== upload.metadata.raw ||
+    (old.createdAt !== undefined && record.createdAt !== upload.createdAt) ||
+    (upload.length !== undefined && (record.length ?? upload.length) !== upload.length)
+  if (isOther) throw new NotAdoptable('another upload in --info has its id')
+  const path = record.storage.at['path']
+  if (path !== upload.storage.at['path']) {
+    throw new NotAdoptable(`it was adopted with another --data, where its data is ${path}`)
+  }
+  if (record.length === undefined && upload.length !== undefined) {
+    throw new NotAdoptable('its length was declared to the other server after it was adopted')
+  }
+  return record
 }
 
 function checkSize({ length, offset, role }: OldUpload, size: number, home: NewHome): void {

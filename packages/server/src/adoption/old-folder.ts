@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs'
-import { lstat, opendir, readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { lstat, opendir, readFile, rm } from 'node:fs/promises'
+import { basename, join, relative, sep } from 'node:path'
 import { NotAdoptable, type OldServer, type OldUpload } from './old-upload.js'
 
 /** The longest record that is read. Metadata is limited by the headers of requests. */
@@ -22,16 +22,19 @@ export class OldFolder {
   /** Yields the ids of all records. */
   async *ids(): AsyncGenerator<string> {
     const { suffix } = this.server
-    for await (const name of filesIn(this.#records)) {
+    for await (const { name, error } of entriesOf(this.#records)) {
       const id = name.slice(0, -suffix.length)
-      if (name.endsWith(suffix) && this.hasRecord(id)) yield id
+      if (error === undefined && name.endsWith(suffix) && this.hasRecord(id)) yield id
     }
   }
 
   /** Returns the number of records. */
-  async count(): Promise<number> {
+  async count(signal: AbortSignal): Promise<number> {
     let count = 0
-    for await (const _ of this.ids()) count++
+    for await (const _ of this.ids()) {
+      signal.throwIfAborted()
+      count++
+    }
     return count
   }
 
@@ -42,18 +45,19 @@ export class OldFolder {
     const upload = this.server.parse(parseJson(text), found)
     const obstacle = await this.server.obstacle?.(found)
     if (obstacle !== undefined) throw new NotAdoptable(obstacle)
-    return { createdAt: changedAt, ...upload }
+    return { changedAt, ...upload }
   }
 
-  /** Yields the files that are neither a record nor named after one. */
-  async *strays(): AsyncGenerator<string> {
-    for await (const name of filesIn(this.path)) {
-      const isKnown =
-        this.server.isSideFile(name) ||
-        this.#isRecord(name) ||
-        this.hasRecord(name) ||
-        this.hasRecord(basename(name))
-      if (!isKnown) yield name
+  /** Removes the record of an upload that was adopted. */
+  async removeRecord(id: string): Promise<void> {
+    await rm(this.recordPath(id))
+  }
+
+  /** Yields the files that are neither a record nor named after one, and why they are not. */
+  async *strays(): AsyncGenerator<{ readonly path: string; readonly reason: string }> {
+    for await (const { name, error } of entriesOf(this.path)) {
+      if (error !== undefined) yield { path: name, reason: `it cannot be read: ${error}` }
+      else if (!this.#isKnown(name)) yield { path: name, reason: 'no record names this file' }
     }
   }
 
@@ -62,19 +66,38 @@ export class OldFolder {
    * the data of another upload.
    */
   hasRecord(id: string): boolean {
-    const name = `${id}${this.server.suffix}`
-    if (!existsSync(join(this.#records, name))) return false
-    return this.#records !== this.path || !this.hasRecord(name)
+    if (!existsSync(this.recordPath(id))) return false
+    return !this.hasDataNextToRecords || !this.hasRecord(`${id}${this.server.suffix}`)
   }
 
-  #isRecord(name: string): boolean {
+  /** Whether a file, by its whole path, is a record. */
+  isRecord(path: string): boolean {
     const { suffix } = this.server
-    if (this.#records !== this.path || !name.endsWith(suffix)) return false
-    return this.hasRecord(name.slice(0, -suffix.length))
+    const name = relative(this.#records, path)
+    return name.endsWith(suffix) && this.hasRecord(name.slice(0, -suffix.length))
+  }
+
+  get hasDataNextToRecords(): boolean {
+    return this.#records === this.path
+  }
+
+  recordPath(id: string): string {
+    return join(this.#records, `${id}${this.server.suffix}`)
+  }
+
+  #isKnown(name: string): boolean {
+    const path = join(this.path, name)
+    return (
+      this.server.isSideFile(name) ||
+      this.isRecord(path) ||
+      (!this.hasDataNextToRecords && path.startsWith(`${this.#records}${sep}`)) ||
+      this.hasRecord(name) ||
+      this.hasRecord(basename(name))
+    )
   }
 
   async #readRecord(id: string): Promise<{ readonly text: string; readonly changedAt: Date }> {
-    const path = join(this.#records, `${id}${this.server.suffix}`)
+    const path = this.recordPath(id)
     const stats = await lstat(path)
     // A pipe would keep its reader waiting.
     if (!stats.isFile()) throw new NotAdoptable('its record is not a file')
@@ -92,15 +115,28 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** A file, or a folder that cannot be read. */
+interface Entry {
+  readonly name: string
+  readonly error?: string
+}
+
 /**
  * Yields the paths of all files in a folder and the folders in it. Names that begin with a dot
  * belong to tuskit, not to the other server.
  */
-async function* filesIn(folder: string, within = ''): AsyncGenerator<string> {
-  for await (const entry of await opendir(join(folder, within), { bufferSize: 256 })) {
-    if (entry.name.startsWith('.')) continue
-    const name = join(within, entry.name)
-    if (entry.isDirectory()) yield* filesIn(folder, name)
-    else yield name
+async function* entriesOf(folder: string, within = ''): AsyncGenerator<Entry> {
+  try {
+    for await (const entry of await opendir(join(folder, within), { bufferSize: 256 })) {
+      if (entry.name.startsWith('.')) continue
+      const name = join(within, entry.name)
+      if (entry.isDirectory()) yield* entriesOf(folder, name)
+      else yield { name }
+    }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    // Other folders can be read all the same.
+    if (within === '' || code === undefined) throw error
+    yield { name: within, error: message }
   }
 }

@@ -12,6 +12,8 @@ export interface OldUpload {
   readonly metadata: Readonly<Record<string, string>>
   /** Absent when the record does not say. */
   readonly createdAt?: Date
+  /** The time of the last change of the record. */
+  readonly changedAt?: Date
   /** Absolute paths at which the data may be, the most likely first. */
   readonly paths: readonly string[]
   readonly role?: { readonly kind: Concat['kind']; readonly parts: readonly string[] } | undefined

@@ -1,9 +1,11 @@
-import { existsSync, realpathSync } from 'node:fs'
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import type { InfoStore } from 'tuskit'
+import { nearestThere } from '../commands/checks/trial-settings.js'
 import type { CommandCall } from '../commands/command.js'
 import { checkLasting, whileOpen } from '../commands/stored/open-uploads.js'
 import { createUploadHandler } from '../create-upload-handler.js'
+import { reasonOf } from '../explain.js'
 import { isUsed, storeOptions } from '../parts/built-in.js'
 import { fileUrl, parseFileUrl } from '../parts/file-url.js'
 import { openParts } from '../parts/open-parts.js'
@@ -17,24 +19,28 @@ import { Owners } from './owners.js'
 export async function openHome<T>(
   { settings, logger, signal }: CommandCall,
   old: OldFolder,
-  choices: Pick<NewHome, 'isTrial' | 'mayCut'>,
+  choices: Pick<NewHome, 'isTrial' | 'mayCut' | 'removesRecords'>,
   work: (home: NewHome) => Promise<T>,
 ): Promise<T> {
   const folder = dataFolder(settings, old)
   checkLasting(settings)
+  checkWritable(settings)
   const { hooksOutbox: _, ...rest } = settings
   const adopting = { ...rest, locks: 'memory:', limit: undefined } as unknown as Settings
   const { composer } = await openParts(adopting, logger)
   const handler = createUploadHandler(adopting, composer, [], logger)
-  const { dataStore, infoStore } = composer.slots()
+  const { dataStore, infoStore, infoLister } = composer.slots()
   const isEmpty = choices.isTrial && !hasRecords(settings)
+  const records = isEmpty ? noRecords : infoStore!
   return whileOpen({ handler, slots: composer.slots() }, () =>
     work({
       settings,
       folder,
       dataStore: dataStore!,
-      infoStore: isEmpty ? noRecords : infoStore!,
-      owners: new Owners(old),
+      infoStore: records,
+      infoLister: isEmpty ? undefined : infoLister,
+      owners: new Owners(records),
+      named: new Set(),
       signal,
       ...choices,
     }),
@@ -55,6 +61,19 @@ function dataFolder({ data }: Settings, { path }: OldFolder): string {
   throw new SettingError(
     `The data stays where it is, and ${path} is not in the directory of --data ${data}. ${advice}`,
   )
+}
+
+/** Refuses a folder in which no records can be written. A trial would not notice. */
+function checkWritable({ data, info = data }: Settings): void {
+  if (!info.startsWith('file:')) return
+  const folder = nearestThere(resolve(parseFileUrl(info, storeOptions).directory))
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    throw new SettingError(`No records can be written in ${folder}: ${reasonOf(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 /** The records that a trial finds. */

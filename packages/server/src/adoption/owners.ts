@@ -1,27 +1,45 @@
-import { basename, relative, sep } from 'node:path'
+import { isUploadId, type InfoLister, type InfoStore } from 'tuskit'
 import { NotAdoptable } from './old-upload.js'
-import type { OldFolder } from './old-folder.js'
 
-/** Which upload has which file, so that no two have the same one. */
+/** Which upload of this server has which file, by the paths in its records. */
 export class Owners {
-  readonly #old: OldFolder
-  /** Ids by path, without those of files that are named after their upload. */
+  readonly #infoStore: InfoStore
+  /** Ids by path. Most files are named after their upload, and are not in here. */
   readonly #ids = new Map<string, string>()
 
-  constructor(old: OldFolder) {
-    this.#old = old
+  constructor(infoStore: InfoStore) {
+    this.#infoStore = infoStore
   }
 
-  /** Notes that a file is the data of an upload. Throws if it is that of another one. */
-  claim(path: string, id: string): void {
-    if (basename(path) === id) return
-    const sibling = relative(this.#old.path, path).split(sep).join('/')
-    const owner = this.#ids.get(path) ?? (this.#old.hasRecord(sibling) ? sibling : id)
-    if (owner !== id) throw new NotAdoptable(`its data is that of another upload, ${owner}`)
-    this.#ids.set(path, id)
+  /** Reads all records. Those that cannot be read have no owner. */
+  async load(infoLister: InfoLister, signal: AbortSignal): Promise<void> {
+    for await (const id of infoLister.ids({ signal })) {
+      const path = await this.#recordedPath(id, signal)
+      if (path !== undefined) this.note(path, id)
+    }
   }
 
-  has(path: string): boolean {
-    return this.#ids.has(path)
+  /** Notes that a file is the data of an upload. */
+  note(path: string, id: string): void {
+    if (path !== id) this.#ids.set(path, id)
+  }
+
+  /** Returns the upload that has a file, if one has. */
+  async ownerOf(path: string, signal: AbortSignal): Promise<string | undefined> {
+    const id = this.#ids.get(path)
+    if (id !== undefined || !isUploadId(path)) return id
+    return (await this.#recordedPath(path, signal)) === path ? path : undefined
+  }
+
+  /** Throws if a file is the data of another upload than this one. */
+  async check(path: string, id: string, signal: AbortSignal): Promise<void> {
+    const owner = await this.ownerOf(path, signal)
+    if (owner === undefined || owner === id) return
+    throw new NotAdoptable(`its data is that of another upload, ${owner}`)
+  }
+
+  async #recordedPath(id: string, signal: AbortSignal): Promise<string | undefined> {
+    const record = await this.#infoStore.get(id, { signal }).catch(() => undefined)
+    return record?.storage.at['path']
   }
 }

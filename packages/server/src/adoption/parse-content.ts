@@ -33,7 +33,12 @@ export function withoutNull(
 
 /** Refuses a record that names another upload than its file. */
 export function checkId(recorded: string, id: string): void {
-  if (recorded !== id) throw new NotAdoptable(`its record is that of another upload, ${recorded}`)
+  if (recorded === id) return
+  throw new NotAdoptable(
+    id.endsWith(`/${recorded}`)
+      ? 'its record is in another folder: name that with --records'
+      : `its record is that of another upload, ${recorded}`,
+  )
 }
 
 /** Refuses an upload whose data is not in a file. */

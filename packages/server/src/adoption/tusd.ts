@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { lstat, readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import * as v from 'valibot'
 import type { Found, OldServer } from './old-upload.js'
@@ -46,8 +46,10 @@ export const tusd: OldServer = {
   },
   /** A lock file holds the id of the process that has the lock. It stays when that is killed. */
   async obstacle({ id, folder }) {
-    const content = await readFile(join(folder, `${id}.lock`), 'utf8').catch(() => '')
-    const owner = Number(content)
+    const path = join(folder, `${id}.lock`)
+    const stats = await lstat(path).catch(() => undefined)
+    if (!stats?.isFile() || stats.size > 20) return undefined
+    const owner = Number(await readFile(path, 'utf8'))
     if (!Number.isSafeInteger(owner) || owner <= 0) return undefined
     const program = await readFile(`/proc/${owner}/comm`, 'utf8').catch(() => '')
     return program.trim() === 'tusd' ? `tusd is still running, as process ${owner}` : undefined

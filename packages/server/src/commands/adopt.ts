@@ -32,6 +32,7 @@ export const adopt: CommandDefinition = {
     ['--from <server>', `The server that keeps them: ${server.choices!.join(', ')}.`],
     ['--records <folder>', 'The folder of its records, if that is another one.'],
     ['--cut', 'Cut files that are longer than Rustus recorded.'],
+    ['--remove-records', 'Remove the old records of uploads that are adopted.'],
     ['--dry-run', 'Show each upload, and change nothing.'],
     ['--json', 'Print an object per line.'],
   ],
@@ -41,10 +42,11 @@ export const adopt: CommandDefinition = {
     const old = oldFolderOf(call)
     const isTrial = flagValue(call, 'dry-run', yesOrNo) ?? false
     const mayCut = flagValue(call, 'cut', yesOrNo) ?? false
-    const display = displayOf(call, isTrial, await old.count())
+    const removesRecords = flagValue(call, 'remove-records', yesOrNo) ?? false
+    const display = displayOf(call, isTrial, await old.count(call.signal))
     const counts = { adopted: 0, present: 0, refused: 0, stray: 0 }
     try {
-      await openHome(call, old, { isTrial, mayCut }, async (home) => {
+      await openHome(call, old, { isTrial, mayCut, removesRecords }, async (home) => {
         for await (const result of adoptAll(old, home)) {
           counts[result.outcome]++
           await display.show(result)
@@ -57,12 +59,12 @@ export const adopt: CommandDefinition = {
       await display.stop()
     }
     if (counts.refused > 0) process.exitCode = 1
+    if (counts.adopted > 0 && !isTrial) adviseRoot(old)
     if (flagValue(call, 'json', yesOrNo)) return
     await print(summary(counts, isTrial))
     const { data, info } = call.settings
-    const flags = `--data ${data}${info === undefined ? '' : ` --info ${info}`}`
+    const flags = `--data ${quoted(data)}${info === undefined ? '' : ` --info ${quoted(info)}`}`
     if (!isTrial) await print(`Now start the server with ${flags}`)
-    if (!isTrial) adviseRoot(old)
   },
 }
 
@@ -86,8 +88,14 @@ function adviseRoot({ path }: OldFolder): void {
   const { uid } = statSync(path)
   if (process.getuid?.() !== 0 || uid === 0) return
   remark(
-    `The records belong to root now, and ${path} belongs to the user ${uid}. If the server runs as that user, give it the records, too: chown -R --reference=${path} ${path}`,
+    `The new records belong to root, but ${printable(path)} belongs to user ${uid}. If the server runs as that user, give it the files that begin with a dot, in the folder of the records.`,
   )
+}
+
+/** Returns an argument for a shell. */
+function quoted(argument: string): string {
+  if (/^[\w./:=@%+-]+$/.test(argument)) return argument
+  return `'${argument.replaceAll("'", String.raw`'\''`)}'`
 }
 
 function summary(counts: Counts, isTrial: boolean): string {

@@ -4,6 +4,7 @@ import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { runProgram, startProgram } from '../program.js'
+import { madeUploads } from '../commands/uploads.js'
 import { HookServer } from '../../../../test/support/hook-server.js'
 import { temporaryDirectory } from '../../../../test/support/serve.js'
 import { adopt, contentOf, copyOf, uploadsIn } from './folders.js'
@@ -127,6 +128,24 @@ const refusals: readonly (readonly [
     /data, \/etc\/hostname, is not in the directory of --data/,
   ],
   [
+    'data that is the record of another upload',
+    'tusd',
+    {
+      'b.info': { ...tusdRecord, ID: 'c' },
+      'a.info': {
+        ...tusdRecord,
+        Storage: { Type: 'filestore', Path: '/old/b.info', InfoPath: '/old/a.info' },
+      },
+    },
+    /data is the record of another upload/,
+  ],
+  [
+    'parts that are no ids',
+    'tusd',
+    { a: 'xxxx', 'a.info': { ...tusdRecord, IsFinal: true, PartialUploads: ['x\r\ny'] } },
+    /an id has 1 to 128 letters/,
+  ],
+  [
     'data with a hidden name',
     'tusd',
     {
@@ -143,7 +162,8 @@ const refusals: readonly (readonly [
 test.for(refusals)('not adopted: %s', async ([, from, files, reason]) => {
   const folder = await folderWith(files)
   const before = await contentOf(folder, { hidden: true })
-  const [result, ...more] = await adoptAsJson(['--from', from, '--cut', folder])
+  const results = await adoptAsJson(['--from', from, '--cut', folder])
+  const [result, ...more] = results.filter(({ id }) => id !== 'b')
   expect(result).toMatchObject({ outcome: 'refused', id: 'a' })
   expect(result!.reason).toMatch(reason)
   expect(more.filter(({ outcome }) => outcome !== 'stray')).toEqual([])
@@ -174,6 +194,96 @@ test('not adopted: records that are no files', async () => {
 
 const byId = (a: JsonLine, b: JsonLine) => (a.id < b.id ? -1 : 1)
 
+test('a pipe that is named like a lock keeps nothing waiting', async () => {
+  const folder = await folderWith({ a: 'xx', 'a.info': tusdRecord })
+  execFileSync('mkfifo', [join(folder, 'a.lock')])
+  expect(await adoptAsJson(['--from', 'tusd', folder])).toMatchObject([{ outcome: 'adopted' }])
+})
+
+test('a folder that cannot be read keeps the others from nothing', async () => {
+  const folder = await folderWith({ a: 'xx', 'a.info': tusdRecord })
+  // No text of JavaScript is the name of this one.
+  await mkdir(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]))
+  const results = await adoptAsJson(['--from', 'tusd', folder])
+  expect(results).toMatchObject([
+    { outcome: 'adopted', id: 'a' },
+    {
+      outcome: 'stray',
+      reason: expect.stringMatching(/^it cannot be read: ENOENT/) as string,
+    },
+  ])
+})
+
+test('files that clients of this server upload are never old records', async () => {
+  const folder = await folderWith({ secret: 'xxxx' })
+  const id = 'secret.info'
+  const plugin = join(await temporaryDirectory(), 'names.mjs')
+  const hook = `export const plugin = { hooks: { names: () => ({
+    events: ['pre-create'], call: () => ({ id: '${id}' }) }) } }`
+  await writeFile(plugin, hook)
+  const flags = ['--data', `file:${folder}`, '--plugin', plugin, '--hooks-url', 'names:']
+  const running = await startProgram(flags)
+  const record = JSON.stringify({ ...tusdRecord, ID: 'secret' })
+  const created = await fetch(running.url, {
+    method: 'POST',
+    headers: {
+      'tus-resumable': '1.0.0',
+      'upload-length': String(record.length),
+      'content-type': 'application/offset+octet-stream',
+    },
+    body: record,
+  })
+  expect([created.status, created.headers.get('location')]).toEqual([201, `/files/${id}`])
+  await running.stop()
+  expect(await adoptAsJson(['--from', 'tusd', folder])).toEqual([])
+})
+
+test('data of an upload of this server is never that of an old one', async () => {
+  const folder = await folderWith({})
+  const [own] = await madeUploads({ cwd: folder }, [{ length: 4 }], ['--data', 'file:.'])
+  const Storage = { Type: 'filestore', Path: `/old/${own}`, InfoPath: '/old/a.info' }
+  await writeFile(join(folder, 'a.info'), JSON.stringify({ ...tusdRecord, Storage }))
+  expect(await adoptAsJson(['--from', 'tusd', folder])).toMatchObject([
+    { outcome: 'refused', reason: `its data is that of another upload, ${own}` },
+  ])
+})
+
+test('a record that a killed run has begun is written again', async () => {
+  const folder = await folderWith({ a: 'xx', 'a.info': tusdRecord, '.a.info': '' })
+  expect(await adoptAsJson(['--from', 'tusd', folder])).toMatchObject([{ outcome: 'adopted' }])
+  expect(await adoptAsJson(['--from', 'tusd', folder])).toMatchObject([{ outcome: 'present' }])
+})
+
+test('two runs at once adopt each upload once', async () => {
+  const ids = Array.from({ length: 100 }, (_, i) => `upload-${i}`)
+  const files = ids.map((ID) => [
+    [ID, 'xx'],
+    [`${ID}.info`, { ...tusdRecord, ID }],
+  ])
+  const folder = await folderWith(Object.fromEntries(files.flat()) as Record<string, string>)
+  const flags = ['--from', 'tusd', folder]
+  const [a, b] = await Promise.all([adoptAsJson(flags), adoptAsJson(flags)])
+  const adopted = [...a, ...b].filter(({ outcome }) => outcome === 'adopted')
+  expect(adopted.map(({ id }) => id).toSorted()).toEqual(ids.toSorted())
+  expect([...a, ...b].filter(({ outcome }) => outcome === 'refused')).toEqual([])
+})
+
+test('--remove-records removes those of adopted uploads only', async () => {
+  const folder = await folderWith({
+    ...{ a: 'xx', 'a.json': nodeRecord, 'b.json': { ...nodeRecord, id: 'b' } },
+    ...{ 'a.json.json': { ...nodeRecord, id: 'a.json', size: 1000 } },
+  })
+  const flags = ['--from', 'tus-node', folder]
+  await adopt([...flags, '--remove-records', '--dry-run'])
+  await adopt(flags)
+  const before = Object.keys(await contentOf(folder, { hidden: false }))
+  expect(before).toEqual(['a', 'a.json', 'a.json.json', 'b.json'])
+  for (let run = 0; run < 2; run++) await adopt([...flags, '--remove-records'])
+  const after = Object.keys(await contentOf(folder, { hidden: false }))
+  // One is the data of an upload, although it looks like a record.
+  expect(after).toEqual(['a', 'a.json', 'b.json'])
+})
+
 test('not adopted: an upload that a running tusd has locked', async () => {
   const folder = await folderWith({ a: 'xx', 'a.info': tusdRecord })
   const command = join(await temporaryDirectory(), 'tusd')
@@ -199,7 +309,8 @@ test('of two uploads with the same data, one is adopted', async () => {
   const files = { shared: 'xx', 'a.info': record('a'), 'b.info': record('b') }
   const results = await adoptAsJson(['--from', 'tusd', await folderWith(files)])
   expect(results.map(({ outcome }) => outcome).sort()).toEqual(['adopted', 'refused'])
-  const [first, second] = results.toSorted((a) => (a.outcome === 'adopted' ? -1 : 1))
+  const first = results.find(({ outcome }) => outcome === 'adopted')
+  const second = results.find(({ outcome }) => outcome === 'refused')
   expect(second!.reason).toBe(`its data is that of another upload, ${first!.id}`)
 })
 
@@ -286,7 +397,22 @@ test('an id that another upload has in --info is not adopted', async () => {
   ]
   expect(await adoptAsJson(flags('x'))).toMatchObject([{ outcome: 'adopted', path: 'x/a' }])
   expect(await adoptAsJson(flags('y'))).toMatchObject([
+    { outcome: 'refused', reason: 'it was adopted with another --data, where its data is x/a' },
+  ])
+  const other = { ...rustusRecord, metadata: { filename: 'another' } }
+  await writeFile(join(folder, 'r/a.info'), JSON.stringify(other))
+  expect(await adoptAsJson(flags('x'))).toMatchObject([
     { outcome: 'refused', reason: 'another upload in --info has its id' },
+  ])
+})
+
+test('an upload whose length the old server learned later is not adopted twice', async () => {
+  const deferred = { ...tusdRecord, Size: 0, SizeIsDeferred: true }
+  const folder = await folderWith({ a: 'xx', 'a.info': deferred })
+  await adopt(['--from', 'tusd', folder])
+  await writeFile(join(folder, 'a.info'), JSON.stringify(tusdRecord))
+  expect(await adoptAsJson(['--from', 'tusd', folder])).toMatchObject([
+    { reason: 'its length was declared to the other server after it was adopted' },
   ])
 })
 
