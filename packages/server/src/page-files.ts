@@ -1,8 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { basename, dirname, extname, join } from 'node:path'
-
-const { resolve } = createRequire(import.meta.url)
+import { extname } from 'node:path'
+import { asset } from './asset.js'
 
 /** A file of a page. */
 export interface PageFile {
@@ -28,22 +25,21 @@ export const pageHeaders = {
   'referrer-policy': 'no-referrer',
 }
 
+/** The files that each page has. */
+const names = ['index.html', 'page.css', 'page.js', 'figures.js', 'row.js', 'icon.svg']
+
 /** Returns the files of a page by path. No other path leads to a file, however it is spelled. */
 export function pageFiles(page: 'live' | 'upload'): ReadonlyMap<string, PageFile> {
-  const folder = dirname(resolve(`#pages/${page}/index.html`))
-  const paths = [
-    resolve('#pages/look.css'),
-    ...readdirSync(folder).map((name) => join(folder, name)),
-  ]
-  return new Map(
-    paths.map((path) => {
-      const name = basename(path)
-      return [name === 'index.html' ? '/' : `/${name}`, pageFile(path)]
+  return new Map([
+    ['/look.css', pageFile('#pages/look.css')],
+    ...names.map((name) => {
+      const path = name === 'index.html' ? '/' : `/${name}`
+      return [path, pageFile(`#pages/${page}/${name}`)] as const
     }),
-  )
+  ])
 }
 
 /** Returns a file, with the type that its name says. */
-export function pageFile(path: string): PageFile {
-  return { type: types[extname(path)]!, content: readFileSync(path) }
+export function pageFile(name: string): PageFile {
+  return { type: types[extname(name)]!, content: asset(name) }
 }

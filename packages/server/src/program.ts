@@ -1,4 +1,8 @@
 #!/usr/bin/env node
+import cluster from 'node:cluster'
+import { isSea } from 'node:sea'
 import { run } from './run.js'
 
-await run(process.argv.slice(2), process.env)
+// Node starts a worker with the path of its script, which a single executable takes for a parameter.
+const first = isSea() && cluster.isWorker ? 3 : 2
+void run(process.argv.slice(first), process.env)

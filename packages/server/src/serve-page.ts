@@ -1,14 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createRequire } from 'node:module'
 import { pageFile, pageFiles, pageHeaders } from './page-files.js'
-
-const { resolve } = createRequire(import.meta.url)
 
 const headers = { ...pageHeaders, 'cache-control': 'no-cache' }
 
 const files = new Map([
   ...pageFiles('upload'),
-  ['/tus.min.js', pageFile(resolve('tus-js-client/dist/tus.min.js'))],
+  ['/tus.min.js', pageFile('tus-js-client/dist/tus.min.js')],
 ])
 
 /** Serves the page to upload from at `/`, and its files. It sends files to `endpoint`. */

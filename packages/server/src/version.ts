@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { asset } from './asset.js'
 
-const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+const manifest = asset('@tuskit/server/package.json').toString()
 
 /** The version of the package. */
 export const { version } = JSON.parse(manifest) as { readonly version: string }

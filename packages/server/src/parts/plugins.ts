@@ -4,6 +4,7 @@ import { resolve } from 'import-meta-resolve'
 import { didYouMean } from '../settings/nearest.js'
 import { SettingError } from '../settings/setting-error.js'
 import { builtIn } from './built-in.js'
+import { importModule } from './import-module.js'
 import type { Plugin } from './plugin.js'
 
 /** The packages of tuskit that are used when they are installed, by the schemes of their URLs. */
@@ -94,7 +95,7 @@ function schemeOf(url: string, setting: string): string {
  */
 async function importPlugin(name: string, install = name): Promise<Plugin> {
   const location = isPath(name) ? pathToFileURL(resolvePath(name)).href : locationOf(name, install)
-  const module = (await import(location).catch((error: Error) => {
+  const module = (await importModule(location).catch((error: Error) => {
     throw new SettingError(`The plugin ${name} cannot be loaded: ${error.message}`, {
       cause: error,
     })
