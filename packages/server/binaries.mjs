@@ -2,18 +2,18 @@
 // Builds single executables of the program, which contain Node: for this machine, or for the
 // platforms that are named.
 import { execFileSync, execSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { chmodSync, writeFileSync } from 'node:fs'
+import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { inject } from 'postject'
 import { build } from 'tsup'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const here = join(root, 'packages/server')
-const { resolve } = createRequire(import.meta.url)
+const require = createRequire(import.meta.url)
+// Not imported, because it has no types.
+const { inject } = require('postject')
 
 /** The packages that contain Node, by platform. */
 const packages = {
@@ -33,14 +33,14 @@ const own = `${process.platform}-${process.arch}`
  * @param {string} platform such as `linux-x64`
  */
 export async function buildBinary(output, platform = own) {
-  const folder = mkdtempSync(join(tmpdir(), 'tuskit-binaries-'))
+  const folder = fs.mkdtempSync(join(tmpdir(), 'tuskit-binaries-'))
   try {
     const blob = await createBlob(folder)
     const isWindows = platform.startsWith('win32')
     const file = join(output, `tuskit-${platform}${isWindows ? '.exe' : ''}`)
-    mkdirSync(output, { recursive: true })
-    copyFileSync(platform === own ? process.execPath : downloadNode(folder, platform), file)
-    chmodSync(file, 0o755)
+    fs.mkdirSync(output, { recursive: true })
+    fs.copyFileSync(platform === own ? process.execPath : downloadNode(folder, platform), file)
+    fs.chmodSync(file, 0o755)
     const isSigned = platform === own && process.platform === 'darwin'
     if (isSigned) execFileSync('codesign', ['--remove-signature', file])
     await inject(file, 'NODE_SEA_BLOB', blob, {
@@ -50,7 +50,7 @@ export async function buildBinary(output, platform = own) {
     if (isSigned) execFileSync('codesign', ['--sign', '-', file])
     return file
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    fs.rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -76,7 +76,8 @@ async function createBlob(folder) {
     config: false,
     silent: true,
   })
-  const pages = readdirSync(join(here, 'pages'), { recursive: true, withFileTypes: true })
+  const pages = fs
+    .readdirSync(join(here, 'pages'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name).slice(here.length + 1))
     .map((path) => `#${path.replaceAll('\\', '/')}`)
@@ -86,11 +87,11 @@ async function createBlob(folder) {
     main: join(folder, 'program.cjs'),
     output,
     disableExperimentalSEAWarning: true,
-    assets: Object.fromEntries(assets.map((name) => [name, resolve(name)])),
+    assets: Object.fromEntries(assets.map((name) => [name, require.resolve(name)])),
   }
-  writeFileSync(config, JSON.stringify(settings))
+  fs.writeFileSync(config, JSON.stringify(settings))
   execFileSync(process.execPath, ['--experimental-sea-config', config], { stdio: 'pipe' })
-  return readFileSync(output)
+  return fs.readFileSync(output)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -137,6 +137,17 @@ test('the image serves uploads as a user without rights, is healthy, and stops o
   expect(status).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m)
   expect(status).toMatch(/^CapEff:\t0+$/m)
   expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+
+  // `npm install --prefix /opt` installs plugins here.
+  const acme = join(files, 'opt/node_modules/acme')
+  await mkdir(acme, { recursive: true })
+  await writeFile(join(acme, 'package.json'), '{ "exports": { "./plugin": "./plugin.mjs" } }')
+  await writeFile(join(acme, 'plugin.mjs'), 'throw new Error("The plugin is loaded")')
+  const check = ['check', '--plugin', 'acme/plugin', '--data', 'acme:']
+  const report = container.exec(...config.Entrypoint, ...check)
+  await expect(report).rejects.toMatchObject({
+    stdout: expect.stringContaining('The plugin is loaded') as string,
+  })
 
   expect(await container.stop()).toBe(0)
   expect(container.log()).toContain('Stopping')

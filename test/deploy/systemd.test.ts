@@ -50,7 +50,7 @@ async function bootMachine() {
     complaints=$(systemd-analyze verify --root=root root/etc/systemd/system/tuskit.* 2>&1)
     if [ "$complaints" ]; then echo "$complaints" >&2; exit 1; fi
     exec systemd-nspawn --quiet --directory=root --register=no --keep-unit --settings=no \
-      --private-network --console=pipe --boot systemd.unit=tuskit.socket`
+      --private-network --console=pipe --boot systemd.unit=basic.target`
   const child = spawn('unshare', ['--mount', 'sh', '-ec', script], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -83,19 +83,22 @@ async function bootMachine() {
   /** Returns a property of the service, once it holds. */
   const property = (name: string, holds: (value: string) => boolean) =>
     until(() => exec('systemctl', 'show', '--value', '-p', name, 'tuskit').catch(() => ''), holds)
-  await until(() => exec('systemctl', 'is-active', 'tuskit.socket').catch(() => ''), isActive)
+  await until(() => exec('systemctl', 'is-active', 'basic.target').catch(() => ''), isActive)
   return { exec, property }
 }
 
 const isActive = (state: string) => state === 'active'
 
-test('systemd starts the service for the first connection, again after a crash, and stops it', async () => {
+const enable = ['systemctl', 'enable', '--now', 'tuskit.socket', 'tuskit.service']
+const upload = [process.execPath, '-e', uploadProgram, 'http://127.0.0.1:1080/files/']
+const offset = [process.execPath, '-e', offsetProgram]
+
+test('systemd starts the service, again after a crash, and for a connection after a stop', async () => {
   const { exec, property } = await bootMachine()
-  const node = (...args: readonly string[]) => exec(process.execPath, '-e', ...args)
-  const upload = await node(uploadProgram, 'http://127.0.0.1:1080/files/')
+  await exec(...enable)
   await property('ActiveState', isActive)
-  const stored = await exec('ls', '/var/lib/tuskit/uploads')
-  expect(stored).toBe(upload.replace(/.*\//, ''))
+  const url = await exec(...upload)
+  expect(await exec('ls', '/var/lib/tuskit/uploads')).toBe(url.replace(/.*\//, ''))
 
   const first = await property('MainPID', (pid) => pid !== '0')
   const status = await exec('cat', `/proc/${first}/status`)
@@ -106,27 +109,31 @@ test('systemd starts the service for the first connection, again after a crash, 
 
   await exec('kill', '-9', first)
   await property('MainPID', (pid) => pid !== '0' && pid !== first)
-  expect(await node(offsetProgram, upload)).toBe('5')
+  expect(await exec(...offset, url)).toBe('5')
 
   await exec('systemctl', 'stop', 'tuskit.service')
   expect(await property('Result', () => true)).toBe('success')
-  // The socket is still open, and the next connection starts the service again.
-  expect(await node(offsetProgram, upload)).toBe('5')
+  expect(await exec(...offset, url)).toBe('5')
+  await property('ActiveState', isActive)
 })
 
-test('the service starts with workers and hooks under its restrictions', async () => {
+test('the service runs as a user that exists, with workers and hooks', async () => {
   const { exec, property } = await bootMachine()
-  const settings = ['workers: 2', 'hooks-dir: /etc/hooks', 'hooks-outbox: ./outbox']
-  await exec('sh', '-c', `printf '%s\\n' '${settings.join("' '")}' >>/etc/tuskit.yaml`)
-  const hook = `#!/bin/sh\ntouch /var/lib/tuskit/created\n`
-  await exec('sh', '-c', `mkdir /etc/hooks; printf '${hook}' >/etc/hooks/post-create`)
-  await exec('chmod', '755', '/etc/hooks/post-create')
-  const program = [process.execPath, '-e', uploadProgram, 'http://127.0.0.1:1080/files/']
-  expect(await exec(...program)).toContain('/files/')
+  const prepare = `
+    useradd --system tuskit
+    mkdir /etc/systemd/system/tuskit.service.d /etc/hooks
+    printf '[Service]\nDynamicUser=no\n' >/etc/systemd/system/tuskit.service.d/user.conf
+    printf 'workers: 2\nhooks-dir: /etc/hooks\nhooks-outbox: ./outbox\n' >>/etc/tuskit.yaml
+    printf '#!/bin/sh\ntouch /var/lib/tuskit/created\n' >/etc/hooks/post-create
+    chmod 755 /etc/hooks/post-create`
+  await exec('sh', '-ec', prepare)
+  await exec(...enable)
+  expect(await exec(...upload)).toContain('/files/')
   await until(
     () => exec('ls', '/var/lib/tuskit'),
     (names) => names.includes('created'),
   )
+  expect(await exec('stat', '--format', '%F %U', '/var/lib/tuskit')).toBe('directory tuskit')
   await exec('systemctl', 'stop', 'tuskit.service')
   expect(await property('Result', () => true)).toBe('success')
 })
