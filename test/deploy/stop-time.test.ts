@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { operation } from '../../packages/server/src/settings/operation.js'
 import { read } from '../house/source-files.js'
 
-/** What the program adds to `stop-timeout` before it kills a worker, in seconds. */
+/** The time after `stop-timeout` in which the program kills a worker, in seconds. */
 const grace = 5
 
 test.each([

@@ -19,7 +19,7 @@ test('the top level holds what it may hold', () => {
     ...['src', 'packages', 'examples', 'test', 'docs'],
     ...['LICENSE', 'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
   ]
-  const ignored = read('.gitignore').split(/\/?\n/)
+  const ignored = read('.gitignore').split(/\/?\n\/?/)
   // Names with a dot belong to git, npm and editors.
   const others = readdirSync(root).filter(
     (name) =>
