@@ -34,6 +34,8 @@ let config: ImageConfig
 beforeAll(async () => {
   for (const [program, name] of [['buildah'], ['ip', 'iproute2']]) ensureProgram(program!, name)
   storage = await mkdtemp(join(tmpdir(), 'tuskit-image-'))
+  // In memory, because layers contain thousands of files.
+  await run('mount', ['-t', 'tmpfs', 'tmpfs', storage])
   const base = await buildah('from', '--name', 'base', 'scratch')
   await fillBaseImage(await buildah('mount', base))
   const dockerfile = join(root, 'packages/server/Dockerfile')
@@ -50,6 +52,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await buildah('rm', '--all')
+  await run('umount', ['--recursive', storage])
   await rm(storage, { recursive: true, force: true })
 })
 
@@ -57,7 +60,7 @@ afterAll(async () => {
 async function buildah(...args: readonly string[]): Promise<string> {
   const own = ['--root', join(storage, 'images'), '--runroot', join(storage, 'run')]
   const options = { maxBuffer: 64 * 1024 * 1024 }
-  const { stdout } = await run('buildah', [...own, '--storage-driver', 'vfs', ...args], options)
+  const { stdout } = await run('buildah', [...own, '--storage-driver', 'overlay', ...args], options)
   return stdout.trim()
 }
 
