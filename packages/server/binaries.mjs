@@ -11,9 +11,9 @@ import { build } from 'tsup'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const here = join(root, 'packages/server')
-const require = createRequire(import.meta.url)
+const load = createRequire(import.meta.url)
 // Not imported, because it has no types.
-const { inject } = require('postject')
+const { inject } = load('postject')
 
 /** The packages that contain Node, by platform. */
 const packages = {
@@ -87,7 +87,7 @@ async function createBlob(folder) {
     main: join(folder, 'program.cjs'),
     output,
     disableExperimentalSEAWarning: true,
-    assets: Object.fromEntries(assets.map((name) => [name, require.resolve(name)])),
+    assets: Object.fromEntries(assets.map((name) => [name, load.resolve(name)])),
   }
   fs.writeFileSync(config, JSON.stringify(settings))
   execFileSync(process.execPath, ['--experimental-sea-config', config], { stdio: 'pipe' })
