@@ -35,7 +35,7 @@ test('docker-compose understands the file', () => {
     restart: 'unless-stopped',
   })
   expect(join(service.build.context, service.build.dockerfile)).toBe(
-    join(root, 'packages/server/Dockerfile'),
+    join(root, 'examples/deploy/Dockerfile'),
   )
 })
 

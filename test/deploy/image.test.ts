@@ -38,7 +38,7 @@ beforeAll(async () => {
   await run('mount', ['-t', 'tmpfs', 'tmpfs', storage])
   const base = await buildah('from', '--name', 'base', 'scratch')
   await fillBaseImage(await buildah('mount', base))
-  const dockerfile = join(root, 'packages/server/Dockerfile')
+  const dockerfile = join(root, 'examples/deploy/Dockerfile')
   const [, name] = /^FROM (\S+) AS build$/m.exec(await readFile(dockerfile, 'utf8'))!
   await buildah('commit', '--rm', base, `docker.io/library/${name}`)
   const cache = (await npm('config', 'get', 'cache')).trim()

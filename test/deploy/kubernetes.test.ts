@@ -14,7 +14,7 @@ import { complaintsAbout, helmProgram, type KubernetesObject } from './kubernete
 
 const run = promisify(execFile)
 
-const chart = join(root, 'packages/server/chart')
+const chart = join(root, 'examples/deploy/helm')
 
 interface ConfigMap extends KubernetesObject {
   readonly data: { readonly 'tuskit.yaml': string }
@@ -111,7 +111,7 @@ test('the chart and the plain files make the same', async () => {
 })
 
 test('the chart has the version of the package', () => {
-  expect(parse(read('packages/server/chart/Chart.yaml'))).toMatchObject({
+  expect(parse(read('examples/deploy/helm/Chart.yaml'))).toMatchObject({
     version: manifest.version,
     appVersion: manifest.version,
   })
@@ -135,7 +135,7 @@ test('every value of the chart has its effect', async () => {
     typeof value === 'object' && value !== null ? Object.values(value).flatMap(leaves) : [value]
   const missing = leaves(values).filter((value) => !all.includes(String(value)))
   expect(missing).toEqual([])
-  const defaults = parse(read('packages/server/chart/values.yaml')) as object
+  const defaults = parse(read('examples/deploy/helm/values.yaml')) as object
   expect(Object.keys(values)).toEqual(Object.keys(defaults))
 
   const claimed = await rendered({ persistence: { existingClaim: 'acme-claim' } }, 'other')
