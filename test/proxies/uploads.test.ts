@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
@@ -8,6 +9,7 @@ import { connectHttp2, sendHttp2 } from '../support/serve-http2.js'
 import { listen, memoryComposer, temporaryDirectory, tus } from '../support/serve.js'
 import { apache } from './apache.js'
 import { caddy } from './caddy.js'
+import { haproxy } from './haproxy.js'
 import { nginx } from './nginx.js'
 import { changeOf, replaceAll } from './proxy.js'
 import { proxies, startProxy } from './start-proxy.js'
@@ -38,6 +40,17 @@ describe.each(proxies)('$name', (proxy) => {
     }
   })
 })
+
+// nginx and Apache let a client send more only after a request has begun.
+test.each([haproxy, caddy])(
+  '$name lets an HTTP/2 client send a megabyte for each round trip',
+  async (proxy) => {
+    const { https } = await startProxy(proxy, await serveUploads())
+    const session = connectHttp2({ origin: https })
+    await once(session, 'remoteSettings')
+    expect(session.remoteSettings.initialWindowSize).toBeGreaterThanOrEqual(1_048_576)
+  },
+)
 
 test.each([
   { proxy: nginx, line: 'proxy_buffer_size 72k;\n    proxy_buffers 4 72k;' },

@@ -254,6 +254,9 @@ test('HTTPS with HTTP/2 and HTTP/1.1, and a new certificate on SIGHUP', async ()
   stream.end('hello')
   const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders]
   expect(headers[':status']).toBe(201)
+  // A client may send that much before it waits for a round trip.
+  expect(session.remoteSettings.initialWindowSize).toBe(1_048_576)
+  expect(session.state.remoteWindowSize).toBeGreaterThanOrEqual(1_000_000)
 
   const newCertificate = await renew()
   child.kill('SIGHUP')

@@ -9,6 +9,12 @@ import type { StoppableServer } from './create-server.js'
 
 type TlsSettings = Pick<Settings, 'tlsCert' | 'tlsKey'>
 
+/**
+ * How many bytes an HTTP/2 client may send before it waits for a round trip. With Node's 64 KiB, an
+ * upload over 80 ms gets 0.8 MB a second.
+ */
+const windowSize = 1_048_576
+
 /** Returns a server for HTTPS that speaks HTTP/2, and HTTP/1.1 to clients that know no other. */
 export function createSecureServer(
   settings: TlsSettings,
@@ -18,7 +24,7 @@ export function createSecureServer(
   const maxHeaderSize = 65_536
   const options = { allowHTTP1: true, maxHeaderSize, keepAliveTimeout: 65_000 }
   const server = http2.createSecureServer(
-    { ...options, ...readCertificate(settings) },
+    { ...options, settings: { initialWindowSize: windowSize }, ...readCertificate(settings) },
     listener as unknown as (
       request: http2.Http2ServerRequest,
       response: http2.Http2ServerResponse,
@@ -30,6 +36,7 @@ export function createSecureServer(
   Object.assign(server, { requestTimeout: 0, maxHeaderSize })
   const sessions = new Set<http2.ServerHttp2Session>()
   server.on('session', (session) => {
+    session.setLocalWindowSize(windowSize)
     sessions.add(session)
     session.once('close', () => sessions.delete(session))
   })
