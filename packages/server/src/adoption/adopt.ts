@@ -1,12 +1,13 @@
 import { constants, type Stats } from 'node:fs'
 import { access, lstat, realpath, truncate } from 'node:fs/promises'
-import { basename, posix, relative, sep } from 'node:path'
+import { basename, posix, relative } from 'node:path'
 import { isTusError, isUploadId, metadataOf } from 'tuskit'
 import type { Concat, DataStore, InfoLister, InfoStore, Upload } from 'tuskit'
 import type { Settings } from '../settings/settings.js'
 import type { OldFolder } from './old-folder.js'
 import { NotAdoptable, type OldUpload } from './old-upload.js'
 import type { Owners } from './owners.js'
+import { pathInside } from './path-inside.js'
 
 /** Where the uploads are adopted. */
 export interface NewHome {
@@ -141,8 +142,8 @@ function placeOf(
   upload: Omit<Upload, 'storage'>,
   { folder, dataStore }: NewHome,
 ): Upload['storage'] {
-  const inside = relative(folder, path).split(sep).join('/')
-  if (inside.startsWith('../')) {
+  const inside = pathInside(folder, path)
+  if (inside === undefined) {
     throw new NotAdoptable(`its data, ${path}, is not in the directory of --data`)
   }
   try {

@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs'
-import { relative, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { InfoStore } from 'tuskit'
 import { nearestThere } from '../commands/checks/trial-settings.js'
 import type { CommandCall } from '../commands/command.js'
@@ -14,6 +14,7 @@ import type { Settings } from '../settings/settings.js'
 import type { NewHome } from './adopt.js'
 import type { OldFolder } from './old-folder.js'
 import { Owners } from './owners.js'
+import { pathInside } from './path-inside.js'
 
 /** Opens the stores in which the uploads of a folder are adopted, until `work` has ended. */
 export async function openHome<T>(
@@ -57,7 +58,7 @@ function dataFolder({ data }: Settings, { path }: OldFolder): string {
   }
   const { directory } = parseFileUrl(data, storeOptions)
   const folder = existsSync(directory) ? realpathSync(directory) : resolve(directory)
-  if (!/^\.\.(\/|$)/.test(relative(folder, path))) return folder
+  if (pathInside(folder, path) !== undefined) return folder
   throw new SettingError(
     `The data stays where it is, and ${path} is not in the directory of --data ${data}. ${advice}`,
   )
