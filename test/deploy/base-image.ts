@@ -19,7 +19,7 @@ export async function fillBaseImage(folder: string): Promise<void> {
   for (const name of ['npm', 'npx']) {
     await symlink(`../lib/node_modules/npm/bin/${name}-cli.js`, join(folder, 'usr/local/bin', name))
   }
-  const programs = ['/bin/sh', '/usr/bin/env', '/usr/bin/install']
+  const programs = ['/bin/sh', '/bin/ln', '/usr/bin/env', '/usr/bin/install']
   for (const program of programs) await copy(program)
   const libraries = await Promise.all([process.execPath, ...programs].map(librariesOf))
   const libc = libraries.flat().find((path) => path.includes('/libc.so'))!

@@ -133,6 +133,10 @@ test('the image serves uploads as a user without rights, is healthy, and stops o
   const url = 'http://127.0.0.1:1080/files/'
   expect(await container.exec('node', '-e', uploadProgram, url)).toContain(url)
   expect(await readdir(volume)).toEqual(['uploads'])
+  expect(await container.exec('tuskit', 'ls')).toContain('finished')
+  const modules = await readdir(join(files, 'opt/tuskit/node_modules'))
+  expect(modules).toContain('valibot')
+  expect(modules).not.toContain('typescript')
   const [, ...health] = config.Healthcheck.Test
   await container.exec(...health)
 

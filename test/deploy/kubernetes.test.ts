@@ -20,6 +20,10 @@ interface ConfigMap extends KubernetesObject {
   readonly data: { readonly 'tuskit.yaml': string }
 }
 
+interface Annotated extends KubernetesObject {
+  readonly metadata: KubernetesObject['metadata'] & { annotations?: Record<string, string> }
+}
+
 interface Deployment extends KubernetesObject {
   readonly spec: {
     readonly template: {
@@ -76,7 +80,7 @@ const values = {
   ingress: {
     enabled: true,
     className: 'acme-class',
-    host: 'acme.example.org',
+    host: '*.acme.example.org',
     path: '/acme',
     tlsSecret: 'acme-tls',
     annotations: { 'acme.example.org/note': 'acme-note' },
@@ -98,6 +102,9 @@ test('the chart and the plain files make the same', async () => {
   const settingsOf = (objects: readonly KubernetesObject[]) =>
     parse(find<ConfigMap>(objects, 'ConfigMap').data['tuskit.yaml']) as object
   expect(settingsOf(fromChart)).toEqual(settingsOf(files))
+  const claim = find<Annotated>(fromChart, 'PersistentVolumeClaim').metadata
+  expect(claim.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' })
+  delete claim.annotations
   const others = (objects: readonly KubernetesObject[]) =>
     objects.filter(({ kind }) => kind !== 'ConfigMap')
   expect(others(fromChart)).toEqual(others(files))
