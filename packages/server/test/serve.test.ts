@@ -5,6 +5,7 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createCertificate } from '../../../test/support/certificate.js'
@@ -222,12 +223,17 @@ test('a socket that systemd has opened', async () => {
   await once(listener.listen(0, '127.0.0.1'), 'listening')
   const { port } = listener.address() as AddressInfo
   const { fd } = (listener as unknown as { _handle: { fd: number } })._handle
-  const command = `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --import "$1" "$2"`
-  const child = spawn('sh', ['-c', command, process.execPath, preload, program], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'inherit', fd],
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
+  const command = `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --import "$1" "$2" $3`
+  const start = (flags: string, errors: 'inherit' | 'pipe') => {
+    const words = ['-c', command, process.execPath, preload, program, flags]
+    const child = spawn('sh', words, { cwd: folder, stdio: ['ignore', 'pipe', errors, fd] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    return child
+  }
+  const wrong = start('--unix-socket ./uploads.sock', 'pipe')
+  expect(await text(wrong.stderr!)).toContain('Remove that unit, or --unix-socket ./uploads.sock.')
+
+  const child = start('', 'inherit')
   const [line] = (await once(child.stdout!.setEncoding('utf8'), 'data')) as [string]
   expect(line).toContain('systemd')
   // From now on, only the program accepts connections.

@@ -15,6 +15,11 @@ export async function listenForUploads(server: Server, settings: Settings): Prom
   const descriptor = activatedSocket(process.env, owner)
   const { unixSocket, unixSocketMode } = settings
   if (descriptor !== undefined) {
+    if (unixSocket !== undefined) {
+      throw new SettingError(
+        `systemd has opened a socket for this service. Remove that unit, or --unix-socket ${unixSocket}.`,
+      )
+    }
     await listenOn(server, { fd: descriptor }, 'the socket that systemd has opened')
     return 'the socket that systemd has opened'
   }
