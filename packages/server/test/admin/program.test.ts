@@ -97,7 +97,7 @@ test('it is not ready while the directory is away, and ready again afterwards', 
 })
 
 test.each(['nowhere', '127.0.0.1:99999', '127.0.0.1:'])('%s is no address', async (address) => {
-  const { code, errors } = await runProgram(['--admin', address], { cwd: folder })
+  const { code, errors } = await runProgram(['--port', '0', '--admin', address], { cwd: folder })
   expect(errors).toContain('--admin must be an address such as 127.0.0.1:1081')
   expect(code).toBe(2)
 })
