@@ -26,7 +26,6 @@ const longestReason = 500
 export async function* adoptAll(old: OldFolder, home: NewHome): AsyncGenerator<Result> {
   const { owners, signal } = home
   const ownerOf = (path: string) => owners.ownerOf(relative(home.folder, path), signal)
-  if (home.infoLister !== undefined) await owners.load(home.infoLister, signal)
   for await (const id of old.ids()) {
     signal.throwIfAborted()
     // A client of this server may have uploaded a file that looks like a record.

@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs'
 import { access, lstat, realpath, truncate } from 'node:fs/promises'
 import { basename, posix, relative } from 'node:path'
 import { isTusError, isUploadId, metadataOf } from 'tuskit'
-import type { Concat, DataStore, InfoLister, InfoStore, Upload } from 'tuskit'
+import type { Concat, DataStore, InfoStore, Upload } from 'tuskit'
 import type { Settings } from '../settings/settings.js'
 import type { OldFolder } from './old-folder.js'
 import { NotAdoptable, type OldUpload } from './old-upload.js'
@@ -16,7 +16,6 @@ export interface NewHome {
   readonly folder: string
   readonly dataStore: DataStore
   readonly infoStore: InfoStore
-  readonly infoLister: InfoLister | undefined
   readonly owners: Owners
   /** The files that old records name, if they are not named after their upload. */
   readonly named: Set<string>

@@ -33,19 +33,20 @@ export async function openHome<T>(
   const { dataStore, infoStore, infoLister } = composer.slots()
   const isEmpty = choices.isTrial && !hasRecords(settings)
   const records = isEmpty ? noRecords : infoStore!
-  return whileOpen({ handler, slots: composer.slots() }, () =>
-    work({
+  return whileOpen({ handler, slots: composer.slots() }, async () => {
+    const owners = new Owners(records)
+    if (infoLister !== undefined && !isEmpty) await owners.load(infoLister, signal)
+    return work({
       settings,
       folder,
       dataStore: dataStore!,
       infoStore: records,
-      infoLister: isEmpty ? undefined : infoLister,
-      owners: new Owners(records),
+      owners,
       named: new Set(),
       signal,
       ...choices,
-    }),
-  )
+    })
+  })
 }
 
 /** Returns the folder of the data store, which must contain the old one. */

@@ -1,4 +1,4 @@
-import { isUploadId, type InfoLister, type InfoStore } from 'tuskit'
+import { isTusError, isUploadId, type InfoLister, type InfoStore } from 'tuskit'
 import { NotAdoptable } from './old-upload.js'
 
 /** Which upload of this server has which file, by the paths in its records. */
@@ -11,7 +11,7 @@ export class Owners {
     this.#infoStore = infoStore
   }
 
-  /** Reads all records. Those that cannot be read have no owner. */
+  /** Reads all records. */
   async load(infoLister: InfoLister, signal: AbortSignal): Promise<void> {
     for await (const id of infoLister.ids({ signal })) {
       const path = await this.#recordedPath(id, signal)
@@ -38,8 +38,14 @@ export class Owners {
     throw new NotAdoptable(`its data is that of another upload, ${owner}`)
   }
 
+  /** Returns the path in a record. An unreadable one most likely has data with its own name. */
   async #recordedPath(id: string, signal: AbortSignal): Promise<string | undefined> {
-    const record = await this.#infoStore.get(id, { signal }).catch(() => undefined)
-    return record?.storage.at['path']
+    try {
+      return (await this.#infoStore.get(id, { signal }))?.storage.at['path']
+    } catch (error) {
+      // Of any other failure, nobody knows whose data it hides.
+      if (isTusError(error, 'ERR_INFO_CORRUPT') || isTusError(error, 'ERR_INFO_FORMAT')) return id
+      throw error
+    }
   }
 }
