@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createHandler, createUploadServer } from 'tuskit'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startProgram } from '../../packages/server/test/program.js'
 import { clientAt } from '../frameworks/uploads-suite.js'
 import { freePort } from '../support/free-port.js'
@@ -12,7 +11,8 @@ import {
   patchHead,
   sendHttp2,
 } from '../support/serve-http2.js'
-import { chunk, listen, memoryComposer, temporaryDirectory, until } from '../support/serve.js'
+import { chunk, temporaryDirectory, until } from '../support/serve.js'
+import { serveUploads } from './serve-uploads.js'
 import { proxies, startProxy } from './start-proxy.js'
 
 const data = randomBytes(3_000_000)
@@ -79,10 +79,3 @@ describe.each(proxies)('$name', (proxy) => {
     expect((await client.send('GET', url, {})).body.equals(data)).toBe(true)
   })
 })
-
-async function serveUploads(): Promise<number> {
-  const handler = createHandler({ basePath: '/files', composer: memoryComposer() })
-  const server = createUploadServer(handler)
-  onTestFinished(() => server.stop({ timeout: 1_000 }))
-  return listen(server)
-}

@@ -1,17 +1,17 @@
 import { once } from 'node:events'
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createHandler, createUploadServer, type HandlerOptions } from 'tuskit'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { startProgram } from '../../packages/server/test/program.js'
 import { clientAt, testSite, type Client } from '../frameworks/uploads-suite.js'
 import { connectHttp2, sendHttp2 } from '../support/serve-http2.js'
-import { listen, memoryComposer, temporaryDirectory, tus } from '../support/serve.js'
+import { temporaryDirectory, tus } from '../support/serve.js'
 import { apache } from './apache.js'
 import { caddy } from './caddy.js'
 import { haproxy } from './haproxy.js'
 import { nginx } from './nginx.js'
 import { changeOf, replaceAll } from './proxy.js'
+import { serveUploads } from './serve-uploads.js'
 import { proxies, startProxy } from './start-proxy.js'
 
 for (const proxy of proxies) {
@@ -81,13 +81,6 @@ test.each([nginx, apache, caddy])(
     expect((await client.send('GET', url, {})).body.toString()).toBe('hello')
   },
 )
-
-async function serveUploads(options: Partial<HandlerOptions> = {}): Promise<number> {
-  const handler = createHandler({ basePath: '/files', composer: memoryComposer(), ...options })
-  const server = createUploadServer(handler)
-  onTestFinished(() => server.stop({ timeout: 1_000 }))
-  return listen(server)
-}
 
 /** Creates an upload with 12,000 characters of metadata, and one of 250 parts. */
 async function createLongOnes(client: Client) {
