@@ -7,6 +7,7 @@ import { receive } from './body/receive.js'
 import { checkBodySize } from './body/size-limit.js'
 import type { Engine } from './engine.js'
 import type { Holder } from './lock/holder.js'
+import { settleLock } from './lock/settle-lock.js'
 import { isComplete, reportableOffset } from './record/completion.js'
 import { postponeExpiry, refuseExpired } from './record/expiry.js'
 import { loadFor, requireProtocol } from './record/load.js'
@@ -77,9 +78,16 @@ async function refuseOutdated(
 async function offsetDuringWrite(engine: Engine, upload: Upload): Promise<number | undefined> {
   const holder = engine.holders.get(upload.id)
   if (holder?.phase === 'receiving') return holder.durable
-  const mayBeWritten = holder === undefined ? engine.sharesLocks : holder.phase === 'preparing'
+  const mayBeWritten =
+    holder === undefined ? await isHeldElsewhere(engine, upload.id) : holder.phase === 'preparing'
   if (!mayBeWritten) return undefined
   return (await statUpload(engine, upload)).offset
+}
+
+/** Whether another process may hold the lock. That is cheaper to find out than the offset. */
+async function isHeldElsewhere(engine: Engine, id: string): Promise<boolean> {
+  if (!engine.sharesLocks) return false
+  return (await settleLock(engine, id, engine.settings.settleTimeout)) !== 'free'
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isTusError, TusError } from '../errors.js'
-import type { Upload } from '../upload.js'
+import { isExpired, type Upload } from '../upload.js'
 import type { Engine } from './engine.js'
 import type { Exchange } from './exchange.js'
 import { concatenateInTime } from './finish/concatenate.js'
@@ -40,7 +40,9 @@ export async function inspect(
   if (upload.concat?.kind === 'final') return inspectFinal(engine, upload, exchange)
 
   const { finishTimeout } = engine.settings
-  if ((await settle(engine, id)) === 'held') {
+  const wasHeld = engine.holders.has(id)
+  const settled = await settle(engine, id)
+  if (settled === 'held') {
     const holder = engine.holders.get(id)
     if (holder?.durable !== undefined) {
       const { upload: held, durable } = holder
@@ -50,7 +52,10 @@ export async function inspect(
       await withTimeout(finishTimeout, holder.released, () => new TusError('ERR_UPLOAD_BUSY'))
     }
   }
-  const current = await load(engine, id)
+  // Nobody else has changed the record, unless another process has just released the lock. Then the
+  // bytes show whether the upload is complete, but not whether its expiry was postponed.
+  const isCurrent = !wasHeld && settled === 'free' && !isExpired(upload, Date.now())
+  const current = isCurrent ? upload : await load(engine, id)
   const { offset } = await statUpload(engine, current)
   if (isComplete(current, offset) && !isFinished(current, offset)) {
     const wait = { milliseconds: finishTimeout, errorCode: 'ERR_UPLOAD_BUSY' } as const

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join, posix } from 'node:path'
+import { basename, dirname, join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -129,6 +129,12 @@ describe.each(extensions)('%s', (folder) => {
     await writeFile(join(consumer, 'package.json'), '{ "private": true }')
     const where = ['--prefix', consumer, '--offline', '--legacy-peer-deps']
     await npm('install', ...where, core, tarball)
+    // The client libraries are those of this repository.
+    for (const peer of Object.keys(peerDependencies).filter((one) => one !== 'tuskit')) {
+      const link = join(consumer, 'node_modules', peer)
+      await mkdir(dirname(link), { recursive: true })
+      await symlink(join(root, 'node_modules', peer), link)
+    }
     const programs = {
       'esm.mjs': `import * as all from '@tuskit/${name}'; console.log(Object.keys(all).join())`,
       'commonjs.cjs': `console.log(Object.keys(require('@tuskit/${name}')).join())`,

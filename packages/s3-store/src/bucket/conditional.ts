@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto'
+import type { Bucket, Conditions } from './bucket.js'
+
+/**
+ * Returns how the service reads conditions. Some ignore them and replace the object, which only a
+ * try shows.
+ */
+export async function findConditions(
+  bucket: Bucket,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<Conditions> {
+  for (const conditions of ['quoted', 'bare'] as const) {
+    if (await heeds(bucket.with(conditions), `${prefix}.probe/${randomUUID()}`, signal)) {
+      return conditions
+    }
+  }
+  return 'none'
+}
+
+/** Returns whether the service writes when a condition holds, and refuses when it does not. */
+async function heeds(bucket: Bucket, key: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const etag = await bucket.put(key, '1', signal, {}, { absent: true })
+    if (etag === undefined) return false
+    const twice = await bucket.put(key, '2', signal, {}, { absent: true })
+    if (twice !== undefined) return false
+    const next = await bucket.put(key, '3', signal, {}, { etag })
+    const outdated = await bucket.put(key, '4', signal, {}, { etag })
+    return next !== undefined && outdated === undefined
+  } finally {
+    await bucket.delete(key, signal)
+  }
+}

@@ -1,0 +1,40 @@
+import { storageError } from 'tuskit/store-kit'
+import { responseOf, s3Failure } from './s3-error.js'
+
+/** The options of a call of the client. */
+export type Call = { readonly abortSignal: AbortSignal }
+
+/** What a service has responded with. */
+export type Response = ReturnType<typeof responseOf>
+
+/**
+ * Sends a request. Rejects with `signal.reason` when the signal aborts, and otherwise with an error
+ * that says whether the storage is full or cannot be reached. Returns `undefined` for a response
+ * that says that there is nothing.
+ */
+export async function request<T>(signal: AbortSignal, send: (call: Call) => Promise<T>): Promise<T>
+export async function request<T>(
+  signal: AbortSignal,
+  send: (call: Call) => Promise<T>,
+  isNothing: (response: Response) => boolean,
+): Promise<T | undefined>
+export async function request<T>(
+  signal: AbortSignal,
+  send: (call: Call) => Promise<T>,
+  isNothing?: (response: Response) => boolean,
+): Promise<T | undefined> {
+  signal.throwIfAborted()
+  try {
+    return await send({ abortSignal: signal })
+  } catch (error) {
+    if (signal.aborted) throw storageError(signal.reason)
+    if (isNothing?.(responseOf(error))) return undefined
+    throw s3Failure(error)
+  }
+}
+
+export const isNoKey = ({ code }: Response) => code === 'NoSuchKey' || code === 'NotFound'
+
+export function etagOf({ ETag }: { readonly ETag?: string | undefined }): string {
+  return ETag ?? ''
+}

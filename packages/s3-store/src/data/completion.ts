@@ -1,0 +1,34 @@
+import { TusError, type WriteOptions } from 'tuskit'
+import { assertMayChange } from 'tuskit/store-kit'
+import { generationOf, type S3Stat } from './stored.js'
+import type { UploadData } from './upload-data.js'
+
+/** Makes the finished object of what is stored. Can be repeated. */
+export async function completeObject(
+  data: UploadData,
+  stored: S3Stat,
+  options: WriteOptions,
+): Promise<void> {
+  const { bucket, key, multipart, plan } = data
+  const { signal } = options
+  const { offset, tail } = stored
+  const rest = await data.restOf(stored, signal)
+  assertMayChange(options)
+  if (multipart === undefined || offset === 0) {
+    await data.putWhole(rest, signal)
+    if (multipart !== undefined) await bucket.multipart.abort(key, multipart, signal)
+    return
+  }
+  const parts: { readonly number: number; readonly etag: string }[] = [...stored.parts]
+  if (rest.length > 0) {
+    const generation = generationOf(parts.length, tail?.generations ?? [])
+    const number = plan.numberOf(parts.length, generation)
+    const etag = await bucket.multipart.putPart(key, multipart, number, rest, signal)
+    if (etag !== undefined) parts.push({ number, etag })
+    assertMayChange(options)
+  }
+  if (await bucket.multipart.complete(key, multipart, parts, signal)) return
+  // It may have been completed before, by a request whose response was lost.
+  const whole = await data.whole(signal)
+  if (whole?.offset !== offset) throw new TusError('ERR_STORAGE_UNAVAILABLE')
+}

@@ -1,0 +1,101 @@
+import { TusError, type Upload, type WriteOptions } from 'tuskit'
+import { assertMayChange } from 'tuskit/store-kit'
+import type { Settings } from '../settings.js'
+import { planCopies, type SourceRange } from './copy-plan.js'
+import type { UploadData } from './upload-data.js'
+
+/**
+ * Stores the bytes of finished uploads, one after another, as the object of another one. The
+ * service copies them, except where parts would be too small: those bytes pass through this
+ * process.
+ */
+export async function concatenateObjects(
+  final: UploadData,
+  partials: readonly Upload[],
+  options: WriteOptions,
+  settings: Settings,
+): Promise<void> {
+  const { signal } = options
+  const sizes = partials.map(({ length }) => length!)
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  if ((await final.whole(signal))?.offset === total) return
+  const read = (ranges: readonly SourceRange[]) => readRanges(partials, ranges, settings, signal)
+  const { profile, partSize, parallel } = settings
+  const needed = Math.ceil(total / profile.maxParts / partSize) * partSize
+  const parts = planCopies(sizes, profile, Math.max(partSize, needed))
+  if (parts.length <= 1 && total <= profile.minPartSize) {
+    const bytes = await read(parts[0] ?? [])
+    assertMayChange(options)
+    await final.putWhole(bytes, signal)
+    return
+  }
+  if (parts.length > profile.maxParts) {
+    const cause = new Error(`The concatenation would have ${parts.length} parts`)
+    throw new TusError('ERR_MAX_SIZE_EXCEEDED', { cause })
+  }
+  const { bucket, key } = final
+  // An earlier attempt may have left one.
+  for (const earlier of await bucket.multipart.idsOf(key, signal)) {
+    assertMayChange(options)
+    await bucket.multipart.abort(key, earlier, signal)
+  }
+  assertMayChange(options)
+  const multipart = await bucket.multipart.create(key, signal, final.parameters)
+  const etags: string[] = []
+  const store = async (ranges: readonly SourceRange[], index: number) => {
+    const [range, ...others] = ranges
+    if (others.length > 0) {
+      const bytes = await settings.slots.use(() => read(ranges))
+      assertMayChange(options)
+      return bucket.multipart.putPart(key, multipart, index + 1, bytes, signal)
+    }
+    assertMayChange(options)
+    const source = { ...partials[range!.source]!.storage.at, ...range! }
+    return bucket.multipart.copyPart(key, multipart, index + 1, source as never, signal)
+  }
+  try {
+    let next = 0
+    const work = async () => {
+      while (next < parts.length) {
+        const index = next++
+        const etag = await store(parts[index]!, index)
+        if (etag === undefined) throw new TusError('ERR_STORAGE_UNAVAILABLE')
+        etags[index] = etag
+      }
+    }
+    const workers = Array.from({ length: parallel }, work)
+    await Promise.all(workers).finally(() => Promise.allSettled(workers))
+    assertMayChange(options)
+    const numbered = etags.map((etag, index) => ({ number: index + 1, etag }))
+    await bucket.multipart.complete(key, multipart, numbered, signal)
+  } catch (error) {
+    // A later attempt starts again. If this fails too, the parts remain until the upload is removed.
+    await bucket.multipart
+      .abort(key, multipart, AbortSignal.timeout(cleanupTimeout))
+      .catch(() => {})
+    throw error
+  }
+}
+
+const cleanupTimeout = 5_000
+
+/** Returns the bytes of some ranges. Together they are at most one part. */
+async function readRanges(
+  partials: readonly Upload[],
+  ranges: readonly SourceRange[],
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for (const { source, ...range } of ranges) {
+    const { bucket, key } = partials[source]!.storage.at
+    const found = await settings.bucketOf(bucket!).read(key!, signal, range)
+    if (found === undefined) throw new TusError('ERR_DATA_MISSING')
+    if (found.bytes.length !== range.end - range.start + 1) {
+      const cause = new Error(`A range of ${key} has ${found.bytes.length} bytes`)
+      throw new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
+    }
+    pieces.push(found.bytes)
+  }
+  return Buffer.concat(pieces)
+}

@@ -1,0 +1,22 @@
+import { TusError } from 'tuskit'
+
+/** A longer key would leave no space for the prefix of the tail: S3 accepts 1,024 bytes. */
+const longest = 900
+
+/** Returns a key, and throws `ERR_INVALID_PLACE` if it cannot be one. */
+export function checkKey(key: unknown, privatePrefix: string): string {
+  if (typeof key !== 'string' || key === '') throw invalid('must be a text that is not empty')
+  if (Buffer.byteLength(key) > longest) throw invalid(`has more than ${longest} bytes`)
+  if (Buffer.from(key).toString() !== key) throw invalid('is not valid Unicode')
+  if (key.startsWith('/')) throw invalid('begins with a slash')
+  if (key.startsWith(privatePrefix)) throw invalid(`begins with ${privatePrefix}`)
+  if (/[\0-\x1f\x7f]/.test(key)) throw invalid('contains a control character')
+  if (key.split('/').some((segment) => segment === '.' || segment === '..')) {
+    throw invalid('has a segment . or ..')
+  }
+  return key
+}
+
+function invalid(fault: string): TusError {
+  return new TusError('ERR_INVALID_PLACE', { cause: new Error(`The key ${fault}`) })
+}

@@ -1,0 +1,103 @@
+import { TusError, type Upload } from 'tuskit'
+import type { Bucket, ObjectParameters } from '../bucket/bucket.js'
+import { multipartSecret, PartPlan } from './part-plan.js'
+import { bytesOf, countedParts, storedIn, type S3Stat } from './stored.js'
+import { TailObject } from './tail.js'
+import type { Settings } from '../settings.js'
+import { objectParameters, privateParameters } from './object-parameters.js'
+
+/** Marks the object of an upload, so that an object of others under its key is not taken for it. */
+const mark = 'tuskit-id'
+
+/**
+ * The objects of one upload: the finished object under its own key, and until it is finished the
+ * tail and, if its bytes may not fit into one part, the parts of a multipart upload.
+ */
+export class UploadData {
+  readonly upload: Upload
+  readonly bucket: Bucket
+  readonly key: string
+  readonly tail: TailObject
+  /** The id of the multipart upload. Absent if all bytes fit into one part. */
+  readonly multipart: string | undefined
+  readonly plan: PartPlan
+  readonly #settings: Settings
+
+  constructor(upload: Upload, settings: Settings) {
+    const { bucket, key, tail } = upload.storage.at
+    const secret = multipartSecret(upload.storage.secret)
+    const whole = { size: Math.max(upload.length ?? 1, 1), numbersPerPart: 1 }
+    this.upload = upload
+    this.bucket = settings.bucketOf(bucket!)
+    this.key = key!
+    this.multipart = secret?.upload
+    this.plan = new PartPlan(secret?.plan ?? whole, settings.profile)
+    const parameters = privateParameters(settings.parametersOf(upload))
+    this.tail = new TailObject(this.bucket, tail!, parameters)
+    this.#settings = settings
+  }
+
+  /** The parameters of the finished object. */
+  get parameters(): ObjectParameters {
+    const given = this.#settings.parametersOf(this.upload)
+    const { Metadata, ...parameters } = objectParameters(this.upload, given)
+    return { ...parameters, Metadata: { ...Metadata, [mark]: this.upload.id } }
+  }
+
+  /** Returns what is stored. Rejects with `ERR_DATA_MISSING` if there is nothing. */
+  async stat(signal: AbortSignal): Promise<S3Stat> {
+    if (this.upload.state.kind === 'finished') return this.#statObject(signal)
+    return this.multipart === undefined
+      ? this.#statSmall(signal)
+      : this.#statParts(this.multipart, signal)
+  }
+
+  /** Returns the object under its own key, if it is that of this upload. */
+  async whole(signal: AbortSignal): Promise<S3Stat | undefined> {
+    const found = await this.bucket.head(this.key, signal)
+    if (found?.metadata[mark] !== this.upload.id) return undefined
+    return { offset: found.size, whole: true, parts: [], tail: undefined }
+  }
+
+  /** Stores the object with all bytes of the upload. */
+  async putWhole(bytes: Buffer, signal: AbortSignal): Promise<void> {
+    await this.bucket.put(this.key, bytes, signal, this.parameters)
+  }
+
+  /** Returns the bytes of the tail that are in no part yet. */
+  async restOf({ parts, tail, offset }: S3Stat, signal: AbortSignal): Promise<Buffer> {
+    const end = bytesOf(parts)
+    if (tail === undefined || offset === end) return Buffer.alloc(0)
+    return (await this.tail.read(tail, signal)).subarray(end - tail.start)
+  }
+
+  async #statSmall(signal: AbortSignal): Promise<S3Stat> {
+    const [whole, tail] = await Promise.all([this.whole(signal), this.tail.head(signal)])
+    if (whole !== undefined) return { ...whole, tail }
+    // The object may have been stored, and then the tail deleted, since the first look.
+    return tail === undefined ? this.#statObject(signal) : storedIn([], tail)
+  }
+
+  async #statParts(multipart: string, signal: AbortSignal): Promise<S3Stat> {
+    const list = () => this.bucket.multipart.parts(this.key, multipart, signal)
+    const [listed, tail] = await Promise.all([list(), this.tail.head(signal)])
+    // Without a tail the upload may be finished since the first look: the tail is deleted last.
+    const parts = listed !== undefined && tail === undefined ? await list() : listed
+    if (parts === undefined) {
+      const whole = await this.#statObject(signal)
+      return { ...whole, tail }
+    }
+    const generations = tail?.generations ?? []
+    return storedIn(countedParts(parts, this.plan, generations, this.upload.length), tail)
+  }
+
+  async #statObject(signal: AbortSignal): Promise<S3Stat> {
+    const whole = await this.whole(signal)
+    if (whole !== undefined) return whole
+    // Only this request can tell a missing object from a missing bucket.
+    const found = await this.bucket.get(this.key, signal)
+    found?.body.destroy()
+    if (found?.metadata[mark] !== this.upload.id) throw new TusError('ERR_DATA_MISSING')
+    return { offset: found.size, whole: true, parts: [], tail: undefined }
+  }
+}

@@ -1,0 +1,5 @@
+export { S3Store } from './s3-store.js'
+export type { S3Place, S3StoreOptions } from './s3-store-options.js'
+export type { S3Profile, S3Provider } from './providers.js'
+export { S3InfoStore, type S3InfoStoreOptions } from './s3-info-store.js'
+export { S3Locker, type S3LockerOptions } from './s3-locker.js'

@@ -1,0 +1,37 @@
+import type { S3Client } from '@aws-sdk/client-s3'
+
+/**
+ * Makes a process seem dead after so many requests, counted from 1: the service has got the last
+ * one, but its response is lost, and nothing is sent any more. Returns a promise of the death.
+ */
+export function dieAt(
+  client: S3Client,
+  request: number,
+): { readonly died: Promise<void>; readonly isDead: () => boolean } {
+  let die = () => {}
+  let [sent, isDead] = [0, false]
+  const died = new Promise<void>((resolve) => {
+    die = () => {
+      isDead = true
+      resolve()
+    }
+  })
+  const forEver = new Promise<never>(() => {})
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const isLast = ++sent === request
+      if (isDead) return forEver
+      try {
+        const result = await next(args)
+        return isLast || isDead ? await forEver : result
+      } catch (error) {
+        if (isLast || isDead) return await forEver
+        throw error
+      } finally {
+        if (isLast) die()
+      }
+    },
+    { step: 'initialize' },
+  )
+  return { died, isDead: () => isDead }
+}
