@@ -25,7 +25,7 @@ const outages = [
   {
     name: 'the gateway hangs',
     begin: () => ceph.pause('rgw'),
-    end: () => ceph.resume('rgw'),
+    end: async () => ceph.resume('rgw'),
   },
   {
     name: 'the disk is killed',
@@ -35,7 +35,7 @@ const outages = [
   {
     name: 'the disk hangs',
     begin: () => ceph.pause('osd'),
-    end: () => ceph.resume('osd'),
+    end: async () => ceph.resume('osd'),
   },
 ]
 
