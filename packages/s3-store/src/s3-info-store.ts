@@ -44,7 +44,7 @@ const mark = 'tuskit-mark'
 const removal = 'tuskit-removal'
 
 /** Milliseconds after which the process that deletes a record does not do so any more. */
-const removalTime = 3_000
+const removalTime = 2_000
 
 /** How many versions are remembered, so that a change of a record need not read it first. */
 const mostVersions = 10_000

@@ -9,9 +9,9 @@ import { contentsOf, serveS3 } from './serve-s3.js'
 
 const partSize = 65_536
 const store = { provider: { minPartSize: partSize }, partSize }
-const lease = 2_000
+const lease = 1_500
 /** How many servers live and die at the same time: most of the time they wait for a lease. */
-const atOnce = 8
+const atOnce = 16
 
 let ceph: CephGateway
 

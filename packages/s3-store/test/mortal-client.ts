@@ -21,15 +21,14 @@ export function dieAt(
     (next) => async (args) => {
       const isLast = ++sent === request
       if (isDead) return forEver
-      try {
-        const result = await next(args)
-        return isLast || isDead ? await forEver : result
-      } catch (error) {
-        if (isLast || isDead) return await forEver
-        throw error
-      } finally {
-        if (isLast) die()
+      const response = next(args)
+      if (isLast) {
+        await response.catch(() => {})
+        die()
       }
+      // Also for those that were on their way when it died.
+      await response.catch(() => {})
+      return isDead ? forEver : response
     },
     { step: 'initialize' },
   )
