@@ -96,7 +96,8 @@ export function planParts(
       }
     }
     const size = Math.min(Math.ceil(needed / step) * step, maxPartSize)
-    if (size <= largestForNumbers || numbersPerPart === 1) return { size, numbersPerPart }
+    const isEnough = size <= largestForNumbers && size >= needed
+    if (isEnough || numbersPerPart === 1) return { size, numbersPerPart }
   }
   throw new Error('unreachable')
 }

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { PartPlan, planParts } from '../src/data/part-plan.js'
+import { profiles, type S3Profile } from '../src/providers.js'
+
+const MiB = 1_048_576
+
+/** The highest number of a part that an upload of this length needs. */
+function highestNumber(length: number, plan: PartPlan): number {
+  let part = 0
+  while (plan.startOf(part + 1) < length) part++
+  return plan.numberOf(part, plan.numbers.numbersPerPart - 1)
+}
+
+const services: readonly S3Profile[] = [
+  ...Object.values(profiles),
+  { ...profiles.aws, maxPartSize: 16 * MiB },
+  { ...profiles.aws, maxPartSize: 9_000_001, maxParts: 1_001 },
+  { ...profiles.aws, maxParts: 3 },
+]
+
+test.each(services)(
+  'no length needs more or larger parts than the service allows: %j',
+  (service) => {
+    const { maxParts, maxPartSize, maxSize } = service
+    const most = Math.min(maxSize, maxParts * maxPartSize)
+    const bounds = [1, 2, 4].flatMap((n) => [8 * MiB, 64 * MiB, maxPartSize].map((s) => s * n))
+    const lengths = [...bounds, ...bounds.map((bound) => (bound / 4) * maxParts), most]
+    for (const length of lengths.flatMap((bound) => [bound - 1, bound, bound + 1])) {
+      if (length > most) continue
+      for (const announced of [length, undefined]) {
+        const numbers = planParts(announced, length, 8 * MiB, service)
+        const plan = new PartPlan(numbers, service)
+        expect(highestNumber(length, plan)).toBeLessThanOrEqual(maxParts)
+        expect(plan.sizeOf(maxParts)).toBeLessThanOrEqual(maxPartSize)
+      }
+    }
+  },
+)
