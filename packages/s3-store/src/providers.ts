@@ -15,6 +15,11 @@ export interface S3Profile {
    * hold. With `false`, several processes rely on the lease of their locks alone.
    */
   readonly conditionalWrites: boolean
+  /**
+   * Whether a multipart upload can be completed without some of the parts that are stored. With
+   * `false`, several processes rely on the lease of their locks while they store parts.
+   */
+  readonly omitsParts: boolean
 }
 
 const MiB = 1_048_576
@@ -27,13 +32,14 @@ const aws: S3Profile = {
   maxSize: 5 * TiB,
   equalParts: false,
   conditionalWrites: true,
+  omitsParts: true,
 }
 
 /** The services whose limits are known. */
 export const profiles = {
   aws,
   b2: { ...aws, conditionalWrites: false },
-  ceph: aws,
+  ceph: { ...aws, omitsParts: false },
   minio: aws,
   r2: { ...aws, equalParts: true },
   scaleway: { ...aws, maxParts: 1_000, conditionalWrites: false },

@@ -116,6 +116,7 @@ export function checkStoreOptions(
           maxSize: must.beBytes,
           equalParts: must.beBoolean,
           conditionalWrites: must.beBoolean,
+          omitsParts: must.beBoolean,
         })
   const profile = { ...profiles.aws, ...own }
   const { partSize = profile.minPartSize } = checked

@@ -1,7 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isTusError } from 'tuskit'
-import { chunk, head, send, tus, until, type Site } from '../../../test/support/serve.js'
+import {
+  chunk,
+  createUpload,
+  head,
+  patch,
+  send,
+  tus,
+  until,
+  type Site,
+} from '../../../test/support/serve.js'
 import { silent } from '../../../test/support/silent.js'
 import { CephGateway } from '../services.js'
 import { dieAt } from './mortal-client.js'
@@ -137,4 +147,46 @@ describe.each(stories)('$name', ({ size, first, chunkSize }) => {
 async function removed(site: Site, { path }: Uploader): Promise<void> {
   const remove = () => send({ method: 'DELETE', url: site.origin + path, headers: tus })
   await until(remove, ({ status }) => [204, 404, 410].includes(status))
+}
+
+test('a server that dies with a gap between its parts leaves an upload that can be finished', async () => {
+  const [client, bucket] = [ceph.client(), await ceph.createBucket()]
+  const options = { bucket, lease, handler: { logger: silent } }
+  const careful = { ...store, provider: { ...store.provider, omitsParts: false } }
+  const mortal = await serveS3({ ...options, client, store: careful })
+  const content = randomBytes(4 * partSize)
+  const url = await createUpload(mortal, { 'upload-length': content.length })
+  const died = dieWithGap(client)
+  patch(url, 0, content.subarray(0, 2 * partSize)).catch(() => {})
+  await died
+  mortal.server.closeAllConnections()
+  const next = await serveS3({ ...options, client: ceph.client(), store: careful })
+  const again = next.origin + new URL(url).pathname
+  await until(
+    () => patch(again, 0, content),
+    ({ status }) => status !== 423,
+  )
+  const { status, body } = await send({ method: 'GET', url: again })
+  expect(status).toBe(200)
+  expect(sha256(body)).toBe(sha256(content))
+})
+
+/** Makes a process seem dead when its second part is stored, but not its first one. */
+function dieWithGap(client: S3Client): Promise<void> {
+  const forEver = new Promise<never>(() => {})
+  let [parts, isDead] = [0, false]
+  return new Promise((resolve) => {
+    client.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          if (isDead || (commandName === 'UploadPartCommand' && ++parts === 1)) return forEver
+          const result = await next(args)
+          if (parts < 2) return result
+          isDead = true
+          resolve()
+          return forEver
+        },
+      { step: 'initialize' },
+    )
+  })
 }

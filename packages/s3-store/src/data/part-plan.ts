@@ -82,9 +82,11 @@ export function planParts(
   partSize: number,
   profile: S3Profile,
 ): PlanNumbers {
-  const { maxParts, maxPartSize, equalParts } = profile
+  const { maxParts, maxPartSize, equalParts, conditionalWrites, omitsParts } = profile
   const most = Math.min(length ?? limit, profile.maxSize)
-  for (const numbersPerPart of [4, 2, 1]) {
+  // A number that no longer counts must be left out in the end.
+  const choices = conditionalWrites && omitsParts ? [4, 2, 1] : [1]
+  for (const numbersPerPart of choices) {
     const parts = Math.floor(maxParts / numbersPerPart)
     const needed = Math.ceil(most / parts)
     if (needed <= partSize) return { size: partSize, numbersPerPart }
