@@ -29,7 +29,8 @@ import { completeObject } from './data/completion.js'
 import { concatenateObjects } from './data/concatenation.js'
 import { planParts, type MultipartSecret } from './data/part-plan.js'
 import { PartWriter } from './data/part-writer.js'
-import { checkKey } from './data/place.js'
+import { checkKey, endsWithId } from './data/place.js'
+import { showing } from './data/showing.js'
 import { shutOutEarlier } from './data/shut-out.js'
 import { isS3Stat, storedIn, type S3Stat } from './data/stored.js'
 import type { Tail } from './data/tail.js'
@@ -190,7 +191,8 @@ export class S3Store
     const data = this.#dataOf(upload)
     const stored = await shutOutEarlier(data, await this.#stored(data, from, options), options)
     if (stored.whole) return stored
-    return PartWriter.write(data, stored, body, options, this.#settings)
+    const write = () => PartWriter.write(data, stored, body, options, this.#settings)
+    return showing(data, stored, options, write)
   }
 
   async appendVerified(
@@ -199,15 +201,18 @@ export class S3Store
     body: UploadBody,
     accept: () => Promise<boolean>,
     options: AppendOptions,
-  ): Promise<Stat> {
-    const { partSize: memory } = this.#settings
-    const chunk = await spool(body, { signal: options.signal, memory })
-    try {
-      if (!(await accept())) return from
-      return await this.append(upload, from, chunk.body(), options)
-    } finally {
-      await chunk.close()
-    }
+  ): Promise<S3Stat> {
+    const data = this.#dataOf(upload)
+    const stored = await this.#stored(data, from, options)
+    return showing(data, stored, options, async () => {
+      const { partSize: memory } = this.#settings
+      const chunk = await spool(body, { signal: options.signal, memory })
+      try {
+        return (await accept()) ? await this.append(upload, stored, chunk.body(), options) : stored
+      } finally {
+        await chunk.close()
+      }
+    })
   }
 
   async finish(upload: Upload, from: Stat, options: WriteOptions): Promise<void> {
@@ -279,11 +284,6 @@ export class S3Store
     if (stored.offset !== from.offset) throw new TusError('ERR_OFFSET_MISMATCH')
     return stored
   }
-}
-
-/** A key that ends with the id of its upload cannot be that of another one. */
-function endsWithId(key: string, id: string): boolean {
-  return `/${key}`.endsWith(`/${id}`)
 }
 
 /** Shows whether keys end with the id. */

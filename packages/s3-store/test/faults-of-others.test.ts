@@ -17,6 +17,7 @@ import {
   send,
   tus,
   until,
+  type Reply,
   type Site,
 } from '../../../test/support/serve.js'
 import { silent } from '../../../test/support/silent.js'
@@ -173,6 +174,39 @@ describe('lengths', () => {
     expect(created.status).toBe(201)
     const url = new URL(created.headers.location!, s3.origin).href
     expect(await contentOf(url)).toBe(sha256(content))
+  })
+})
+
+describe('creations', () => {
+  const urlOf = ({ origin }: S3Site, { headers }: Reply) => new URL(headers.location!, origin).href
+
+  test('an upload whose first bytes have a wrong checksum is not missing', async () => {
+    const s3 = await site()
+    const checksum = createHash('sha1').update('other bytes').digest('base64')
+    const headers = { 'upload-length': '5', 'upload-checksum': `sha1 ${checksum}` }
+    const created = await post(s3, headers, 'hello')
+    expect(created.status).toBe(460)
+    const url = urlOf(s3, created)
+    expect(await offsetOf(url)).toBe('0')
+    expect(await patch(url, 0, 'hello')).toMatchObject({ status: 204 })
+    expect(await contentOf(url)).toBe(sha256(Buffer.from('hello')))
+  })
+
+  test('an upload whose first bytes could not be stored is not missing', async () => {
+    const s3 = await site()
+    let broken = true
+    const isPrivate = (key?: string) => key!.startsWith('.tuskit/')
+    failRequests(
+      s3.client,
+      ({ name, input }) => broken && name === 'PutObject' && !isPrivate(input.Key),
+    )
+    const created = await post(s3, { 'upload-length': '5' }, 'hello')
+    expect(created.status).toBe(503)
+    broken = false
+    const url = urlOf(s3, created)
+    expect(await offsetOf(url)).toBe('0')
+    expect(await patch(url, 0, 'hello')).toMatchObject({ status: 204 })
+    expect(await contentOf(url)).toBe(sha256(Buffer.from('hello')))
   })
 })
 

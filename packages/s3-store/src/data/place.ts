@@ -17,6 +17,11 @@ export function checkKey(key: unknown, privatePrefix: string): string {
   return key
 }
 
+/** A key that ends with the id of its upload cannot be that of another one. */
+export function endsWithId(key: string, id: string): boolean {
+  return `/${key}`.endsWith(`/${id}`)
+}
+
 function invalid(fault: string): TusError {
   return new TusError('ERR_INVALID_PLACE', { cause: new Error(`The key ${fault}`) })
 }
