@@ -22,6 +22,7 @@ import {
 } from '../../../test/support/serve.js'
 import { silent } from '../../../test/support/silent.js'
 import { CephGateway } from '../services.js'
+import { Bucket } from '../src/bucket/bucket.js'
 import { failRequests, type SentRequest } from './fail-requests.js'
 import { contentsOf, serveS3, type SiteOptions } from './serve-s3.js'
 
@@ -241,6 +242,18 @@ describe('ends', () => {
       )
     },
   )
+
+  test('the parts of an upload are removed even among many keys that begin like its own', async () => {
+    const [client, bucket] = [ceph.client(), await ceph.createBucket()]
+    const create = (Key: string) =>
+      client.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key }))
+    for (let first = 0; first < 1_020; first += 20) {
+      await Promise.all(Array.from({ length: 20 }, (_, i) => create(`a-${first + i}`)))
+    }
+    const { UploadId } = await create('a')
+    const { multipart } = new Bucket(client, bucket)
+    expect(await multipart.idsOf('a', new AbortController().signal)).toEqual([UploadId])
+  })
 
   test('expiry leaves multipart uploads of other applications alone', async () => {
     const s3 = await site({ handler: { expiration: { after: 1 } } })

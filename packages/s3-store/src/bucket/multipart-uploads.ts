@@ -125,9 +125,8 @@ export class MultipartUploads {
       })
       const page = await request(signal, (call) => this.#client.send(command, call))
       for (const { Key, UploadId } of page.Uploads ?? []) if (Key === key) ids.push(UploadId!)
+      // Ceph lists some of the longer keys that begin like this one before it.
       if (!page.IsTruncated || page.NextKeyMarker === undefined) return ids
-      // Those of longer keys that begin like this one follow.
-      if (page.NextKeyMarker > key) return ids
       markers = {
         KeyMarker: page.NextKeyMarker,
         ...(page.NextUploadIdMarker !== undefined && { UploadIdMarker: page.NextUploadIdMarker }),
