@@ -44,14 +44,21 @@ export async function concatenateObjects(
   const etags: string[] = []
   const store = async (ranges: readonly SourceRange[], index: number) => {
     const [range, ...others] = ranges
+    const { source, start, end } = range!
     if (others.length > 0) {
       const bytes = await settings.slots.use(() => read(ranges))
       assertMayChange(options)
       return bucket.multipart.putPart(key, multipart, index + 1, bytes, signal)
     }
     assertMayChange(options)
-    const source = { ...partials[range!.source]!.storage.at, ...range! }
-    return bucket.multipart.copyPart(key, multipart, index + 1, source as never, signal)
+    const { at } = partials[source]!.storage
+    const from = { bucket: at.bucket!, key: at.key! }
+    const etag = await bucket.multipart.copyPart(
+      ...([key, multipart, index + 1, { ...from, start, end }, signal] as const),
+    )
+    // It rejects if the source is what is missing.
+    if (etag === undefined) await read([{ source, start, end: start }])
+    return etag
   }
   try {
     let next = 0
@@ -63,16 +70,21 @@ export async function concatenateObjects(
         etags[index] = etag
       }
     }
-    const workers = Array.from({ length: parallel }, work)
+    const stop = (error: unknown) => {
+      next = parts.length
+      throw error
+    }
+    const workers = Array.from({ length: parallel }, () => work().catch(stop))
     await Promise.all(workers).finally(() => Promise.allSettled(workers))
     assertMayChange(options)
     const numbered = etags.map((etag, index) => ({ number: index + 1, etag }))
     await bucket.multipart.complete(key, multipart, numbered, signal)
   } catch (error) {
-    // A later attempt starts again. If this fails too, the parts remain until the upload is removed.
-    await bucket.multipart
-      .abort(key, multipart, AbortSignal.timeout(cleanupTimeout))
-      .catch(() => {})
+    // A later attempt starts again. Without this, the parts remain until then.
+    if (!signal.aborted && options.fence.held()) {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(cleanupTimeout)])
+      await bucket.multipart.abort(key, multipart, limit).catch(() => {})
+    }
     throw error
   }
 }
