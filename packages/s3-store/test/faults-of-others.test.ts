@@ -327,6 +327,34 @@ describe('objects', () => {
     expect(found.ContentType).toBe('video/mp4')
   })
 
+  test('only ranges of large objects are copied: S3 refuses others', async () => {
+    const s3 = await site()
+    const copies: { readonly CopySource: string; readonly CopySourceRange?: string }[] = []
+    s3.client.middlewareStack.add(
+      (next, { commandName }) =>
+        (args) => {
+          if (commandName === 'UploadPartCopyCommand') copies.push(args.input as never)
+          return next(args)
+        },
+      { step: 'initialize' },
+    )
+    const sizes = [partSize, 10, partSize, 3 * partSize, partSize - 1]
+    const paths: string[] = []
+    for (const size of sizes) {
+      const partial = { 'upload-length': size, 'upload-concat': 'partial' }
+      paths.push((await post(s3, partial, randomBytes(size))).headers.location!)
+    }
+    const created = await post(s3, { 'upload-concat': `final;${paths.join(' ')}` })
+    expect(created.status).toBe(201)
+    // The second one is filled up from the others.
+    const [first, , , fourth] = paths.map((path) => `${s3.bucket}/${idOf(path)}`)
+    const found = copies.map(({ CopySource, CopySourceRange = 'all' }) => {
+      return `${CopySource} ${CopySourceRange}`
+    })
+    const rest = `bytes=${partSize - 10}-${3 * partSize - 1}`
+    expect(new Set(found)).toEqual(new Set([`${first} all`, `${fourth} ${rest}`]))
+  })
+
   test('parameters of the application reach the object', async () => {
     const parameters = { CacheControl: 'max-age=60', ContentType: 'text/x-mine' }
     const s3 = await site({ store: { parameters } })

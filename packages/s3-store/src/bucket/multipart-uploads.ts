@@ -52,19 +52,23 @@ export class MultipartUploads {
     return stored && etagOf(stored)
   }
 
-  /** Copies a range of an object into a part. Returns as {@link MultipartUploads.putPart} does. */
+  /**
+   * Copies an object, or a range of one, into a part. Returns as {@link MultipartUploads.putPart}
+   * does, or `undefined` if there is no such object.
+   */
   async copyPart(
     key: string,
     upload: string,
     number: number,
-    source: { readonly bucket: string; readonly key: string } & ByteRange,
+    source: { readonly bucket: string; readonly key: string },
     signal: AbortSignal,
+    range?: ByteRange,
   ): Promise<string | undefined> {
     const path = [source.bucket, ...source.key.split('/')].map(encodeURIComponent).join('/')
     const command = new UploadPartCopyCommand({
       ...{ ...this.#at(key), UploadId: upload, PartNumber: number },
       CopySource: path,
-      CopySourceRange: `bytes=${source.start}-${source.end}`,
+      ...(range && { CopySourceRange: `bytes=${range.start}-${range.end}` }),
     })
     const send = (call: Call) => this.#client.send(command, call)
     const copied = await request(signal, send, isNoUpload)

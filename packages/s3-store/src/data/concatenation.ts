@@ -45,7 +45,8 @@ export async function concatenateObjects(
   const store = async (ranges: readonly SourceRange[], index: number) => {
     const [range, ...others] = ranges
     const { source, start, end } = range!
-    if (others.length > 0) {
+    // S3 copies ranges only of objects that are larger than the smallest part.
+    if (others.length > 0 || end - start + 1 < profile.minPartSize) {
       const bytes = await settings.slots.use(() => read(ranges))
       assertMayChange(options)
       return bucket.multipart.putPart(key, multipart, index + 1, bytes, signal)
@@ -53,9 +54,8 @@ export async function concatenateObjects(
     assertMayChange(options)
     const { at } = partials[source]!.storage
     const from = { bucket: at.bucket!, key: at.key! }
-    const etag = await bucket.multipart.copyPart(
-      ...([key, multipart, index + 1, { ...from, start, end }, signal] as const),
-    )
+    const part = start === 0 && end === sizes[source]! - 1 ? undefined : { start, end }
+    const etag = await bucket.multipart.copyPart(key, multipart, index + 1, from, signal, part)
     // It rejects if the source is what is missing.
     if (etag === undefined) await read([{ source, start, end: start }])
     return etag
