@@ -3,6 +3,7 @@ import {
   CreateMultipartUploadCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  S3ServiceException,
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -21,6 +22,7 @@ import {
   type Site,
 } from '../../../test/support/serve.js'
 import { silent } from '../../../test/support/silent.js'
+import { S3Locker } from '@tuskit/s3-store'
 import { CephGateway } from '../services.js'
 import { Bucket } from '../src/bucket/bucket.js'
 import { failRequests, type SentRequest } from './fail-requests.js'
@@ -275,6 +277,35 @@ describe('ends', () => {
     const url = await createUpload(s3, { 'upload-length': 100 })
     failRequests(s3.client, ({ name }) => name === 'GetObject')
     expect(await head(url)).toMatchObject({ status: 423 })
+  })
+})
+
+describe('locks', () => {
+  test('a lock is taken and released although others write its object at that moment', async () => {
+    const [client, bucket] = [ceph.client(), await ceph.createBucket()]
+    const locker = new S3Locker({ client, bucket })
+    await locker.open()
+    let conflicts = 0
+    client.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          if (commandName !== 'PutObjectCommand' || conflicts === 0) return next(args)
+          conflicts--
+          throw new S3ServiceException({
+            ...{ name: 'ConditionalRequestConflict', message: 'A conflicting operation occurred' },
+            ...{ $fault: 'client', $metadata: { httpStatusCode: 409 } },
+          })
+        },
+      { step: 'initialize' },
+    )
+    const options = { signal: new AbortController().signal, requestRelease: () => true }
+    conflicts = 2
+    const lock = await locker.acquire('a', options)
+    conflicts = 2
+    await lock.release()
+    const next = await locker.acquire('a', options)
+    expect(next.forced).toBe(false)
+    await next.release()
   })
 })
 

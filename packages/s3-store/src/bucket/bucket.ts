@@ -13,7 +13,7 @@ import type { ByteRange } from 'tuskit'
 import { unlessAborted } from 'tuskit/store-kit'
 import { MultipartUploads } from './multipart-uploads.js'
 import { etagOf, isNoKey, request, type Call, type Response } from './request.js'
-import { s3Failure } from './s3-error.js'
+import { responseOf, s3Failure } from './s3-error.js'
 
 /** The member of the client that is used. */
 export type Client = Pick<S3Client, 'send'>
@@ -102,8 +102,14 @@ export class Bucket {
       Body: body,
     })
     const send = (call: Call) => this.#client.send(command, call)
-    const stored = await request(signal, send, isFalse)
-    return stored && etagOf(stored)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const stored = await request(signal, send, isFalse)
+        return stored && etagOf(stored)
+      } catch (error) {
+        if (attempt === mostAttempts || !isConflict(error)) throw error
+      }
+    }
   }
 
   async head(key: string, signal: AbortSignal): Promise<ObjectHead | undefined> {
@@ -184,6 +190,13 @@ export class Bucket {
     return { Bucket: this.name, Key: key }
   }
 }
+
+/** How often a write is tried when others write the same object at that moment. */
+const mostAttempts = 5
+
+/** Another write of the same object was in progress, so the condition was not evaluated. */
+const isConflict = (error: unknown) =>
+  responseOf((Object(error) as Error).cause).code === 'ConditionalRequestConflict'
 
 /** A missing object does not have the ETag either, but the response is another one. */
 const isFalse = ({ code, status }: Response) => status === 412 || code === 'NoSuchKey'
