@@ -3,7 +3,7 @@ import { assertMayChange, eachBatch } from 'tuskit/store-kit'
 import type { Part } from '../bucket/multipart-uploads.js'
 import type { Settings } from '../settings.js'
 import { PartBuffer } from './part-buffer.js'
-import { generationOf, storedIn, type S3Stat } from './stored.js'
+import { bytesOf, generationOf, storedIn, type S3Stat } from './stored.js'
 import type { Tail } from './tail.js'
 import type { UploadData } from './upload-data.js'
 
@@ -54,7 +54,10 @@ export class PartWriter {
     options: AppendOptions,
     settings: Settings,
   ): Promise<S3Stat> {
-    const buffer = new PartBuffer(data.plan.sizeOf(from.parts.length), body.size)
+    const { length } = from.parts
+    // The last part is shorter, so nothing follows it.
+    if (bytesOf(from.parts) < data.plan.startOf(length)) return from
+    const buffer = new PartBuffer(data.plan.sizeOf(length), body.size)
     buffer.take(await data.restOf(from, options.signal))
     const writer = new PartWriter(data, from, buffer, options, settings)
     return writer.#write(body)

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  metadataOf,
+  type AppendOptions,
+  type CreateOptions,
+  type Json,
+  type UnplacedUpload,
+  type Upload,
+  type UploadBody,
+} from 'tuskit'
+import { S3Store } from '@tuskit/s3-store'
+import { CephGateway } from '../services.js'
+
+const partSize = 65_536
+
+let ceph: CephGateway
+
+beforeAll(async () => {
+  ceph = await CephGateway.start({ minPartSize: partSize })
+})
+afterAll(() => ceph.stop())
+
+async function openStore(): Promise<S3Store> {
+  const provider = { minPartSize: partSize }
+  const options = { client: ceph.client(), bucket: await ceph.createBucket() }
+  const store = new S3Store({ ...options, provider, partSize })
+  await store.open()
+  return store
+}
+
+const options: AppendOptions = {
+  signal: new AbortController().signal,
+  fence: { token: 1, forced: false, held: () => true, shutOut: () => {} },
+  saveSecret: async () => {},
+  progress: () => {},
+}
+
+function uploadIn(store: S3Store, id: string, length: number, key = id): Upload {
+  const unplaced: UnplacedUpload = {
+    id,
+    length,
+    revision: 1,
+    protocol: 'tus',
+    metadata: metadataOf({}),
+    createdAt: new Date().toISOString(),
+    finish: 'recorded',
+    state: { kind: 'open' },
+  }
+  return { ...unplaced, storage: store.locate({ ...unplaced, place: { key } }) }
+}
+
+/** Creates an upload. Returns it with its secret. */
+async function created(store: S3Store, upload: Upload): Promise<Upload> {
+  let result = upload
+  const saveSecret = async (secret: Json) => {
+    result = { ...upload, storage: { ...upload.storage, secret } }
+  }
+  const creation: CreateOptions = { ...options, incoming: 'some', saveSecret }
+  await store.create(upload, creation)
+  return result
+}
+
+function bodyOf(bytes: Buffer): UploadBody {
+  async function* batches() {
+    if (bytes.length > 0) yield [bytes]
+  }
+  return { size: bytes.length, [Symbol.asyncIterator]: batches } as unknown as UploadBody
+}
+
+test('an append of nothing to a complete upload changes nothing', async () => {
+  const store = await openStore()
+  const length = 2 * partSize + 10
+  const upload = await created(store, uploadIn(store, 'a', length))
+  await store.append(upload, { offset: 0 }, bodyOf(randomBytes(length)), options)
+  const stored = await store.stat(upload, options)
+  expect(stored.offset).toBe(length)
+  const after = await store.append(upload, stored, bodyOf(Buffer.alloc(0)), options)
+  expect(after.offset).toBe(length)
+  expect(await store.stat(upload, options)).toMatchObject({ offset: length })
+})
