@@ -30,6 +30,7 @@ import { concatenateObjects } from './data/concatenation.js'
 import { planParts, type MultipartSecret } from './data/part-plan.js'
 import { PartWriter } from './data/part-writer.js'
 import { checkKey, endsWithId } from './data/place.js'
+import { removeObjects } from './data/removal.js'
 import { showing } from './data/showing.js'
 import { shutOutEarlier } from './data/shut-out.js'
 import { isS3Stat, storedIn, type S3Stat } from './data/stored.js'
@@ -224,24 +225,8 @@ export class S3Store
     await data.tail.delete(options.signal)
   }
 
-  /**
-   * Removes the object, if it is that of the upload, the tail, and all multipart uploads of the
-   * key: also one whose id was never recorded.
-   */
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
-    const data = this.#dataOf(upload)
-    const { bucket, key } = data
-    const { signal } = options
-    for (const multipart of await bucket.multipart.idsOf(key, signal)) {
-      assertMayChange(options)
-      await bucket.multipart.abort(key, multipart, signal)
-    }
-    if ((await data.whole(signal)) !== undefined) {
-      assertMayChange(options)
-      await bucket.delete(key, signal)
-    }
-    assertMayChange(options)
-    await data.tail.delete(signal)
+    await removeObjects(this.#dataOf(upload), options)
   }
 
   async concatenate(

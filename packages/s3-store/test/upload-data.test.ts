@@ -79,3 +79,17 @@ test('an append of nothing to a complete upload changes nothing', async () => {
   expect(after.offset).toBe(length)
   expect(await store.stat(upload, options)).toMatchObject({ offset: length })
 })
+
+test('removing an upload that did not get its place leaves the one that has it alone', async () => {
+  const store = await openStore()
+  const length = 4 * partSize
+  const upload = await created(store, uploadIn(store, 'a', length, 'same'))
+  await store.append(upload, { offset: 0 }, bodyOf(randomBytes(2 * partSize + 10)), options)
+  const other = uploadIn(store, 'b', length, 'same')
+  await expect(created(store, other)).rejects.toMatchObject({ code: 'ERR_DATA_EXISTS' })
+  await expect(store.stat(other, options)).rejects.toMatchObject({ code: 'ERR_DATA_MISSING' })
+  await store.terminate(other, options)
+  expect(await store.stat(upload, options)).toMatchObject({ offset: 2 * partSize + 10 })
+  await store.terminate(upload, options)
+  await expect(store.stat(upload, options)).rejects.toMatchObject({ code: 'ERR_DATA_MISSING' })
+})

@@ -27,17 +27,20 @@ const markSize = 16
 export class TailObject {
   readonly #bucket: Bucket
   readonly #key: string
+  readonly #id: string
   readonly #parameters: ObjectParameters
 
-  constructor(bucket: Bucket, key: string, parameters: ObjectParameters) {
+  constructor(bucket: Bucket, key: string, id: string, parameters: ObjectParameters) {
     this.#bucket = bucket
     this.#key = key
+    this.#id = id
     this.#parameters = parameters
   }
 
+  /** Returns nothing if the tail is that of another upload, which has the same key. */
   async head(signal: AbortSignal): Promise<Tail | undefined> {
     const found = await this.#bucket.head(this.#key, signal)
-    return found && tailOf(found)
+    return found?.metadata['tuskit-id'] === this.#id ? tailOf(found) : undefined
   }
 
   /** Returns the bytes of a tail that is known to exist. */
@@ -84,6 +87,7 @@ export class TailObject {
   ): Promise<Tail | undefined> {
     const mark = randomBytes(markSize)
     const Metadata = {
+      'tuskit-id': this.#id,
       'tuskit-start': String(start),
       'tuskit-generations': generations.join(' '),
       'tuskit-mark': mark.toString('hex'),

@@ -33,7 +33,7 @@ export class UploadData {
     this.multipart = secret?.upload
     this.plan = new PartPlan(secret?.plan ?? whole, settings.profile)
     const parameters = privateParameters(settings.parametersOf(upload))
-    this.tail = new TailObject(this.bucket, tail!, parameters)
+    this.tail = new TailObject(this.bucket, tail!, upload.id, parameters)
     this.#settings = settings
   }
 
