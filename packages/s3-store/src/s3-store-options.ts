@@ -82,6 +82,9 @@ export interface S3StoreOptions {
   readonly redirect?: (bucket: string, key: string, upload: Upload) => string | Promise<string>
 }
 
+/** Node hashes no more bytes at once, and the client hashes each part. */
+const mostBytesHashed = 2_147_483_647
+
 /** Returns the options with a profile in place of the provider. */
 export function checkStoreOptions(
   options: S3StoreOptions,
@@ -118,7 +121,8 @@ export function checkStoreOptions(
           conditionalWrites: must.beBoolean,
           omitsParts: must.beBoolean,
         })
-  const profile = { ...profiles.aws, ...own }
+  const given = { ...profiles.aws, ...own }
+  const profile = { ...given, maxPartSize: Math.min(given.maxPartSize, mostBytesHashed) }
   const { partSize = profile.minPartSize } = checked
   if (partSize < profile.minPartSize || partSize > profile.maxPartSize) {
     const range = `from ${profile.minPartSize} to ${profile.maxPartSize}`

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { S3Store } from '@tuskit/s3-store'
 import { PartPlan, planParts } from '../src/data/part-plan.js'
-import { profiles, type S3Profile } from '../src/providers.js'
+import { profiles, type S3Profile, type S3Provider } from '../src/providers.js'
+import { checkStoreOptions } from '../src/s3-store-options.js'
 
 const MiB = 1_048_576
 
@@ -33,6 +35,19 @@ test.each(services)(
         expect(highestNumber(length, plan)).toBeLessThanOrEqual(maxParts)
         expect(plan.sizeOf(maxParts)).toBeLessThanOrEqual(maxPartSize)
       }
+    }
+  },
+)
+
+test.each(Object.keys(profiles) as S3Provider[])(
+  'no part of %s is larger than Node can hash at once',
+  (provider) => {
+    const store = new S3Store({ client: { send: () => {} } as never, bucket: 'b', provider })
+    const { profile } = checkStoreOptions({ client: {} as never, bucket: 'b', provider })
+    for (const length of [undefined, store.maxSize]) {
+      const plan = new PartPlan(planParts(length, store.maxSize, 8 * MiB, profile), profile)
+      expect(highestNumber(store.maxSize, plan)).toBeLessThanOrEqual(profile.maxParts)
+      expect(plan.sizeOf(profile.maxParts)).toBeLessThan(2 ** 31)
     }
   },
 )
