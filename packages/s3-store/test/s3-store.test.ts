@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, test } from 'vitest'
+import { afterAll, beforeAll, describe, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { S3Store } from '@tuskit/s3-store'
@@ -9,7 +9,8 @@ const partSize = 65_536
 let ceph: CephGateway
 
 beforeAll(async () => {
-  ceph = await CephGateway.start({ minPartSize: partSize })
+  // Smaller than any part here.
+  ceph = await CephGateway.start({ minPartSize: 700 })
 })
 afterAll(() => ceph.stop())
 
@@ -42,4 +43,26 @@ conformanceSuite({
   openHandles: ({ proxy }) => proxy.connections,
   fenced: true,
   memory: 16 * partSize,
+})
+
+describe('concatenations of several parts', () => {
+  const small = 700
+  const compose = (behind: Behind) => {
+    const provider = { minPartSize: small, omitsParts: false }
+    const options = { client: clientOf(behind), bucket: behind.bucket, provider }
+    return new StoreComposer().use(new S3Store({ ...options, partSize: small }))
+  }
+  conformanceSuite({
+    test: (name, run, limit) => {
+      if (name.startsWith('Concatenator: ')) test(name, run, limit)
+    },
+    slots: [
+      ...(['dataStore', 'verifiedAppender', 'finisher', 'terminator'] as const),
+      ...(['concatenator', 'contentReader', 'lifecycles'] as const),
+    ],
+    factory: () => behindProxy(ceph, compose),
+    another: compose,
+    unplug,
+    openHandles: ({ proxy }) => proxy.connections,
+  })
 })

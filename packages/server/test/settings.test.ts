@@ -46,8 +46,8 @@ const mistakes: readonly (readonly [
   ['a URL without a directory', ['--data', 'file:'], /must name a directory/],
   [
     'a package that is not installed',
-    ['--data', 's3://bucket'],
-    /Run: npm install @tuskit\/s3-store/,
+    ['--data', 'gs://bucket'],
+    /Run: npm install @tuskit\/gcs-store/,
   ],
   ['a plugin that is not installed', ['--plugin', 'tuskit-none'], /Run: npm install tuskit-none/],
   ['a plugin that is missing', ['--plugin', './none.mjs'], /\.\/none\.mjs cannot be loaded/],

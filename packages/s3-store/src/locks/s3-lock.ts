@@ -3,7 +3,7 @@ import { Lease } from 'tuskit/store-kit'
 import type { LockObject, LockVersion } from './lock-object.js'
 
 /** The parts of an {@link S3Lock}. */
-export interface S3LockOptions {
+export interface S3LockParts {
   readonly object: LockObject
   /** The version that acquired the lock. */
   readonly version: LockVersion
@@ -26,7 +26,7 @@ const mostAttempts = 20
 export class S3Lock implements Lock {
   readonly token: number
   #forced: boolean
-  readonly #options: S3LockOptions
+  readonly #options: S3LockParts
   readonly #lease: Lease
   readonly #poll: NodeJS.Timeout
   readonly #ended = new AbortController()
@@ -36,7 +36,7 @@ export class S3Lock implements Lock {
   #handled = { writers: 0, readers: 0 }
   #released: Promise<void> | undefined
 
-  constructor(options: S3LockOptions) {
+  constructor(options: S3LockParts) {
     const { version, forced, sentAt, lease, pollInterval } = options
     this.token = version.token
     this.#forced = forced
