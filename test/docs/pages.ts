@@ -22,7 +22,8 @@ export interface Page {
 
 /** Reads all pages. */
 export async function readPages(): Promise<readonly Page[]> {
-  const inDocs = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'))
+  const names = await readdir(join(root, 'docs'), { recursive: true })
+  const inDocs = names.filter((name) => name.endsWith('.md'))
   const packages = existsSync(join(root, 'packages')) ? await readdir(join(root, 'packages')) : []
   const readmes = packages.map((name) => `packages/${name}/README.md`)
   const paths = [

@@ -16,7 +16,9 @@ const folders = ['src', 'test', 'examples', 'packages'].filter((name) =>
 const code = codeFiles(...folders)
 const pages = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
-  ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+  ...readdirSync(join(root, 'docs'), { recursive: true })
+    .filter((name) => String(name).endsWith('.md'))
+    .map((name) => `docs/${name}`),
   ...packageFolders().map((folder) => `${folder}/README.md`),
   'examples/proxies/README.md',
 ]

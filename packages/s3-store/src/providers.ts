@@ -1,4 +1,4 @@
-/** What a service that speaks the protocol of S3 can do. */
+/** The limits and abilities of a service that speaks the protocol of S3. */
 export interface S3Profile {
   /** The smallest part of a multipart upload in bytes. Only its last part can be smaller. */
   readonly minPartSize: number

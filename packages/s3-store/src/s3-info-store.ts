@@ -130,7 +130,7 @@ export class S3InfoStore implements InfoStore, ExpiryIndex, InfoLister, Lifecycl
     this.#versions.delete(id)
     for (;;) {
       etag ??= (await this.#bucket.head(key, signal))?.etag
-      // Only this request can tell a missing object from a missing bucket.
+      // Only this request can distinguish a missing object from a missing bucket.
       if (etag === undefined) return this.#bucket.delete(key, signal)
       const sentAt = performance.now()
       const mark = randomUUID()

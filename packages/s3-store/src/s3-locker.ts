@@ -222,7 +222,7 @@ export class S3Locker implements Locker, Lifecycle {
       if (state === 'released') return { version, forced: false }
       if (state === 'abandoned') return { version, forced: true }
       const left = this.#sight(id, version) + this.#lease - performance.now()
-      // Whoever removes a lock writes nothing else.
+      // A process that removes a lock writes nothing else.
       if (left <= 0) return { version, forced: state === 'held' }
       if (state === 'held' && asked?.token !== token) {
         const name = `${requester}s` as const

@@ -47,7 +47,7 @@ import { Slots } from './slots.js'
  *
  * The finished object contains nothing but the file. Until then, the bytes are in the parts of a
  * multipart upload, and those that do not fill a part in an object of their own, the tail. Uploads
- * that fit into one part have only a tail. What S3 reports is the only truth about the offset.
+ * that fit into one part have only a tail. The offset is computed from the reports of S3 alone.
  *
  * An upload needs memory for `parallel + 1` parts, which is 32 MiB by default. Chunks with a
  * checksum that are larger than a part wait for its verification in a temporary file.
@@ -78,7 +78,7 @@ export class S3Store
   readonly #settings: Settings
   readonly #privatePrefix: string
   #conditions: Conditions
-  /** What is stored of uploads that were just created, by their place. */
+  /** The states of uploads that were just created, by their place. */
   readonly #created = new WeakMap<object, S3Stat>()
 
   constructor(options: S3StoreOptions) {

@@ -3,7 +3,7 @@ import type { Bucket, ObjectParameters } from './bucket/bucket.js'
 import type { S3Profile } from './providers.js'
 import type { Slots } from './slots.js'
 
-/** What the parts of a store share. */
+/** Settings that the parts of a store share. */
 export interface Settings {
   readonly profile: S3Profile
   /** The preferred size of a part in bytes. */

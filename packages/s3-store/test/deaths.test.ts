@@ -32,7 +32,7 @@ afterAll(() => ceph.stop())
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-/** A client that knows what has been acknowledged, and goes on with any server. */
+/** A client that knows what has been acknowledged, and continues with any server. */
 class Uploader {
   path: string | undefined
   acknowledged = 0
@@ -75,7 +75,7 @@ class Uploader {
   }
 }
 
-/** What happens to one upload: how large it is, and how it is sent. */
+/** The stories of uploads: how large they are, and how they are sent. */
 const stories = [
   { name: 'a small file in its creation', size: 1_000, first: 1_000, chunkSize: 1_000 },
   { name: 'a small file in two requests', size: 50_000, first: 20_000, chunkSize: 50_000 },

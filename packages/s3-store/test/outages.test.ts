@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => ceph.stop())
 
-/** What happens in the middle of an upload, and how it ends. */
+/** The events in the middle of an upload, and how they end. */
 const outages = [
   {
     name: 'the gateway is killed',

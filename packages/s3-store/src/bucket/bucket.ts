@@ -33,7 +33,7 @@ export type Condition = { readonly absent: true } | { readonly etag: string }
  */
 export type Conditions = 'quoted' | 'bare' | 'none'
 
-/** What a service reports about an object. */
+/** The head of an object, as a service reports it. */
 export interface ObjectHead {
   readonly size: number
   readonly etag: string
@@ -57,7 +57,7 @@ export interface ListedObject {
  * otherwise with an error that says whether the storage is full or cannot be reached.
  *
  * `undefined` means that the service has said that there is no such object or upload. Only
- * {@link Bucket.get} can tell a missing object from a missing bucket: the others have no body in
+ * {@link Bucket.get} can distinguish a missing object from a missing bucket: the others have no body in
  * their responses.
  */
 export class Bucket {

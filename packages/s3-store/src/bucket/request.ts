@@ -4,7 +4,7 @@ import { responseOf, s3Failure } from './s3-error.js'
 /** The options of a call of the client. */
 export type Call = { readonly abortSignal: AbortSignal }
 
-/** What a service has responded with. */
+/** The response of a service, if the request has failed. */
 export type Response = ReturnType<typeof responseOf>
 
 /**

@@ -7,7 +7,7 @@ interface S3Error {
   readonly $metadata?: { readonly httpStatusCode?: number }
 }
 
-/** What services say when there is no space. */
+/** The codes with which services say that there is no space. */
 const full = ['QuotaExceeded', 'XMinioStorageFull', 'XMinioAdminBucketQuotaExceeded']
 
 /** Responses with 400 after which the same request can succeed. */

@@ -104,7 +104,7 @@ export function planParts(
   throw new Error('unreachable')
 }
 
-/** What the record keeps about a multipart upload. */
+/** The part of a record that describes a multipart upload. */
 export interface MultipartSecret {
   readonly upload: string
   readonly plan: PlanNumbers

@@ -3,7 +3,7 @@ import type { Part } from '../bucket/multipart-uploads.js'
 import type { PartPlan } from './part-plan.js'
 import type { Tail } from './tail.js'
 
-/** What is stored of an upload. */
+/** The state of the data of an upload. */
 export interface S3Stat extends Stat {
   /** Whether the object exists under its own key, with all bytes. */
   readonly whole: boolean

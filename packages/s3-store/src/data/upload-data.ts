@@ -94,7 +94,7 @@ export class UploadData {
   async #statObject(signal: AbortSignal): Promise<S3Stat> {
     const whole = await this.whole(signal)
     if (whole !== undefined) return whole
-    // Only this request can tell a missing object from a missing bucket.
+    // Only this request can distinguish a missing object from a missing bucket.
     const found = await this.bucket.get(this.key, signal)
     found?.body.destroy()
     if (found?.metadata[mark] !== this.upload.id) throw new TusError('ERR_DATA_MISSING')
