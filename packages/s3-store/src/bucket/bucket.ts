@@ -57,8 +57,8 @@ export interface ListedObject {
  * otherwise with an error that says whether the storage is full or cannot be reached.
  *
  * `undefined` means that the service has said that there is no such object or upload. Only
- * {@link Bucket.get} can distinguish a missing object from a missing bucket: the others have no body in
- * their responses.
+ * {@link Bucket.get} can distinguish a missing object from a missing bucket: the others have no
+ * body in their responses.
  */
 export class Bucket {
   readonly #client: Client
