@@ -16,8 +16,9 @@ export interface S3Profile {
    */
   readonly conditionalWrites: boolean
   /**
-   * Whether a multipart upload can be completed without some of the parts that are stored. With
-   * `false`, several processes rely on the lease of their locks while they store parts.
+   * Whether a multipart upload can be completed without some of the parts that are stored, and with
+   * gaps between their numbers. Ceph refuses that, and AWS does so when the client adds checksums.
+   * With `false`, several processes rely on the lease of their locks while they store parts.
    */
   readonly omitsParts: boolean
 }
@@ -32,14 +33,14 @@ const aws: S3Profile = {
   maxSize: 5 * TiB,
   equalParts: false,
   conditionalWrites: true,
-  omitsParts: true,
+  omitsParts: false,
 }
 
 /** The services whose limits are known. */
 export const profiles = {
   aws,
   b2: { ...aws, conditionalWrites: false },
-  ceph: { ...aws, omitsParts: false },
+  ceph: aws,
   minio: aws,
   r2: { ...aws, equalParts: true },
   scaleway: { ...aws, maxParts: 1_000, conditionalWrites: false },

@@ -52,8 +52,8 @@ import { Slots } from './slots.js'
  * An upload needs memory for `parallel + 1` parts, which is 32 MiB by default. Chunks with a
  * checksum that are larger than a part wait for its verification in a temporary file.
  *
- * The store is fenced where the service has conditional writes and can omit parts, for uploads with
- * up to 5,000 parts.
+ * Where the service has conditional writes, an earlier holder of the lock can no longer replace the
+ * tail. Otherwise the store relies on the lease of the locks, unless the profile has `omitsParts`.
  *
  * @example
  * const client = new S3Client({ region: 'eu-central-1' })

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => ceph.stop())
 
 const compose = (behind: Behind) => {
-  const provider = { minPartSize: partSize, omitsParts: false }
+  const provider = { minPartSize: partSize }
   const options = { client: clientOf(behind), bucket: behind.bucket, provider }
   return new StoreComposer().use(new S3Store({ ...options, partSize }))
 }

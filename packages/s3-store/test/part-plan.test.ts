@@ -15,6 +15,7 @@ function highestNumber(length: number, plan: PartPlan): number {
 
 const services: readonly S3Profile[] = [
   ...Object.values(profiles),
+  { ...profiles.aws, omitsParts: true },
   { ...profiles.aws, maxPartSize: 16 * MiB },
   { ...profiles.aws, maxPartSize: 9_000_001, maxParts: 1_001 },
   { ...profiles.aws, maxParts: 3 },

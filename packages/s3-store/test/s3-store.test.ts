@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { S3Store } from '@tuskit/s3-store'
@@ -9,8 +9,7 @@ const partSize = 65_536
 let ceph: CephGateway
 
 beforeAll(async () => {
-  // Smaller than any part here.
-  ceph = await CephGateway.start({ minPartSize: 700 })
+  ceph = await CephGateway.start({ minPartSize: partSize })
 })
 afterAll(() => ceph.stop())
 
@@ -41,28 +40,5 @@ conformanceSuite({
     ],
   },
   openHandles: ({ proxy }) => proxy.connections,
-  fenced: true,
   memory: 16 * partSize,
-})
-
-describe('concatenations of several parts', () => {
-  const small = 700
-  const compose = (behind: Behind) => {
-    const provider = { minPartSize: small, omitsParts: false }
-    const options = { client: clientOf(behind), bucket: behind.bucket, provider }
-    return new StoreComposer().use(new S3Store({ ...options, partSize: small }))
-  }
-  conformanceSuite({
-    test: (name, run, limit) => {
-      if (name.startsWith('Concatenator: ')) test(name, run, limit)
-    },
-    slots: [
-      ...(['dataStore', 'verifiedAppender', 'finisher', 'terminator'] as const),
-      ...(['concatenator', 'contentReader', 'lifecycles'] as const),
-    ],
-    factory: () => behindProxy(ceph, compose),
-    another: compose,
-    unplug,
-    openHandles: ({ proxy }) => proxy.connections,
-  })
 })
