@@ -49,8 +49,11 @@ const removalTime = 2_000
 /** How many versions are remembered, so that a change of a record need not read it first. */
 const mostVersions = 10_000
 
-/** How many records are read at the same time when expired ones are searched. */
-const readsAtOnce = 16
+/**
+ * How many records are read at the same time when expired ones are searched: few enough to share a
+ * signal without a warning about its listeners.
+ */
+const readsAtOnce = 8
 
 /**
  * Keeps the records of uploads as objects of a bucket, one for each upload. Changes depend on what

@@ -19,7 +19,8 @@ import { contentsOf, serveS3 } from './serve-s3.js'
 
 const partSize = 65_536
 const store = { provider: { minPartSize: partSize }, partSize }
-const lease = 1_500
+// Long enough for a busy machine: nobody here may lose a lock while it is alive.
+const lease = 10_000
 /** How many servers live and die at the same time: most of the time they wait for a lease. */
 const atOnce = 16
 
