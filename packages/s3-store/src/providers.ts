@@ -15,12 +15,6 @@ export interface S3Profile {
    * hold. With `false`, several processes rely on the lease of their locks alone.
    */
   readonly conditionalWrites: boolean
-  /**
-   * Whether a multipart upload can be completed without some of the parts that are stored, and with
-   * gaps between their numbers. Ceph refuses that, and AWS does so when the client adds checksums.
-   * With `false`, several processes rely on the lease of their locks while they store parts.
-   */
-  readonly omitsParts: boolean
 }
 
 const MiB = 1_048_576
@@ -33,7 +27,6 @@ const aws: S3Profile = {
   maxSize: 5 * TiB,
   equalParts: false,
   conditionalWrites: true,
-  omitsParts: false,
 }
 
 /** The services whose limits are known. */

@@ -18,7 +18,7 @@ import {
 import { checkOptions, must, unlessAborted } from 'tuskit/store-kit'
 import { Bucket } from './bucket/bucket.js'
 import { openBucket } from './open-bucket.js'
-import { Recent } from './records/recent.js'
+import { Recent } from './recent.js'
 import { sharedRules, type S3PartOptions } from './shared-options.js'
 
 /** Options of {@link S3InfoStore}. */

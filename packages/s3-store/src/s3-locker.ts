@@ -16,7 +16,7 @@ import { Bucket } from './bucket/bucket.js'
 import { openBucket } from './open-bucket.js'
 import { LockObject, type LockContent, type LockVersion } from './locks/lock-object.js'
 import { S3Lock } from './locks/s3-lock.js'
-import { Recent } from './records/recent.js'
+import { Recent } from './recent.js'
 import { sharedRules, type S3PartOptions } from './shared-options.js'
 
 /** Options of {@link S3Locker}. */

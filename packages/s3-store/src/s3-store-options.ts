@@ -119,7 +119,6 @@ export function checkStoreOptions(
           maxSize: must.beBytes,
           equalParts: must.beBoolean,
           conditionalWrites: must.beBoolean,
-          omitsParts: must.beBoolean,
         })
   const given = { ...profiles.aws, ...own }
   const profile = { ...given, maxPartSize: Math.min(given.maxPartSize, mostBytesHashed) }

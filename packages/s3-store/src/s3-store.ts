@@ -32,7 +32,6 @@ import { PartWriter } from './data/part-writer.js'
 import { checkKey, endsWithId } from './data/place.js'
 import { removeObjects } from './data/removal.js'
 import { showing } from './data/showing.js'
-import { shutOutEarlier } from './data/shut-out.js'
 import { isS3Stat, storedIn, type S3Stat } from './data/stored.js'
 import type { Tail } from './data/tail.js'
 import { UploadData } from './data/upload-data.js'
@@ -52,8 +51,8 @@ import { Slots } from './slots.js'
  * An upload needs memory for `parallel + 1` parts, which is 32 MiB by default. Chunks with a
  * checksum that are larger than a part wait for its verification in a temporary file.
  *
- * Where the service has conditional writes, an earlier holder of the lock can no longer replace the
- * tail. Otherwise the store relies on the lease of the locks, unless the profile has `omitsParts`.
+ * The store relies on the lease of the locks. Where the service has conditional writes, no process
+ * replaces a tail that another one has written since.
  *
  * @example
  * const client = new S3Client({ region: 'eu-central-1' })
@@ -190,7 +189,7 @@ export class S3Store
     options: AppendOptions,
   ): Promise<S3Stat> {
     const data = this.#dataOf(upload)
-    const stored = await shutOutEarlier(data, await this.#stored(data, from, options), options)
+    const stored = await this.#stored(data, from, options)
     if (stored.whole) return stored
     const write = () => PartWriter.write(data, stored, body, options, this.#settings)
     return showing(data, stored, options, write)

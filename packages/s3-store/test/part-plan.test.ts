@@ -10,12 +10,11 @@ const MiB = 1_048_576
 function highestNumber(length: number, plan: PartPlan): number {
   let part = 0
   while (plan.startOf(part + 1) < length) part++
-  return plan.numberOf(part, plan.numbers.numbersPerPart - 1)
+  return part + 1
 }
 
 const services: readonly S3Profile[] = [
   ...Object.values(profiles),
-  { ...profiles.aws, omitsParts: true },
   { ...profiles.aws, maxPartSize: 16 * MiB },
   { ...profiles.aws, maxPartSize: 9_000_001, maxParts: 1_001 },
   { ...profiles.aws, maxParts: 3 },
@@ -52,3 +51,14 @@ test.each(Object.keys(profiles) as S3Provider[])(
     }
   },
 )
+
+test('parts are as large as the README says', () => {
+  const GiB = 1024 * MiB
+  const { aws } = profiles
+  const sizeFor = (length: number) => planParts(length, length, 8 * MiB, aws).size / MiB
+  expect([78, 100, 1024, 5 * 1024].map((size) => sizeFor(size * GiB))).toEqual([8, 11, 105, 525])
+  const deferred = new PartPlan(planParts(undefined, aws.maxSize, 8 * MiB, aws), {
+    maxPartSize: 2 ** 31 - 1,
+  })
+  expect(deferred.sizeOf(aws.maxParts)).toBe(GiB)
+})

@@ -80,15 +80,4 @@ describe('requests to S3', () => {
       expect(namesOf(requests, 'locks')).toEqual(['GetObject'])
     }
   })
-
-  test('a service that does not respond delays no request that needs nothing from it', async () => {
-    const { site } = await counted()
-    await ceph.pause('rgw')
-    try {
-      const { status } = await head(`${site.origin}/files/a%2fb`)
-      expect(status).toBe(404)
-    } finally {
-      ceph.resume('rgw')
-    }
-  })
 })

@@ -1,6 +1,6 @@
 import { TusError, type WriteOptions } from 'tuskit'
 import { assertMayChange } from 'tuskit/store-kit'
-import { generationOf, type S3Stat } from './stored.js'
+import type { S3Stat } from './stored.js'
 import type { UploadData } from './upload-data.js'
 
 /** Makes the finished object of what is stored. Can be repeated. */
@@ -9,9 +9,9 @@ export async function completeObject(
   stored: S3Stat,
   options: WriteOptions,
 ): Promise<void> {
-  const { bucket, key, multipart, plan } = data
+  const { bucket, key, multipart } = data
   const { signal } = options
-  const { offset, tail } = stored
+  const { offset } = stored
   const rest = await data.restOf(stored, signal)
   assertMayChange(options)
   if (multipart === undefined || offset === 0) {
@@ -21,8 +21,7 @@ export async function completeObject(
   }
   const parts: { readonly number: number; readonly etag: string }[] = [...stored.parts]
   if (rest.length > 0) {
-    const generation = generationOf(parts.length, tail?.generations ?? [])
-    const number = plan.numberOf(parts.length, generation)
+    const number = parts.length + 1
     const etag = await bucket.multipart.putPart(key, multipart, number, rest, signal)
     if (etag !== undefined) parts.push({ number, etag })
     assertMayChange(options)

@@ -18,10 +18,6 @@ export class PartBuffer {
     this.#memory = Buffer.alloc(0)
   }
 
-  get size(): number {
-    return this.#filled
-  }
-
   get isFull(): boolean {
     return this.#filled === this.#capacity
   }

@@ -3,7 +3,7 @@ import { assertMayChange, eachBatch } from 'tuskit/store-kit'
 import type { Part } from '../bucket/multipart-uploads.js'
 import type { Settings } from '../settings.js'
 import { PartBuffer } from './part-buffer.js'
-import { bytesOf, generationOf, storedIn, type S3Stat } from './stored.js'
+import { bytesOf, storedIn, type S3Stat } from './stored.js'
 import type { Tail } from './tail.js'
 import type { UploadData } from './upload-data.js'
 
@@ -103,9 +103,7 @@ export class PartWriter {
   #send(bytes: Buffer): void {
     const { plan } = this.#data
     const part = this.#current
-    const generation = generationOf(part, this.#tail?.generations ?? [])
-    const number = plan.numberOf(part, generation)
-    const sent = this.#settings.slots.use(() => this.#putPart(number, bytes))
+    const sent = this.#settings.slots.use(() => this.#putPart(part + 1, bytes))
     const sending: Sending = { end: plan.startOf(part) + bytes.length, sent }
     this.#sending.push(sending)
     sent.then(
@@ -171,8 +169,7 @@ export class PartWriter {
       if (this.#failure !== undefined) throw this.#failure.error
     } else if (end > storedIn(this.#parts, this.#tail).offset || this.#isNothing) {
       assertMayChange(this.#options)
-      const generations = this.#tail?.generations ?? []
-      this.#tail = await tail.write(this.#tail, { start, bytes, generations }, signal)
+      this.#tail = await tail.write(this.#tail, { start, bytes }, signal)
       this.#options.progress(end)
     }
     return storedIn(this.#parts, this.#tail)

@@ -17,7 +17,7 @@ export async function showing(
   if (stored.whole || stored.tail !== undefined || data.multipart !== undefined) return append()
   const show = async () => {
     assertMayChange(options)
-    const empty = { start: 0, bytes: Buffer.alloc(0), generations: [] }
+    const empty = { start: 0, bytes: Buffer.alloc(0) }
     return storedIn([], await data.tail.write(undefined, empty, options.signal))
   }
   try {

@@ -17,24 +17,16 @@ export function isS3Stat(stat: Stat): stat is S3Stat {
   return 'whole' in stat && 'parts' in stat
 }
 
-/** The number of the generation that a part belongs to. */
-export function generationOf(part: number, generations: readonly number[]): number {
-  return generations.filter((first) => first <= part).length
-}
-
-/** Returns the parts that count: without a gap, complete, and not of a holder that was shut out. */
+/** Returns the parts that count: complete, and without a gap before them. */
 export function countedParts(
   listed: readonly Part[],
   plan: PartPlan,
-  generations: readonly number[],
   length: number | undefined,
 ): readonly Part[] {
   const counted: Part[] = []
   for (const found of listed) {
-    const next = counted.length
-    const { part, generation } = plan.partOf(found.number)
-    if (part < next || generation !== generationOf(part, generations)) continue
-    if (part > next) break
+    const part = counted.length
+    if (found.number !== part + 1) break
     const rest = length === undefined ? Infinity : length - plan.startOf(part)
     // Without a length, a shorter part is the last one: a record that is outdated lacks it.
     const isWhole = found.size === Math.min(plan.sizeOf(part), rest)

@@ -8,11 +8,6 @@ export interface Tail {
   readonly start: number
   /** How many bytes it has. */
   readonly size: number
-  /**
-   * The first part of each generation after the first: from there on, only numbers of that
-   * generation count. See `PartPlan.numberOf`.
-   */
-  readonly generations: readonly number[]
   readonly etag: string
 }
 
@@ -60,18 +55,18 @@ export class TailObject {
    */
   async write(
     before: Tail | undefined,
-    { start, bytes, generations }: Pick<Tail, 'start' | 'generations'> & { bytes: Buffer },
+    { start, bytes }: { readonly start: number; readonly bytes: Buffer },
     signal: AbortSignal,
   ): Promise<Tail> {
     const condition = before === undefined ? { absent: true as const } : { etag: before.etag }
-    const tail = await this.#put(start, bytes, generations, condition, signal)
+    const tail = await this.#put(start, bytes, condition, signal)
     if (tail === undefined) throw new TusError('ERR_LOCK_LOST')
     return tail
   }
 
   /** Creates an empty tail. Returns `undefined` if there is one. */
   create(signal: AbortSignal): Promise<Tail | undefined> {
-    return this.#put(0, Buffer.alloc(0), [], { absent: true }, signal)
+    return this.#put(0, Buffer.alloc(0), { absent: true }, signal)
   }
 
   async delete(signal: AbortSignal): Promise<void> {
@@ -81,7 +76,6 @@ export class TailObject {
   async #put(
     start: number,
     bytes: Buffer,
-    generations: readonly number[],
     condition: Condition,
     signal: AbortSignal,
   ): Promise<Tail | undefined> {
@@ -89,13 +83,12 @@ export class TailObject {
     const Metadata = {
       'tuskit-id': this.#id,
       'tuskit-start': String(start),
-      'tuskit-generations': generations.join(' '),
       'tuskit-mark': mark.toString('hex'),
     }
     const content = Buffer.concat([bytes, mark])
     const parameters = { ...this.#parameters, Metadata }
     const etag = await this.#bucket.put(this.#key, content, signal, parameters, condition)
-    if (etag !== undefined) return { start, size: bytes.length, generations, etag }
+    if (etag !== undefined) return { start, size: bytes.length, etag }
     // The client may have sent it twice, because the first response was lost.
     const found = await this.#bucket.head(this.#key, signal)
     return found?.metadata['tuskit-mark'] === Metadata['tuskit-mark'] ? tailOf(found) : undefined
@@ -103,6 +96,5 @@ export class TailObject {
 }
 
 function tailOf({ size, etag, metadata }: ObjectHead): Tail {
-  const generations = (metadata['tuskit-generations'] ?? '').split(' ').filter(Boolean).map(Number)
-  return { start: Number(metadata['tuskit-start']), size: size - markSize, generations, etag }
+  return { start: Number(metadata['tuskit-start']), size: size - markSize, etag }
 }

@@ -26,7 +26,7 @@ export class UploadData {
   constructor(upload: Upload, settings: Settings) {
     const { bucket, key, tail } = upload.storage.at
     const secret = multipartSecret(upload.storage.secret)
-    const whole = { size: Math.max(upload.length ?? 1, 1), numbersPerPart: 1 }
+    const whole = { size: Math.max(upload.length ?? 1, 1) }
     this.upload = upload
     this.bucket = settings.bucketOf(bucket!)
     this.key = key!
@@ -87,8 +87,7 @@ export class UploadData {
       const whole = await this.#statObject(signal)
       return { ...whole, tail }
     }
-    const generations = tail?.generations ?? []
-    return storedIn(countedParts(parts, this.plan, generations, this.upload.length), tail)
+    return storedIn(countedParts(parts, this.plan, this.upload.length), tail)
   }
 
   async #statObject(signal: AbortSignal): Promise<S3Stat> {
