@@ -13,7 +13,7 @@ export interface PluginContext {
 /** The options after the question mark. Records and locks in the same bucket have the same URL. */
 const known = [
   ...['region', 'endpoint', 'path-style', 'provider', 'part-size', 'parallel', 'max-parallel'],
-  ...['acl', 'storage-class', 'lease', 'poll-interval'],
+  ...['max-memory', 'acl', 'storage-class', 'lease', 'poll-interval'],
 ]
 
 /**
@@ -38,6 +38,7 @@ function dataFromUrl(url: string, { locate }: PluginContext): S3Store {
     privatePrefix,
     ...given({ provider: provider as S3Provider | undefined, partSize: number('part-size') }),
     ...given({ parallel: number('parallel'), maxParallel: number('max-parallel') }),
+    ...given({ maxMemory: number('max-memory') }),
     parameters: given({
       ACL: ACL as ObjectCannedACL | undefined,
       StorageClass: StorageClass as StorageClass | undefined,

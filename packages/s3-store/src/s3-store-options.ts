@@ -74,6 +74,15 @@ export interface S3StoreOptions {
    */
   readonly maxParallel?: number
   /**
+   * How many bytes of all uploads of this store are in memory, at least `partSize`. If more come,
+   * clients wait, and the bytes of slow clients are stored before they fill a part, which costs a
+   * request to store them and another one to read them back. Reading them back needs memory for one
+   * more part for each of up to `maxParallel` requests.
+   *
+   * @default 268435456
+   */
+  readonly maxMemory?: number
+  /**
    * Returns a URL from which clients download a finished object, such as one signed by
    * `@aws-sdk/s3-request-presigner`. They are redirected to it.
    *
@@ -85,10 +94,15 @@ export interface S3StoreOptions {
 /** Node hashes no more bytes at once, and the client hashes each part. */
 const mostBytesHashed = 2_147_483_647
 
-/** Returns the options with a profile in place of the provider. */
-export function checkStoreOptions(
-  options: S3StoreOptions,
-): Readonly<Omit<S3StoreOptions, 'provider'>> & { readonly profile: S3Profile } {
+/** The options with a profile in place of the provider, and with the sizes that apply. */
+export interface CheckedOptions extends Omit<S3StoreOptions, 'provider'> {
+  readonly profile: S3Profile
+  readonly partSize: number
+  readonly maxMemory: number
+}
+
+/** Checks the options, and completes them. */
+export function checkStoreOptions(options: S3StoreOptions): CheckedOptions {
   const names = Object.keys(profiles)
   const { provider = 'aws', ...checked } = checkOptions<S3StoreOptions>('S3Store', options, {
     client: { ...must.beObject, required: true },
@@ -107,6 +121,7 @@ export function checkStoreOptions(
     partSize: must.beBytes,
     parallel: must.beCount,
     maxParallel: must.beCount,
+    maxMemory: must.beBytes,
     redirect: must.beFunction,
   })
   const own =
@@ -122,12 +137,18 @@ export function checkStoreOptions(
         })
   const given = { ...profiles.aws, ...own }
   const profile = { ...given, maxPartSize: Math.min(given.maxPartSize, mostBytesHashed) }
-  const { partSize = profile.minPartSize } = checked
+  const { partSize = Math.max(8_388_608, profile.minPartSize) } = checked
   if (partSize < profile.minPartSize || partSize > profile.maxPartSize) {
     const range = `from ${profile.minPartSize} to ${profile.maxPartSize}`
     throw new TypeError(
       `S3Store: option 'partSize' must be a number of bytes ${range}, which is what the service accepts, not ${partSize}`,
     )
   }
-  return { ...checked, profile }
+  const { maxMemory = Math.max(268_435_456, partSize) } = checked
+  if (maxMemory < partSize) {
+    throw new TypeError(
+      `S3Store: option 'maxMemory' must be a number of bytes of at least ${partSize}, the size of a part, not ${maxMemory}`,
+    )
+  }
+  return { ...checked, profile, partSize, maxMemory }
 }

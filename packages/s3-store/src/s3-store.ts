@@ -27,6 +27,7 @@ import { Bucket, type Conditions } from './bucket/bucket.js'
 import { findConditions } from './bucket/conditional.js'
 import { completeObject } from './data/completion.js'
 import { concatenateObjects } from './data/concatenation.js'
+import { Memory } from './data/memory.js'
 import { planParts, type MultipartSecret } from './data/part-plan.js'
 import { PartWriter } from './data/part-writer.js'
 import { checkKey, endsWithId } from './data/place.js'
@@ -36,7 +37,7 @@ import { isS3Stat, storedIn, type S3Stat } from './data/stored.js'
 import type { Tail } from './data/tail.js'
 import { UploadData } from './data/upload-data.js'
 import { openTimeout } from './open-bucket.js'
-import { checkStoreOptions, type S3StoreOptions } from './s3-store-options.js'
+import { checkStoreOptions, type CheckedOptions, type S3StoreOptions } from './s3-store-options.js'
 import type { Settings } from './settings.js'
 import { Slots } from './slots.js'
 
@@ -48,8 +49,9 @@ import { Slots } from './slots.js'
  * multipart upload, and those that do not fill a part in an object of their own, the tail. Uploads
  * that fit into one part have only a tail. The offset is computed from the reports of S3 alone.
  *
- * An upload needs memory for `parallel + 1` parts, which is 32 MiB by default. Chunks with a
- * checksum that are larger than a part wait for its verification in a temporary file.
+ * An upload needs memory for `parallel + 1` parts, which is 32 MiB by default, and all of them
+ * together `maxMemory`. Chunks with a checksum that are larger than a part wait for its verification
+ * in a temporary file, and so do smaller ones when memory is scarce.
  *
  * The store relies on the lease of the locks. Where the service has conditional writes, no process
  * replaces a tail that another one has written since.
@@ -73,7 +75,7 @@ export class S3Store
     Lifecycle
 {
   readonly maxSize: number
-  readonly #options: ReturnType<typeof checkStoreOptions>
+  readonly #options: CheckedOptions
   readonly #settings: Settings
   readonly #privatePrefix: string
   #conditions: Conditions
@@ -82,18 +84,18 @@ export class S3Store
 
   constructor(options: S3StoreOptions) {
     const checked = checkStoreOptions(options)
-    const { client, profile, parameters = {}, maxParallel = 32 } = checked
-    const { maxParts, maxPartSize, minPartSize } = profile
+    const { client, profile, parameters = {}, maxParallel = 32, partSize, maxMemory } = checked
+    const { maxParts, maxPartSize } = profile
     this.#options = checked
     this.#privatePrefix = checked.privatePrefix ?? '.tuskit/'
     this.#conditions = profile.conditionalWrites ? 'quoted' : 'none'
     this.maxSize = Math.min(profile.maxSize, maxParts * maxPartSize)
-    const slots = new Slots(maxParallel)
     this.#settings = {
       profile,
-      partSize: checked.partSize ?? Math.max(8_388_608, minPartSize),
+      partSize,
       parallel: checked.parallel ?? 3,
-      slots,
+      slots: new Slots(maxParallel),
+      memory: new Memory(maxMemory),
       bucketOf: (name) => new Bucket(client, name, this.#conditions),
       parametersOf: (upload) =>
         typeof parameters === 'function' ? parameters(upload) : parameters,
@@ -205,12 +207,20 @@ export class S3Store
     const data = this.#dataOf(upload)
     const stored = await this.#stored(data, from, options)
     return showing(data, stored, options, async () => {
-      const { partSize: memory } = this.#settings
-      const chunk = await spool(body, { signal: options.signal, memory })
+      const { partSize, memory } = this.#settings
+      const size = Math.min(body.size ?? partSize, partSize)
+      const free = memory.reserve(size)
       try {
-        return (await accept()) ? await this.append(upload, stored, chunk.body(), options) : stored
+        const chunk = await spool(body, { signal: options.signal, memory: free ? size : 0 })
+        try {
+          return (await accept())
+            ? await this.append(upload, stored, chunk.body(), options)
+            : stored
+        } finally {
+          await chunk.close()
+        }
       } finally {
-        await chunk.close()
+        free?.()
       }
     })
   }

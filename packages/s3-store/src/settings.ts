@@ -1,5 +1,6 @@
 import type { Upload } from 'tuskit'
 import type { Bucket, ObjectParameters } from './bucket/bucket.js'
+import type { Memory } from './data/memory.js'
 import type { S3Profile } from './providers.js'
 import type { Slots } from './slots.js'
 
@@ -10,8 +11,10 @@ export interface Settings {
   readonly partSize: number
   /** How many parts of an upload are stored at the same time. */
   readonly parallel: number
-  /** For requests with a part: there is a limit for all uploads together. */
+  /** For requests with bytes: there is a limit for all uploads together. */
   readonly slots: Slots
+  /** For bytes that are gathered, or on their way. */
+  readonly memory: Memory
   readonly bucketOf: (name: string) => Bucket
   readonly parametersOf: (upload: Upload) => ObjectParameters
 }

@@ -7,9 +7,9 @@ export class Slots {
     this.#free = count
   }
 
-  async use<T>(request: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  /** Rejects with `signal.reason` if the signal aborts before the request has begun. */
+  async use<T>(signal: AbortSignal, request: () => Promise<T>): Promise<T> {
+    await this.#take(signal)
     try {
       return await request()
     } finally {
@@ -17,5 +17,25 @@ export class Slots {
       if (next === undefined) this.#free++
       else next()
     }
+  }
+
+  async #take(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#free > 0) {
+      this.#free--
+      return
+    }
+    await new Promise<void>((resolve, reject) => {
+      const take = () => {
+        signal.removeEventListener('abort', giveUp)
+        resolve()
+      }
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(take), 1)
+        reject(signal.reason as Error)
+      }
+      this.#waiting.push(take)
+      signal.addEventListener('abort', giveUp, { once: true })
+    })
   }
 }

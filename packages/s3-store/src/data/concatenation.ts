@@ -47,7 +47,7 @@ export async function concatenateObjects(
     const { source, start, end } = range!
     // S3 copies ranges only of objects that are larger than the smallest part.
     if (others.length > 0 || end - start + 1 < profile.minPartSize) {
-      const bytes = await settings.slots.use(() => read(ranges))
+      const bytes = await settings.slots.use(signal, () => read(ranges))
       assertMayChange(options)
       return bucket.multipart.putPart(key, multipart, index + 1, bytes, signal)
     }
