@@ -179,7 +179,8 @@ export interface HandlerOptions {
   /**
    * How long a HEAD waits before it reports what is stored while a writer continues. It waits until
    * a request that is being received has ended or shown that its client lives, or for a holder in
-   * another process.
+   * another process. If the store still holds back bytes of a silent client, it waits for
+   * `takeoverAfter` instead.
    * @default 200
    */
   readonly settleTimeout?: number

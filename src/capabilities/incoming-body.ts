@@ -22,6 +22,8 @@ export interface IncomingBody extends UploadBody {
   stop(reason: StopReason): void
   /** Resolves when no more bytes will come. Never rejects. */
   readonly ended: Promise<BodyEnd>
+  /** Bytes that have come so far. */
+  readonly received: number
   /**
    * Milliseconds that the server has waited for the client and nothing came. 0 while the store is
    * busy.

@@ -63,6 +63,10 @@ export class RequestBody implements IncomingBody {
     if (this.#source.destroyed || request.destroyed) this.#onGone()
   }
 
+  get received(): number {
+    return this.#received
+  }
+
   idleTime(): number {
     return this.#waitingSince === undefined ? 0 : performance.now() - this.#waitingSince
   }

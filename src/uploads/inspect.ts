@@ -73,7 +73,8 @@ async function settle(engine: Engine, id: string): Promise<'free' | 'held'> {
   const { finishTimeout, settleTimeout } = engine.settings
   const local = engine.holders.has(id)
   const settled = await settleLock(engine, id, local ? finishTimeout : settleTimeout)
-  if (settled === undefined && local) throw new TusError('ERR_UPLOAD_BUSY')
+  const isBusy = local && engine.holders.get(id)?.phase !== 'receiving'
+  if (settled === undefined && isBusy) throw new TusError('ERR_UPLOAD_BUSY')
   return settled ?? 'held'
 }
 

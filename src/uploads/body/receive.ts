@@ -46,7 +46,7 @@ export async function receive(
 
   const expected = digestOf(chunk, reportable(from.offset))
   const verifier = expected && new Verifier(expected, body)
-  holder.receive(body, from.offset, callbacks)
+  holder.receive(body, from.offset, callbacks, verifier !== undefined)
   const watch = watchProgress(engine, holder, exchange, () => body.stop('stopped'))
   const metered = new MeteredBody(body, limit.bytes, verifier)
   let stored: Stat

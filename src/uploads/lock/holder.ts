@@ -38,6 +38,9 @@ export class Holder {
   /** Calls of stores that hang. */
   #hanging = 0
   #upload: Upload | undefined
+  /** The offset of the first byte of the body. */
+  #from = 0
+  #awaitsVerification = false
   #durable: number | undefined
   #listener: ProgressListener | undefined
   #phase: Phase = 'preparing'
@@ -105,6 +108,9 @@ export class Holder {
    * The reading rule: a reader waits for a holder that works for a bounded time (storing,
    * finishing), and ends a request that has stalled. It does not disturb a request whose client
    * is alive, one that is still preparing, or a long concatenation.
+   *
+   * While a store holds bytes back, the offset is outdated as soon as the next writer ends the
+   * request. So the reader waits longer until it knows whether the client has stalled.
    */
   async #yieldToReader(): Promise<boolean> {
     const { settleTimeout } = this.#context.settings
@@ -116,10 +122,22 @@ export class Holder {
     }
     if (this.#endStalled()) return true
     if (this.#phase === 'receiving') {
-      await signOfLife(this.#body!, deadline - performance.now())
+      const isSilent = await signOfLife(this.#body!, deadline - performance.now())
+      if (isSilent && this.#holdsBack()) await this.#untilStalled()
       if (this.#endStalled()) return true
     }
     return this.#phase === 'working'
+  }
+
+  /** Whether bytes came that will count when the body ends, but do not yet. */
+  #holdsBack(): boolean {
+    return !this.#awaitsVerification && this.#from + this.#body!.received > this.#durable!
+  }
+
+  /** Waits until the client has sent nothing for too long, or sends again. */
+  async #untilStalled(): Promise<void> {
+    const { takeoverAfter } = this.#context.settings
+    await signOfLife(this.#body!, takeoverAfter - this.#body!.idleTime())
   }
 
   /** Ends the body if its client has sent nothing for too long. Returns whether it ended it. */
@@ -132,11 +150,18 @@ export class Holder {
 
   /**
    * Starts to receive `body`; a request for the lock may end it. `listener` gets each offset that
-   * counts.
+   * counts. With `awaitsVerification`, no byte counts before the body is complete.
    */
-  receive(body: IncomingBody, offset: number, listener?: ProgressListener): void {
+  receive(
+    body: IncomingBody,
+    offset: number,
+    listener?: ProgressListener,
+    awaitsVerification = false,
+  ): void {
     this.#body = body
     this.#listener = listener
+    this.#from = offset
+    this.#awaitsVerification = awaitsVerification
     this.#durable = offset
     this.#phase = 'receiving'
     this.#resolvePrepared()

@@ -3,7 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
+import { StoreComposer, type AppendOptions, type Stat, type Upload, type UploadBody } from 'tuskit'
+import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
 import { startServer } from '../../support/server-process.js'
 import {
   createUpload,
@@ -31,6 +34,15 @@ function makeLoad(): void {
     const child = spawn(process.execPath, ['-e', 'for (;;);'])
     onTestFinished(() => void child.kill('SIGKILL'))
   }
+}
+
+/** A body that has arrived. */
+function bodyOf(batches: readonly (readonly Buffer[])[]): UploadBody {
+  const readable = () => Readable.from(batches.flat())
+  async function* each() {
+    yield* batches
+  }
+  return { size: undefined, readable, [Symbol.asyncIterator]: each }
 }
 
 type Cut = readonly [name: string, cut: (socket: Socket) => void]
@@ -111,6 +123,31 @@ test('T-040 HEAD gets its response as soon as the next byte shows that the clien
   expect(Number(headers['upload-offset'])).toBeGreaterThan(0)
   request.destroy()
   await expect(reply).rejects.toThrow()
+})
+
+test('T-040 bytes that the store holds back are stored before HEAD reports the offset', async () => {
+  let onBytes!: () => void
+  const arrived = new Promise<void>((resolve) => (onBytes = resolve))
+  class HoldingStore extends MemoryStore {
+    override async append(upload: Upload, from: Stat, body: UploadBody, options: AppendOptions) {
+      const batches: (readonly Buffer[])[] = []
+      for await (const batch of body) {
+        batches.push(batch)
+        onBytes()
+      }
+      return super.append(upload, from, bodyOf(batches), options)
+    }
+  }
+  const composer = new StoreComposer().use(new HoldingStore(), new MemoryInfoStore())
+  const site = await serve({ composer, takeoverAfter: 500 })
+  const url = await createUpload(site)
+  const { request, reply } = openPatch(url, 0, { 'content-length': '11' })
+  const ended = expect(reply).rejects.toThrow()
+  request.write('hello')
+  await arrived
+  expect((await head(url)).headers['upload-offset']).toBe('5')
+  expect(await patch(url, 5, ' world')).toMatchObject({ status: 204 })
+  await ended
 })
 
 test('T-040 HEAD waits settleTimeout for a silent client, and does not interrupt it', async () => {
