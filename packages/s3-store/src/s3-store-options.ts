@@ -95,7 +95,7 @@ export interface S3StoreOptions {
 const mostBytesHashed = 2_147_483_647
 
 /** The options with a profile in place of the provider, and with the sizes that apply. */
-export interface CheckedOptions extends Omit<S3StoreOptions, 'provider'> {
+export type CheckedOptions = Omit<S3StoreOptions, 'provider'> & {
   readonly profile: S3Profile
   readonly partSize: number
   readonly maxMemory: number

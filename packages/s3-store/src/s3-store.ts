@@ -50,8 +50,8 @@ import { Slots } from './slots.js'
  * that fit into one part have only a tail. The offset is computed from the reports of S3 alone.
  *
  * An upload needs memory for `parallel + 1` parts, which is 32 MiB by default, and all of them
- * together `maxMemory`. Chunks with a checksum that are larger than a part wait for its verification
- * in a temporary file, and so do smaller ones when memory is scarce.
+ * together `maxMemory`. Chunks with a checksum that are larger than a part wait for its
+ * verification in a temporary file, and so do smaller ones when memory is scarce.
  *
  * The store relies on the lease of the locks. Where the service has conditional writes, no process
  * replaces a tail that another one has written since.

@@ -61,8 +61,8 @@ export class Memory {
 
   /**
    * Takes memory, and returns for how many bytes: at least one, at most `most`. Waits if there is
-   * none, and rejects with `signal.reason` if the signal aborts meanwhile. What the writer has
-   * gathered may be spilled meanwhile.
+   * none, and rejects with `signal.reason` if the signal aborts meanwhile. During the wait, the
+   * gathered bytes may be spilled.
    */
   async take(share: MemoryShare, most: number, signal: AbortSignal): Promise<number> {
     share.isIdle = false
