@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 const source = fileURLToPath(new URL('./src/', import.meta.url))
+const hasNewerCeph = process.env['TUSKIT_TEST_CEPH_ROOT'] !== undefined
 const packages = fileURLToPath(new URL('./packages/', import.meta.url))
 
 export default defineConfig({
@@ -16,6 +17,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
+    // Only `npm run test:newer-ceph` has the service for them.
+    exclude: [...configDefaults.exclude, ...(hasNewerCeph ? [] : ['**/newer-ceph/**'])],
     // Most tests wait more than they compute, so two workers use two cores better than one.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     globalSetup: 'test/support/setup.ts',

@@ -12,6 +12,9 @@ import { freePort } from '../../test/support/free-port.js'
 const run = promisify(execFile)
 const user = 'ceph'
 
+/** The folder of another Debian whose Ceph is used instead of that of the system. */
+const root = process.env['TUSKIT_TEST_CEPH_ROOT']
+
 /** The processes of a Ceph cluster: its state, its disk, and the gateway that speaks S3. */
 export type Daemon = 'mon' | 'osd' | 'rgw'
 
@@ -51,9 +54,11 @@ export class CephGateway {
 
   static async start(options: CephOptions = {}): Promise<CephGateway> {
     const packages = 'ceph-mon ceph-osd radosgw'
-    for (const program of packages.split(' ')) ensureProgram(program, packages)
-    const directory = await mkdtemp(join(tmpdir(), 'tuskit-ceph-'))
-    const gateway = new CephGateway(directory, await freePort())
+    if (root === undefined) {
+      for (const program of packages.split(' ')) ensureProgram(program, packages)
+    }
+    const directory = await mkdtemp(join(root ?? '', tmpdir(), 'tuskit-ceph-'))
+    const gateway = new CephGateway(directory.slice(root?.length ?? 0), await freePort())
     try {
       await gateway.#create(options)
       return gateway
@@ -88,9 +93,11 @@ export class CephGateway {
       endpoint: this.endpointOf(port),
       region: 'us-east-1',
       forcePathStyle: true,
-      // This gateway knows no other checksums than Content-MD5.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
+      // The gateway of Debian 12 knows no other checksums than Content-MD5.
+      ...(root === undefined && {
+        requestChecksumCalculation: 'WHEN_REQUIRED',
+        responseChecksumValidation: 'WHEN_REQUIRED',
+      }),
       credentials,
       ...config,
     })
@@ -107,9 +114,7 @@ export class CephGateway {
 
   /** Runs `radosgw-admin`. Resolves with its output. */
   async control(...args: readonly string[]): Promise<string> {
-    const options = { ...identityOf(user), maxBuffer: 64 * 1_048_576 }
-    const { stdout } = await run('radosgw-admin', ['-c', this.#conf, ...args], options)
-    return stdout
+    return output('radosgw-admin', ['-c', this.#conf, ...args])
   }
 
   /** Kills a process with SIGKILL. */
@@ -136,11 +141,17 @@ export class CephGateway {
   async stop(): Promise<void> {
     for (const client of this.#clients) client.destroy()
     for (const daemon of ['rgw', 'osd', 'mon'] as const) await this.kill(daemon)
-    await rm(this.#directory, { recursive: true, force: true })
+    await rm(this.#hostPath, { recursive: true, force: true })
   }
 
+  /** The path of the configuration, as the processes see it. */
   get #conf(): string {
     return join(this.#directory, 'ceph.conf')
+  }
+
+  /** The folder of all data, as this process sees it. */
+  get #hostPath(): string {
+    return join(root ?? '', this.#directory)
   }
 
   async #create(options: CephOptions): Promise<void> {
@@ -148,30 +159,29 @@ export class CephGateway {
     const path = (name: string) => join(directory, name)
     const [v2, v1] = [await freePort(), await freePort()]
     const fsid = randomUUID()
-    for (const name of ['mon', 'osd', 'rgw', 'log', 'run']) await mkdir(path(name))
+    for (const name of ['mon', 'osd', 'rgw', 'log', 'run']) await mkdir(join(this.#hostPath, name))
     await writeFile(
-      this.#conf,
+      join(this.#hostPath, 'ceph.conf'),
       configuration({ directory, fsid, v1, v2, port: this.port, ...options }),
     )
-    if (process.getuid?.() === 0) await run('chown', ['-R', user, directory])
-    const as = identityOf(user)
+    if (process.getuid?.() === 0) await output('chown', ['-R', user, directory], 'root')
     const [keys, map] = [path('keyring'), path('monmap')]
     const everything = ['--cap', 'mon', 'allow *', '--cap', 'osd', 'allow *']
     const key = (...args: readonly string[]) =>
-      run('ceph-authtool', [keys, ...args, '--gen-key', ...everything], as)
+      output('ceph-authtool', [keys, ...args, '--gen-key', ...everything])
     await key('--create-keyring', '-n', 'mon.')
     await key('-n', 'client.admin')
     await key('-n', 'client.rgw.a')
     const address = `[v2:127.0.0.1:${v2},v1:127.0.0.1:${v1}]`
-    await run('monmaptool', ['--create', '--fsid', fsid, '--addv', 'a', address, map], as)
+    await output('monmaptool', ['--create', '--fsid', fsid, '--addv', 'a', address, map])
     const made = ['--mkfs', '-i', 'a', '--monmap', map, '--keyring', keys]
-    await run('ceph-mon', ['-c', this.#conf, ...made], as)
+    await output('ceph-mon', ['-c', this.#conf, ...made])
     await this.#spawn('mon')
     const osd = randomUUID()
     await this.#ceph('osd', 'new', osd, '0')
     await this.#ceph('osd', 'crush', 'add-bucket', 'host0', 'host', 'root=default')
     await this.#ceph('osd', 'crush', 'add', 'osd.0', '1', 'host=host0')
-    await run('ceph-osd', ['-c', this.#conf, '-i', '0', '--mkfs', '--osd-uuid', osd], as)
+    await output('ceph-osd', ['-c', this.#conf, '-i', '0', '--mkfs', '--osd-uuid', osd])
     await this.#spawn('osd')
     while (!(await this.#ceph('osd', 'stat')).includes('1 up'));
     const { accessKeyId, secretAccessKey } = credentials
@@ -182,13 +192,13 @@ export class CephGateway {
   }
 
   async #ceph(...args: readonly string[]): Promise<string> {
-    const { stdout } = await run('ceph', ['-c', this.#conf, ...args], identityOf(user))
-    return stdout
+    return output('ceph', ['-c', this.#conf, ...args])
   }
 
   async #spawn(daemon: Daemon): Promise<void> {
-    const [command, ...args] = this.#commands[daemon]
-    this.#daemons.set(daemon, await ServiceProcess.start({ command, args, user }))
+    const [program, ...args] = this.#commands[daemon]
+    const call = callOf(program, args)
+    this.#daemons.set(daemon, await ServiceProcess.start(call))
   }
 
   async #untilUp(): Promise<void> {
@@ -203,6 +213,20 @@ export class CephGateway {
       }
     }
   }
+}
+
+/** Returns how a program is called, in the folder of another Debian if there is one. */
+function callOf(program: string, args: readonly string[], as = user) {
+  if (root === undefined) return { command: program, args, user: as }
+  return { command: 'chroot', args: [`--userspec=${as}`, root, program, ...args], user: 'root' }
+}
+
+/** Runs a program. Resolves with its output. */
+async function output(program: string, args: readonly string[], as?: string): Promise<string> {
+  const call = callOf(program, args, as)
+  const options = { ...identityOf(call.user), maxBuffer: 64 * 1_048_576 }
+  const { stdout } = await run(call.command, call.args, options)
+  return stdout
 }
 
 interface Configuration extends CephOptions {

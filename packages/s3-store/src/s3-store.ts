@@ -173,8 +173,8 @@ export class S3Store
       const limit = Math.min(upload.maxSize ?? Infinity, this.maxSize)
       const plan = planParts(upload.length, limit, partSize, profile)
       assertMayChange(options)
-      const id = await data.bucket.multipart.create(data.key, signal, data.parameters)
-      const secret: MultipartSecret = { upload: id, plan }
+      const multipart = await data.bucket.multipart.create(data.key, signal, data.parameters)
+      const secret: MultipartSecret = { ...multipart, plan }
       await options.saveSecret(secret as unknown as Json)
     }
     this.#created.set(upload.storage.at, storedIn([], tail))

@@ -3,7 +3,9 @@ import {
   CreateMultipartUploadCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  ListPartsCommand,
   S3ServiceException,
+  type MultipartUpload,
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -156,6 +158,33 @@ describe('offsets', () => {
     const rest = content.subarray(1.5 * partSize)
     expect(await patch(url, 1.5 * partSize, rest)).toMatchObject({ status: 204 })
     expect(await contentOf(url)).toBe(sha256(content))
+    await ended
+  })
+})
+
+describe('several processes', () => {
+  test('the offset that another process reports is good for the next PATCH', async () => {
+    const [client, bucket] = [ceph.client(), await ceph.createBucket()]
+    const store = { provider: { minPartSize: partSize }, partSize }
+    const handler = { settleTimeout: 60_000, logger: silent }
+    const place = { client, bucket, store, handler, lease: 20_000 }
+    const [one, two] = [await serveS3(place), await serveS3(place)]
+    const content = randomBytes(3 * partSize)
+    const url = await createUpload(one, { 'upload-length': content.length })
+    const { request, reply } = openPatch(url, 0, { 'content-length': content.length })
+    const ended = expect(reply).rejects.toThrow()
+    request.write(content.subarray(0, 1.5 * partSize))
+    const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))
+    const [{ Key, UploadId }] = Uploads as [MultipartUpload]
+    await until(
+      () => client.send(new ListPartsCommand({ Bucket: bucket, Key, UploadId })),
+      ({ Parts = [] }) => Parts.length > 0,
+    )
+    const there = url.replace(one.origin, two.origin)
+    expect(await offsetOf(there)).toBe(String(1.5 * partSize))
+    const rest = content.subarray(1.5 * partSize)
+    expect(await patch(there, 1.5 * partSize, rest)).toMatchObject({ status: 204 })
+    expect(await contentOf(there)).toBe(sha256(content))
     await ended
   })
 })

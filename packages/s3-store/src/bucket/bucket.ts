@@ -15,8 +15,8 @@ import { MultipartUploads } from './multipart-uploads.js'
 import { etagOf, isNoKey, request, type Call, type Response } from './request.js'
 import { responseOf, s3Failure } from './s3-error.js'
 
-/** The member of the client that is used. */
-export type Client = Pick<S3Client, 'send'>
+/** The members of the client that are used. */
+export type Client = Pick<S3Client, 'send' | 'config'>
 
 /** Parameters of an object that do not identify it: headers, tags, encryption, access. */
 export type ObjectParameters = Omit<

@@ -6,16 +6,30 @@ import {
   ListPartsCommand,
   UploadPartCommand,
   UploadPartCopyCommand,
+  type ChecksumAlgorithm,
 } from '@aws-sdk/client-s3'
 import type { ByteRange } from 'tuskit'
 import type { Client, ObjectParameters } from './bucket.js'
 import { etagOf, request, type Call, type Response } from './request.js'
 
-/** A part of a multipart upload. */
-export interface Part {
+/** A multipart upload. */
+export interface Multipart {
+  /** Its id. */
+  readonly upload: string
+  /** The algorithm of the checksums of its parts. Absent if they need none. */
+  readonly checksum?: ChecksumAlgorithm
+}
+
+/** A stored part of a multipart upload, as its completion names it. */
+export interface StoredPart {
   readonly number: number
-  readonly size: number
   readonly etag: string
+  readonly checksum?: string
+}
+
+/** A part of a multipart upload. */
+export interface Part extends StoredPart {
+  readonly size: number
 }
 
 /** The requests for multipart uploads of one bucket. */
@@ -28,28 +42,43 @@ export class MultipartUploads {
     this.#bucket = bucket
   }
 
-  /** Returns the id of a new multipart upload. */
-  async create(key: string, signal: AbortSignal, parameters: ObjectParameters): Promise<string> {
-    const command = new CreateMultipartUploadCommand({ ...parameters, ...this.#at(key) })
+  /** Returns a new multipart upload. */
+  async create(key: string, signal: AbortSignal, parameters: ObjectParameters): Promise<Multipart> {
+    const checksum = parameters.ChecksumAlgorithm ?? (await this.#usualChecksum())
+    const command = new CreateMultipartUploadCommand({
+      ...parameters,
+      ...this.#at(key),
+      ...(checksum && { ChecksumAlgorithm: checksum }),
+    })
     const { UploadId } = await request(signal, (call) => this.#client.send(command, call))
-    return UploadId!
+    return { upload: UploadId!, ...(checksum && { checksum }) }
   }
 
-  /** Returns the ETag, or `undefined` if there is no such multipart upload. */
+  /**
+   * The checksum that the client adds to each part. S3 wants to know it when the multipart upload
+   * is created, and to see it again at the end.
+   */
+  async #usualChecksum(): Promise<ChecksumAlgorithm | undefined> {
+    const when = await this.#client.config.requestChecksumCalculation()
+    return when === 'WHEN_SUPPORTED' ? 'CRC32' : undefined
+  }
+
+  /** Returns the part, or `undefined` if there is no such multipart upload. */
   async putPart(
     key: string,
-    upload: string,
+    { upload, checksum }: Multipart,
     number: number,
     bytes: Buffer,
     signal: AbortSignal,
-  ): Promise<string | undefined> {
+  ): Promise<Part | undefined> {
     const command = new UploadPartCommand({
       ...{ ...this.#at(key), UploadId: upload, PartNumber: number },
+      ...(checksum && { ChecksumAlgorithm: checksum }),
       Body: bytes,
     })
     const send = (call: Call) => this.#client.send(command, call)
     const stored = await request(signal, send, isNoUpload)
-    return stored && etagOf(stored)
+    return stored && { ...storedPart(number, checksum, stored), size: bytes.length }
   }
 
   /**
@@ -58,12 +87,12 @@ export class MultipartUploads {
    */
   async copyPart(
     key: string,
-    upload: string,
+    { upload, checksum }: Multipart,
     number: number,
     source: { readonly bucket: string; readonly key: string },
     signal: AbortSignal,
     range?: ByteRange,
-  ): Promise<string | undefined> {
+  ): Promise<StoredPart | undefined> {
     const path = [source.bucket, ...source.key.split('/')].map(encodeURIComponent).join('/')
     const command = new UploadPartCopyCommand({
       ...{ ...this.#at(key), UploadId: upload, PartNumber: number },
@@ -72,13 +101,13 @@ export class MultipartUploads {
     })
     const send = (call: Call) => this.#client.send(command, call)
     const copied = await request(signal, send, isNoUpload)
-    return copied?.CopyPartResult && etagOf(copied.CopyPartResult)
+    return copied?.CopyPartResult && storedPart(number, checksum, copied.CopyPartResult)
   }
 
   /** Returns the parts of a multipart upload in ascending order. */
   async parts(
     key: string,
-    upload: string,
+    { upload, checksum }: Multipart,
     signal: AbortSignal,
   ): Promise<readonly Part[] | undefined> {
     const parts: Part[] = []
@@ -91,7 +120,7 @@ export class MultipartUploads {
       const page = await request(signal, send, isNoUpload)
       if (page === undefined) return undefined
       for (const part of page.Parts ?? []) {
-        parts.push({ number: part.PartNumber!, size: part.Size!, etag: etagOf(part) })
+        parts.push({ ...storedPart(part.PartNumber!, checksum, part), size: part.Size! })
       }
       if (!page.IsTruncated) return parts
       marker = page.NextPartNumberMarker
@@ -101,11 +130,15 @@ export class MultipartUploads {
   /** Makes the object of its parts. Returns whether there was such a multipart upload. */
   async complete(
     key: string,
-    upload: string,
-    parts: readonly Pick<Part, 'number' | 'etag'>[],
+    { upload, checksum: algorithm }: Multipart,
+    parts: readonly StoredPart[],
     signal: AbortSignal,
   ): Promise<boolean> {
-    const Parts = parts.map(({ number, etag }) => ({ PartNumber: number, ETag: etag }))
+    const Parts = parts.map(({ number, etag, checksum }) => ({
+      PartNumber: number,
+      ETag: etag,
+      ...(checksum && { [`Checksum${algorithm}`]: checksum }),
+    }))
     const command = new CompleteMultipartUploadCommand({
       ...{ ...this.#at(key), UploadId: upload },
       MultipartUpload: { Parts },
@@ -141,6 +174,16 @@ export class MultipartUploads {
   #at(key: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.#bucket, Key: key }
   }
+}
+
+/** Returns the part that a response describes. */
+function storedPart(
+  number: number,
+  algorithm: ChecksumAlgorithm | undefined,
+  response: { readonly ETag?: string | undefined },
+): StoredPart {
+  const checksum = algorithm && (Object(response) as Record<string, string>)[`Checksum${algorithm}`]
+  return { number, etag: etagOf(response), ...(checksum && { checksum }) }
 }
 
 /** Ceph says `NoSuchKey` of a multipart upload that was completed or aborted. */

@@ -16,14 +16,14 @@ export async function completeObject(
   assertMayChange(options)
   if (multipart === undefined || offset === 0) {
     await data.putWhole(rest, signal)
-    if (multipart !== undefined) await bucket.multipart.abort(key, multipart, signal)
+    if (multipart !== undefined) await bucket.multipart.abort(key, multipart.upload, signal)
     return
   }
-  const parts: { readonly number: number; readonly etag: string }[] = [...stored.parts]
+  const parts = [...stored.parts]
   if (rest.length > 0) {
     const number = parts.length + 1
-    const etag = await bucket.multipart.putPart(key, multipart, number, rest, signal)
-    if (etag !== undefined) parts.push({ number, etag })
+    const part = await bucket.multipart.putPart(key, multipart, number, rest, signal)
+    if (part !== undefined) parts.push(part)
     assertMayChange(options)
   }
   if (await bucket.multipart.complete(key, multipart, parts, signal)) return

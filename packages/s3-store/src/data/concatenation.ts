@@ -1,5 +1,6 @@
 import { TusError, type Upload, type WriteOptions } from 'tuskit'
 import { assertMayChange } from 'tuskit/store-kit'
+import type { StoredPart } from '../bucket/multipart-uploads.js'
 import type { Settings } from '../settings.js'
 import { planCopies, type SourceRange } from './copy-plan.js'
 import type { UploadData } from './upload-data.js'
@@ -41,10 +42,10 @@ export async function concatenateObjects(
   }
   assertMayChange(options)
   const multipart = await bucket.multipart.create(key, signal, final.parameters)
-  const etags: string[] = []
+  const stored: StoredPart[] = []
   const store = async (ranges: readonly SourceRange[], index: number) => {
-    const [range, ...others] = ranges
-    const { source, start, end } = range!
+    const [first, ...others] = ranges
+    const { source, start, end } = first!
     // S3 copies ranges only of objects that are larger than the smallest part.
     if (others.length > 0 || end - start + 1 < profile.minPartSize) {
       const bytes = await settings.slots.use(signal, () => read(ranges))
@@ -54,20 +55,20 @@ export async function concatenateObjects(
     assertMayChange(options)
     const { at } = partials[source]!.storage
     const from = { bucket: at.bucket!, key: at.key! }
-    const part = start === 0 && end === sizes[source]! - 1 ? undefined : { start, end }
-    const etag = await bucket.multipart.copyPart(key, multipart, index + 1, from, signal, part)
+    const range = start === 0 && end === sizes[source]! - 1 ? undefined : { start, end }
+    const copied = await bucket.multipart.copyPart(key, multipart, index + 1, from, signal, range)
     // It rejects if the source is what is missing.
-    if (etag === undefined) await read([{ source, start, end: start }])
-    return etag
+    if (copied === undefined) await read([{ source, start, end: start }])
+    return copied
   }
   try {
     let next = 0
     const work = async () => {
       while (next < parts.length) {
         const index = next++
-        const etag = await store(parts[index]!, index)
-        if (etag === undefined) throw new TusError('ERR_STORAGE_UNAVAILABLE')
-        etags[index] = etag
+        const part = await store(parts[index]!, index)
+        if (part === undefined) throw new TusError('ERR_STORAGE_UNAVAILABLE')
+        stored[index] = part
       }
     }
     const stop = (error: unknown) => {
@@ -77,13 +78,12 @@ export async function concatenateObjects(
     const workers = Array.from({ length: parallel }, () => work().catch(stop))
     await Promise.all(workers).finally(() => Promise.allSettled(workers))
     assertMayChange(options)
-    const numbered = etags.map((etag, index) => ({ number: index + 1, etag }))
-    await bucket.multipart.complete(key, multipart, numbered, signal)
+    await bucket.multipart.complete(key, multipart, stored, signal)
   } catch (error) {
     // A later attempt starts again. Without this, the parts remain until then.
     if (!signal.aborted && options.fence.held()) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(cleanupTimeout)])
-      await bucket.multipart.abort(key, multipart, limit).catch(() => {})
+      await bucket.multipart.abort(key, multipart.upload, limit).catch(() => {})
     }
     throw error
   }

@@ -1,4 +1,5 @@
 import type { Json } from 'tuskit'
+import type { Multipart } from '../bucket/multipart-uploads.js'
 import type { S3Profile } from '../providers.js'
 
 /** The numbers that a plan consists of. They are kept in the record of the upload. */
@@ -75,8 +76,7 @@ export function planParts(
 }
 
 /** The part of a record that describes a multipart upload. */
-export interface MultipartSecret {
-  readonly upload: string
+export interface MultipartSecret extends Multipart {
   readonly plan: PlanNumbers
 }
 

@@ -179,12 +179,10 @@ export class PartWriter {
   async #putPart(number: number, bytes: Buffer): Promise<Part> {
     const { bucket, key, multipart } = this.#data
     const { signal } = this.#options
-    const etag = await bucket.multipart.putPart(key, multipart!, number, bytes, signal)
-    if (etag === undefined) {
-      const cause = new Error('The multipart upload was completed or aborted meanwhile')
-      throw new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
-    }
-    return { number, size: bytes.length, etag }
+    const part = await bucket.multipart.putPart(key, multipart!, number, bytes, signal)
+    if (part !== undefined) return part
+    const cause = new Error('The multipart upload was completed or aborted meanwhile')
+    throw new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
   }
 
   #fail(error: unknown): void {

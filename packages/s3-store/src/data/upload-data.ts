@@ -1,5 +1,6 @@
 import { TusError, type Upload } from 'tuskit'
 import type { Bucket, ObjectParameters } from '../bucket/bucket.js'
+import type { Multipart } from '../bucket/multipart-uploads.js'
 import { multipartSecret, PartPlan } from './part-plan.js'
 import { bytesOf, countedParts, storedIn, type S3Stat } from './stored.js'
 import { TailObject } from './tail.js'
@@ -18,8 +19,8 @@ export class UploadData {
   readonly bucket: Bucket
   readonly key: string
   readonly tail: TailObject
-  /** The id of the multipart upload. Absent if all bytes fit into one part. */
-  readonly multipart: string | undefined
+  /** Absent if all bytes fit into one part. */
+  readonly multipart: Multipart | undefined
   readonly plan: PartPlan
   readonly #settings: Settings
 
@@ -30,7 +31,7 @@ export class UploadData {
     this.upload = upload
     this.bucket = settings.bucketOf(bucket!)
     this.key = key!
-    this.multipart = secret?.upload
+    this.multipart = secret
     this.plan = new PartPlan(secret?.plan ?? whole, settings.profile)
     const parameters = privateParameters(settings.parametersOf(upload))
     this.tail = new TailObject(this.bucket, tail!, upload.id, parameters)
@@ -78,7 +79,7 @@ export class UploadData {
     return tail === undefined ? this.#statObject(signal) : storedIn([], tail)
   }
 
-  async #statParts(multipart: string, signal: AbortSignal): Promise<S3Stat> {
+  async #statParts(multipart: Multipart, signal: AbortSignal): Promise<S3Stat> {
     const list = () => this.bucket.multipart.parts(this.key, multipart, signal)
     const [listed, tail] = await Promise.all([list(), this.tail.head(signal)])
     // Without a tail the upload may be finished since the first look: the tail is deleted last.
