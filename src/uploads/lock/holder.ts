@@ -113,7 +113,7 @@ export class Holder {
    * request. So the reader waits longer until it knows whether the client has stalled.
    */
   async #yieldToReader(): Promise<boolean> {
-    const { settleTimeout } = this.#context.settings
+    const { settleTimeout, takeoverAfter } = this.#context.settings
     const deadline = performance.now() + settleTimeout
     if (this.#phase === 'preparing') {
       // A client that is gone may have left bytes that are still to be received.
@@ -122,8 +122,9 @@ export class Holder {
     }
     if (this.#endStalled()) return true
     if (this.#phase === 'receiving') {
-      const isSilent = await signOfLife(this.#body!, deadline - performance.now())
-      if (isSilent && this.#holdsBack()) await this.#untilStalled()
+      const body = this.#body!
+      const isSilent = await signOfLife(body, deadline - performance.now(), takeoverAfter)
+      if (isSilent && this.#holdsBack()) await signOfLife(body, takeoverAfter, takeoverAfter)
       if (this.#endStalled()) return true
     }
     return this.#phase === 'working'
@@ -132,12 +133,6 @@ export class Holder {
   /** Whether bytes came that will count when the body ends, but do not yet. */
   #holdsBack(): boolean {
     return !this.#awaitsVerification && this.#from + this.#body!.received > this.#durable!
-  }
-
-  /** Waits until the client has sent nothing for too long, or sends again. */
-  async #untilStalled(): Promise<void> {
-    const { takeoverAfter } = this.#context.settings
-    await signOfLife(this.#body!, takeoverAfter - this.#body!.idleTime())
   }
 
   /** Ends the body if its client has sent nothing for too long. Returns whether it ended it. */
