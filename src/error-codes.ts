@@ -123,7 +123,7 @@ export const errors = {
   ERR_ID_TAKEN: [422, 'An upload with this id already exists'],
   ERR_INVALID_UPLOAD_ID: [
     422,
-    'The id chosen for the upload is not 1 to 128 of A-Z a-z 0-9 - . _ ~',
+    'The id chosen for the upload is not 1 to 200 of A-Z a-z 0-9 - . _ ~ +',
   ],
   ERR_INVALID_PLACE: [422, 'The place chosen for the upload lies outside the storage'],
   ERR_DATA_EXISTS: [422, 'The storage already holds data at the place of the new upload'],

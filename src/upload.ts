@@ -171,11 +171,12 @@ export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
 /**
- * Returns whether a text can be the id of an upload: 1 to 128 of the characters
- * `A-Z a-z 0-9 - . _ ~`, not beginning with a dot. Such an id is safe in URLs and as a file name.
+ * Returns whether a text can be the id of an upload: 1 to 200 of the characters
+ * `A-Z a-z 0-9 - . _ ~ +`, not beginning with a dot. Such an id is safe in the path of a URL and as
+ * a file name, which has 55 more bytes for what is added to it.
  */
 export function isUploadId(text: string): boolean {
-  return /^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$/.test(text)
+  return /^(?!\.)[A-Za-z0-9._~+-]{1,200}$/.test(text)
 }
 
 /** Returns whether an upload has expired at `now`, in milliseconds. */

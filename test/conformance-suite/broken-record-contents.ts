@@ -106,7 +106,7 @@ export const brokenRecordContents: readonly Broken[] = [
     }
   }),
   keyed('records with similar ids stay separate', 'appends to ids', (id) =>
-    id.endsWith('.info') ? id : `${id}.info`.slice(-128),
+    id.endsWith('.info') ? id : `${id}.info`.slice(-200),
   ),
   caching('create'),
   caching('update'),

@@ -82,7 +82,7 @@ describe('generateId', () => {
     expect((await post(site, { 'upload-length': '0', 'x-user': '7' })).status).toBe(422)
   })
 
-  test.each(['', '../a', '.a', 'a/b', 'a b', 'x'.repeat(129), undefined, 7])(
+  test.each(['', '../a', '.a', 'a/b', 'a b', 'x'.repeat(201), undefined, 7])(
     'refuses the result %o',
     async (id) => {
       const site = await serve({ logger: keptLog(), generateId: () => id as string })

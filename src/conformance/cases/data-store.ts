@@ -6,9 +6,9 @@ import { sample } from '../fixture/test-body.js'
 
 /** Ids that a careless storage would mix up: prefixes of each other, or different only in case. */
 export const nearIds = [
-  ...['a', 'A', 'aa', 'a.b', 'a-b', 'a_b', 'a~b', 'a.info', 'a.part', 'a1', '-a'],
+  ...['a', 'A', 'aa', 'a.b', 'a-b', 'a_b', 'a~b', 'a.info', 'a.part', 'a1', '-a', 'a+b', '+a'],
   // The longest that an id can be.
-  ...['', 'b', 'c'].map((end) => `${'a'.repeat(127)}${end}`),
+  ...['', 'b', 'c'].map((end) => `${'a'.repeat(199)}${end}`),
 ]
 
 const hello = Buffer.from('hello world')

@@ -2,6 +2,7 @@ import type { HandlerOptions } from 'tuskit'
 import { expect, test } from 'vitest'
 import {
   createUpload,
+  download,
   fileComposer,
   head,
   namesIn,
@@ -92,7 +93,7 @@ test('T-090 ids have 122 random bits and no character with a meaning in URLs or 
 
 const outside = [
   ...['..', '%2e%2e', '%2e%2e%2f', '..%2f..%2fetc%2fpasswd', '%2e%2e/secret', '../secret'],
-  ...['a%00', '%00', '%', '%zz', '%c3', 'a%2f', 'a%5c..%5cb', '~%2f', '.', '%2e', 'a'.repeat(129)],
+  ...['a%00', '%00', '%', '%zz', '%c3', 'a%2f', 'a%5c..%5cb', '~%2f', '.', '%2e', 'a'.repeat(201)],
 ]
 
 test.each(outside)('T-090 /files/%s is not an upload', async (path) => {
@@ -118,7 +119,7 @@ async function inDirectory(
   return [reply, await namesIn(directory)]
 }
 
-test.each(['../x', '.x', 'a/b', '', 'a b', 'a\u0000', '\u00e9', 'x'.repeat(129)])(
+test.each(['../x', '.x', 'a/b', '', 'a b', 'a\u0000', '\u00e9', 'x'.repeat(201)])(
   'T-090 the id "%s" from an application is refused',
   async (id) => {
     const [reply, files] = await inDirectory({ generateId: () => id, logger: silent }, (site) =>
@@ -135,4 +136,21 @@ test('T-090 an encoded letter in the URL of an upload means the letter', async (
   expect((await head(`${site.origin}/files/%72eport-1`)).status).toBe(200)
   const again = await post(site, { 'upload-length': '5' })
   expect([again.status, again.text.split(':')[0]]).toEqual([422, 'ERR_ID_TAKEN'])
+})
+
+test('T-090 the longest id, with each character that an id can have, works wherever it is sent', async () => {
+  const id = `+${'azAZ09-._~+'.repeat(20)}`.slice(0, 200)
+  const ids = [id, 'final+']
+  const composer = fileComposer(await temporaryDirectory())
+  const site = await serve({ composer, generateId: () => ids.shift()! })
+  const created = await post(site, { 'upload-length': 5, 'upload-concat': 'partial' }, 'hello')
+  expect(created.headers.location).toBe(`/files/${id}`)
+  const paths = [`/files/${id}`, `/files/${id.replaceAll('+', '%2B')}`]
+  for (const path of paths) {
+    const { status, headers } = await head(site.origin + path)
+    expect([status, headers['upload-offset']]).toEqual([200, '5'])
+  }
+  const final = await post(site, { 'upload-concat': `final;${paths.join(' ')}` })
+  expect([final.status, final.headers.location]).toEqual([201, '/files/final+'])
+  expect(await download(`${site.origin}/files/final%2B`)).toBe('hellohello')
 })

@@ -5,8 +5,11 @@ import type { Settings } from '../settings/settings.js'
 
 const times = ['year', 'month', 'day', 'hour', 'minute'] as const
 
-/** The maximum length of a stem: a name has 240 bytes, of which an id takes at most 128. */
+/** The maximum length of a stem in bytes, with its extension. */
 const longestStem = 64
+
+/** The maximum length of a name in bytes. */
+const longestName = 240
 
 /**
  * Returns the function for the settings `dir-structure` and `file-names`. Its paths are unique,
@@ -29,12 +32,13 @@ export function locateBy(
   }
 }
 
-/** Returns the client's name of the file, with the id before its extension. */
+/** Returns the client's name of the file, with the id before its extension, or only the id. */
 function originalName(upload: UnplacedUpload): string {
   const given = upload.metadata.values['filename'] ?? upload.metadata.values['name']
   const name = !given ? '' : safeFileName(given, { maxLength: longestStem })
   const [, stem = '', extension = ''] = /^(.+?)(\.[^.]{1,16})?$/s.exec(name) ?? []
-  return stem === '' ? upload.id : `${stem}-${upload.id}${extension}`
+  const whole = `${stem}-${upload.id}${extension}`
+  return stem === '' || Buffer.byteLength(whole) > longestName ? upload.id : whole
 }
 
 function withVariables(
