@@ -1,9 +1,11 @@
 import { S3Client, type ObjectCannedACL, type StorageClass } from '@aws-sdk/client-s3'
 import type { UnplacedUpload } from 'tuskit'
+import { AdoptableObjects } from './adoption/adoptable-objects.js'
 import { profiles, type S3Provider } from './providers.js'
 import { S3InfoStore } from './s3-info-store.js'
 import { S3Locker } from './s3-locker.js'
 import { S3Store } from './s3-store.js'
+import type { S3StoreOptions } from './s3-store-options.js'
 
 /** The part of the context of a part that is used. */
 export interface PluginContext {
@@ -24,17 +26,34 @@ export const plugin = {
   data: { s3: dataFromUrl },
   info: { s3: infoFromUrl },
   locks: { s3: locksFromUrl },
+  adoptable: { s3: adoptableFromUrl },
 }
 
 function dataFromUrl(url: string, { locate }: PluginContext): S3Store {
+  const { prefix, ...options } = storeFromUrl(url)
+  return new S3Store({ ...options, locate: (upload) => prefix + locate(upload) })
+}
+
+/** The folder of an old server has to be in the bucket of the data. */
+function adoptableFromUrl(url: string, data: string): Promise<AdoptableObjects> {
+  const { place, prefix } = parse(url)
+  const { prefix: _, ...options } = storeFromUrl(data)
+  if (place.bucket !== options.bucket) {
+    throw new Error(`the bucket must be ${place.bucket}, because the data stays where it is`)
+  }
+  return AdoptableObjects.open(options, prefix)
+}
+
+function storeFromUrl(url: string): S3StoreOptions & { readonly prefix: string } {
   const { place, prefix, privatePrefix, text, number } = parse(url)
   const provider = text('provider')
   if (provider !== undefined && !Object.hasOwn(profiles, provider)) {
     throw new Error(`provider must be one of ${Object.keys(profiles).join(', ')}, not ${provider}`)
   }
   const [ACL, StorageClass] = [text('acl'), text('storage-class')]
-  return new S3Store({
+  return {
     ...place,
+    prefix,
     privatePrefix,
     ...given({ provider: provider as S3Provider | undefined, partSize: number('part-size') }),
     ...given({ parallel: number('parallel'), maxParallel: number('max-parallel') }),
@@ -43,8 +62,7 @@ function dataFromUrl(url: string, { locate }: PluginContext): S3Store {
       ACL: ACL as ObjectCannedACL | undefined,
       StorageClass: StorageClass as StorageClass | undefined,
     }),
-    locate: (upload) => prefix + locate(upload),
-  })
+  }
 }
 
 function infoFromUrl(url: string): S3InfoStore {

@@ -23,14 +23,13 @@ import {
   type WriteOptions,
 } from 'tuskit'
 import { assertMayChange, contentStream, spool } from 'tuskit/store-kit'
-import { Bucket, type Conditions } from './bucket/bucket.js'
+import type { Conditions } from './bucket/bucket.js'
 import { findConditions } from './bucket/conditional.js'
 import { completeObject } from './data/completion.js'
 import { concatenateObjects } from './data/concatenation.js'
-import { Memory } from './data/memory.js'
 import { planParts, type MultipartSecret } from './data/part-plan.js'
 import { PartWriter } from './data/part-writer.js'
-import { checkKey, endsWithId } from './data/place.js'
+import { endsWithId, placeAt } from './data/place.js'
 import { removeObjects } from './data/removal.js'
 import { showing } from './data/showing.js'
 import { isS3Stat, storedIn, type S3Stat } from './data/stored.js'
@@ -38,8 +37,7 @@ import type { Tail } from './data/tail.js'
 import { UploadData } from './data/upload-data.js'
 import { openTimeout } from './open-bucket.js'
 import { checkStoreOptions, type CheckedOptions, type S3StoreOptions } from './s3-store-options.js'
-import type { Settings } from './settings.js'
-import { Slots } from './slots.js'
+import { settingsFor, type Settings } from './settings.js'
 
 /**
  * Keeps the bytes of uploads in a bucket of Amazon S3 or a service that speaks its protocol. Any
@@ -77,29 +75,16 @@ export class S3Store
   readonly maxSize: number
   readonly #options: CheckedOptions
   readonly #settings: Settings
-  readonly #privatePrefix: string
   #conditions: Conditions
   /** The states of uploads that were just created, by their place. */
   readonly #created = new WeakMap<object, S3Stat>()
 
   constructor(options: S3StoreOptions) {
     const checked = checkStoreOptions(options)
-    const { client, profile, parameters = {}, maxParallel = 32, partSize, maxMemory } = checked
-    const { maxParts, maxPartSize } = profile
     this.#options = checked
-    this.#privatePrefix = checked.privatePrefix ?? '.tuskit/'
-    this.#conditions = profile.conditionalWrites ? 'quoted' : 'none'
-    this.maxSize = Math.min(profile.maxSize, maxParts * maxPartSize)
-    this.#settings = {
-      profile,
-      partSize,
-      parallel: checked.parallel ?? 3,
-      slots: new Slots(maxParallel),
-      memory: new Memory(maxMemory),
-      bucketOf: (name) => new Bucket(client, name, this.#conditions),
-      parametersOf: (upload) =>
-        typeof parameters === 'function' ? parameters(upload) : parameters,
-    }
+    this.#conditions = checked.profile.conditionalWrites ? 'quoted' : 'none'
+    this.#settings = settingsFor(checked, () => this.#conditions)
+    this.maxSize = this.#settings.maxSize
   }
 
   /** Fills all slots of data stores, and that of lifecycles. */
@@ -121,7 +106,7 @@ export class S3Store
     const opened = this.#settings.bucketOf(bucket)
     await opened.check(signal)
     if (profile.conditionalWrites) {
-      this.#conditions = await findConditions(opened, this.#privatePrefix, signal)
+      this.#conditions = await findConditions(opened, this.#settings.privatePrefix, signal)
     }
     if (this.#conditions !== 'none' || locate === undefined) return
     if (endsWithId(this.locate(sample).at.key!, sample.id)) return
@@ -146,9 +131,7 @@ export class S3Store
       const located = locate(upload)
       chosen = typeof located === 'string' ? { key: located } : located
     }
-    const key = checkKey(chosen.key, this.#privatePrefix)
-    const tail = `${this.#privatePrefix}tails/${key}`
-    return { kind: 's3', at: { bucket: chosen.bucket ?? usual, key, tail } }
+    return placeAt(chosen.bucket ?? usual, chosen.key, this.#settings.privatePrefix)
   }
 
   async create(upload: Upload, options: CreateOptions): Promise<void> {

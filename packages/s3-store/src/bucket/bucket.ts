@@ -38,6 +38,7 @@ export interface ObjectHead {
   readonly size: number
   readonly etag: string
   readonly metadata: Readonly<Record<string, string>>
+  readonly modified: Date
 }
 
 /** An object that is being read. */
@@ -205,7 +206,9 @@ function headOf(response: {
   readonly ContentLength?: number | undefined
   readonly ETag?: string | undefined
   readonly Metadata?: Record<string, string> | undefined
+  readonly LastModified?: Date | undefined
 }): ObjectHead {
-  const { ContentLength = 0, Metadata = {} } = response
-  return { size: ContentLength, etag: etagOf(response), metadata: Metadata }
+  const { ContentLength = 0, Metadata = {}, LastModified = new Date(0) } = response
+  const etag = etagOf(response)
+  return { size: ContentLength, etag, metadata: Metadata, modified: LastModified }
 }

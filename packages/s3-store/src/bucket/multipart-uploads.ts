@@ -63,6 +63,15 @@ export class MultipartUploads {
     return when === 'WHEN_SUPPORTED' ? 'CRC32' : undefined
   }
 
+  /** Returns a multipart upload that another program has created. */
+  async find(key: string, upload: string, signal: AbortSignal): Promise<Multipart | undefined> {
+    const command = new ListPartsCommand({ ...this.#at(key), UploadId: upload, MaxParts: 1 })
+    const send = (call: Call) => this.#client.send(command, call)
+    const found = await request(signal, send, isNoUpload)
+    const checksum = found?.ChecksumAlgorithm
+    return found && { upload, ...(checksum && { checksum }) }
+  }
+
   /** Returns the part, or `undefined` if there is no such multipart upload. */
   async putPart(
     key: string,

@@ -4,11 +4,19 @@ import type { S3Profile } from '../providers.js'
 
 /** The numbers that a plan consists of. They are kept in the record of the upload. */
 export interface PlanNumbers {
+  /**
+   * The parts that another server has stored: so many of a size, and then so many of another one.
+   * The other numbers are about the parts that follow.
+   */
+  readonly adopted?: readonly PartRun[]
   /** The size of the first part in bytes. */
   readonly size: number
   /** After so many parts, the size doubles. Absent: all parts have the same size. */
   readonly doublesEvery?: number
 }
+
+/** Parts of the same size that follow one another. */
+export type PartRun = readonly [size: number, count: number]
 
 /**
  * Where the parts of an upload begin and end. It is made once and never changes, so that the bytes
@@ -18,23 +26,34 @@ export interface PlanNumbers {
 export class PartPlan {
   readonly numbers: PlanNumbers
   readonly #maxPartSize: number
+  /** The offsets at which the adopted parts begin, and at which the last of them ends. */
+  readonly #starts: readonly number[]
 
   constructor(numbers: PlanNumbers, { maxPartSize }: Pick<S3Profile, 'maxPartSize'>) {
     this.numbers = numbers
     this.#maxPartSize = maxPartSize
+    this.#starts = startsOf(numbers.adopted ?? [])
+  }
+
+  /** The number of adopted parts. */
+  get adopted(): number {
+    return this.#starts.length - 1
   }
 
   /** The size of a part, unless the upload ends before. */
   sizeOf(part: number): number {
-    return this.numbers.size * 2 ** this.#doublings(part)
+    if (part < this.adopted) return this.#starts[part + 1]! - this.#starts[part]!
+    return this.numbers.size * 2 ** this.#doublings(part - this.adopted)
   }
 
   /** The offset of the first byte of a part. */
   startOf(part: number): number {
+    if (part <= this.adopted) return this.#starts[part]!
     const { size, doublesEvery = 0 } = this.numbers
-    const doublings = this.#doublings(part)
-    const before = size * doublesEvery * (2 ** doublings - 1)
-    return before + (part - doublings * doublesEvery) * this.sizeOf(part)
+    const own = part - this.adopted
+    const doublings = this.#doublings(own)
+    const before = this.#starts[this.adopted]! + size * doublesEvery * (2 ** doublings - 1)
+    return before + (own - doublings * doublesEvery) * this.sizeOf(part)
   }
 
   #doublings(part: number): number {
@@ -43,6 +62,14 @@ export class PartPlan {
     const most = Math.floor(Math.log2(this.#maxPartSize / size))
     return Math.min(Math.floor(part / doublesEvery), most)
   }
+}
+
+function startsOf(runs: readonly PartRun[]): readonly number[] {
+  const starts = [0]
+  for (const [size, count] of runs) {
+    for (let i = 0; i < count; i++) starts.push(starts.at(-1)! + size)
+  }
+  return starts
 }
 
 /** Sizes are multiples of this, so that they are easy to recognise. */

@@ -1,10 +1,15 @@
-import { TusError } from 'tuskit'
+import { TusError, type StorageRef } from 'tuskit'
 
 /** A longer key would leave no space for the prefix of the tail: S3 accepts 1,024 bytes. */
 const longest = 900
 
-/** Returns a key, and throws `ERR_INVALID_PLACE` if it cannot be one. */
-export function checkKey(key: unknown, privatePrefix: string): string {
+/** Returns the place of an upload. Throws `ERR_INVALID_PLACE` if the key cannot be one. */
+export function placeAt(bucket: string, key: unknown, privatePrefix: string): StorageRef {
+  const checked = checkKey(key, privatePrefix)
+  return { kind: 's3', at: { bucket, key: checked, tail: `${privatePrefix}tails/${checked}` } }
+}
+
+function checkKey(key: unknown, privatePrefix: string): string {
   if (typeof key !== 'string' || key === '') throw invalid('must be a text that is not empty')
   if (Buffer.byteLength(key) > longest) throw invalid(`has more than ${longest} bytes`)
   if (Buffer.from(key).toString() !== key) throw invalid('is not valid Unicode')

@@ -5,13 +5,15 @@ import type { UploadData } from './upload-data.js'
 
 /**
  * Removes the object of an upload, its tail, and all multipart uploads of its key: also one whose
- * id was never recorded. Leaves another upload alone that got the same key before it.
+ * id was never recorded, and what another server has left. Leaves another upload alone that got the
+ * same key before it.
  */
 export async function removeObjects(data: UploadData, options: WriteOptions): Promise<void> {
   const { bucket, key, tail, upload } = data
   const { signal } = options
   // The tail is created first and deleted last, so whose it is decides whose the key is.
-  const isOwner = endsWithId(key, upload.id) || (await tail.head(signal)) !== undefined
+  const isOwner =
+    data.isAdopted || endsWithId(key, upload.id) || (await tail.head(signal)) !== undefined
   if (isOwner) {
     for (const multipart of await bucket.multipart.idsOf(key, signal)) {
       assertMayChange(options)
@@ -23,6 +25,10 @@ export async function removeObjects(data: UploadData, options: WriteOptions): Pr
     await bucket.delete(key, signal)
   }
   if (!isOwner) return
+  for (const leftover of data.leftovers) {
+    assertMayChange(options)
+    await bucket.delete(leftover, signal)
+  }
   assertMayChange(options)
   await tail.delete(signal)
 }

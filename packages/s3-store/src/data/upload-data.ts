@@ -1,5 +1,5 @@
 import { TusError, type Upload } from 'tuskit'
-import type { Bucket, ObjectParameters } from '../bucket/bucket.js'
+import type { Bucket, ObjectHead, ObjectParameters } from '../bucket/bucket.js'
 import type { Multipart } from '../bucket/multipart-uploads.js'
 import { multipartSecret, PartPlan } from './part-plan.js'
 import { bytesOf, countedParts, storedIn, type S3Stat } from './stored.js'
@@ -7,7 +7,10 @@ import { TailObject } from './tail.js'
 import type { Settings } from '../settings.js'
 import { objectParameters, privateParameters } from './object-parameters.js'
 
-/** Marks the object of an upload, so that an object of others under its key is not taken for it. */
+/**
+ * Marks the object of an upload, so that an object of others under its key is not taken for it. An
+ * upload that another server has created has no mark, as its object may be finished already.
+ */
 const mark = 'tuskit-id'
 
 /**
@@ -22,10 +25,12 @@ export class UploadData {
   /** Absent if all bytes fit into one part. */
   readonly multipart: Multipart | undefined
   readonly plan: PartPlan
+  /** The objects of the server that has created the upload, if it was adopted. */
+  readonly leftovers: readonly string[]
   readonly #settings: Settings
 
   constructor(upload: Upload, settings: Settings) {
-    const { bucket, key, tail } = upload.storage.at
+    const { bucket, key, tail, part, info } = upload.storage.at
     const secret = multipartSecret(upload.storage.secret)
     const whole = { size: Math.max(upload.length ?? 1, 1) }
     this.upload = upload
@@ -33,9 +38,15 @@ export class UploadData {
     this.key = key!
     this.multipart = secret
     this.plan = new PartPlan(secret?.plan ?? whole, settings.profile)
+    this.leftovers = [part, info].filter((name) => name !== undefined)
     const parameters = privateParameters(settings.parametersOf(upload))
     this.tail = new TailObject(this.bucket, tail!, upload.id, parameters)
     this.#settings = settings
+  }
+
+  /** Whether another server has created the upload. */
+  get isAdopted(): boolean {
+    return this.leftovers.length > 0
   }
 
   /** The parameters of the finished object. */
@@ -56,7 +67,7 @@ export class UploadData {
   /** Returns the object under its own key, if it is that of this upload. */
   async whole(signal: AbortSignal): Promise<S3Stat | undefined> {
     const found = await this.bucket.head(this.key, signal)
-    if (found?.metadata[mark] !== this.upload.id) return undefined
+    if (!this.#isOwn(found)) return undefined
     return { offset: found.size, whole: true, parts: [], tail: undefined }
   }
 
@@ -97,7 +108,13 @@ export class UploadData {
     // Only this request can distinguish a missing object from a missing bucket.
     const found = await this.bucket.get(this.key, signal)
     found?.body.destroy()
-    if (found?.metadata[mark] !== this.upload.id) throw new TusError('ERR_DATA_MISSING')
+    if (!this.#isOwn(found)) throw new TusError('ERR_DATA_MISSING')
     return { offset: found.size, whole: true, parts: [], tail: undefined }
+  }
+
+  #isOwn(found: ObjectHead | undefined): found is ObjectHead {
+    const { id, length } = this.upload
+    if (found === undefined) return false
+    return found.metadata[mark] === id || (this.isAdopted && found.size === length)
   }
 }
