@@ -1,1 +1,12 @@
-export type { HooksContext, MakeHooks, MakePart, PartContext, Plugin } from './parts/plugin.js'
+export type {
+  AdoptableBucket,
+  AdoptableObjects,
+  AdoptableRecord,
+  FoundData,
+  HooksContext,
+  MakeHooks,
+  MakePart,
+  OpenAdoptable,
+  PartContext,
+  Plugin,
+} from './parts/plugin.js'

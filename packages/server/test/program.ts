@@ -13,6 +13,7 @@ export const preload = new URL('../../../test/programs/use-test-build.mjs', impo
 export interface RunOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
+  readonly onStart?: (child: ChildProcess) => void
 }
 
 /** The end of a run. */
@@ -39,6 +40,7 @@ export async function runProgram(
   options: RunOptions = {},
 ): Promise<Ended> {
   const child = start(parameters, options)
+  options.onStart?.(child)
   let output = ''
   let errors = ''
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text))

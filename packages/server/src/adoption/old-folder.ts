@@ -1,26 +1,44 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { lstat, opendir, readFile, rm } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
-import { NotAdoptable, type OldServer, type OldUpload } from './old-upload.js'
+import { adoptFile } from './adopt-file.js'
+import type { NewHome } from './new-home.js'
+import type { Adopted, OldSource, Stray } from './old-source.js'
+import { NotAdoptable, type OldFile, type OldServer } from './old-upload.js'
+import { longestRecord, parseRecord } from './parse-content.js'
 
-/** The longest record that is read. Metadata is limited by the headers of requests. */
-const longestRecord = 1_000_000
-
-/** The folders of another server. */
-export class OldFolder {
-  readonly server: OldServer
+/** Where an {@link OldFolder} is, and how it is adopted. */
+export interface FolderOptions {
   /** The folder of the data. */
   readonly path: string
+  /** The folder of the records. */
+  readonly records: string
+  /** The folder of the data store. It contains all files that can be adopted. */
+  readonly root: string
+  /** Whether files that are longer than the old record says are cut. */
+  readonly mayCut: boolean
+}
+
+/** The folders of another server. */
+export class OldFolder implements OldSource<OldFile> {
+  readonly entry = 'file'
+  readonly term = 'path'
+  readonly atOnce = 1
+  readonly server: OldServer
+  readonly path: string
+  readonly root: string
+  readonly mayCut: boolean
   readonly #records: string
 
-  constructor(server: OldServer, path: string, records: string) {
+  constructor(server: OldServer, { path, records, root, mayCut }: FolderOptions) {
     this.server = server
     this.path = realpathSync(path)
+    this.root = root
+    this.mayCut = mayCut
     this.#records = realpathSync(records)
   }
 
-  /** Yields the ids of all records. */
-  async *ids(): AsyncGenerator<string> {
+  async *names(): AsyncGenerator<string> {
     const { suffix } = this.server
     for await (const { name, error } of entriesOf(this.#records)) {
       const id = name.slice(0, -suffix.length)
@@ -28,36 +46,41 @@ export class OldFolder {
     }
   }
 
-  /** Returns the number of records. */
   async count(signal: AbortSignal): Promise<number> {
     let count = 0
-    for await (const _ of this.ids()) {
+    for await (const _ of this.names()) {
       signal.throwIfAborted()
       count++
     }
     return count
   }
 
-  /** Returns what a record says. Throws {@link NotAdoptable} if it cannot be used. */
-  async read(id: string): Promise<OldUpload> {
+  placeOf(id: string): string {
+    return this.inStore(this.#recordPath(id))
+  }
+
+  async read(id: string): Promise<OldFile> {
     const { text, changedAt } = await this.#readRecord(id)
     const found = { id, folder: this.path }
-    const upload = this.server.parse(parseJson(text), found)
+    const upload = this.server.parse(parseRecord(text), found)
     const obstacle = await this.server.obstacle?.(found)
     if (obstacle !== undefined) throw new NotAdoptable(obstacle)
     return { changedAt, ...upload }
   }
 
-  /** Removes the record of an upload that was adopted. */
-  async removeRecord(id: string): Promise<void> {
-    await rm(this.recordPath(id))
+  adopt(old: OldFile, home: NewHome): Promise<Adopted> {
+    return adoptFile(old, this, home)
   }
 
-  /** Yields the files that are neither a record nor named after one, and why they are not. */
-  async *strays(): AsyncGenerator<{ readonly path: string; readonly reason: string }> {
+  async removeRecord(id: string): Promise<void> {
+    await rm(this.#recordPath(id))
+  }
+
+  async *strays(): AsyncGenerator<Stray> {
     for await (const { name, error } of entriesOf(this.path)) {
-      if (error !== undefined) yield { path: name, reason: `it cannot be read: ${error}` }
-      else if (!this.#isKnown(name)) yield { path: name, reason: 'no record names this file' }
+      const place = this.inStore(join(this.path, name))
+      if (error !== undefined) yield { name, place, reason: `it cannot be read: ${error}` }
+      else if (!this.#isKnown(name)) yield { name, place, reason: 'no record names this file' }
     }
   }
 
@@ -66,7 +89,7 @@ export class OldFolder {
    * the data of another upload.
    */
   hasRecord(id: string): boolean {
-    if (!existsSync(this.recordPath(id))) return false
+    if (!existsSync(this.#recordPath(id))) return false
     return !this.hasDataNextToRecords || !this.hasRecord(`${id}${this.server.suffix}`)
   }
 
@@ -81,7 +104,12 @@ export class OldFolder {
     return this.#records === this.path
   }
 
-  recordPath(id: string): string {
+  /** Returns the place of a file, as the data store would name it. */
+  inStore(path: string): string {
+    return relative(this.root, path)
+  }
+
+  #recordPath(id: string): string {
     return join(this.#records, `${id}${this.server.suffix}`)
   }
 
@@ -97,21 +125,12 @@ export class OldFolder {
   }
 
   async #readRecord(id: string): Promise<{ readonly text: string; readonly changedAt: Date }> {
-    const path = this.recordPath(id)
+    const path = this.#recordPath(id)
     const stats = await lstat(path)
     // A pipe would keep its reader waiting.
     if (!stats.isFile()) throw new NotAdoptable('its record is not a file')
-    if (stats.size === 0) throw new NotAdoptable('its record is empty')
     if (stats.size > longestRecord) throw new NotAdoptable('its record is too long')
     return { text: await readFile(path, 'utf8'), changedAt: stats.mtime }
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new NotAdoptable('its record is not JSON', { cause: error })
   }
 }
 

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, realpathSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { resolve } from 'node:path'
 import type { InfoStore } from 'tuskit'
 import { nearestThere } from '../commands/checks/trial-settings.js'
@@ -7,23 +7,21 @@ import { checkLasting, whileOpen } from '../commands/stored/open-uploads.js'
 import { createUploadHandler } from '../create-upload-handler.js'
 import { reasonOf } from '../explain.js'
 import { isUsed, storeOptions } from '../parts/built-in.js'
-import { fileUrl, parseFileUrl } from '../parts/file-url.js'
+import { parseFileUrl } from '../parts/file-url.js'
 import { openParts } from '../parts/open-parts.js'
 import { SettingError } from '../settings/setting-error.js'
 import type { Settings } from '../settings/settings.js'
-import type { NewHome } from './adopt.js'
-import type { OldFolder } from './old-folder.js'
+import type { NewHome } from './new-home.js'
+import type { OldSource } from './old-source.js'
 import { Owners } from './owners.js'
-import { pathInside } from './path-inside.js'
 
-/** Opens the stores in which the uploads of a folder are adopted, until `work` has ended. */
+/** Opens the stores in which uploads are adopted, until `work` has ended. */
 export async function openHome<T>(
   { settings, logger, signal }: CommandCall,
-  old: OldFolder,
-  choices: Pick<NewHome, 'isTrial' | 'mayCut' | 'removesRecords'>,
+  { term }: OldSource,
+  choices: Pick<NewHome, 'isTrial' | 'removesRecords'>,
   work: (home: NewHome) => Promise<T>,
 ): Promise<T> {
-  const folder = dataFolder(settings, old)
   checkLasting(settings)
   checkWritable(settings)
   const { hooksOutbox: _, ...rest } = settings
@@ -34,11 +32,10 @@ export async function openHome<T>(
   const isEmpty = choices.isTrial && !hasRecords(settings)
   const records = isEmpty ? noRecords : infoStore!
   return whileOpen({ handler, slots: composer.slots() }, async () => {
-    const owners = new Owners(records)
+    const owners = new Owners(records, term)
     if (infoLister !== undefined && !isEmpty) await owners.load(infoLister, signal)
     return work({
       settings,
-      folder,
       dataStore: dataStore!,
       infoStore: records,
       owners,
@@ -47,22 +44,6 @@ export async function openHome<T>(
       ...choices,
     })
   })
-}
-
-/** Returns the folder of the data store, which must contain the old one. */
-function dataFolder({ data }: Settings, { path }: OldFolder): string {
-  const advice = `Use --data ${fileUrl(path)}, and move the data later with tuskit migrate.`
-  if (!data.startsWith('file:')) {
-    throw new SettingError(
-      `The data stays where it is, so it cannot be in --data ${data}. ${advice}`,
-    )
-  }
-  const { directory } = parseFileUrl(data, storeOptions)
-  const folder = existsSync(directory) ? realpathSync(directory) : resolve(directory)
-  if (pathInside(folder, path) !== undefined) return folder
-  throw new SettingError(
-    `The data stays where it is, and ${path} is not in the directory of --data ${data}. ${advice}`,
-  )
 }
 
 /** Refuses a folder in which no records can be written. A trial would not notice. */

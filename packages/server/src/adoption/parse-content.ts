@@ -12,6 +12,19 @@ export const metadata = v.custom<Readonly<Record<string, string | null>>>(
   'must be an object of texts',
 )
 
+/** The longest record that is read. Metadata is limited by the headers of requests. */
+export const longestRecord = 1_000_000
+
+/** Returns the content of a record. */
+export function parseRecord(text: string): unknown {
+  if (text === '') throw new NotAdoptable('its record is empty')
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new NotAdoptable('its record is not JSON', { cause: error })
+  }
+}
+
 /** Returns the content of a record in the form of the schema. Throws when it has another one. */
 export function parseContent<Schema extends v.GenericSchema>(
   schema: Schema,
@@ -41,7 +54,17 @@ export function checkId(recorded: string, id: string): void {
   )
 }
 
-/** Refuses an upload whose data is not in a file. */
-export function checkKind(kind: string, expected: string): void {
-  if (kind !== expected) throw new NotAdoptable(`its data is not in a file, but in ${kind}`)
+/** Refuses a record in a bucket that names another object than its key. */
+export function checkObjectId(recorded: string, name: string): void {
+  if (recorded === name) return
+  throw new NotAdoptable(
+    name.endsWith(`/${recorded}`)
+      ? 'its record is in another folder: name that in the URL'
+      : `its record is that of another upload, ${recorded}`,
+  )
+}
+
+/** Refuses an upload whose data is in another kind of storage. */
+export function checkKind(kind: string, expected: string, entry: 'file' | 'bucket' = 'file'): void {
+  if (kind !== expected) throw new NotAdoptable(`its data is not in a ${entry}, but in ${kind}`)
 }

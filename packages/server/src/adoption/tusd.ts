@@ -1,8 +1,16 @@
 import { lstat, readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import * as v from 'valibot'
-import type { Found, OldServer } from './old-upload.js'
-import { checkId, checkKind, metadata, parseContent, size, withoutNull } from './parse-content.js'
+import type { Found, OldServer, OldUpload } from './old-upload.js'
+import {
+  checkId,
+  checkKind,
+  checkObjectId,
+  metadata,
+  parseContent,
+  size,
+  withoutNull,
+} from './parse-content.js'
 
 const record = v.object({
   ID: v.string(),
@@ -14,9 +22,10 @@ const record = v.object({
   PartialUploads: v.nullish(v.array(v.string())),
   Storage: v.nullish(
     v.object({
-      Type: v.optional(v.string(), 'filestore'),
+      Type: v.optional(v.string()),
       Path: v.optional(v.string()),
       InfoPath: v.optional(v.string()),
+      Key: v.optional(v.string()),
     }),
     {},
   ),
@@ -25,24 +34,28 @@ const record = v.object({
 /**
  * The file store of tusd: `<id>` and `<id>.info`. The offset in the record is not that of the
  * upload. A hook may have put the data elsewhere.
+ *
+ * Its store for S3: the id is that of the object, a plus sign, and that of the multipart upload.
+ * The records of programs that use tusd as a library may be in another folder than the data.
  */
 export const tusd: OldServer = {
   name: 'tusd',
   suffix: '.info',
   isSideFile: (name) => /\.(lock|stop)$/.test(name),
   parse(content, found) {
-    const { ID, Size, SizeIsDeferred, MetaData, Storage, ...others } = parseContent(record, content)
+    const parsed = parseContent(record, content)
+    const { ID, Storage } = parsed
     checkId(ID, found.id)
-    checkKind(Storage.Type, 'filestore')
-    const { IsPartial, IsFinal, PartialUploads } = others
-    const kind = IsFinal ? 'final' : IsPartial ? 'partial' : undefined
-    return {
-      id: ID,
-      length: SizeIsDeferred ? undefined : Size,
-      metadata: withoutNull(MetaData),
-      paths: pathsOf(Storage, found),
-      role: kind && { kind, parts: PartialUploads ?? [] },
-    }
+    checkKind(Storage.Type ?? 'filestore', 'filestore')
+    return { ...describe(parsed), paths: pathsOf(Storage, found) }
+  },
+  parseObject(content, { name, key }) {
+    const parsed = parseContent(record, content)
+    const { ID, Storage } = parsed
+    const [, object = ID, multipart] = /^(.*?)\+(.*)$/s.exec(ID) ?? []
+    checkObjectId(object, name)
+    checkKind(Storage.Type ?? 's3store', 's3store', 'bucket')
+    return { ...describe(parsed), key: Storage.Key ?? key, multipart }
   },
   /** A lock file holds the id of the process that has the lock. It stays when that is killed. */
   async obstacle({ id, folder }) {
@@ -54,6 +67,23 @@ export const tusd: OldServer = {
     const program = await readFile(`/proc/${owner}/comm`, 'utf8').catch(() => '')
     return program.trim() === 'tusd' ? `tusd is still running, as process ${owner}` : undefined
   },
+}
+
+function describe({
+  ID,
+  Size,
+  SizeIsDeferred,
+  MetaData,
+  ...others
+}: v.InferOutput<typeof record>): OldUpload {
+  const { IsPartial, IsFinal, PartialUploads } = others
+  const kind = IsFinal ? 'final' : IsPartial ? 'partial' : undefined
+  return {
+    id: ID,
+    length: SizeIsDeferred ? undefined : Size,
+    metadata: withoutNull(MetaData),
+    role: kind && { kind, parts: PartialUploads ?? [] },
+  }
 }
 
 /** Returns the path relative to where the record was, and then as it is recorded. */

@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs'
-import type { Upload } from 'tuskit'
 import { adoptAll, type Result } from '../adoption/adopt-all.js'
 import { OldFolder } from '../adoption/old-folder.js'
 import { oldServers } from '../adoption/old-servers.js'
+import type { OldSource } from '../adoption/old-source.js'
 import { openHome } from '../adoption/open-home.js'
-import { fileUrl } from '../parts/file-url.js'
+import { openSource, usualData } from '../adoption/open-source.js'
 import { SettingError } from '../settings/setting-error.js'
 import { oneOf, text, yesOrNo } from '../settings/value-types.js'
 import { CommandError } from './command-error.js'
@@ -26,8 +26,8 @@ const server = oneOf(...(Object.keys(oldServers) as (keyof typeof oldServers)[])
 export const adopt: CommandDefinition = {
   name: 'adopt',
   description:
-    'Take over the uploads that tusd, Rustus or @tus/server keeps in a folder. Writes records; the data stays where it is.',
-  parameters: '<folder>',
+    'Take over the uploads that tusd, Rustus or @tus/server keeps in a folder or a bucket. Writes records; the data stays where it is.',
+  parameters: '<folder-or-url>',
   flags: [
     ['--from <server>', `The server that keeps them: ${server.choices!.join(', ')}.`],
     ['--records <folder>', 'The folder of its records, if that is another one.'],
@@ -37,16 +37,15 @@ export const adopt: CommandDefinition = {
     ['--json', 'Print an object per line.'],
   ],
   groups: ['storage', 'uploads'],
-  defaults: ([folder]) => ({ data: fileUrl(folder!) }),
+  defaults: ([place]) => ({ data: usualData(place!) }),
   async run(call) {
-    const old = oldFolderOf(call)
     const isTrial = flagValue(call, 'dry-run', yesOrNo) ?? false
-    const mayCut = flagValue(call, 'cut', yesOrNo) ?? false
     const removesRecords = flagValue(call, 'remove-records', yesOrNo) ?? false
+    const old = await sourceOf(call)
     const display = displayOf(call, isTrial, await old.count(call.signal))
     const counts = { adopted: 0, present: 0, refused: 0, stray: 0 }
     try {
-      await openHome(call, old, { isTrial, mayCut, removesRecords }, async (home) => {
+      await openHome(call, old, { isTrial, removesRecords }, async (home) => {
         for await (const result of adoptAll(old, home)) {
           counts[result.outcome]++
           await display.show(result)
@@ -59,28 +58,23 @@ export const adopt: CommandDefinition = {
       await display.stop()
     }
     if (counts.refused > 0) process.exitCode = 1
-    if (counts.adopted > 0 && !isTrial) adviseRoot(old)
+    if (counts.adopted > 0 && !isTrial && old instanceof OldFolder) adviseRoot(old)
     if (flagValue(call, 'json', yesOrNo)) return
-    await print(summary(counts, isTrial))
+    await print(summary(counts, isTrial, old))
     const { data, info } = call.settings
     const flags = `--data ${quoted(data)}${info === undefined ? '' : ` --info ${quoted(info)}`}`
     if (!isTrial) await print(`Now start the server with ${flags}`)
   },
 }
 
-function oldFolderOf(call: CommandCall): OldFolder {
-  const [folder] = call.parameters
+async function sourceOf(call: CommandCall): Promise<OldSource> {
   const from = flagValue(call, 'from', server)
-  const records = flagValue(call, 'records', text('folder')) ?? folder!
   if (from === undefined) {
     throw new SettingError(`Say which server keeps them: --from ${server.choices!.join(', ')}.`)
   }
-  for (const path of [folder!, records]) {
-    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-      throw new SettingError(`There is no folder ${path}.`)
-    }
-  }
-  return new OldFolder(oldServers[from], folder!, records)
+  const mayCut = flagValue(call, 'cut', yesOrNo) ?? false
+  const records = flagValue(call, 'records', text('folder'))
+  return openSource(oldServers[from], call, { records, mayCut })
 }
 
 /** The records of root cannot be changed by the server, if that is another user. */
@@ -98,13 +92,13 @@ function quoted(argument: string): string {
   return `'${argument.replaceAll("'", String.raw`'\''`)}'`
 }
 
-function summary(counts: Counts, isTrial: boolean): string {
+function summary(counts: Counts, isTrial: boolean, { entry }: OldSource): string {
   const [adopted, refused] = isTrial ? ['to adopt', 'not adoptable'] : ['adopted', 'not adopted']
   const [now, before, not] = [counts.adopted, counts.present, counts.refused].map(countText)
   const uploads = `Uploads: ${now} ${adopted}, ${before} adopted before, ${not} ${refused}.`
   return counts.stray === 0
     ? uploads
-    : `${uploads} There is no record for ${counted(counts.stray, 'file')}.`
+    : `${uploads} There is no record for ${counted(counts.stray, entry)}.`
 }
 
 interface Display {
@@ -147,9 +141,6 @@ function lineOf({ id, reason }: { readonly id: string; readonly reason: string }
 function toJson(result: Result): object {
   if ('reason' in result) return result
   const { upload, ...others } = result
-  return { ...others, state: upload.state.kind, length: upload.length, path: pathOf(upload) }
-}
-
-function pathOf({ storage }: Upload): string | undefined {
-  return storage.at['path']
+  const { path, key } = upload.storage.at
+  return { ...others, state: upload.state.kind, length: upload.length, path, key }
 }

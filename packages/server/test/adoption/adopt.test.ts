@@ -143,7 +143,7 @@ const refusals: readonly (readonly [
     'parts that are no ids',
     'tusd',
     { a: 'xxxx', 'a.info': { ...tusdRecord, IsFinal: true, PartialUploads: ['x\r\ny'] } },
-    /an id has 1 to 128 letters/,
+    /an id has 1 to 200 letters/,
   ],
   [
     'data with a hidden name',
@@ -475,7 +475,11 @@ test('mistakes are refused with what to do', async () => {
     [['--from', 'tusd', folder, '--data', 'file:/srv'], 'is not in the directory of --data'],
     [['--from', 'tusd', folder, '--data', 'memory:'], 'so it cannot be in --data memory:'],
     [['--from', 'tusd', folder, '--info', 'memory:'], '--info memory: is in the memory'],
-    [['--from', 'tusd'], "missing required argument 'folder'"],
+    [['--from', 'tusd', 's3://bucket', '--data', 'file:/srv'], 'Use --data s3://bucket, and move'],
+    [['--from', 'tusd', 's3://bucket', '--cut'], '--records and --cut are for folders.'],
+    [['--from', 'rustus', 's3://bucket'], 'Uploads of Rustus can be adopted only from folders.'],
+    [['--from', 'tusd', 'x://bucket'], 'The place has the scheme x:, which no package offers.'],
+    [['--from', 'tusd'], "missing required argument 'folder-or-url'"],
   ]
   for (const [flags, sentence] of mistakes) {
     const { code, errors } = await adopt(flags)

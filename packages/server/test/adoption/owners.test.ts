@@ -7,7 +7,7 @@ const { signal } = new AbortController()
 /** Returns owners by records that cannot be read. */
 function ownersWith(code: ErrorCode): Owners {
   const get = () => Promise.reject(new TusError(code))
-  return new Owners({ get } as unknown as InfoStore)
+  return new Owners({ get } as unknown as InfoStore, 'path')
 }
 
 test.each(['ERR_INFO_CORRUPT', 'ERR_INFO_FORMAT'] as const)(

@@ -7,7 +7,7 @@ const tus = { 'tus-resumable': '1.0.0' }
 
 /** Recorded folders, how they are adopted, and the names of the uploads that are not. */
 const cases = [
-  { folder: 'tusd', from: 'tusd', refused: { 'hook-id-and-path': /an id has 1 to 128/ } },
+  { folder: 'tusd', from: 'tusd', refused: { 'hook-id-and-path': /an id has 1 to 200/ } },
   { folder: 'tusd-outside', from: 'tusd', data: 'uploads', root: '', refused: {} },
   { folder: 'tusd-killed', from: 'tusd', refused: {} },
   {
@@ -25,8 +25,8 @@ const cases = [
     more: ['--cut'],
     refused: { overrun: /1500 bytes, more than its length of 1000/ },
   },
-  { folder: 'tus-node-1', from: 'tus-node', refused: { slash: /an id has 1 to 128/ } },
-  { folder: 'tus-node-2', from: 'tus-node', refused: { slash: /an id has 1 to 128/ } },
+  { folder: 'tus-node-1', from: 'tus-node', refused: { slash: /an id has 1 to 200/ } },
+  { folder: 'tus-node-2', from: 'tus-node', refused: { slash: /an id has 1 to 200/ } },
 ] as const satisfies readonly {
   readonly folder: string
   readonly from: string
