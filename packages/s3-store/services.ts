@@ -89,7 +89,14 @@ export class CephGateway {
 
   /** Returns a client, of another port if a proxy is in between. The end closes it. */
   client({ port = this.port, ...config }: S3ClientConfig & { port?: number } = {}): S3Client {
-    const client = new S3Client({
+    const client = new S3Client({ ...this.config(port), ...config })
+    this.#clients.push(client)
+    return client
+  }
+
+  /** Returns the options that a client needs. */
+  config(port = this.port): S3ClientConfig {
+    return {
       endpoint: this.endpointOf(port),
       region: 'us-east-1',
       forcePathStyle: true,
@@ -99,10 +106,7 @@ export class CephGateway {
         responseChecksumValidation: 'WHEN_REQUIRED',
       }),
       credentials,
-      ...config,
-    })
-    this.#clients.push(client)
-    return client
+    }
   }
 
   /** Creates a bucket, and returns its name. */

@@ -37,9 +37,19 @@ export class Content {
 
   /** Fails with {@link WrongBytes} unless a file has the bytes of a slice. */
   async verify(path: string, slice: Slice): Promise<void> {
-    const found = await digestOf(path)
+    this.#compare(path, await digestOf(path), slice)
+  }
+
+  /** The same of a stream. */
+  async verifyStream(name: string, stream: AsyncIterable<Buffer>, slice: Slice): Promise<void> {
+    const hash = createHash('sha256')
+    for await (const bytes of stream) hash.update(bytes)
+    this.#compare(name, hash.digest(), slice)
+  }
+
+  #compare(name: string, found: Buffer, slice: Slice): void {
     if (!found.equals(this.digest(slice))) {
-      throw new WrongBytes(`${path} does not have the bytes that were sent`)
+      throw new WrongBytes(`${name} does not have the bytes that were sent`)
     }
   }
 }

@@ -1,4 +1,6 @@
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { S3Place } from './s3-place.js'
 
 /**
  * The checksum that a contestant of the options table sends. `none`: that of the base of the
@@ -33,12 +35,19 @@ export interface Places {
 /**
  * Returns a server program of this folder. The path is right from the bundle in `test/.dist`, too.
  */
-function program(name: string, file: string, given: object = {}): Contestant {
+function program(
+  name: string,
+  file: string,
+  given: object = {},
+  nodeOptions: readonly string[] = [],
+): Contestant {
   const path = fileURLToPath(new URL(`../bench/servers/${file}.mjs`, import.meta.url))
   return {
     name,
     choosesPort: true,
-    command: (directory) => [process.execPath, path, JSON.stringify({ directory, ...given })],
+    command: (directory) => {
+      return [process.execPath, ...nodeOptions, path, JSON.stringify({ directory, ...given })]
+    },
   }
 }
 
@@ -107,4 +116,28 @@ export function checksumContestants(build: string): Contestant[] {
     ...program(checksum === 'none' ? 'tuskit' : checksum, 'tuskit', { build }),
     checksum,
   }))
+}
+
+/** The SDK's own uploads from memory, without a server between. */
+export const sdkName = 'lib-storage'
+
+/**
+ * Returns all that can store in a bucket, starting with the base of the comparison. Packages import
+ * `tuskit`, so the builds are not copies: they must not change meanwhile.
+ */
+export function s3Contestants(
+  { bucket, config }: S3Place,
+  { build, before }: Pick<Places, 'build' | 'before'>,
+): Contestant[] {
+  const given = { bucket, config }
+  const tuskit = (name: string, from: string) => {
+    const preload = resolve(from, '../programs/use-test-build.mjs')
+    return program(name, 's3-tuskit', given, ['--import', preload])
+  }
+  return [
+    program(sdkName, 's3-lib-storage', given),
+    tuskit('tuskit', build),
+    ...(before === undefined ? [] : [tuskit('before', before)]),
+    program('tus-node', 's3-tus-node', given),
+  ]
 }

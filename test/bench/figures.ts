@@ -7,7 +7,8 @@ export interface Figure {
   readonly title: string
 }
 
-const bytes: readonly Figure[] = [
+/** Figures of every workload that moves bytes. */
+export const bytesFigures: readonly Figure[] = [
   { key: 'rate', title: 'MiB/s' },
   { key: 'cpu', title: 'CPU s/GiB' },
 ]
@@ -24,7 +25,7 @@ const rest: readonly Figure[] = [
 /**
  * Figures of workloads that move bytes. The latencies are those of other requests in the meantime.
  */
-export const transferFigures: readonly Figure[] = [...bytes, ...rest]
+export const transferFigures: readonly Figure[] = [...bytesFigures, ...rest]
 
 /** Figures of workloads of many requests. The latencies are those of these requests. */
 export const requestFigures: readonly Figure[] = [...requests, ...rest]

@@ -6,26 +6,42 @@ import { fileURLToPath } from 'node:url'
 import setup from '../support/setup.js'
 import { bench, failed, type Plan } from './bench.js'
 import { Content } from './content.js'
-import { allContestants, checksumContestants, optionContestants } from './contestants.js'
+import {
+  allContestants,
+  checksumContestants,
+  optionContestants,
+  s3Contestants,
+  type Contestant,
+} from './contestants.js'
 import { checkPage, updatePage } from './documentation.js'
 import { describeMachine } from './machine.js'
 import { markdown } from './markdown.js'
 import { parseOptions } from './options.js'
 import { report } from './report.js'
 import type { Result } from './results.js'
+import { S3Place } from './s3-place.js'
 import { scratchDirectory } from './scratch-directory.js'
 import { contentSize } from './sizes.js'
+import type { Workload } from './workload.js'
+import { s3Names, s3Workloads } from './workloads/s3.js'
 import { checksumOptions, optionWorkloads, workloads } from './workloads/workloads.js'
 
-const names = [...workloads.map(({ name }) => name), 'options']
+const names = [...workloads.map(({ name }) => name), 'options', ...s3Names]
 const options = parseOptions(process.argv.slice(2), names)
 const { sizes, rounds, only, servers } = options
-if (options.updateDocs) await checkPage()
+const section = options.s3 ? 'bench-s3' : 'bench'
+if (options.updateDocs) await checkPage(section)
 
 await setup()
 const home = await scratchDirectory(options.directory ?? tmpdir())
-process.once('SIGINT', () => process.exit(130))
-process.once('SIGTERM', () => process.exit(143))
+const place = options.s3 ? await S3Place.create() : undefined
+process.once('SIGINT', () => void end(130))
+process.once('SIGTERM', () => void end(143))
+
+async function end(code: number): Promise<never> {
+  await place?.close()
+  process.exit(code)
+}
 
 /** Copies builds of tuskit, in case another process builds meanwhile. */
 async function copied(from: string, name: string): Promise<string> {
@@ -35,18 +51,29 @@ async function copied(from: string, name: string): Promise<string> {
   return copy
 }
 
-const build = await copied(fileURLToPath(new URL('../.dist', import.meta.url)), 'build')
-const before = options.before && (await copied(options.before, 'before'))
-const contestants = allContestants({ ...options, build, before }).filter(
-  ({ name }) => servers?.includes(name) ?? true,
-)
-const plan: Plan = workloads
-  .filter(({ name }) => only?.includes(name) ?? true)
-  .map((workload) => [workload, contestants] as const)
-const optionPlan: Plan = [
-  ...optionWorkloads.map((workload) => [workload, optionContestants(build)] as const),
-  [checksumOptions, checksumContestants(build)],
-]
+/** Returns what runs with all servers, and what runs with options of tuskit. */
+async function plans(): Promise<readonly [all: Plan, ofOptions: Plan]> {
+  const dist = fileURLToPath(new URL('../.dist', import.meta.url))
+  if (place !== undefined) {
+    const { before } = options
+    return [planOf(s3Workloads(place), s3Contestants(place, { build: dist, before })), []]
+  }
+  const build = await copied(dist, 'build')
+  const before = options.before && (await copied(options.before, 'before'))
+  const ofOptions = [
+    ...optionWorkloads.map((workload) => [workload, optionContestants(build)] as const),
+    [checksumOptions, checksumContestants(build)] as const,
+  ]
+  const all = planOf(workloads, allContestants({ ...options, build, before }))
+  return [all, only?.includes('options') === false ? [] : ofOptions]
+}
+
+function planOf(all: readonly Workload[], contestants: readonly Contestant[]): Plan {
+  const taking = contestants.filter(({ name }) => servers?.includes(name) ?? true)
+  return all
+    .filter(({ name }) => only?.includes(name) ?? true)
+    .map((workload) => [workload, taking] as const)
+}
 
 const machine = describeMachine(home)
 const date = new Date().toISOString().slice(0, 10)
@@ -61,12 +88,17 @@ const onResult = (result: Result) => {
   console.log(`${report(result)}\n(${seconds.toFixed(0)} s)\n`)
 }
 const run = (part: Plan) => bench(part, { content, sizes, rounds, directory: home }, onResult)
-const results = await run(plan)
-const ofOptions = only?.includes('options') === false ? [] : await run(optionPlan)
+try {
+  const [plan, optionPlan] = await plans()
+  const results = await run(plan)
+  const ofOptions = await run(optionPlan)
 
-if (options.json) {
-  const all = { date, machine, rounds, results, options: ofOptions }
-  await writeFile(options.json, JSON.stringify(all, undefined, 2))
+  if (options.json) {
+    const all = { date, machine, rounds, results, options: ofOptions }
+    await writeFile(options.json, JSON.stringify(all, undefined, 2))
+  }
+  if (options.updateDocs) await updatePage(`${about}.\n\n${markdown(results, ofOptions)}`, section)
+  if (failed([...results, ...ofOptions])) process.exitCode = 1
+} finally {
+  await place?.close()
 }
-if (options.updateDocs) await updatePage(`${about}.\n\n${markdown(results, ofOptions)}`)
-if (failed([...results, ...ofOptions])) process.exitCode = 1

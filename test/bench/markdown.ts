@@ -7,6 +7,7 @@ type Comparison = readonly [heading: string, server: string, other: string]
 /** Returns the tables of the documentation: of all servers, and of tuskit with options. */
 export function markdown(results: readonly Result[], options: readonly Result[]): string {
   const rated = results.filter(({ figures }) => figures[0]!.key === 'rate')
+  const timed = rated.filter(({ figures }) => figures.some(({ key }) => key === 'p50'))
   const others = results.filter((result) => !rated.includes(result))
   const servers = [...new Set(results.flatMap(contestantsOf))]
   const [base = '', ...compared] = servers
@@ -26,7 +27,7 @@ export function markdown(results: readonly Result[], options: readonly Result[])
     absolute(rated, servers, ['rate', 'cpu']),
     'Peak memory in MiB, and the milliseconds of the median request and of the 99th percentile. Where bytes are moved, ' +
       'these are other requests meanwhile:',
-    absolute(rated, servers, ['peak', 'p50', 'p99']),
+    absolute(timed, servers, ['peak', 'p50', 'p99']),
     'Other figures:',
     single(others, servers),
     ...groups(options).flatMap((group) => [

@@ -14,16 +14,24 @@ export async function measureTransfer(
   bytes: number,
   work: () => Promise<void>,
 ): Promise<Figures> {
-  backMemory(server.directory, bytes)
   const probe = await Probe.start(server.port, probed)
   try {
-    const { seconds, cpu, peak } = await meter(server, work)
-    const took = await probe.stop()
-    const [rate, share] = [bytes / MiB / seconds, bytes / 1024 / MiB]
-    return { rate, cpu: cpu / share, peak, ...latencies(took) }
+    const figures = await measureBytes(server, bytes, work)
+    return { ...figures, ...latencies(await probe.stop()) }
   } finally {
     probe.kill()
   }
+}
+
+/** Runs `work`, which moves some bytes. */
+export async function measureBytes(
+  server: RunningServer,
+  bytes: number,
+  work: () => Promise<void>,
+): Promise<Figures> {
+  backMemory(server.directory, bytes)
+  const { seconds, cpu, peak } = await meter(server, work)
+  return { rate: bytes / MiB / seconds, cpu: cpu / (bytes / 1024 / MiB), peak }
 }
 
 /**

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { programNames } from './contestants.js'
+import { programNames, sdkName } from './contestants.js'
 import { fullSizes, quickSizes, type Sizes } from './sizes.js'
 
 /** The options of the command line. */
 export interface BenchOptions {
+  /** Whether uploads into S3 are measured, instead of everything else. */
+  readonly s3: boolean
   readonly sizes: Sizes
   readonly rounds: number
   /** Names of workloads. Absent: all. */
@@ -31,6 +33,7 @@ export function parseOptions(args: readonly string[], workloads: readonly string
   const { values } = parseArgs({
     args: [...args],
     options: {
+      s3: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       only: { type: 'string' },
@@ -55,8 +58,10 @@ export function parseOptions(args: readonly string[], workloads: readonly string
     ...['limit', 'tuskit', 'tus-node'],
     ...Object.entries({ before, tusd, rustus }).flatMap(([name, given]) => (given ? [name] : [])),
     ...(program ? programNames : []),
+    ...(values.s3 ? [sdkName] : []),
   ]
   return {
+    s3: values.s3,
     sizes: values.quick ? quickSizes : fullSizes,
     rounds,
     only: names('only', values.only, workloads),

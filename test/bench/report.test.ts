@@ -108,10 +108,11 @@ test('figures have three digits', () => {
 test('the text between the marks is replaced, and missing marks are an error', () => {
   const page = '# Speed\n\n<!-- bench:begin -->\nold\n<!-- bench:end -->\n\nThe end.\n'
   const updated = '# Speed\n\n<!-- bench:begin -->\n\nnew\n\n<!-- bench:end -->\n\nThe end.\n'
-  expect(between(page, 'new')).toBe(updated)
-  expect(between(updated, 'new')).toBe(updated)
-  expect(() => between('# Speed\n', 'new')).toThrow('must have <!-- bench:begin -->')
-  expect(() => between('<!-- bench:end --><!-- bench:begin -->', 'new')).toThrow('must have')
+  expect(between(page, 'new', 'bench')).toBe(updated)
+  expect(between(updated, 'new', 'bench')).toBe(updated)
+  expect(() => between(page, 'new', 'bench-s3')).toThrow('must have <!-- bench-s3:begin -->')
+  const reversed = '<!-- bench:end --><!-- bench:begin -->'
+  expect(() => between(reversed, 'new', 'bench')).toThrow('must have')
 })
 
 test('the command line chooses sizes, rounds, workloads and servers', () => {

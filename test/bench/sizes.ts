@@ -25,6 +25,10 @@ export interface Sizes {
   readonly growthBatch: readonly [few: number, many: number, heads: number, batches: number]
   /** Resumed uploads, the bytes of each, and the milliseconds after which a client gives up. */
   readonly resume: readonly [count: number, bytes: number, patience: number]
+  /** Bytes of one upload to S3. */
+  readonly s3Large: number
+  /** Simultaneous uploads to S3, and the bytes of each. */
+  readonly s3Many: readonly [count: number, bytes: number]
 }
 
 const KiB = 1024
@@ -42,6 +46,8 @@ export const fullSizes: Sizes = {
   growth: [1_000, 100_000],
   growthBatch: [25, 250, 1_250, 4],
   resume: [5, 8 * MiB, 5_000],
+  s3Large: 512 * MiB,
+  s3Many: [50, 24 * MiB],
 }
 
 /** Enough to see large differences. */
@@ -57,6 +63,8 @@ export const quickSizes: Sizes = {
   growth: [1_000, 5_000],
   growthBatch: [25, 50, 200, 2],
   resume: [1, 8 * MiB, 5_000],
+  s3Large: 64 * MiB,
+  s3Many: [16, 24 * MiB],
 }
 
 /** Enough to see that everything works. */
@@ -72,11 +80,13 @@ export const tinySizes: Sizes = {
   growth: [10, 30],
   growthBatch: [2, 4, 10, 2],
   resume: [1, MiB, 15_000],
+  s3Large: 20 * MiB,
+  s3Many: [3, 12 * MiB],
 }
 
 /** The size of the random bytes that every upload is a slice of. */
-export function contentSize({ large, parallel, checksum, concat }: Sizes): number {
-  return Math.max(large, parallel[0] * parallel[1], checksum[0], concat[0] * concat[1])
+export function contentSize({ large, parallel, checksum, concat, s3Large }: Sizes): number {
+  return Math.max(large, parallel[0] * parallel[1], checksum[0], concat[0] * concat[1], s3Large)
 }
 
 /** Formats a number for titles: `1,000`. */
