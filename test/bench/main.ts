@@ -26,7 +26,9 @@ import type { Workload } from './workload.js'
 import { s3Names, s3Workloads } from './workloads/s3.js'
 import { checksumOptions, optionWorkloads, workloads } from './workloads/workloads.js'
 
-const names = [...workloads.map(({ name }) => name), 'options', ...s3Names]
+const names = process.argv.includes('--s3')
+  ? s3Names
+  : [...workloads.map(({ name }) => name), 'options']
 const options = parseOptions(process.argv.slice(2), names)
 const { sizes, rounds, only, servers } = options
 const section = options.s3 ? 'bench-s3' : 'bench'

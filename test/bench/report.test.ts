@@ -128,6 +128,16 @@ test('the command line chooses sizes, rounds, workloads and servers', () => {
   })
 })
 
+test('uploads into S3 are measured instead of everything else, with the SDK as a server', () => {
+  expect(parseOptions([], ['s3-large'])).toMatchObject({ s3: false })
+  const given = ['--s3', '--only', 's3-large', '--servers', 'lib-storage,tuskit']
+  expect(parseOptions(given, ['s3-large'])).toMatchObject({
+    s3: true,
+    only: ['s3-large'],
+    servers: ['lib-storage', 'tuskit'],
+  })
+})
+
 test.each([
   [['--fast'], /--fast/],
   [['quick'], /quick/],

@@ -37,4 +37,6 @@ function upload([Key, start, end]) {
   return new Upload({ client, params, partSize }).done()
 }
 
+// The order after a long pause must not meet a connection that is just being closed.
+server.keepAliveTimeout = 0
 server.listen(0, '127.0.0.1', () => console.log(server.address().port))
