@@ -121,6 +121,13 @@ export class CephGateway {
     return output('radosgw-admin', ['-c', this.#conf, ...args])
   }
 
+  /** Changes a setting of a process until it ends. */
+  async configure(daemon: Daemon, setting: string, value: string): Promise<void> {
+    const name = { mon: 'mon.a', osd: 'osd.0', rgw: 'client.rgw.a' }[daemon]
+    const socket = join(this.#directory, 'run', `${name}.asok`)
+    await this.#ceph('--admin-daemon', socket, 'config', 'set', setting, value)
+  }
+
   /** Kills a process with SIGKILL. */
   async kill(daemon: Daemon): Promise<void> {
     await this.#daemons.get(daemon)?.kill()

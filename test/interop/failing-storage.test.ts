@@ -188,7 +188,7 @@ describe.each(errors)('tus-js-client resumes while the system reports %s', (erro
 
   test.each(everything)('for %s', async (_, paths) => {
     const disk = await Disk.mount(await temporaryDirectory())
-    onTestFinished(() => disk.unmount())
+    onTestFinished(() => disk.close())
     const { directory } = disk
     const { origin } = await startServer(
       { directory, locate: 'data/{id}', lease: 1_000, quiet: true },

@@ -1,15 +1,16 @@
-// Serves uploads from a directory for the torture, together with another process that does the
-// same. Writes to the log each finish hook, with the digest of the file at that moment, and each
-// time that the process stood still. The argument is JSON: `plan` (RunPlan), `directory`, `log`,
-// the `name` of the process, and `ahead`, the milliseconds by which its clock is ahead.
+// Serves uploads from a directory or a bucket for the torture, together with other processes that
+// do the same. Writes to the log each finish hook, with the digest of the file at that moment, and
+// each time that the process stood still. The argument is JSON: `plan` (RunPlan), `storage` (as
+// `Storage.describe` returns it), `log`, the `name` of the process, and `ahead`, the milliseconds by
+// which its clock is ahead.
 import { createHash } from 'node:crypto'
 import { appendFileSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { createHandler, createUploadServer, StoreComposer } from '../.dist/index.js'
-import { FileInfoStore, FileLocker, FileStore } from '../.dist/file-store.js'
+import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 
-const { plan, directory, log, name, ahead } = JSON.parse(process.argv[2])
+const { plan, storage, log, name, ahead } = JSON.parse(process.argv[2])
+const { lease } = plan
 
 if (ahead > 0) {
   const RealDate = Date
@@ -28,41 +29,78 @@ const now = () => Number(process.hrtime.bigint() / 1_000_000n)
 const note = (line) =>
   appendFileSync(log, `${JSON.stringify({ process: name, at: now(), ...line })}\n`)
 
+/** The parts of the handler. `read` returns the bytes of an upload, and rejects with a code. */
+async function onDisk({ directory }) {
+  const { FileInfoStore, FileLocker, FileStore } = await import('tuskit/file-store')
+  const options = { directory, durability: plan.durability }
+  return {
+    locker: new FileLocker({ directory, lease }),
+    stores: [new FileStore(options), new FileInfoStore(options)],
+    read: async ({ path }) => createReadStream(join(directory, path)),
+  }
+}
+
+async function inBucket({ endpoint, bucket, credentials }) {
+  const { GetObjectCommand, S3Client } = await import('@aws-sdk/client-s3')
+  const { S3InfoStore, S3Locker, S3Store } = await import('@tuskit/s3-store')
+  const client = new S3Client({
+    endpoint,
+    credentials,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    systemClockOffset: -ahead,
+  })
+  const { partSize, parallel } = plan
+  const place = { client, bucket }
+  const profile = { provider: { minPartSize: partSize }, partSize, parallel }
+  return {
+    locker: new S3Locker({ ...place, lease, pollInterval: lease / 20 }),
+    stores: [new S3Store({ ...place, ...profile }), new S3InfoStore(place)],
+    read: async ({ bucket: Bucket, key: Key }) => {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }))
+      return Body
+    },
+  }
+}
+
+const { locker, stores, read } = await (storage.bucket ? inBucket(storage) : onDisk(storage))
+
 async function witness({ event, upload }) {
   const at = now()
   const hash = createHash('sha256')
-  const path = join(directory, upload.storage.at.path)
-  const error = await pipeline(createReadStream(path), hash).catch(({ code }) => code)
-  const file = upload.metadata.values.filename
+  const error = await read(upload.storage.at)
+    .then((bytes) => pipeline(bytes, hash))
+    .catch(codeOf)
   note({
     at,
     hook: event.type,
     event: event.id,
     id: upload.id,
-    file,
+    file: upload.metadata.values.filename,
     error,
     hash: hash.digest('hex'),
   })
+}
+
+/** Returns `EIO` if the storage failed. */
+function codeOf({ code, name }) {
+  if (storage.bucket) return name === 'NoSuchKey' ? name : 'EIO'
+  return code
 }
 
 const beat = 100
 let lastBeat = now()
 setInterval(() => {
   const stood = now() - lastBeat - beat
-  if (stood > plan.lease / 4) note({ stood })
+  if (stood > lease / 4) note({ stood })
   lastBeat = now()
 }, beat).unref()
 
-const composer = new StoreComposer()
-const locker = new FileLocker({ directory, lease: plan.lease })
-composer.use(
-  locker,
-  new FileStore({ directory, durability: plan.durability }),
-  new FileInfoStore({ directory, durability: plan.durability }),
-)
 const handler = createHandler({
   basePath: '/files',
-  composer,
+  composer: new StoreComposer().use(locker, ...stores),
   interimResponses: true,
   progressInterval: 10,
   expiration: { after: plan.expireAfter, sweepEvery: 1_000 },

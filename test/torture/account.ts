@@ -182,8 +182,10 @@ export class Account {
       if (this.#removal === 'none') this.#referee.count('expired')
       this.#removal = 'done'
     } else if (status === 500 || status === 507) {
-      if (this.#referee.disturbed('disk', since, now())) return
-      this.blame(`${method} got ${status} although the disk is well: ${text}`)
+      // A disk may fail in any way. The failures of a service are known.
+      const { plan } = this.#referee
+      if (plan.storage === 'disk' && this.#referee.disturbed('storage', since, now())) return
+      this.blame(`${method} got ${status} although the storage is well: ${text}`)
     } else if (status === 400 && this.#lacksParts) {
       this.doomed = true
     } else if (![409, 423, 503].includes(status) && !this.speech.deserved(reply)) {

@@ -62,7 +62,8 @@ export class Client {
   }
 
   #next(): AttemptPlan {
-    return planAttempt(this.#file.name, this.#attempt++)
+    const { servers } = this.#world.referee.plan
+    return planAttempt(this.#file.name, this.#attempt++, servers)
   }
 
   async #create(step: AttemptPlan): Promise<void> {
@@ -96,7 +97,8 @@ export class Client {
     let pieces = 0
     const stored = await this.#send(account, offset, step, () => {
       if (pieces === step.spectateAt) {
-        others.push(askOffset(this.#world, account, { ...step, server: 1 - step.server }))
+        const server = this.#world.farm.after(step.server)
+        others.push(askOffset(this.#world, account, { ...step, server }))
       }
       if (pieces === step.rivalAt) others.push(this.#rival(account))
       if (pieces === 2 && this.#options.fights) others.push(remove(this.#world, account))

@@ -1,10 +1,15 @@
 import { execFile } from 'node:child_process'
-import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { DiskFaultPlan } from './plan.js'
+import { planDiskFault, type DiskFaultPlan } from './plan.js'
+import type { Referee } from './referee.js'
+import type { Storage } from './storage.js'
 
 const run = promisify(execFile)
 const source = fileURLToPath(new URL('../torture/eio.c', import.meta.url))
@@ -19,7 +24,7 @@ export interface Breakage extends Pick<DiskFaultPlan, 'calls' | 'every' | 'paths
 }
 
 /** A file system in memory that can be full, and whose calls can fail. */
-export class Disk {
+export class Disk implements Storage {
   /** The directory of the uploads. */
   readonly directory: string
   readonly #mount: string
@@ -57,6 +62,14 @@ export class Disk {
     }
   }
 
+  describe(): object {
+    return { directory: this.directory }
+  }
+
+  planFault(seed: number, number: number): DiskFaultPlan {
+    return planDiskFault(seed, number)
+  }
+
   /** Lets calls fail until the disk is healed. */
   async break({ calls, every, paths, error = 'EIO' }: Breakage): Promise<void> {
     const next = `${this.#switch}.next`
@@ -64,9 +77,48 @@ export class Disk {
     await rename(next, this.#switch)
   }
 
-  async harm(plan: DiskFaultPlan): Promise<void> {
-    const { kind, left } = plan
-    if (kind === 'broken') return this.break(plan)
+  async harm(plan: DiskFaultPlan): Promise<() => Promise<void>> {
+    if (plan.kind === 'broken') await this.break(plan)
+    else await this.#fill(plan)
+    return () => this.heal()
+  }
+
+  async heal(): Promise<void> {
+    await rm(this.#switch, { force: true })
+    await this.#resize(roomy)
+  }
+
+  /** A lock is removed when it becomes free. Those of a killed process remain. */
+  async judge(referee: Referee): Promise<readonly string[]> {
+    const names = new Set(await readdir(this.directory))
+    names.delete('.locks')
+    names.delete('.tuskit')
+    const files = [...names].filter((name) => !name.startsWith('.'))
+    for (const id of files) {
+      names.delete(id)
+      if (!names.delete(`.${id}.info`)) referee.blame(`${id} is left without a record`)
+      // Remains when the process was killed between the last verified byte and the removal of the
+      // marker.
+      names.delete(`.${id}.verified`)
+    }
+    for (const name of names) {
+      if (await isBegun(join(this.directory, name))) referee.count('record without a line')
+      else referee.blame(`${name} is left behind`)
+    }
+    return files
+  }
+
+  async digest(id: string): Promise<string> {
+    const hash = createHash('sha256')
+    await pipeline(createReadStream(join(this.directory, id)), hash)
+    return hash.digest('hex')
+  }
+
+  async close(): Promise<void> {
+    await run('umount', ['-l', this.#mount])
+  }
+
+  async #fill({ kind, left }: DiskFaultPlan): Promise<void> {
     for (;;) {
       const { blocks, bfree, bsize, files, ffree } = await statfs(this.#mount)
       const size = (blocks - bfree) * bsize + left
@@ -76,18 +128,20 @@ export class Disk {
     }
   }
 
-  async heal(): Promise<void> {
-    await rm(this.#switch, { force: true })
-    await this.#resize(roomy)
-  }
-
-  async unmount(): Promise<void> {
-    await run('umount', ['-l', this.#mount])
-  }
-
   async #resize(room: string): Promise<void> {
     await run('mount', ['-o', `remount,${room}`, this.#mount])
   }
+}
+
+/**
+ * Whether it is the record of a creation that was killed, or could neither write nor remove it. No
+ * sweep may remove a record without a complete line, since the location of its data is unknown.
+ */
+async function isBegun(path: string): Promise<boolean> {
+  if (!path.endsWith('.info')) return false
+  const lines = (await readFile(path, 'latin1')).split('\n')
+  // The first line ends what came before it, and the last one is not complete.
+  return lines.length < 3
 }
 
 const yes = () => true

@@ -59,7 +59,7 @@ export async function askOffset(
 
 /** Resolves when the upload is removed, or cannot be removed because another one needs it. */
 export async function remove(world: World, account: Account): Promise<void> {
-  for (let server = 0; ; server = 1 - server) {
+  for (let server = 0; ; server = world.farm.after(server)) {
     const where = { server, patience: insistent }
     const { marks } = account.speech
     const reply = await exchange(world, account, { method: 'DELETE', headers: marks }, where)
@@ -70,7 +70,7 @@ export async function remove(world: World, account: Account): Promise<void> {
 
 /** Reads a finished upload until all of it came. It must equal what was sent. */
 export async function download(world: World, account: Account): Promise<void> {
-  for (let server = 0; !account.gone; server = 1 - server) {
+  for (let server = 0; !account.gone; server = world.farm.after(server)) {
     const where = { server, patience: insistent }
     const reply = await exchange(world, account, { method: 'GET', headers: {} }, where)
     if (reply?.status === 409) account.blame('a finished upload cannot be read')

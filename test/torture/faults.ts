@@ -1,6 +1,6 @@
-import type { Disk } from './disk.js'
 import type { World } from './exchange.js'
-import { planDiskFault, planProcessFault } from './plan.js'
+import { planProcessFault } from './plan.js'
+import type { Storage } from './storage.js'
 
 /** How long, in milliseconds, a fault waits for events that do not come. */
 const patience = 3_000
@@ -15,14 +15,15 @@ export async function breakProcesses(
   over: AbortSignal,
 ): Promise<void> {
   for (let number = 0; ; number++) {
-    const { kind, server, after, lasts, leases, amid } = planProcessFault(seed, number)
+    const fault = planProcessFault(seed, number, referee.plan.servers)
+    const { kind, server, after, lasts, leases, amid } = fault
     await meter.pass(after, patience, over)
     // A late write of a suspended process shows only if its bytes are wrong.
     if (kind === 'suspend') await meter.pass(amid, patience, over, `wrong bytes to ${server}`)
     if (over.aborted) return
     await referee.during('process', kind, async () => {
       if (kind === 'suspend') return farm.suspend(server, leases * referee.plan.lease)
-      const servers = kind === 'kill all' ? [0, 1] : [server]
+      const servers = kind === 'kill all' ? farm.servers : [server]
       await Promise.all(servers.map((one) => (kind === 'stop' ? farm.stop(one) : farm.kill(one))))
       await meter.pass(lasts, patience, over)
       await Promise.all(servers.map((one) => farm.start(one)))
@@ -30,24 +31,21 @@ export async function breakProcesses(
   }
 }
 
-/**
- * Fills the disk and lets its calls fail, one fault after the other, until `over` aborts.
- * Afterwards the disk is sound.
- */
-export async function breakDisk(
+/** Harms the storage, one fault after the other, until `over` aborts. Afterwards it is sound. */
+export async function breakStorage(
   seed: number,
   { referee, meter }: World,
-  disk: Disk,
+  storage: Storage,
   over: AbortSignal,
 ): Promise<void> {
   for (let number = 0; ; number++) {
-    const fault = planDiskFault(seed, number)
+    const fault = storage.planFault(seed, number)
     await meter.pass(fault.after, patience, over)
     if (over.aborted) return
-    await referee.during('disk', fault.kind, async () => {
-      await disk.harm(fault)
-      await meter.pass(fault.lasts, patience, over)
-      await disk.heal()
+    await referee.during('storage', fault.kind, async () => {
+      const heal = await storage.harm(fault)
+      await meter.pass(fault.lasts, Math.max(patience, 2 * referee.plan.lease), over)
+      await heal()
     })
   }
 }

@@ -61,8 +61,8 @@ function judgeCalls(calls: readonly Line[], referee: Referee): void {
       if (before === undefined) blame('without pre-finish')
       finished = true
     }
-    // In post-finish the upload may have been removed already, and a broken disk proves nothing
-    // about the file.
+    // In post-finish the upload may have been removed already, and a storage that fails (EIO)
+    // proves nothing about the file.
     const isMissed = error !== undefined && error !== 'EIO' && hook === 'pre-finish'
     if (isMissed) blame(`the file cannot be read: ${error}`)
     else if (error === undefined && hash !== referee.files.get(file)) blame('the file differs')
@@ -81,11 +81,11 @@ function judgeFinish(
   if (first === undefined || first.at > finishedAt) {
     return referee.blame(`${name} was reported finished before pre-finish`)
   }
-  // A kill between the record and the hook leaves a gap. So does a disk that fails after writing
+  // A kill between the record and the hook leaves a gap. So does a storage that fails after writing
   // the record.
   const spared =
     decisions.some(({ process }) => referee.wasKilled(process)) ||
-    referee.disturbed('disk', first.at, finishedAt)
+    referee.disturbed('storage', first.at, finishedAt)
   if (!spared && !calls.some(({ hook }) => hook === 'post-finish')) {
     referee.blame(`${name} is finished without post-finish`)
   }

@@ -32,7 +32,7 @@ async function uploadsOf(
   if (!finalFirst) await filled
   const [final, whole] = await Promise.all([createFinal(world, clients, partials), filled])
   final.doomed ||= whole.includes(undefined)
-  for (let server = 0; !isSettled(final); server = 1 - server) {
+  for (let server = 0; !isSettled(final); server = world.farm.after(server)) {
     await askOffset(world, final, { server, patience })
     await sleep(pause)
   }
@@ -52,7 +52,7 @@ async function createFinal(
   const name = `${partials[0]!.name}-joined`
   world.referee.files.set(name, fingerprint(contents))
   const size = contents.reduce((sum, content) => sum + content.size, 0)
-  for (let server = 0; ; server = 1 - server) {
+  for (let server = 0; ; server = world.farm.after(server)) {
     const subject = { name, size, declared: true, partial: false, speech: tus, parts: partials }
     const final = new Account(world.referee, subject)
     const headers = {

@@ -1,8 +1,14 @@
 import { Random } from './random.js'
 
+/** Where uploads are kept: a directory that is shared, or a bucket. */
+export type StorageKind = 'disk' | 's3'
+
 /** Settings of a whole run. Times are in milliseconds. */
 export interface RunPlan {
+  readonly storage: StorageKind
+  readonly servers: number
   readonly lease: number
+  /** Of files on a disk. */
   readonly durability: 'os' | 'disk'
   /**
    * Whether the servers have finish hooks. Without them, full bytes are finished and no record says
@@ -12,16 +18,29 @@ export interface RunPlan {
   readonly clients: number
   /** The time after which an unfinished upload expires. */
   readonly expireAfter: number
+  /** How long clients may take to finish after the last fault. */
+  readonly recovery: number
+  /** Of parts in a bucket, in bytes. */
+  readonly partSize: number
+  /** How many parts of an upload are stored at the same time. */
+  readonly parallel: number
 }
 
-export function planRun(seed: number): RunPlan {
+export function planRun(seed: number, storage: StorageKind): RunPlan {
   const random = new Random(seed, 'run')
+  // A service responds more slowly than a disk.
+  const slowness = storage === 'disk' ? 1 : 2
   return {
-    lease: random.integer(1_500, 2_500),
+    storage,
+    servers: storage === 'disk' ? 2 : 3,
+    lease: slowness * random.integer(1_500, 2_500),
     durability: random.pick(['os', 'os', 'disk'] as const),
     hooks: random.chance(0.8),
     clients: 6,
-    expireAfter: 30_000,
+    expireAfter: slowness * 30_000,
+    recovery: slowness * 120_000,
+    partSize: random.pick([65_536, 262_144, 1_048_576]),
+    parallel: random.integer(1, 3),
   }
 }
 
@@ -107,7 +126,7 @@ export interface AttemptPlan {
   readonly patience: number
 }
 
-export function planAttempt(name: string, attempt: number): AttemptPlan {
+export function planAttempt(name: string, attempt: number, servers: number): AttemptPlan {
   const random = new Random(name, 'attempt', attempt)
   const size = random.integer(1, random.pick([1, 1_000, 100_000, 1_000_000, 5_000_000, 30_000_000]))
   const checked = random.chance(0.35)
@@ -115,7 +134,7 @@ export function planAttempt(name: string, attempt: number): AttemptPlan {
   const algorithm = random.pick(['sha1', 'md5', 'sha256', 'sha512'])
   const trailer = framing === 'chunked' && random.chance(0.5)
   return {
-    server: random.integer(0, 1),
+    server: random.integer(0, servers - 1),
     size,
     framing,
     ...(checked && { checksum: { algorithm, in: trailer ? 'trailer' : 'header' } as const }),
@@ -146,11 +165,16 @@ export interface ProcessFaultPlan {
   readonly amid: number
 }
 
-/** A fault of the disk. */
-export interface DiskFaultPlan {
-  readonly kind: 'full' | 'no names' | 'broken'
+/** A fault of the storage. `after` and `lasts` count as those of processes. */
+export interface StorageFaultPlan {
+  readonly kind: string
   readonly after: number
   readonly lasts: number
+}
+
+/** A fault of the disk. */
+export interface DiskFaultPlan extends StorageFaultPlan {
+  readonly kind: 'full' | 'no names' | 'broken'
   /** The bytes, or names, that are left. */
   readonly left: number
   /** For `broken`: the calls that fail; how often (every n-th); and a part of the paths. */
@@ -159,15 +183,28 @@ export interface DiskFaultPlan {
   readonly paths: string
 }
 
+/** A fault of a bucket, or of the way from one server to it. */
+export interface BucketFaultPlan extends StorageFaultPlan {
+  readonly kind: (typeof bucketFaults)[number]
+  readonly server: number
+  /** For `cut amid`: how many bytes still pass, and their direction. */
+  readonly bytes: number
+  readonly direction: 'upstream' | 'downstream'
+}
+
 const processFaults = ['kill', 'kill', 'kill all', 'stop', 'suspend', 'suspend'] as const
 const diskFaults = ['full', 'full', 'no names', 'broken', 'broken', 'broken'] as const
+const bucketFaults = [
+  ...(['cut', 'cut amid', 'cut amid', 'stall', 'stall'] as const),
+  ...(['gateway busy', 'gateway killed', 'gateway paused', 'disk paused'] as const),
+] as const
 
-/** Each round of six has every kind. */
-export function planProcessFault(seed: number, number: number): ProcessFaultPlan {
+/** Each round has every kind. */
+export function planProcessFault(seed: number, number: number, servers: number): ProcessFaultPlan {
   const random = new Random(seed, 'process fault', number)
   return {
     kind: turn(seed, 'process faults', number, processFaults),
-    server: random.integer(0, 1),
+    server: random.integer(0, servers - 1),
     after: random.integer(10, 500),
     lasts: random.integer(0, 100),
     leases: random.pick([0.5, 1.5, 2, 3]),
@@ -186,6 +223,18 @@ export function planDiskFault(seed: number, number: number): DiskFaultPlan {
     calls: random.pick(['w', 'w', 'ws', 's', 't', 'r', 'u', 'wstru', 'o', 'ld', 'p', 'oldpwstmru']),
     every: random.pick([1, 1, 2, 5, 20]),
     paths: random.pick(['/', '/', '/.', '.info', '/.locks/', '.verified']),
+  }
+}
+
+export function planBucketFault(seed: number, number: number, servers: number): BucketFaultPlan {
+  const random = new Random(seed, 'bucket fault', number)
+  return {
+    kind: turn(seed, 'bucket faults', number, bucketFaults),
+    after: random.integer(50, 500),
+    lasts: random.integer(5, 500),
+    server: random.integer(0, servers - 1),
+    bytes: random.integer(0, random.pick([1_000, 100_000, 1_000_000])),
+    direction: random.pick(['upstream', 'downstream'] as const),
   }
 }
 

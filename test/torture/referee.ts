@@ -4,9 +4,9 @@ import type { Account } from './account.js'
 import { now } from './clock.js'
 import type { RunPlan } from './plan.js'
 
-/** A time during which a process or the disk was disturbed. */
+/** A time during which a process or the storage was disturbed. */
 interface Disturbance {
-  readonly kind: 'process' | 'disk'
+  readonly kind: 'process' | 'storage'
   readonly from: number
   to: number
 }

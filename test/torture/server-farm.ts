@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import { now } from './clock.js'
 import type { RunPlan } from './plan.js'
 import type { Referee } from './referee.js'
+import type { Storage } from './storage.js'
 
 /** The common settings of the processes of a farm. */
 export interface FarmOptions {
   readonly home: string
-  readonly program: string
-  readonly directory: string
-  readonly environment: NodeJS.ProcessEnv
+  /** The folder of the programs. */
+  readonly programs: string
+  readonly storage: Storage
   readonly plan: RunPlan
   readonly referee: Referee
 }
@@ -24,7 +25,7 @@ interface Member {
   doomed: boolean
 }
 
-/** The servers. They share a directory, and restart. */
+/** The servers. They share a storage, and restart. */
 export class ServerFarm {
   readonly #options: FarmOptions
   readonly #members: (Member | undefined)[] = []
@@ -40,15 +41,26 @@ export class ServerFarm {
     return this.#origins[server]!
   }
 
+  /** All servers. */
+  get servers(): readonly number[] {
+    return Array.from({ length: this.#options.plan.servers }, (_, server) => server)
+  }
+
+  /** Returns the server after another one. The first comes after the last. */
+  after(server: number): number {
+    return (server + 1) % this.#options.plan.servers
+  }
+
   /** Starts a process that replaces one that has ended. */
   async start(server: number, ahead = 0): Promise<void> {
-    const { home, program, directory, environment, plan, referee } = this.#options
+    const { home, programs, storage, plan, referee } = this.#options
     const name = `server ${server}, process ${++this.#starts}`
     const log = join(home, 'hooks.log')
     const output = openSync(join(home, 'servers.log'), 'a')
-    const given = JSON.stringify({ plan, directory, log, name, ahead })
-    const child = fork(program, [given], {
-      env: { ...process.env, NODE_OPTIONS: '', ...environment },
+    const given = JSON.stringify({ plan, storage: storage.describe(server), log, name, ahead })
+    const child = fork(join(programs, 'torture-server.mjs'), [given], {
+      env: { ...process.env, NODE_OPTIONS: '', ...storage.environment },
+      execArgv: ['--import', join(programs, 'use-test-build.mjs')],
       stdio: ['ignore', output, output, 'ipc'],
     })
     closeSync(output)

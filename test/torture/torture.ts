@@ -1,20 +1,19 @@
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { Bucket } from './bucket.js'
 import { Disk } from './disk.js'
-import { breakDisk, breakProcesses } from './faults.js'
+import { breakProcesses, breakStorage } from './faults.js'
 import { judgeHooks } from './hook-log.js'
 import { doJob } from './job.js'
 import { judgeLeftovers } from './leftovers.js'
 import { Meter } from './meter.js'
-import { planJob, planRun, type RunPlan } from './plan.js'
+import { planJob, planRun, type RunPlan, type StorageKind } from './plan.js'
 import { Referee } from './referee.js'
 import { ServerFarm } from './server-farm.js'
 
-/** How long clients may take to finish after the last fault, in milliseconds. */
-const recoveryTime = 120_000
 const mostSweeps = 20
 /**
  * How far the clock of the first server that sweeps is ahead: everything that can expire has
@@ -30,19 +29,23 @@ export interface Verdict {
 }
 
 /**
- * Lets clients upload until `over` aborts, while servers and disk fail, and judges whether the
- * promises were kept.
+ * Lets clients upload until `over` aborts, while servers and their storage fail, and judges whether
+ * the promises were kept.
  */
-export async function torture(seed: number, over: AbortSignal): Promise<Verdict> {
+export async function torture(
+  seed: number,
+  over: AbortSignal,
+  kind: StorageKind = 'disk',
+): Promise<Verdict> {
   const home = await mkdtemp(join(tmpdir(), 'tuskit-torture-'))
-  const plan = planRun(seed)
+  const plan = planRun(seed, kind)
   const referee = new Referee(home, plan)
-  const disk = await Disk.mount(home)
-  const { directory, environment } = disk
-  const program = await copyProgram(home)
-  const farm = new ServerFarm({ home, program, directory, environment, plan, referee })
+  const programs = await copyPrograms(home)
+  const storage = await (kind === 'disk' ? Disk.mount(home) : Bucket.start(plan))
+  const farm = new ServerFarm({ home, programs, storage, plan, referee })
+  const everywhere = (act: (server: number) => Promise<void>) => Promise.all(farm.servers.map(act))
   try {
-    await Promise.all([farm.start(0), farm.start(1)])
+    await everywhere((server) => farm.start(server))
     const end = new AbortController()
     const world = { farm, referee, meter: new Meter(), end: end.signal }
     let jobs = 0
@@ -50,27 +53,27 @@ export async function torture(seed: number, over: AbortSignal): Promise<Verdict>
       while (!over.aborted) await doJob(world, planJob(seed, jobs++))
     }
     const clients = Promise.all(Array.from({ length: plan.clients }, client))
-    await Promise.all([breakProcesses(seed, world, over), breakDisk(seed, world, disk, over)])
+    await Promise.all([breakProcesses(seed, world, over), breakStorage(seed, world, storage, over)])
     const late = setTimeout(() => {
-      referee.blame(`clients did not finish within ${recoveryTime} ms after the last fault`)
+      referee.blame(`clients did not finish within ${plan.recovery} ms after the last fault`)
       end.abort(new Error('late'))
-    }, recoveryTime)
+    }, plan.recovery)
     await clients.catch((error: unknown) => {
       if (error !== end.signal.reason) throw error
     })
     clearTimeout(late)
-    await Promise.all([farm.stop(0), farm.stop(1)])
+    await everywhere((server) => farm.stop(server))
     // The second sweep removes uploads that the first one rejects, such as final uploads without
     // their parts.
     await sweepAll(farm, plan, ahead)
     await farm.stop(0)
     await sweepAll(farm, plan, 2 * ahead)
-    await judgeLeftovers(directory, farm.origin(0), referee)
+    await judgeLeftovers(storage, farm.origin(0), referee)
     await farm.stop(0)
     await judgeHooks(join(home, 'hooks.log'), referee)
   } finally {
     farm.destroy()
-    await disk.unmount()
+    await storage.close()
   }
   const { violations, counts } = referee
   if (violations.length === 0) await rm(home, { recursive: true })
@@ -89,13 +92,15 @@ async function sweepAll(farm: ServerFarm, { lease }: RunPlan, ahead: number): Pr
   }
 }
 
-/** Copies the program and the build as they are now, in case another process builds meanwhile. */
-async function copyProgram(home: string): Promise<string> {
-  const program = join(home, 'programs/torture-server.mjs')
-  await mkdir(join(home, 'programs'))
-  await cp(fileURLToPath(new URL('../programs/torture-server.mjs', import.meta.url)), program)
-  await cp(fileURLToPath(new URL('../.dist', import.meta.url)), join(home, '.dist'), {
-    recursive: true,
-  })
-  return program
+/**
+ * Copies the programs and the builds as they are now, in case another process builds meanwhile.
+ * Returns the folder of the programs.
+ */
+async function copyPrograms(home: string): Promise<string> {
+  const root = fileURLToPath(new URL('../../', import.meta.url))
+  for (const folder of ['test/programs', 'test/.dist', 'packages/s3-store/.dist']) {
+    await cp(join(root, folder), join(home, folder), { recursive: true })
+  }
+  await symlink(join(root, 'node_modules'), join(home, 'node_modules'))
+  return join(home, 'test/programs')
 }
