@@ -91,7 +91,8 @@ export class S3Locker implements Locker, Lifecycle {
     })
     this.#bucket = new Bucket(checked.client, checked.bucket)
     this.#prefix = checked.prefix ?? '.tuskit/locks/'
-    this.#lease = checked.lease ?? 15_000
+    // Signals need whole milliseconds.
+    this.#lease = Math.ceil(checked.lease ?? 15_000)
     this.#pollInterval = checked.pollInterval ?? 2_000
   }
 
@@ -178,7 +179,8 @@ export class S3Locker implements Locker, Lifecycle {
   async #remove(object: LockObject, version: LockVersion): Promise<void> {
     const sentAt = performance.now()
     const removing = { ...version, token: version.token + 1, state: 'removing', beat: 0 } as const
-    const written = await object.write(version, removing, AbortSignal.timeout(this.#lease / 4))
+    const limit = AbortSignal.timeout(Math.ceil(this.#lease / 4))
+    const written = await object.write(version, removing, limit)
     // After a lease, another process may have taken it over, and this request would delete that.
     const left = this.#lease / 2 - (performance.now() - sentAt)
     if (written === undefined || left <= 0) return

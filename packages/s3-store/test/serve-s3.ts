@@ -28,10 +28,16 @@ export function serveS3({ client, bucket, store, handler, lease }: SiteOptions):
   return serve({ composer, ...handler })
 }
 
+/** Returns the keys of all objects. */
+export async function keysOf(client: S3Client, bucket: string): Promise<readonly string[]> {
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }))
+  return Contents.map(({ Key }) => Key!)
+}
+
 /** Returns the keys of all objects, except those of locks, and of all multipart uploads. */
 export async function contentsOf(client: S3Client, bucket: string): Promise<readonly string[]> {
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }))
   const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))
-  const keys = Contents.map(({ Key }) => Key!).filter((key) => !key.startsWith('.tuskit/locks/'))
+  const all = await keysOf(client, bucket)
+  const keys = all.filter((key) => !key.startsWith('.tuskit/locks/'))
   return [...keys, ...Uploads.map(({ Key }) => `multipart upload of ${Key}`)]
 }
