@@ -110,9 +110,11 @@ export class ServerFarm {
 
   /** Removes expired uploads, and returns how many there were. */
   async sweep(server: number): Promise<number> {
-    const { child } = this.#members[server]!
+    const { child, name } = this.#members[server]!
     child.send('sweep')
-    const [{ swept }] = (await once(child, 'message')) as [{ swept: number }]
+    const [said] = await Promise.race([once(child, 'message'), once(child, 'exit')])
+    const swept = (said as { swept?: number } | null)?.swept
+    if (swept === undefined) throw new Error(`${name} ended while it swept`)
     return swept
   }
 
