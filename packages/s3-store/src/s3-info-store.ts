@@ -49,10 +49,7 @@ const removalTime = 2_000
 /** How many versions are remembered, so that a change of a record need not read it first. */
 const mostVersions = 10_000
 
-/**
- * How many records are read at the same time when expired ones are searched: few enough to share a
- * signal without a warning about its listeners.
- */
+/** How many records are read at the same time when expired ones are searched. */
 const readsAtOnce = 8
 
 /**

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { storageError } from 'tuskit/store-kit'
 import { responseOf, s3Failure } from './s3-error.js'
 
@@ -24,6 +25,8 @@ export async function request<T>(
   isNothing?: (response: Response) => boolean,
 ): Promise<T | undefined> {
   signal.throwIfAborted()
+  // The SDK listens more than once for each request, and several requests share a signal.
+  setMaxListeners(0, signal)
   try {
     return await send({ abortSignal: signal })
   } catch (error) {
