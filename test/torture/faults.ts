@@ -22,6 +22,7 @@ export async function breakProcesses(
     if (kind === 'suspend') await meter.pass(amid, patience, over, `wrong bytes to ${server}`)
     if (over.aborted) return
     await referee.during('process', kind, async () => {
+      referee.note(JSON.stringify(fault))
       if (kind === 'suspend') return farm.suspend(server, leases * referee.plan.lease)
       const servers = kind === 'kill all' ? farm.servers : [server]
       await Promise.all(servers.map((one) => (kind === 'stop' ? farm.stop(one) : farm.kill(one))))
@@ -43,6 +44,7 @@ export async function breakStorage(
     await meter.pass(fault.after, patience, over)
     if (over.aborted) return
     await referee.during('storage', fault.kind, async () => {
+      referee.note(JSON.stringify(fault))
       const heal = await storage.harm(fault)
       await meter.pass(fault.lasts, Math.max(patience, 2 * referee.plan.lease), over)
       await heal()
