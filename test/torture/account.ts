@@ -53,6 +53,7 @@ export class Account {
   #acknowledged = 0
   /** The number of bytes that may count: the client sent them, and they match their checksum. */
   #ceiling = 0
+  readonly #createdAt = now()
   /** When the last request began that is known to have postponed the expiry. */
   #touched = now()
   #removal: 'none' | 'requested' | 'done' = 'none'
@@ -177,7 +178,8 @@ export class Account {
       if (method === 'DELETE') this.#removal = 'done'
       else if (method !== 'HEAD' && method !== 'GET') this.#touched = Math.max(this.#touched, since)
     } else if (status === 404 || status === 410) {
-      const lost = !this.mayHaveExpired && !this.doomed && !this.#lacksParts
+      const explained = this.mayHaveExpired || this.doomed || this.#lacksParts
+      const lost = !explained && !this.#mayNeverExist
       if (this.#removal === 'none' && lost) this.blame(`${method} got ${status}`)
       if (this.#removal === 'none') this.#referee.count('expired')
       this.#removal = 'done'
@@ -191,6 +193,17 @@ export class Account {
     } else if (![409, 423, 503].includes(status) && !this.speech.deserved(reply)) {
       this.blame(`${method} got ${status}: ${text}`)
     }
+  }
+
+  /**
+   * Whether it may be a small file that was to come whole in its creation: nothing shows it in a
+   * bucket before all of it is stored, even if an interim response has announced its URL.
+   */
+  get #mayNeverExist(): boolean {
+    const { plan } = this.#referee
+    const isSmall = plan.storage === 's3' && this.#size <= plan.partSize
+    if (!isSmall || this.#acknowledged > 0) return false
+    return this.#referee.disturbed(undefined, this.#createdAt, now())
   }
 
   get #lacksParts(): boolean {
