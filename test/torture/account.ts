@@ -101,6 +101,12 @@ export class Account {
     return this.#declared
   }
 
+  /** Whether it fits into one part of a bucket. */
+  get isSmall(): boolean {
+    const { storage, partSize } = this.#referee.plan
+    return storage === 's3' && this.#size <= partSize
+  }
+
   /** Whether no client can find it any more. */
   get gone(): boolean {
     return this.#removal === 'done'
@@ -200,9 +206,7 @@ export class Account {
    * bucket before all of it is stored, even if an interim response has announced its URL.
    */
   get #mayNeverExist(): boolean {
-    const { plan } = this.#referee
-    const isSmall = plan.storage === 's3' && this.#size <= plan.partSize
-    if (!isSmall || this.#acknowledged > 0) return false
+    if (!this.isSmall || this.#acknowledged > 0) return false
     return this.#referee.disturbed(undefined, this.#createdAt, now())
   }
 
