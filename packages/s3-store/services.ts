@@ -248,7 +248,11 @@ interface Configuration extends CephOptions {
   readonly port: number
 }
 
-/** One copy of everything, no authentication between the processes, and no delays. */
+/**
+ * One copy of everything, no authentication between the processes, and no delays. A disk that was
+ * paused for most of the grace of its heartbeats may never serve some of its requests again, so the
+ * grace is long.
+ */
 function configuration({
   directory,
   fsid,
@@ -277,6 +281,7 @@ admin socket = ${directory}/run/$name.asok
 pid file =
 crash dir = ${directory}/log
 keyring = ${directory}/keyring
+osd heartbeat grace = 3600
 osd pool default size = 1
 osd pool default min size = 1
 osd pool default pg num = 1
