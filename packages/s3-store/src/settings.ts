@@ -1,6 +1,7 @@
 import type { Upload } from 'tuskit'
 import { Bucket, type Conditions, type ObjectParameters } from './bucket/bucket.js'
 import { Memory } from './data/memory.js'
+import { SpareMemory } from './data/spare-memory.js'
 import type { S3Profile } from './providers.js'
 import type { CheckedOptions } from './s3-store-options.js'
 import { Slots } from './slots.js'
@@ -18,6 +19,7 @@ export interface Settings {
   readonly slots: Slots
   /** For bytes that are gathered, or on their way. */
   readonly memory: Memory
+  readonly spare: SpareMemory
   /** The beginning of the keys of objects that belong to unfinished uploads. */
   readonly privatePrefix: string
   readonly bucketOf: (name: string) => Bucket
@@ -35,6 +37,7 @@ export function settingsFor(options: CheckedOptions, conditions: () => Condition
     parallel,
     slots: new Slots(maxParallel),
     memory: new Memory(options.maxMemory),
+    spare: new SpareMemory(partSize, Math.floor(options.maxMemory / partSize)),
     privatePrefix: options.privatePrefix ?? '.tuskit/',
     bucketOf: (name) => new Bucket(client, name, conditions()),
     parametersOf: (upload) => (typeof parameters === 'function' ? parameters(upload) : parameters),

@@ -16,18 +16,31 @@ function writerIn(memory: Memory) {
         })
       }),
   )
-  return { share, spills, take: (most: number) => memory.take(share, most, never) }
+  let has = 0
+  const take = async (bytes: number, needsMore = false) => {
+    const spilling = memory.use(share)
+    if (spilling !== undefined) await spilling
+    await memory.take(share, bytes, needsMore, never)
+    has += bytes
+  }
+  return { share, spills, take, has: () => has }
 }
 
-test('there is never more memory in use than allowed', async () => {
+/** Lets a writer wait for its client, for so long that it is slow. */
+function slowDown(memory: Memory, { share }: { readonly share: MemoryShare }): void {
+  memory.rest(share)
+  share.since -= 10_000
+}
+
+test('no more memory is in use than allowed', async () => {
   const memory = new Memory(100)
   const [a, b] = [writerIn(memory), writerIn(memory)]
-  expect(await a.take(70)).toBe(70)
-  expect(await b.take(70)).toBe(30)
-  expect(memory.used).toBe(100)
-  memory.close(a.share)
-  expect(memory.used).toBe(30)
-  expect(await b.take(200)).toBe(70)
+  await a.take(70)
+  const taken = b.take(50)
+  expect(memory.used).toBe(70)
+  memory.send(a.share)()
+  await taken
+  expect(memory.used).toBe(50)
   memory.close(b.share)
   expect(memory.used).toBe(0)
 })
@@ -40,66 +53,90 @@ test('a writer that waits gets the memory of parts that were sent', async () => 
   const taken = b.take(50)
   free()
   free()
-  expect(await taken).toBe(50)
+  await taken
   expect(a.spills).toEqual([])
   expect(memory.used).toBe(50)
 })
 
-test('a client that sends nothing gives up its memory when somebody else needs some', async () => {
+test('slow clients give up as much memory as others need', async () => {
   const memory = new Memory(100)
-  const [idle, busy] = [writerIn(memory), writerIn(memory)]
-  await idle.take(60)
-  memory.rest(idle.share)
-  await busy.take(40)
-  const taken = busy.take(30)
-  expect(idle.spills).toHaveLength(1)
-  expect(busy.spills).toHaveLength(0)
-  idle.spills[0]!()
-  expect(await taken).toBe(30)
+  const slow = Array.from({ length: 10 }, () => writerIn(memory))
+  for (const writer of slow) {
+    await writer.take(10)
+    slowDown(memory, writer)
+  }
+  const taken = writerIn(memory).take(25)
+  const spilled = slow.filter(({ spills }) => spills.length > 0)
+  expect(spilled).toHaveLength(3)
+  for (const { spills } of spilled) spills[0]!()
+  await taken
 })
 
 test('a client that sends again waits until its bytes are spilled', async () => {
   const memory = new Memory(100)
-  const [idle, busy] = [writerIn(memory), writerIn(memory)]
-  await idle.take(100)
-  memory.rest(idle.share)
+  const [slow, busy] = [writerIn(memory), writerIn(memory)]
+  await slow.take(100)
+  slowDown(memory, slow)
   const taken = busy.take(30)
-  const more = idle.take(10)
-  idle.spills[0]!()
-  expect(await taken).toBe(30)
-  expect(await more).toBe(10)
+  const more = slow.take(10)
+  expect(memory.used).toBe(100)
+  slow.spills[0]!()
+  await Promise.all([taken, more])
+  expect(memory.used).toBe(40)
 })
 
-test('the part that is nearest to full gets memory first', async () => {
+test('a client that is quick keeps its memory', async () => {
+  const memory = new Memory(100)
+  const [quick, other] = [writerIn(memory), writerIn(memory)]
+  await quick.take(80)
+  memory.rest(quick.share)
+  const taken = other.take(30)
+  expect(quick.spills).toEqual([])
+  await memory.use(quick.share)
+  memory.send(quick.share)()
+  await taken
+})
+
+test('the writer that has most gets memory first', async () => {
   const memory = new Memory(100)
   const [a, b, c] = [writerIn(memory), writerIn(memory), writerIn(memory)]
-  await a.take(10)
-  await b.take(50)
-  await c.take(40)
-  const served: string[] = []
-  const waiting = Object.entries({ a, c, b }).map(async ([name, { take }]) => {
-    await take(10)
-    served.push(name)
-  })
-  // Nobody is idle, so those with the longest way to a full part make space.
-  a.spills[0]!()
+  await a.take(10, true)
+  await b.take(30, true)
+  await c.take(50)
+  const free = memory.send(c.share)
+  const waiting = [a.take(60), writerIn(memory).take(5), b.take(50)]
+  free()
   await waiting[2]
-  expect(served).toEqual(['b'])
-  c.spills[0]!()
+  expect([a.has(), b.has()]).toEqual([10, 80])
+  memory.send(b.share)()
   await Promise.all(waiting)
 })
 
-test('a single part that is larger than the memory is spilled piece by piece', async () => {
+test('first steps leave half of the memory to parts that can become full', async () => {
   const memory = new Memory(100)
-  const writer = writerIn(memory)
-  for (let spills = 1; spills <= 3; spills++) {
-    expect(await writer.take(1_000)).toBe(100)
-    const more = writer.take(1)
-    expect(writer.spills).toHaveLength(spills)
-    writer.spills.at(-1)!()
-    await more
-    memory.send(writer.share)()
-  }
+  const [a, b, c] = [writerIn(memory), writerIn(memory), writerIn(memory)]
+  await a.take(25, true)
+  await b.take(25, true)
+  const third = c.take(25, true)
+  await a.take(50)
+  expect(c.has()).toBe(0)
+  memory.send(a.share)()
+  await third
+})
+
+test('when all writers wait, the one that has least makes space', async () => {
+  const memory = new Memory(100)
+  const [a, b] = [writerIn(memory), writerIn(memory)]
+  await a.take(30, true)
+  await b.take(20, true)
+  const waiting = [a.take(80), b.take(80)]
+  expect([a.spills.length, b.spills.length]).toEqual([0, 1])
+  b.spills[0]!()
+  // It does not suffice for a part that is as large as the memory.
+  a.spills[0]!()
+  await Promise.race(waiting)
+  for (const { share } of [a, b]) memory.send(share)()
+  await Promise.all(waiting)
 })
 
 test('who gives up waiting gets no memory', async () => {
@@ -108,7 +145,7 @@ test('who gives up waiting gets no memory', async () => {
   await a.take(100)
   const free = memory.send(a.share)
   const abort = new AbortController()
-  const taken = memory.take(b.share, 10, abort.signal)
+  const taken = memory.take(b.share, 10, false, abort.signal)
   abort.abort(new Error('gone'))
   await expect(taken).rejects.toThrow('gone')
   free()
@@ -119,7 +156,7 @@ test('only half of the memory can be reserved', async () => {
   const memory = new Memory(100)
   const free = memory.reserve(50)!
   expect(memory.reserve(1)).toBeUndefined()
-  expect(await writerIn(memory).take(80)).toBe(50)
+  await writerIn(memory).take(50)
   free()
   expect(memory.used).toBe(50)
   expect(memory.reserve(51)).toBeUndefined()

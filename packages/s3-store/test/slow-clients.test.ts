@@ -69,7 +69,7 @@ async function begin(site: Site, content: Buffer, first: number) {
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
 test('a thousand slow clients that fill the memory starve nobody', async () => {
-  const site = await siteWith(16 * partSize)
+  const site = await siteWith(256 * partSize)
   const content = randomBytes(2 * partSize + 10)
   const slow: Awaited<ReturnType<typeof begin>>[] = []
   await forEach(Array.from({ length: 1_000 }), async () => {

@@ -32,6 +32,12 @@ export interface Part extends StoredPart {
   readonly size: number
 }
 
+/** A part that was just sent. */
+export interface SentPart extends Part {
+  /** How often the client has sent it. */
+  readonly attempts: number | undefined
+}
+
 /** The requests for multipart uploads of one bucket. */
 export class MultipartUploads {
   readonly #client: Client
@@ -79,7 +85,7 @@ export class MultipartUploads {
     number: number,
     bytes: Buffer,
     signal: AbortSignal,
-  ): Promise<Part | undefined> {
+  ): Promise<SentPart | undefined> {
     const command = new UploadPartCommand({
       ...{ ...this.#at(key), UploadId: upload, PartNumber: number },
       ...(checksum && { ChecksumAlgorithm: checksum }),
@@ -87,7 +93,9 @@ export class MultipartUploads {
     })
     const send = (call: Call) => this.#client.send(command, call)
     const stored = await request(signal, send, isNoUpload)
-    return stored && { ...storedPart(number, checksum, stored), size: bytes.length }
+    if (stored === undefined) return undefined
+    const { attempts } = stored.$metadata
+    return { ...storedPart(number, checksum, stored), size: bytes.length, attempts }
   }
 
   /**

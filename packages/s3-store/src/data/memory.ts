@@ -1,14 +1,16 @@
 /** The memory of one writer. */
 export class MemoryShare {
   readonly #spill: () => Promise<void>
-  /** Bytes that are being gathered. */
-  gathered = 0
-  /** The time since which the writer has had nothing to do, or has waited for memory. */
-  since = performance.now()
-  /** Takes the memory that the writer waits for. */
+  /** Bytes of memory that it has for what it gathers. */
+  bytes = 0
+  /** When it got the last of them, by `performance.now()`. */
+  since = 0
+  /** Bytes that it waits for, and whether it needs more after that. */
+  wanted = 0
+  needsMore = false
   grant: (() => void) | undefined
   spilling: Promise<void> | undefined
-  /** Whether the writer is waiting for its client. */
+  /** Whether it waits for its client. */
   isIdle = true
 
   constructor(spill: () => Promise<void>) {
@@ -20,16 +22,17 @@ export class MemoryShare {
   }
 }
 
-/** Milliseconds without bytes after which a client is slow. */
-const slow = 1_000
+/** Milliseconds that a client may take to fill its memory while others wait for some. */
+const patience = 2_000
 
 /**
- * Limits how many bytes of all uploads are in memory. Writers take memory for the bytes that they
- * gather, and free it when these are stored.
+ * Limits the memory for the bytes of all uploads. Writers take it in steps: little for their first
+ * bytes, and then enough for a whole part. They free it when these are stored.
  *
- * When none is left, the part that is nearest to full gets memory first: it is sent next, and frees
- * the most. Slow clients hold memory that nobody else can use meanwhile, so as long as less than
- * half of it is on its way to S3, those that have held many bytes for a long time spill them.
+ * First steps take only half of it, and the writer that has most comes first: so there is always a
+ * part that can be filled, sent and freed. Slow clients keep memory that nobody else can use. When
+ * others wait, and less than half of it is on its way to S3, those that have had much of it for a
+ * long time spill their bytes.
  */
 export class Memory {
   readonly #total: number
@@ -39,9 +42,16 @@ export class Memory {
   /** Bytes that are on their way to S3, and are free soon. */
   #leaving = 0
   #reserved = 0
+  #timer: NodeJS.Timeout | undefined
 
+  /** @param total - In bytes. */
   constructor(total: number) {
     this.#total = total
+  }
+
+  /** The most bytes that a writer can have. */
+  get total(): number {
+    return this.#total
   }
 
   /** Bytes in use. */
@@ -60,27 +70,32 @@ export class Memory {
   }
 
   /**
-   * Takes memory, and returns for how many bytes: at least one, at most `most`. Waits if there is
-   * none, and rejects with `signal.reason` if the signal aborts meanwhile. During the wait, the
-   * gathered bytes may be spilled.
+   * Takes memory. Waits until there is enough, and rejects with `signal.reason` if the signal
+   * aborts meanwhile. During the wait, the gathered bytes may be spilled.
+   *
+   * @param needsMore - Whether the writer needs more before it can send its part.
    */
-  async take(share: MemoryShare, most: number, signal: AbortSignal): Promise<number> {
-    share.isIdle = false
-    if (share.spilling !== undefined) await share.spilling
+  async take(
+    share: MemoryShare,
+    bytes: number,
+    needsMore: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     signal.throwIfAborted()
-    if (this.#waiting.size === 0 && this.#used < this.#total) return this.#give(share, most)
-    share.since = performance.now()
-    return new Promise((resolve, reject) => {
+    share.wanted = bytes
+    share.needsMore = needsMore
+    await new Promise<void>((resolve, reject) => {
       const giveUp = () => {
         this.#waiting.delete(share)
-        share.grant = undefined
         reject(signal.reason as Error)
       }
       share.grant = () => {
         signal.removeEventListener('abort', giveUp)
         this.#waiting.delete(share)
-        share.grant = undefined
-        resolve(this.#give(share, most))
+        share.bytes += bytes
+        share.since = performance.now()
+        this.#used += bytes
+        resolve()
       }
       signal.addEventListener('abort', giveUp, { once: true })
       this.#waiting.add(share)
@@ -88,17 +103,21 @@ export class Memory {
     })
   }
 
+  /** Notes that the writer has bytes from its client. Returns a promise while it spills others. */
+  use(share: MemoryShare): Promise<void> | undefined {
+    share.isIdle = false
+    return share.spilling
+  }
+
   /** Notes that the writer waits for its client. */
   rest(share: MemoryShare): void {
     share.isIdle = true
-    share.since = performance.now()
-    this.#relieve()
   }
 
   /** Notes that the gathered bytes are on their way. Returns what frees them; once is enough. */
   send(share: MemoryShare): () => void {
-    const bytes = share.gathered
-    share.gathered = 0
+    const { bytes } = share
+    share.bytes = 0
     this.#leaving += bytes
     let isFree = false
     return () => {
@@ -112,7 +131,7 @@ export class Memory {
   /** Frees what the writer has gathered. */
   close(share: MemoryShare): void {
     this.#shares.delete(share)
-    this.#free(share.gathered)
+    this.#free(share.bytes)
   }
 
   /**
@@ -130,40 +149,38 @@ export class Memory {
     }
   }
 
-  #give(share: MemoryShare, most: number): number {
-    const bytes = Math.min(most, this.#total - this.#used)
-    this.#used += bytes
-    share.gathered += bytes
-    return bytes
-  }
-
   #free(bytes: number): void {
     this.#used -= bytes
     this.#serve()
   }
 
   #serve(): void {
-    while (this.#used < this.#total) {
-      const next = this.#next()
-      if (next === undefined) return
-      next.grant!()
-    }
+    for (let next = this.#next(); next !== undefined; next = this.#next()) next.grant!()
     this.#relieve()
+    clearTimeout(this.#timer)
+    if (this.#waiting.size === 0) return
+    // Nothing else may happen until a client has become slow.
+    this.#timer = setTimeout(() => this.#serve(), patience / 4).unref()
   }
 
-  /** The writer whose part is nearest to full. Among equals, the one that has waited longest. */
+  /**
+   * The next writer for which there is enough memory. Nobody overtakes the one that has most; among
+   * those that have nothing, it is the first that has waited.
+   */
   #next(): MemoryShare | undefined {
-    let next: MemoryShare | undefined
-    for (const share of this.#waiting) {
-      if (share.spilling === undefined && share.gathered > (next?.gathered ?? -1)) next = share
-    }
-    return next
+    const ready = [...this.#waiting].filter(({ spilling }) => spilling === undefined)
+    const most = ready.reduce((most, { bytes }) => Math.max(most, bytes), 0)
+    const first = ready.filter(({ bytes }) => bytes === most)
+    return first.find(({ wanted, needsMore }) => {
+      return this.#used + wanted <= (needsMore ? this.#total / 2 : this.#total)
+    })
   }
 
-  /** Spills bytes if somebody waits and too little memory will be free soon. */
+  /** Spills bytes if too little memory for those who wait will be free soon. */
   #relieve(): void {
-    while (this.#waiting.size > 0 && this.#leaving < this.#total / 2) {
-      const share = this.#slowest() ?? (this.#leaving === 0 ? this.#emptiest() : undefined)
+    const wanted = [...this.#waiting].reduce((sum, share) => sum + share.wanted, 0)
+    while (this.#leaving < Math.min(wanted, this.#total / 2)) {
+      const share = this.#slowest() ?? this.#least()
       if (share === undefined) return
       share.spilling = share.spill().finally(() => {
         share.spilling = undefined
@@ -172,26 +189,28 @@ export class Memory {
     }
   }
 
-  /** The idle writer that has kept the most bytes for the longest time. */
+  /** The writer that has waited for its client too long, and with most memory. */
   #slowest(): MemoryShare | undefined {
     const now = performance.now()
-    // While nothing is on its way, nobody else frees memory.
-    const least = this.#leaving === 0 ? 0 : slow
     let [slowest, most]: [MemoryShare | undefined, number] = [undefined, 0]
     for (const share of this.#shares) {
       const time = now - share.since
-      const kept = share.gathered * (time + 1)
-      if (share.isIdle && time >= least && kept > most) [slowest, most] = [share, kept]
+      if (!share.isIdle || time < patience || share.bytes * time <= most) continue
+      slowest = share
+      most = share.bytes * time
     }
     return slowest
   }
 
-  /** The waiting writer that has the fewest bytes. It has the longest way to a full part. */
-  #emptiest(): MemoryShare | undefined {
-    let emptiest: MemoryShare | undefined
-    for (const share of this.#waiting) {
-      if (share.gathered > 0 && share.gathered < (emptiest?.gathered ?? Infinity)) emptiest = share
+  /** The waiting writer with the least memory, if nobody else would ever free some. */
+  #least(): MemoryShare | undefined {
+    if (this.#leaving > 0) return undefined
+    let least: MemoryShare | undefined
+    for (const share of this.#shares) {
+      if (share.bytes === 0) continue
+      if (share.grant === undefined || !this.#waiting.has(share)) return undefined
+      if (share.bytes < (least?.bytes ?? Infinity)) least = share
     }
-    return emptiest
+    return least
   }
 }

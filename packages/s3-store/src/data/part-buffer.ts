@@ -1,48 +1,66 @@
-/** The first memory for a client that has not shown yet how fast it sends. */
-export const firstMemory = 262_144
+import type { SpareMemory } from './spare-memory.js'
 
-/** Collects the bytes of one part. The memory grows as bytes come. */
+/** The first memory for a client that has not shown yet how fast it sends. */
+const firstStep = 65_536
+
+/** Collects the bytes of one part. Its memory grows in two steps. */
 export class PartBuffer {
   readonly #capacity: number
-  readonly #expected: number
-  #memory: Buffer
+  readonly #first: number
+  readonly #spare: SpareMemory
+  #memory: Buffer = Buffer.alloc(0)
   #filled = 0
 
   /**
-   * @param capacity - The size of the part.
-   * @param expected - How many bytes will soon be there.
+   * @param capacity - The most bytes that it collects.
+   * @param spare - Provides the memory.
+   * @param expected - How many bytes will probably come.
    */
-  constructor(capacity: number, expected = firstMemory) {
+  constructor(capacity: number, spare: SpareMemory, expected = Infinity) {
     this.#capacity = capacity
-    this.#expected = expected
-    this.#memory = Buffer.alloc(0)
+    this.#first = Math.min(expected, firstStep, capacity)
+    this.#spare = spare
   }
 
   get isFull(): boolean {
-    return this.free === 0
+    return this.#filled === this.#capacity
   }
 
-  /** How many bytes fit in. */
-  get free(): number {
-    return this.#capacity - this.#filled
+  /** How many bytes it has. */
+  get size(): number {
+    return this.#filled
+  }
+
+  /** For how many more bytes it has memory. */
+  get room(): number {
+    return this.#memory.length - this.#filled
+  }
+
+  /** How much memory it needs next. */
+  get step(): number {
+    const { length } = this.#memory
+    return length === 0 ? this.#first : this.#capacity - length
+  }
+
+  /** Whether it has all its memory then. */
+  get isLastStep(): boolean {
+    return this.#memory.length + this.step === this.#capacity
   }
 
   get bytes(): Buffer {
     return this.#memory.subarray(0, this.#filled)
   }
 
-  /** Copies bytes, which must fit in. */
-  add(bytes: Buffer): void {
-    const needed = this.#filled + bytes.length
-    if (needed > this.#memory.length) this.#enlarge(needed)
-    bytes.copy(this.#memory, this.#filled)
-    this.#filled = needed
-  }
-
-  #enlarge(needed: number): void {
-    const first = this.#memory.length === 0 ? this.#expected : this.#memory.length * 4
-    const larger = Buffer.allocUnsafeSlow(Math.min(Math.max(first, needed), this.#capacity))
+  /** Gives it more memory. */
+  grow(bytes: number): void {
+    const larger = this.#spare.take(Math.min(this.#memory.length + bytes, this.#capacity))
     this.#memory.copy(larger, 0, 0, this.#filled)
     this.#memory = larger
+  }
+
+  /** Copies bytes, for which it has memory. */
+  add(bytes: Buffer): void {
+    bytes.copy(this.#memory, this.#filled)
+    this.#filled += bytes.length
   }
 }

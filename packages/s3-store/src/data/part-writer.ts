@@ -3,7 +3,7 @@ import { assertMayChange, eachBatch } from 'tuskit/store-kit'
 import type { Part } from '../bucket/multipart-uploads.js'
 import type { Settings } from '../settings.js'
 import type { MemoryShare } from './memory.js'
-import { firstMemory, PartBuffer } from './part-buffer.js'
+import { PartBuffer } from './part-buffer.js'
 import { bytesOf, storedIn, type S3Stat } from './stored.js'
 import type { Tail } from './tail.js'
 import type { UploadData } from './upload-data.js'
@@ -60,8 +60,14 @@ export class PartWriter {
     this.#tail = from.tail
     this.#current = from.parts.length
     this.#before = from.offset - bytesOf(from.parts)
-    const space = data.plan.sizeOf(this.#current) - this.#before
-    this.#buffer = new PartBuffer(space, Math.min(body.size ?? Infinity, firstMemory))
+    this.#buffer = this.#newBuffer(body.size)
+  }
+
+  /** For the bytes that the current part still needs, or as many of them as fit in the memory. */
+  #newBuffer(expected?: number): PartBuffer {
+    const { memory, spare } = this.#settings
+    const missing = this.#data.plan.sizeOf(this.#current) - this.#before
+    return new PartBuffer(Math.min(missing, memory.total), spare, expected)
   }
 
   /** Stores a body after what is stored. Returns what is stored then. */
@@ -103,29 +109,47 @@ export class PartWriter {
     const { memory } = this.#settings
     for (const bytes of batch) {
       for (let taken = 0; taken < bytes.length;) {
-        if (this.#buffer.isFull) throw new RangeError('There are more bytes than announced')
-        const most = Math.min(bytes.length - taken, this.#buffer.free)
-        const length = await memory.take(this.#share, most, this.#end.signal)
+        await memory.use(this.#share)
+        if (this.#buffer.isFull) await this.#makeSpace()
+        if (this.#buffer.room === 0) await this.#grow()
+        const length = Math.min(bytes.length - taken, this.#buffer.room)
         this.#buffer.add(bytes.subarray(taken, taken + length))
         taken += length
-        if (this.#buffer.isFull && this.#data.multipart !== undefined) await this.#sendPart()
+        if (this.#isPartFull && this.#data.multipart !== undefined) await this.#sendPart()
       }
     }
     memory.rest(this.#share)
   }
 
-  /** Starts to store the part that is gathered, and waits while too many are on their way. */
+  get #isPartFull(): boolean {
+    return this.#before + this.#buffer.size === this.#data.plan.sizeOf(this.#current)
+  }
+
+  async #grow(): Promise<void> {
+    const { step, isLastStep } = this.#buffer
+    await this.#settings.memory.take(this.#share, step, !isLastStep, this.#end.signal)
+    this.#buffer.grow(step)
+  }
+
+  /** Continues a part that is larger than the memory. */
+  async #makeSpace(): Promise<void> {
+    if (this.#isPartFull) throw new RangeError('There are more bytes than announced')
+    await this.#spill()
+    this.#end.signal.throwIfAborted()
+  }
+
+  /** Waits while too many parts are on their way, and starts to store the one that is gathered. */
   async #sendPart(): Promise<void> {
     const { parallel } = this.#settings
-    this.#send(this.#gathered())
-    this.#current++
-    this.#before = 0
-    this.#buffer = new PartBuffer(this.#data.plan.sizeOf(this.#current), Infinity)
     while (this.#sending.length >= parallel) {
       await this.#sending[0]!.sent
       this.#advance()
     }
     this.#end.signal.throwIfAborted()
+    this.#send(this.#gathered())
+    this.#current++
+    this.#before = 0
+    this.#buffer = this.#newBuffer()
   }
 
   /** Takes the bytes that were gathered. */
@@ -179,8 +203,13 @@ export class PartWriter {
   async #putPart(number: number, bytes: Buffer): Promise<Part> {
     const { bucket, key, multipart } = this.#data
     const { signal } = this.#options
-    const part = await bucket.multipart.putPart(key, multipart!, number, bytes, signal)
-    if (part !== undefined) return part
+    const sent = await bucket.multipart.putPart(key, multipart!, number, bytes, signal)
+    if (sent !== undefined) {
+      const { attempts, ...part } = sent
+      // An earlier attempt may still read the bytes.
+      if (attempts === 1) this.#settings.spare.give(bytes)
+      return part
+    }
     const cause = new Error('The multipart upload was completed or aborted meanwhile')
     throw new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
   }
@@ -210,10 +239,10 @@ export class PartWriter {
   /** Stores the gathered bytes in the tail, so that others can use the memory. */
   async #spill(): Promise<void> {
     const gathered = this.#gathered()
-    this.#buffer = new PartBuffer(this.#buffer.free)
     try {
       await this.#allSent()
       await this.#writeTail(gathered)
+      this.#buffer = this.#newBuffer()
     } catch (error) {
       gathered.free()
       this.#fail(error)
