@@ -41,7 +41,8 @@ describe.each(stories)('$name', ({ size, first, chunkSize }) => {
       fault === 'late' ? { requestTimeout: 2_000, throwOnRequestTimeout: true } : {}
     const client = ceph.client({ port: proxy.port, requestHandler, maxAttempts })
     const handler = { logger: silent, expiration: { after: 3_600_000 } }
-    const site = await serveS3({ client, bucket, store, handler })
+    // A lock whose release has failed is free after that.
+    const site = await serveS3({ client, bucket, store, handler, lease: 5_000 })
     await site.handler.open()
     faulty = proxy.requests() + at
     const uploader = new Uploader(content)
