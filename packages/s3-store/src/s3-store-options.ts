@@ -79,7 +79,7 @@ export interface S3StoreOptions {
    * request to store them and another one to read them back. Reading them back needs memory for one
    * more part for each of up to `maxParallel` requests.
    *
-   * @default 67108864
+   * @default 33554432
    */
   readonly maxMemory?: number
   /**
@@ -144,7 +144,7 @@ export function checkStoreOptions(options: S3StoreOptions): CheckedOptions {
       `S3Store: option 'partSize' must be a number of bytes ${range}, which is what the service accepts, not ${partSize}`,
     )
   }
-  const { maxMemory = Math.max(67_108_864, partSize) } = checked
+  const { maxMemory = Math.max(33_554_432, partSize) } = checked
   if (maxMemory < partSize) {
     throw new TypeError(
       `S3Store: option 'maxMemory' must be a number of bytes of at least ${partSize}, the size of a part, not ${maxMemory}`,

@@ -27,6 +27,7 @@ import type { Conditions } from './bucket/bucket.js'
 import { findConditions } from './bucket/conditional.js'
 import { completeObject } from './data/completion.js'
 import { concatenateObjects } from './data/concatenation.js'
+import { LateObjects } from './data/late-objects.js'
 import { planParts, type MultipartSecret } from './data/part-plan.js'
 import { PartWriter } from './data/part-writer.js'
 import { endsWithId, placeAt } from './data/place.js'
@@ -75,7 +76,9 @@ export class S3Store
   readonly maxSize: number
   readonly #options: CheckedOptions
   readonly #settings: Settings
+  readonly #late: LateObjects
   #conditions: Conditions
+  #timer: NodeJS.Timeout | undefined
   /** The states of uploads that were just created, by their place. */
   readonly #created = new WeakMap<object, S3Stat>()
 
@@ -84,6 +87,7 @@ export class S3Store
     this.#options = checked
     this.#conditions = checked.profile.conditionalWrites ? 'quoted' : 'none'
     this.#settings = settingsFor(checked, () => this.#conditions)
+    this.#late = new LateObjects(() => this.#settings.bucketOf(checked.bucket), this.#settings)
     this.maxSize = this.#settings.maxSize
   }
 
@@ -108,6 +112,8 @@ export class S3Store
     if (profile.conditionalWrites) {
       this.#conditions = await findConditions(opened, this.#settings.privatePrefix, signal)
     }
+    const prune = () => void this.prune().catch(() => {})
+    this.#timer = setInterval(prune, pruneInterval).unref()
     if (this.#conditions !== 'none' || locate === undefined) return
     if (endsWithId(this.locate(sample).at.key!, sample.id)) return
     throw new Error(
@@ -115,7 +121,17 @@ export class S3Store
     )
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+  }
+
+  /**
+   * Removes objects that were stored after the removal of their upload, by a process that had lost
+   * its lock: once an hour has passed since. Each process does that once an hour.
+   */
+  async prune(): Promise<void> {
+    await this.#late.remove(new AbortController().signal)
+  }
 
   locate(upload: UnplacedUpload): StorageRef {
     const { bucket: usual, locate } = this.#options
@@ -218,6 +234,8 @@ export class S3Store
   }
 
   async terminate(upload: Upload, options: WriteOptions): Promise<void> {
+    // An earlier holder of the lock may still be sending something.
+    if (options.fence.forced) await this.#late.note(upload, options)
     await removeObjects(this.#dataOf(upload), options)
   }
 
@@ -262,6 +280,9 @@ export class S3Store
     return stored
   }
 }
+
+/** Milliseconds between two removals of late objects. */
+const pruneInterval = 3_600_000
 
 /** Shows whether keys end with the id. */
 const sample: UnplacedUpload = {

@@ -1,7 +1,8 @@
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { S3InfoStore, S3Locker, S3Store } from '@tuskit/s3-store'
 import { CephGateway } from '../services.js'
+import { later } from './later.js'
 import { keysOf } from './serve-s3.js'
 
 let ceph: CephGateway
@@ -12,15 +13,6 @@ beforeAll(async () => {
 afterAll(() => ceph.stop())
 
 const hour = 3_600_000
-
-/** Does something with a clock that is ahead by so many milliseconds. */
-async function later(by: number, act: (client: S3Client) => Promise<void>): Promise<void> {
-  // The service refuses requests whose time is wrong.
-  const client = ceph.client({ systemClockOffset: -by })
-  const now = Date.now.bind(Date)
-  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + by)
-  await act(client).finally(() => clock.mockRestore())
-}
 
 test.each([15_000, 5_001.5])(
   'a lock is removed an hour after its use, with a lease of %s',
@@ -38,9 +30,9 @@ test.each([15_000, 5_001.5])(
       await other.prune()
       await other.close()
     }
-    await later(hour / 2, prune)
+    await later(ceph, hour / 2, prune)
     expect(await keysOf(client, bucket)).toEqual(['.tuskit/locks/held', '.tuskit/locks/used'])
-    await later(2 * hour, prune)
+    await later(ceph, 2 * hour, prune)
     expect(await keysOf(client, bucket)).toEqual(['.tuskit/locks/held'])
     await held.release()
     await locker.close()
@@ -60,8 +52,8 @@ test('objects of a process that was killed while it opened are removed an hour l
     }
   }
   // They may be in use.
-  await later(hour / 2, open)
+  await later(ceph, hour / 2, open)
   expect(await keysOf(client, bucket)).toEqual(left)
-  await later(2 * hour, open)
+  await later(ceph, 2 * hour, open)
   expect(await keysOf(client, bucket)).toEqual([])
 })

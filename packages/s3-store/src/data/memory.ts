@@ -29,8 +29,8 @@ const patience = 2_000
  * Limits the memory for the bytes of all uploads. Writers take it in steps: little for their first
  * bytes, and then enough for a whole part. They free it when these are stored.
  *
- * First steps take only half of it, and the writer that has most comes first: so there is always a
- * part that can be filled, sent and freed. Slow clients keep memory that nobody else can use. When
+ * First steps leave half of it free, but for parts on their way, and the writer that has most comes
+ * first: so there is always a part that can be filled, sent and freed. Slow clients keep memory that nobody else can use. When
  * others wait, and less than half of it is on its way to S3, those that have had much of it for a
  * long time spill their bytes.
  */
@@ -172,7 +172,8 @@ export class Memory {
     const most = ready.reduce((most, { bytes }) => Math.max(most, bytes), 0)
     const first = ready.filter(({ bytes }) => bytes === most)
     return first.find(({ wanted, needsMore }) => {
-      return this.#used + wanted <= (needsMore ? this.#total / 2 : this.#total)
+      const used = this.#used + wanted
+      return used <= this.#total && (!needsMore || used - this.#leaving <= this.#total / 2)
     })
   }
 

@@ -1,0 +1,66 @@
+import type { Upload, WriteOptions } from 'tuskit'
+import { assertMayChange } from 'tuskit/store-kit'
+import type { Bucket } from '../bucket/bucket.js'
+import type { Settings } from '../settings.js'
+import { endsWithId } from './place.js'
+
+/**
+ * Milliseconds after which no request can be carried out that was sent before. S3 refuses
+ * signatures that are older than 15 minutes.
+ */
+const tooLate = 3_600_000
+
+/** Where the objects of a removed upload could be. */
+interface Removed {
+  readonly id: string
+  readonly bucket: string
+  readonly key: string
+}
+
+/**
+ * Objects that come after their upload was removed: a process that lost its lock was still sending
+ * them. No record names them, so the removal leaves a note, and they are looked for an hour later.
+ */
+export class LateObjects {
+  readonly #bucket: () => Bucket
+  readonly #settings: Settings
+  readonly #prefix: string
+
+  constructor(bucket: () => Bucket, settings: Settings) {
+    this.#bucket = bucket
+    this.#settings = settings
+    this.#prefix = `${settings.privatePrefix}removed/`
+  }
+
+  /** Leaves a note of an upload that is about to be removed. */
+  async note({ id, storage: { at } }: Upload, options: WriteOptions): Promise<void> {
+    const removed: Removed = { id, bucket: at.bucket!, key: at.key! }
+    assertMayChange(options)
+    await this.#bucket().put(this.#prefix + id, JSON.stringify(removed), options.signal)
+  }
+
+  /** Removes what has come late, and the notes that are old enough. */
+  async remove(signal: AbortSignal): Promise<void> {
+    const bucket = this.#bucket()
+    const now = Date.now()
+    for await (const { key, modified } of bucket.list(this.#prefix, signal)) {
+      if (now - +modified < tooLate) continue
+      const note = await bucket.read(key, signal)
+      if (note === undefined) continue
+      await this.#removeObjects(JSON.parse(note.bytes.toString()) as Removed, signal)
+      await bucket.delete(key, signal)
+    }
+  }
+
+  async #removeObjects({ id, key, ...place }: Removed, signal: AbortSignal): Promise<void> {
+    const bucket = this.#settings.bucketOf(place.bucket)
+    // Any other key may be that of another upload by now.
+    if (endsWithId(key, id)) {
+      for (const multipart of await bucket.multipart.idsOf(key, signal)) {
+        await bucket.multipart.abort(key, multipart, signal)
+      }
+    }
+    const found = await bucket.head(key, signal)
+    if (found?.metadata['tuskit-id'] === id) await bucket.delete(key, signal)
+  }
+}

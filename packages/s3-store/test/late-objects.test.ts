@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { S3Store } from '@tuskit/s3-store'
+import { TcpProxy } from 'tuskit/store-kit'
+import { createUpload, idOf, patch, remove, until } from '../../../test/support/serve.js'
+import { silent } from '../../../test/support/silent.js'
+import { CephGateway } from '../services.js'
+import { later } from './later.js'
+import { contentsOf, serveS3 } from './serve-s3.js'
+
+let ceph: CephGateway
+
+beforeAll(async () => {
+  ceph = await CephGateway.start()
+})
+afterAll(() => ceph.stop())
+
+test('an object that is stored after the removal of its upload is removed, too', async () => {
+  const [proxy, bucket] = [await TcpProxy.start({ port: ceph.port }), await ceph.createBucket()]
+  onTestFinished(() => proxy.close())
+  const client = ceph.client({ port: proxy.port })
+  const options = { bucket, lease: 3_000, handler: { logger: silent } }
+  const one = await serveS3({ ...options, client })
+  const two = await serveS3({ ...options, client: ceph.client() })
+  const url = await createUpload(one, { 'upload-length': 5 })
+  const id = idOf(url)
+  // The request with its object stands still on its way.
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        const { Key } = args.input as { readonly Key?: string }
+        if (Key === id && commandName === 'PutObjectCommand') proxy.stall()
+        return next(args)
+      },
+    { step: 'initialize' },
+  )
+  patch(url, 0, 'hello').catch(() => {})
+  const there = two.origin + new URL(url).pathname
+  await until(
+    () => patch(there, 0, 'hello'),
+    ({ status }) => status === 204,
+  )
+  await until(
+    () => remove(there),
+    ({ status }) => status === 204,
+  )
+  const note = `.tuskit/removed/${id}`
+  const contents = () => contentsOf(ceph.client(), bucket)
+  await until(contents, (keys) => keys.length === 1 && keys[0] === note)
+  proxy.restore()
+  await until(contents, (keys) => keys.includes(id))
+  const prune = (by: number) => later(ceph, by, (client) => new S3Store({ client, bucket }).prune())
+  await prune(1_800_000)
+  expect(await contents()).toEqual([note, id].toSorted())
+  await prune(7_200_000)
+  expect(await contents()).toEqual([])
+})
