@@ -111,7 +111,7 @@ const server = createUploadServer(handler)
 process.on('message', async () => {
   const finished = await handler.uploads.finishPending()
   const removed = await handler.uploads.removeExpired()
-  await locker.prune()
+  for (const part of [locker, ...stores]) await part.prune?.()
   process.send({ swept: finished + removed })
 })
 const leave = () => process.exit(1)

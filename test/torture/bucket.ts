@@ -85,7 +85,6 @@ export class Bucket implements Storage {
     for (const id of [...keys].filter((key) => !key.startsWith('.'))) {
       keys.delete(id)
       if (keys.delete(records + id)) files.push(id)
-      else if (await this.#isLate(id, referee)) referee.count('late object')
       else referee.blame(`${id} is left without a record`)
     }
     for (const key of keys) referee.blame(`${key} is left behind`)
@@ -100,16 +99,6 @@ export class Bucket implements Storage {
     const { Body } = await this.#client.send(command)
     await pipeline(Body as Readable, hash)
     return hash.digest('hex')
-  }
-
-  /**
-   * Whether it is the object of a small upload that was removed while an earlier holder of its lock
-   * was still sending it.
-   */
-  async #isLate(id: string, referee: Referee): Promise<boolean> {
-    const account = referee.accounts.find((one) => one.id === id)
-    if (account === undefined || !account.gone || !account.isSmall) return false
-    return (await this.digest(id)) === referee.files.get(account.name)
   }
 
   async close(): Promise<void> {

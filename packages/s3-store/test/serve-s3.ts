@@ -34,10 +34,13 @@ export async function keysOf(client: S3Client, bucket: string): Promise<readonly
   return Contents.map(({ Key }) => Key!)
 }
 
-/** Returns the keys of all objects, except those of locks, and of all multipart uploads. */
+/**
+ * Returns the keys of all objects and multipart uploads, except those of locks and of notes about
+ * uploads that are removed.
+ */
 export async function contentsOf(client: S3Client, bucket: string): Promise<readonly string[]> {
   const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))
   const all = await keysOf(client, bucket)
-  const keys = all.filter((key) => !key.startsWith('.tuskit/locks/'))
+  const keys = all.filter((key) => !/^\.tuskit\/(locks|removed)\//.test(key))
   return [...keys, ...Uploads.map(({ Key }) => `multipart upload of ${Key}`)]
 }
