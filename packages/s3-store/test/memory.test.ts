@@ -152,6 +152,18 @@ test('who gives up waiting gets no memory', async () => {
   expect(memory.used).toBe(0)
 })
 
+test('what is reserved can be written while it is reserved', async () => {
+  const memory = new Memory(100)
+  const chunks = [25, 25].map((bytes) => ({ free: memory.reserve(bytes)!, ...writerIn(memory) }))
+  for (const { take, share, free } of chunks) {
+    await take(5, true)
+    await take(memory.largest - 5)
+    memory.send(share)()
+    free()
+  }
+  expect(memory.used).toBe(0)
+})
+
 test('only half of the memory can be reserved', async () => {
   const memory = new Memory(100)
   const free = memory.reserve(50)!

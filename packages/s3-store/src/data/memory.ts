@@ -29,10 +29,10 @@ const patience = 2_000
  * Limits the memory for the bytes of all uploads. Writers take it in steps: little for their first
  * bytes, and then enough for a whole part. They free it when these are stored.
  *
- * First steps leave half of it free, but for parts on their way, and the writer that has most comes
- * first: so there is always a part that can be filled, sent and freed. Slow clients keep memory that nobody else can use. When
- * others wait, and less than half of it is on its way to S3, those that have had much of it for a
- * long time spill their bytes.
+ * First steps leave half of it to parts that become full, and the writer that has most comes first:
+ * so there is always a part that can be filled, sent and freed. Slow clients keep memory that nobody
+ * else can use. When others wait, and less than half of it is on its way to S3, those that have had
+ * much of it for a long time spill their bytes.
  */
 export class Memory {
   readonly #total: number
@@ -49,9 +49,9 @@ export class Memory {
     this.#total = total
   }
 
-  /** The most bytes that a writer can have. */
-  get total(): number {
-    return this.#total
+  /** The most bytes that a writer can have. The other half may be reserved. */
+  get largest(): number {
+    return Math.ceil(this.#total / 2)
   }
 
   /** Bytes in use. */
@@ -140,7 +140,7 @@ export class Memory {
    */
   reserve(bytes: number): (() => void) | undefined {
     const isScarce = this.#waiting.size > 0 || this.#used + bytes > this.#total
-    if (isScarce || this.#reserved + bytes > this.#total / 2) return undefined
+    if (isScarce || this.#reserved + bytes > this.#total - this.largest) return undefined
     this.#reserved += bytes
     this.#used += bytes
     return () => {
@@ -171,10 +171,12 @@ export class Memory {
     const ready = [...this.#waiting].filter(({ spilling }) => spilling === undefined)
     const most = ready.reduce((most, { bytes }) => Math.max(most, bytes), 0)
     const first = ready.filter(({ bytes }) => bytes === most)
-    return first.find(({ wanted, needsMore }) => {
-      const used = this.#used + wanted
-      return used <= this.#total && (!needsMore || used - this.#leaving <= this.#total / 2)
-    })
+    const free = this.#total - this.#used
+    const gathered = this.#used - this.#leaving - this.#reserved
+    const share = (this.#total - this.#reserved) / 2
+    return first.find(
+      ({ wanted, needsMore }) => wanted <= free && (!needsMore || gathered + wanted <= share),
+    )
   }
 
   /** Spills bytes if too little memory for those who wait will be free soon. */

@@ -67,7 +67,7 @@ export class PartWriter {
   #newBuffer(expected?: number): PartBuffer {
     const { memory, spare } = this.#settings
     const missing = this.#data.plan.sizeOf(this.#current) - this.#before
-    return new PartBuffer(Math.min(missing, memory.total), spare, expected)
+    return new PartBuffer(Math.min(missing, memory.largest), spare, expected)
   }
 
   /** Stores a body after what is stored. Returns what is stored then. */
@@ -100,7 +100,8 @@ export class PartWriter {
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
-    await this.#share.spilling
+    // From here on, nobody else may make it spill.
+    await this.#settings.memory.use(this.#share)
     await this.#allSent()
     return this.#storeRest()
   }
