@@ -156,8 +156,9 @@ test('what is reserved can be written while it is reserved', async () => {
   const memory = new Memory(100)
   const chunks = [25, 25].map((bytes) => ({ free: memory.reserve(bytes)!, ...writerIn(memory) }))
   for (const { take, share, free } of chunks) {
+    const most = memory.allot(share, 100)
     await take(5, true)
-    await take(memory.largest - 5)
+    await take(most - 5)
     memory.send(share)()
     free()
   }
@@ -173,4 +174,37 @@ test('only half of the memory can be reserved', async () => {
   expect(memory.used).toBe(50)
   expect(memory.reserve(51)).toBeUndefined()
   expect(memory.reserve(50)).toBeDefined()
+})
+
+test('a writer can have all memory if none is reserved', async () => {
+  const memory = new Memory(100)
+  expect(memory.allot(writerIn(memory).share, 100)).toBe(100)
+})
+
+test('when half of the memory is reserved, writers share the other half', async () => {
+  const memory = new Memory(100)
+  memory.reserve(50)
+  const writer = writerIn(memory)
+  expect(memory.allot(writer.share, 100)).toBe(50)
+  await writer.take(10, true)
+  await writer.take(40)
+  expect(memory.used).toBe(100)
+})
+
+test('what a writer may still need is not reserved', () => {
+  const memory = new Memory(100)
+  const { share } = writerIn(memory)
+  expect(memory.allot(share, 80)).toBe(80)
+  expect(memory.reserve(21)).toBeUndefined()
+  expect(memory.reserve(20)).toBeDefined()
+  memory.close(share)
+  expect(memory.reserve(30)).toBeDefined()
+})
+
+test('a first step of more than half of the memory is possible', async () => {
+  const memory = new Memory(100)
+  const writer = writerIn(memory)
+  await writer.take(60, true)
+  await writer.take(40)
+  expect(memory.used).toBe(100)
 })

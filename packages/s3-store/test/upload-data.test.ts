@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   metadataOf,
   type AppendOptions,
   type CreateOptions,
   type Json,
+  type Stat,
   type UnplacedUpload,
   type Upload,
   type UploadBody,
 } from 'tuskit'
-import { S3Store } from '@tuskit/s3-store'
+import { S3Store, type S3StoreOptions } from '@tuskit/s3-store'
 import { CephGateway } from '../services.js'
 
 const partSize = 65_536
@@ -21,10 +23,10 @@ beforeAll(async () => {
 })
 afterAll(() => ceph.stop())
 
-async function openStore(): Promise<S3Store> {
+async function openStore(sizes: Partial<S3StoreOptions> = { partSize }): Promise<S3Store> {
   const provider = { minPartSize: partSize }
   const options = { client: ceph.client(), bucket: await ceph.createBucket() }
-  const store = new S3Store({ ...options, provider, partSize })
+  const store = new S3Store({ ...options, provider, ...sizes })
   await store.open()
   return store
 }
@@ -92,4 +94,24 @@ test('removing an upload that did not get its place leaves the one that has it a
   expect(await store.stat(upload, options)).toMatchObject({ offset: 2 * partSize + 10 })
   await store.terminate(upload, options)
   await expect(store.stat(upload, options)).rejects.toMatchObject({ code: 'ERR_DATA_MISSING' })
+})
+
+test('verified chunks do not wait for the memory that they have themselves', async () => {
+  const size = 4 * partSize
+  const store = await openStore({ partSize: size, maxMemory: size })
+  const content = randomBytes(2 * size)
+  const upload = await created(store, uploadIn(store, 'a', content.length))
+  const accept = async () => true
+  let stored: Stat = { offset: 0 }
+  while (stored.offset < content.length) {
+    const body = bodyOf(content.subarray(stored.offset, stored.offset + size / 2))
+    stored = await store.appendVerified(upload, stored, body, accept, options)
+  }
+  await store.finish(upload, stored, options)
+  const found = (await store.read(
+    { ...upload, length: content.length },
+    undefined,
+    options,
+  )) as Readable
+  expect(Buffer.concat(await found.toArray()).equals(content)).toBe(true)
 })

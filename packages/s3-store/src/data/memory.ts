@@ -1,6 +1,8 @@
 /** The memory of one writer. */
 export class MemoryShare {
   readonly #spill: () => Promise<void>
+  /** The most bytes that it will have. */
+  most = 0
   /** Bytes of memory that it has for what it gathers. */
   bytes = 0
   /** When it got the last of them, by `performance.now()`. */
@@ -29,10 +31,10 @@ const patience = 2_000
  * Limits the memory for the bytes of all uploads. Writers take it in steps: little for their first
  * bytes, and then enough for a whole part. They free it when these are stored.
  *
- * First steps leave half of it to parts that become full, and the writer that has most comes first:
- * so there is always a part that can be filled, sent and freed. Slow clients keep memory that nobody
- * else can use. When others wait, and less than half of it is on its way to S3, those that have had
- * much of it for a long time spill their bytes.
+ * First steps leave half of it free, but for parts on their way, and the writer that has most comes
+ * first: so there is always a part that can be filled, sent and freed. Slow clients keep memory
+ * that nobody else can use. When others wait, and less than half of it is on its way to S3, those
+ * that have had much of it for a long time spill their bytes.
  */
 export class Memory {
   readonly #total: number
@@ -49,11 +51,6 @@ export class Memory {
     this.#total = total
   }
 
-  /** The most bytes that a writer can have. The other half may be reserved. */
-  get largest(): number {
-    return Math.ceil(this.#total / 2)
-  }
-
   /** Bytes in use. */
   get used(): number {
     return this.#used
@@ -67,6 +64,15 @@ export class Memory {
     const share = new MemoryShare(spill)
     this.#shares.add(share)
     return share
+  }
+
+  /**
+   * Returns how many of so many bytes a writer can have at once. They will not be reserved, so that
+   * it gets them one day.
+   */
+  allot(share: MemoryShare, bytes: number): number {
+    share.most = Math.min(bytes, this.#total - this.#reserved)
+    return share.most
   }
 
   /**
@@ -136,11 +142,14 @@ export class Memory {
 
   /**
    * Takes memory that cannot be spilled, if there is any. At most half of all memory is reserved,
-   * so that the rest always gets free again. Returns what frees it, or `undefined`.
+   * and nothing that was allotted to a writer, so that the rest always gets free again. Returns
+   * what frees it, or `undefined`.
    */
   reserve(bytes: number): (() => void) | undefined {
     const isScarce = this.#waiting.size > 0 || this.#used + bytes > this.#total
-    if (isScarce || this.#reserved + bytes > this.#total - this.largest) return undefined
+    const allotted = [...this.#shares].reduce((most, share) => Math.max(most, share.most), 0)
+    const most = Math.min(this.#total / 2, this.#total - allotted)
+    if (isScarce || this.#reserved + bytes > most) return undefined
     this.#reserved += bytes
     this.#used += bytes
     return () => {
@@ -171,12 +180,12 @@ export class Memory {
     const ready = [...this.#waiting].filter(({ spilling }) => spilling === undefined)
     const most = ready.reduce((most, { bytes }) => Math.max(most, bytes), 0)
     const first = ready.filter(({ bytes }) => bytes === most)
-    const free = this.#total - this.#used
     const gathered = this.#used - this.#leaving - this.#reserved
-    const share = (this.#total - this.#reserved) / 2
-    return first.find(
-      ({ wanted, needsMore }) => wanted <= free && (!needsMore || gathered + wanted <= share),
-    )
+    const half = (this.#total - this.#reserved) / 2
+    return first.find(({ wanted, needsMore }) => {
+      const leavesHalf = gathered === 0 || gathered + wanted <= half
+      return this.#used + wanted <= this.#total && (!needsMore || leavesHalf)
+    })
   }
 
   /** Spills bytes if too little memory for those who wait will be free soon. */

@@ -67,7 +67,7 @@ export class PartWriter {
   #newBuffer(expected?: number): PartBuffer {
     const { memory, spare } = this.#settings
     const missing = this.#data.plan.sizeOf(this.#current) - this.#before
-    return new PartBuffer(Math.min(missing, memory.largest), spare, expected)
+    return new PartBuffer(memory.allot(this.#share, missing), spare, expected)
   }
 
   /** Stores a body after what is stored. Returns what is stored then. */
