@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import {
   metadataOf,
   type AppendOptions,
@@ -115,3 +115,64 @@ test('verified chunks do not wait for the memory that they have themselves', asy
   )) as Readable
   expect(Buffer.concat(await found.toArray()).equals(content)).toBe(true)
 })
+
+test('memory is not taken from a body that has ended', async () => {
+  const client = ceph.client()
+  const sent = gate()
+  const written: string[] = []
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const { Key } = args.input as { readonly Key?: string }
+        if (commandName === 'PutObjectCommand') written.push(Key!)
+        if (commandName === 'UploadPartCommand') await sent.opened
+        return next(args)
+      },
+    { step: 'initialize' },
+  )
+  const place = { client, bucket: await ceph.createBucket() }
+  const provider = { minPartSize: partSize }
+  const store = new S3Store({ ...place, provider, partSize, maxMemory: 3 * partSize })
+  await store.open()
+  const begin = async (id: string, bytes: Buffer) => {
+    const upload = await created(store, uploadIn(store, id, 10 * partSize))
+    const [taken, ended] = [gate(), gate()]
+    async function* batches() {
+      yield [bytes]
+      taken.open()
+      await ended.opened
+    }
+    const body = { size: undefined, [Symbol.asyncIterator]: batches } as unknown as UploadBody
+    const stored = store.append(upload, { offset: 0 }, body, options)
+    return { upload, stored, taken: taken.opened, end: ended.open }
+  }
+  const content = randomBytes(partSize + 10)
+  const first = await begin('a', content)
+  await first.taken
+  const second = await begin('b', Buffer.from('b'))
+  await second.taken
+  first.end()
+  await new Promise(setImmediate)
+  // Everything before is long ago for those that wait now.
+  const now = performance.now.bind(performance)
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_000)
+  onTestFinished(() => void clock.mockRestore())
+  second.end()
+  expect((await second.stored).offset).toBe(1)
+  const others = await Promise.all(['c', 'd', 'e', 'f'].map((id) => begin(id, Buffer.from(id))))
+  await new Promise(setImmediate)
+  for (const { end } of others) end()
+  sent.open()
+  expect((await first.stored).offset).toBe(content.length)
+  expect((await store.stat(first.upload, options)).offset).toBe(content.length)
+  for (const { stored } of others) expect((await stored).offset).toBe(1)
+  // Once when it was created, and once when its body had ended.
+  expect(written.filter((key) => key === '.tuskit/tails/a')).toHaveLength(2)
+})
+
+/** A promise, and what resolves it. */
+function gate() {
+  let open!: () => void
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open }
+}
