@@ -1,3 +1,4 @@
+import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { S3Store } from '@tuskit/s3-store'
 import { TcpProxy } from 'tuskit/store-kit'
@@ -53,4 +54,16 @@ test('an object that is stored after the removal of its upload is removed, too',
   await prune(7_200_000)
   expect(await contents()).toEqual([])
   expect(await keysOf(ceph.client(), bucket)).toEqual([`.tuskit/locks/${id}`])
+})
+
+test('a note that cannot be followed does not keep the others', async () => {
+  const bucket = await ceph.createBucket()
+  const put = (id: string, Body: string) =>
+    ceph.client().send(new PutObjectCommand({ Bucket: bucket, Key: `.tuskit/removed/${id}`, Body }))
+  await put('a', 'damaged')
+  await put('b', JSON.stringify({ id: 'b', bucket: 'missing', key: 'b' }))
+  await put('c', JSON.stringify({ id: 'c', bucket, key: 'c' }))
+  const prune = later(ceph, 7_200_000, (client) => new S3Store({ client, bucket }).prune())
+  await expect(prune).rejects.toThrow(SyntaxError)
+  expect(await keysOf(ceph.client(), bucket)).toEqual(['.tuskit/removed/a', '.tuskit/removed/b'])
 })

@@ -39,17 +39,25 @@ export class LateObjects {
     await this.#bucket().put(this.#prefix + id, JSON.stringify(removed), options.signal)
   }
 
-  /** Removes what has come late, and the notes that are old enough. */
+  /**
+   * Removes what has come late, and the notes that are old enough. A note that cannot be followed
+   * does not affect the others. Then it rejects in the end.
+   */
   async remove(signal: AbortSignal): Promise<void> {
-    const bucket = this.#bucket()
     const now = Date.now()
-    for await (const { key, modified } of bucket.list(this.#prefix, signal)) {
+    let failure: { readonly error: unknown } | undefined
+    for await (const { key, modified } of this.#bucket().list(this.#prefix, signal)) {
       if (now - +modified < tooLate) continue
-      const note = await bucket.read(key, signal)
-      if (note === undefined) continue
-      await this.#removeObjects(JSON.parse(note.bytes.toString()) as Removed, signal)
-      await bucket.delete(key, signal)
+      await this.#follow(key, signal).catch((error: unknown) => (failure ??= { error }))
     }
+    if (failure !== undefined) throw failure.error
+  }
+
+  async #follow(key: string, signal: AbortSignal): Promise<void> {
+    const note = await this.#bucket().read(key, signal)
+    if (note === undefined) return
+    await this.#removeObjects(JSON.parse(note.bytes.toString()) as Removed, signal)
+    await this.#bucket().delete(key, signal)
   }
 
   async #removeObjects({ id, key, ...place }: Removed, signal: AbortSignal): Promise<void> {
