@@ -56,13 +56,33 @@ test('an object that is stored after the removal of its upload is removed, too',
   expect(await keysOf(ceph.client(), bucket)).toEqual([`.tuskit/locks/${id}`])
 })
 
+test('an upload that got the id of a removed one keeps its objects', async () => {
+  const [client, bucket] = [ceph.client(), await ceph.createBucket()]
+  const ids = ['finished', 'unfinished']
+  const site = await serveS3({ client, bucket, handler: { generateId: () => ids.shift()! } })
+  for (const id of ids) {
+    const place = { bucket, key: id, tail: `.tuskit/tails/${id}` }
+    const Body = JSON.stringify({ id, createdAt: new Date(0).toISOString(), ...place })
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key: `.tuskit/removed/${id}`, Body }))
+  }
+  const finished = await createUpload(site, { 'upload-length': 5 })
+  const unfinished = await createUpload(site, { 'upload-length': 20_000_000 })
+  for (const url of [finished, unfinished]) await patch(url, 0, 'hello')
+  const before = await contentsOf(client, bucket)
+  expect(before).toContain('finished')
+  expect(before).toContain('multipart upload of unfinished')
+  await later(ceph, 7_200_000, (client) => new S3Store({ client, bucket }).prune())
+  expect(await contentsOf(client, bucket)).toEqual(before)
+  expect(await keysOf(client, bucket)).not.toContain('.tuskit/removed/finished')
+})
+
 test('a note that cannot be followed does not keep the others', async () => {
   const bucket = await ceph.createBucket()
   const put = (id: string, Body: string) =>
     ceph.client().send(new PutObjectCommand({ Bucket: bucket, Key: `.tuskit/removed/${id}`, Body }))
   await put('a', 'damaged')
-  await put('b', JSON.stringify({ id: 'b', bucket: 'missing', key: 'b' }))
-  await put('c', JSON.stringify({ id: 'c', bucket, key: 'c' }))
+  await put('b', JSON.stringify({ id: 'b', bucket: 'missing', key: 'b', tail: 'b' }))
+  await put('c', JSON.stringify({ id: 'c', bucket, key: 'c', tail: 'c' }))
   const prune = later(ceph, 7_200_000, (client) => new S3Store({ client, bucket }).prune())
   await expect(prune).rejects.toThrow(SyntaxError)
   expect(await keysOf(ceph.client(), bucket)).toEqual(['.tuskit/removed/a', '.tuskit/removed/b'])

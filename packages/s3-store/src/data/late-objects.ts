@@ -3,6 +3,8 @@ import { assertMayChange } from 'tuskit/store-kit'
 import type { Bucket } from '../bucket/bucket.js'
 import type { Settings } from '../settings.js'
 import { endsWithId } from './place.js'
+import { TailObject } from './tail.js'
+import { createdMark, mark } from './upload-data.js'
 
 /**
  * Milliseconds after which no request can be carried out that was sent before. S3 refuses
@@ -13,8 +15,10 @@ const tooLate = 3_600_000
 /** Where the objects of a removed upload could be. */
 interface Removed {
   readonly id: string
+  readonly createdAt: string
   readonly bucket: string
   readonly key: string
+  readonly tail: string
 }
 
 /**
@@ -33,8 +37,9 @@ export class LateObjects {
   }
 
   /** Leaves a note of an upload that is about to be removed. */
-  async note({ id, storage: { at } }: Upload, options: WriteOptions): Promise<void> {
-    const removed: Removed = { id, bucket: at.bucket!, key: at.key! }
+  async note({ id, createdAt, storage }: Upload, options: WriteOptions): Promise<void> {
+    const { bucket, key, tail } = storage.at
+    const removed: Removed = { id, createdAt, bucket: bucket!, key: key!, tail: tail! }
     assertMayChange(options)
     await this.#bucket().put(this.#prefix + id, JSON.stringify(removed), options.signal)
   }
@@ -60,15 +65,18 @@ export class LateObjects {
     await this.#bucket().delete(key, signal)
   }
 
-  async #removeObjects({ id, key, ...place }: Removed, signal: AbortSignal): Promise<void> {
+  async #removeObjects({ id, createdAt, key, ...place }: Removed, signal: AbortSignal) {
     const bucket = this.#settings.bucketOf(place.bucket)
-    // Any other key may be that of another upload by now.
-    if (endsWithId(key, id)) {
+    // Another upload with the same id may be in progress by now.
+    const tail = await new TailObject(bucket, place.tail, id, {}).head(signal)
+    // Any other key may be that of another upload.
+    if (tail === undefined && endsWithId(key, id)) {
       for (const multipart of await bucket.multipart.idsOf(key, signal)) {
         await bucket.multipart.abort(key, multipart, signal)
       }
     }
-    const found = await bucket.head(key, signal)
-    if (found?.metadata['tuskit-id'] === id) await bucket.delete(key, signal)
+    const { metadata } = (await bucket.head(key, signal)) ?? {}
+    const isLate = metadata?.[mark] === id && metadata[createdMark] === createdAt
+    if (isLate) await bucket.delete(key, signal)
   }
 }

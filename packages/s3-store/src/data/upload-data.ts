@@ -11,7 +11,10 @@ import { objectParameters, privateParameters } from './object-parameters.js'
  * Marks the object of an upload, so that an object of others under its key is not taken for it. An
  * upload that another server has created has no mark, as its object may be finished already.
  */
-const mark = 'tuskit-id'
+export const mark = 'tuskit-id'
+
+/** Says of which upload an object is, if the same id was used more than once. */
+export const createdMark = 'tuskit-created'
 
 /**
  * The objects of one upload: the finished object under its own key, and until it is finished the
@@ -53,7 +56,9 @@ export class UploadData {
   get parameters(): ObjectParameters {
     const given = this.#settings.parametersOf(this.upload)
     const { Metadata, ...parameters } = objectParameters(this.upload, given)
-    return { ...parameters, Metadata: { ...Metadata, [mark]: this.upload.id } }
+    const { id, createdAt } = this.upload
+    const marks = { [mark]: id, [createdMark]: createdAt }
+    return { ...parameters, Metadata: { ...Metadata, ...marks } }
   }
 
   /** Returns what is stored. Rejects with `ERR_DATA_MISSING` if there is nothing. */
