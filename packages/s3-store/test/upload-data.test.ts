@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import { CreateMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import {
   metadataOf,
@@ -12,6 +13,7 @@ import {
   type UploadBody,
 } from 'tuskit'
 import { S3Store, type S3StoreOptions } from '@tuskit/s3-store'
+import { AdoptableObjects } from '../src/adoption/adoptable-objects.js'
 import { CephGateway } from '../services.js'
 
 const partSize = 65_536
@@ -114,6 +116,32 @@ test('verified chunks do not wait for the memory that they have themselves', asy
     options,
   )) as Readable
   expect(Buffer.concat(await found.toArray()).equals(content)).toBe(true)
+})
+
+test('an adopted upload continues after a rest that is as long as a part', async () => {
+  const [client, bucket] = [ceph.client(), await ceph.createBucket()]
+  const sizes = { provider: { minPartSize: partSize }, partSize }
+  const store = new S3Store({ client, bucket, ...sizes })
+  await store.open()
+  const content = randomBytes(3 * partSize)
+  const place = { Bucket: bucket, Key: 'old' }
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(place))
+  const Body = content.subarray(0, partSize)
+  await client.send(new PutObjectCommand({ ...place, Key: 'old.part', Body }))
+  const adoptable = await AdoptableObjects.open({ client, bucket, ...sizes }, '')
+  const old = { id: 'old', key: 'old', info: 'old.info', part: 'old.part', multipart: UploadId }
+  const found = await adoptable.find(
+    { ...old, length: content.length, maxSize: undefined },
+    options.signal,
+  )
+  const upload = { ...uploadIn(store, 'old', content.length), storage: found.storage }
+  await found.prepare(upload)
+  const body = bodyOf(content.subarray(partSize))
+  const stored = await store.append(upload, { offset: partSize }, body, options)
+  expect(stored.offset).toBe(content.length)
+  await store.finish(upload, stored, options)
+  const read = (await store.read(upload, undefined, options)) as Readable
+  expect(Buffer.concat(await read.toArray()).equals(content)).toBe(true)
 })
 
 test('memory is not taken from a body that has ended', async () => {

@@ -132,9 +132,11 @@ export class PartWriter {
     this.#buffer.grow(step)
   }
 
-  /** Continues a part that is larger than the memory. */
+  /** Continues after a part that the tail filled already, or one that is larger than the memory. */
   async #makeSpace(): Promise<void> {
-    if (this.#isPartFull) throw new RangeError('There are more bytes than announced')
+    const isOver = this.#isPartFull && this.#data.multipart === undefined
+    if (isOver) throw new RangeError('There are more bytes than announced')
+    if (this.#isPartFull) return this.#sendPart()
     await this.#spill()
     this.#end.signal.throwIfAborted()
   }
