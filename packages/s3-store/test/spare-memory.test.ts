@@ -3,6 +3,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createUpload, patch } from '../../../test/support/serve.js'
 import { CephGateway } from '../services.js'
+import { SpareMemory } from '../src/data/spare-memory.js'
 import { serveS3 } from './serve-s3.js'
 
 const partSize = 65_536
@@ -54,5 +55,11 @@ describe('the memory of a part', () => {
       { step: 'finalizeRequest', priority: 'low' },
     )
     expect(await memoryOf(client, 8)).toBe(8)
+  })
+
+  test('is not kept if it is a piece of more memory', () => {
+    const spare = new SpareMemory(10, 1)
+    spare.give(Buffer.allocUnsafeSlow(20).subarray(0, 10))
+    expect(spare.take(10).buffer.byteLength).toBe(10)
   })
 })

@@ -23,6 +23,8 @@ export class SpareMemory {
 
   /** Takes memory back that nothing reads or writes any more. */
   give(memory: Buffer): void {
-    if (memory.length === this.#size && this.#spare.length < this.#most) this.#spare.push(memory)
+    // It may be a piece of more memory.
+    const isWhole = memory.length === this.#size && memory.buffer.byteLength === this.#size
+    if (isWhole && this.#spare.length < this.#most) this.#spare.push(memory)
   }
 }
