@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { CreateMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import {
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  S3ServiceException,
+} from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import {
   metadataOf,
@@ -116,6 +120,26 @@ test('verified chunks do not wait for the memory that they have themselves', asy
     options,
   )) as Readable
   expect(Buffer.concat(await found.toArray()).equals(content)).toBe(true)
+})
+
+test('an upload is removed from a full bucket, even if its lock was taken over', async () => {
+  const [client, bucket] = [ceph.client(), await ceph.createBucket()]
+  const store = new S3Store({ client, bucket })
+  const upload = await created(store, uploadIn(store, 'a', 5))
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        if (commandName !== 'PutObjectCommand') return next(args)
+        throw new S3ServiceException({
+          ...{ name: 'QuotaExceeded', message: 'The bucket is full.' },
+          ...{ $fault: 'client', $metadata: { httpStatusCode: 403 } },
+        })
+      },
+    { step: 'initialize' },
+  )
+  const fence = { ...options.fence, forced: true }
+  await store.terminate(upload, { ...options, fence })
+  await expect(store.stat(upload, options)).rejects.toMatchObject({ code: 'ERR_DATA_MISSING' })
 })
 
 test('an adopted upload continues after a rest that is as long as a part', async () => {

@@ -1,4 +1,4 @@
-import type { Upload, WriteOptions } from 'tuskit'
+import { isTusError, type Upload, type WriteOptions } from 'tuskit'
 import { assertMayChange } from 'tuskit/store-kit'
 import type { Bucket } from '../bucket/bucket.js'
 import type { Settings } from '../settings.js'
@@ -36,12 +36,17 @@ export class LateObjects {
     this.#prefix = `${settings.privatePrefix}removed/`
   }
 
-  /** Leaves a note of an upload that is about to be removed. */
+  /** Leaves a note of an upload that is about to be removed, unless the storage is full. */
   async note({ id, createdAt, storage }: Upload, options: WriteOptions): Promise<void> {
     const { bucket, key, tail } = storage.at
     const removed: Removed = { id, createdAt, bucket: bucket!, key: key!, tail: tail! }
     assertMayChange(options)
-    await this.#bucket().put(this.#prefix + id, JSON.stringify(removed), options.signal)
+    try {
+      await this.#bucket().put(this.#prefix + id, JSON.stringify(removed), options.signal)
+    } catch (error) {
+      // The removal is what makes space.
+      if (!isTusError(error, 'ERR_STORAGE_FULL')) throw error
+    }
   }
 
   /**
