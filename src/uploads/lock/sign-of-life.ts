@@ -8,8 +8,8 @@ const interval = 10
 
 /**
  * Waits for a sign that a client is alive or gone, for at most `limit` milliseconds, and until it
- * has been silent for `stalledAfter` milliseconds. Its next byte shows that it is alive, and the end
- * of its body shows that it is gone. Returns whether it was silent instead.
+ * has been silent for `stalledAfter` milliseconds. Its next byte shows that it is alive, and the
+ * end of its body shows that it is gone. Returns whether it was silent instead.
  *
  * Bytes that were in transit when a connection broke prove nothing. They come in without a pause,
  * so the byte that counts is the first one after a pause.
