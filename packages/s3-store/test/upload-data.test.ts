@@ -19,6 +19,7 @@ import {
 import { S3Store, type S3StoreOptions } from '@tuskit/s3-store'
 import { AdoptableObjects } from '../src/adoption/adoptable-objects.js'
 import { CephGateway } from '../services.js'
+import { countRequests } from './counted-client.js'
 
 const partSize = 65_536
 
@@ -166,6 +167,18 @@ test('an adopted upload continues after a rest that is as long as a part', async
   await store.finish(upload, stored, options)
   const read = (await store.read(upload, undefined, options)) as Readable
   expect(Buffer.concat(await read.toArray()).equals(content)).toBe(true)
+})
+
+test('a part as large as the memory is sent without a detour', async () => {
+  const client = ceph.client()
+  const place = { client, bucket: await ceph.createBucket() }
+  const provider = { minPartSize: partSize }
+  const store = new S3Store({ ...place, provider, partSize, maxMemory: partSize })
+  await store.open()
+  const upload = await created(store, uploadIn(store, 'a', 3 * partSize))
+  const since = countRequests(client)
+  await store.append(upload, { offset: 0 }, bodyOf(randomBytes(3 * partSize)), options)
+  expect(since().map(({ name }) => name)).toEqual(['UploadPart', 'UploadPart', 'UploadPart'])
 })
 
 test('memory is not taken from a body that has ended', async () => {
