@@ -19,6 +19,7 @@ import {
 import { S3Store, type S3StoreOptions } from '@tuskit/s3-store'
 import { AdoptableObjects } from '../src/adoption/adoptable-objects.js'
 import { CephGateway } from '../services.js'
+import { Bucket } from '../src/bucket/bucket.js'
 import { countRequests } from './counted-client.js'
 
 const partSize = 65_536
@@ -87,6 +88,38 @@ test('an append of nothing to a complete upload changes nothing', async () => {
   const after = await store.append(upload, stored, bodyOf(Buffer.alloc(0)), options)
   expect(after.offset).toBe(length)
   expect(await store.stat(upload, options)).toMatchObject({ offset: length })
+})
+
+test('a small object that comes late replaces no other', async () => {
+  const client = ceph.client()
+  const bucket = await ceph.createBucket()
+  const store = new S3Store({ client, bucket })
+  await store.open()
+  const upload = uploadIn(store, 'a', 5)
+  let send = () => {}
+  const held = new Promise<void>((resolve) => (send = resolve))
+  const reached = new Promise<void>((reach) => {
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        reach()
+        await held
+        return next(args)
+      },
+      { step: 'finalizeRequest', priority: 'low' },
+    )
+  })
+  const creation: CreateOptions = { ...options, incoming: 'everything' }
+  await store.create(upload, creation)
+  const late = store.append(upload, { offset: 0 }, bodyOf(Buffer.from('early')), options)
+  await reached
+  const other = new S3Store({ client: ceph.client(), bucket })
+  await other.open()
+  await other.create(upload, creation)
+  await other.append(upload, { offset: 0 }, bodyOf(Buffer.from('later')), options)
+  send()
+  await late
+  const { body } = (await new Bucket(ceph.client(), bucket).get('a', options.signal))!
+  expect((await body.toArray()).toString()).toBe('later')
 })
 
 test('removing an upload that did not get its place leaves the one that has it alone', async () => {

@@ -76,9 +76,16 @@ export class UploadData {
     return { offset: found.size, whole: true, parts: [], tail: undefined }
   }
 
-  /** Stores the object with all bytes of the upload. */
+  /**
+   * Stores the object with all bytes of the upload. It is never replaced, so a request that an
+   * earlier holder of the lock has sent does no harm when it comes late.
+   */
   async putWhole(bytes: Buffer, signal: AbortSignal): Promise<void> {
-    await this.bucket.put(this.key, bytes, signal, this.parameters)
+    const absent = { absent: true } as const
+    const etag = await this.bucket.put(this.key, bytes, signal, this.parameters, absent)
+    if (etag !== undefined) return
+    const whole = await this.whole(signal)
+    if (whole?.offset !== bytes.length) throw new TusError('ERR_DATA_EXISTS')
   }
 
   /** Returns the bytes of the tail that are in no part yet. */
