@@ -53,7 +53,7 @@ import { settingsFor, type Settings } from './settings.js'
  * verification in a temporary file, and so do smaller ones when memory is scarce.
  *
  * The store relies on the lease of the locks. Where the service has conditional writes, no process
- * replaces a tail that another one has written since.
+ * replaces a finished object, or a tail that another one has written since.
  *
  * @example
  * const client = new S3Client({ region: 'eu-central-1' })

@@ -274,3 +274,30 @@ function gate() {
   const opened = new Promise<void>((resolve) => (open = resolve))
   return { opened, open }
 }
+
+test('the next part is gathered while as many as possible are on their way', async () => {
+  const client = ceph.client()
+  const sending = gate()
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        if (commandName === 'UploadPartCommand') await sending.opened
+        return next(args)
+      },
+    { step: 'initialize' },
+  )
+  const place = { client, bucket: await ceph.createBucket() }
+  const store = new S3Store({ ...place, provider: { minPartSize: partSize }, partSize })
+  await store.open()
+  const length = 5 * partSize
+  const upload = await created(store, uploadIn(store, 'a', length))
+  async function* batches() {
+    for (let part = 1; part <= 5; part++) {
+      // The default of `parallel` is 3.
+      if (part === 4) sending.open()
+      yield [randomBytes(partSize)]
+    }
+  }
+  const body = { size: length, [Symbol.asyncIterator]: batches } as unknown as UploadBody
+  expect(await store.append(upload, { offset: 0 }, body, options)).toMatchObject({ offset: length })
+})
