@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
+import { freePort } from '../support/free-port.js'
 import { linksOf, readPage } from '../docs/pages.js'
 import { npm } from './npm.js'
 import { prepare } from './prepare.mjs'
@@ -152,9 +153,10 @@ test.each([
   ['SIGTERM', 'first process'],
 ] as const)('npm start serves until %s comes to the %s', async (signal, target) => {
   const uploads = join(temporary, `uploads-${signal}`)
-  const started = spawn('npm', ['start'], {
+  const port = await freePort()
+  const started = spawn('npm', ['start', '--', '--port', String(port)], {
     cwd: root,
-    env: { ...process.env, TUSKIT_DATA: `file:${uploads}`, TUSKIT_PORT: '0' },
+    env: { ...process.env, TUSKIT_DATA: `file:${uploads}` },
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -167,6 +169,7 @@ test.each([
       if (/http:\S+\s/.test(output)) break
     }
     const [url] = /http:\S+/.exec(output)!
+    expect(url).toContain(`:${port}/`)
     const created = await fetch(url, {
       method: 'POST',
       headers: {
