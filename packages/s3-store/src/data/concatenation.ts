@@ -27,7 +27,8 @@ export async function concatenateObjects(
   if (parts.length <= 1 && total <= profile.minPartSize) {
     const bytes = await read(parts[0] ?? [])
     assertMayChange(options)
-    await final.putWhole(bytes, signal)
+    // An earlier attempt may have had other parts.
+    await final.bucket.put(final.key, bytes, signal, final.parameters)
     return
   }
   if (parts.length > profile.maxParts) {
