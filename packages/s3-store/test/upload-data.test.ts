@@ -122,6 +122,21 @@ test('a small object that comes late replaces no other', async () => {
   expect((await body.toArray()).toString()).toBe('later')
 })
 
+test('an upload replaces what an earlier one with the same id has left', async () => {
+  const store = await openStore()
+  const creation: CreateOptions = { ...options, incoming: 'everything' }
+  for (const [createdAt, content] of [
+    ['2026-01-01T00:00:00.000Z', 'early'],
+    ['2026-01-02T00:00:00.000Z', 'later'],
+  ] as const) {
+    const upload = { ...uploadIn(store, 'a', 5), createdAt }
+    await store.create(upload, creation)
+    await store.append(upload, { offset: 0 }, bodyOf(Buffer.from(content)), options)
+    const read = (await store.read(upload, undefined, options)) as Readable
+    expect(Buffer.concat(await read.toArray()).toString()).toBe(content)
+  }
+})
+
 test('removing an upload that did not get its place leaves the one that has it alone', async () => {
   const store = await openStore()
   const length = 4 * partSize

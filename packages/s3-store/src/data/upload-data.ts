@@ -1,5 +1,5 @@
 import { TusError, type Upload } from 'tuskit'
-import type { Bucket, ObjectHead, ObjectParameters } from '../bucket/bucket.js'
+import type { Bucket, Condition, ObjectHead, ObjectParameters } from '../bucket/bucket.js'
 import type { Multipart } from '../bucket/multipart-uploads.js'
 import { multipartSecret, PartPlan } from './part-plan.js'
 import { bytesOf, countedParts, storedIn, type S3Stat } from './stored.js'
@@ -81,11 +81,15 @@ export class UploadData {
    * earlier holder of the lock has sent does no harm when it comes late.
    */
   async putWhole(bytes: Buffer, signal: AbortSignal): Promise<void> {
-    const absent = { absent: true } as const
-    const etag = await this.bucket.put(this.key, bytes, signal, this.parameters, absent)
-    if (etag !== undefined) return
-    const whole = await this.whole(signal)
-    if (whole?.offset !== bytes.length) throw new TusError('ERR_DATA_EXISTS')
+    const put = (condition: Condition) =>
+      this.bucket.put(this.key, bytes, signal, this.parameters, condition)
+    if ((await put({ absent: true })) !== undefined) return
+    const found = await this.bucket.head(this.key, signal)
+    if (!this.#isOwn(found)) throw new TusError('ERR_DATA_EXISTS')
+    const isStored = found.metadata[createdMark] === this.upload.createdAt
+    if (isStored && found.size === bytes.length) return
+    // An earlier upload with the same id has left it.
+    if ((await put({ etag: found.etag })) === undefined) throw new TusError('ERR_LOCK_LOST')
   }
 
   /** Returns the bytes of the tail that are in no part yet. */
