@@ -3,10 +3,11 @@ import { readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AcquireOptions, Lock, LockRequester, Locker } from '../capabilities/locker.js'
 import { TusError } from '../errors.js'
-import { MemoryLocker } from '../memory-store/memory-locker.js'
+import { Alarm } from '../lockers/alarm.js'
+import { MemoryLocker } from '../lockers/memory-locker.js'
 import { checkOptions, must } from '../check-options.js'
 import type { StoreComposer } from '../store-composer.js'
-import { renewsAfter } from '../store-kit/lease.js'
+import { renewsAfter } from '../lockers/lease.js'
 import { isFull } from '../store-kit/storage-error.js'
 import { isUploadId } from '../upload.js'
 import { Directory } from './disk/directory.js'
@@ -21,7 +22,7 @@ import {
 } from './locks/lock-directory.js'
 import { LockFloor } from './locks/lock-floor.js'
 import { unlessMissing } from './disk/unless-missing.js'
-import { DirectoryAlarm } from './locks/watch-directory.js'
+import { watchDirectory } from './locks/watch-directory.js'
 
 /** Options of {@link FileLocker}. */
 export interface FileLockerOptions extends Omit<DirectoryOptions, 'durability'> {
@@ -219,7 +220,7 @@ export class FileLocker implements Locker {
     requester: LockRequester,
     signal: AbortSignal,
   ): Promise<'over' | 'expired' | 'declined'> {
-    const alarm = new DirectoryAlarm(directory.path)
+    const alarm = new Alarm((wake) => watchDirectory(directory.path, true, wake))
     let request: string | undefined
     try {
       request = await directory.ask(number, requester, randomUUID())

@@ -1,3 +1,3 @@
 export { MemoryInfoStore } from './memory-info-store.js'
-export { MemoryLocker } from './memory-locker.js'
+export { MemoryLocker } from '../lockers/memory-locker.js'
 export { MemoryStore, type MemoryStoreOptions } from './memory-store.js'

@@ -17,7 +17,9 @@ export { parseUpload, serializeUpload } from '../parse-upload.js'
 export { assertNextRevision } from './assert-next-revision.js'
 
 // For lockers
-export { Lease, type LeaseOptions } from './lease.js'
+export { Lease, type LeaseOptions } from '../lockers/lease.js'
+export { LeaseLocker, type LeaseLockerOptions } from '../lockers/lease-locker.js'
+export type { HeldLock, ReservedLock, SharedLocks, TakenLock } from '../lockers/shared-locks.js'
 
 // For tests
 export { TcpProxy, type TcpBreak, type TcpDirection, type TcpProxyOptions } from './tcp-proxy.js'

@@ -90,6 +90,7 @@ test('tuskit/store-kit exports', () => {
   expect(Object.keys(storeKit).toSorted()).toMatchInlineSnapshot(`
     [
       "Lease",
+      "LeaseLocker",
       "TcpProxy",
       "assertMayChange",
       "assertNextRevision",

@@ -32,9 +32,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'hook-outbox': ['capabilities', 'hook-request', 'hooks', 'upload'],
   'shared-lifecycle': ['capabilities', 'errors'],
   'store-composer': contracts,
-  'store-kit': stores,
-  'memory-store': [...stores, 'store-kit'],
-  'file-store': [...stores, 'hook-outbox', 'memory-store', 'store-kit'],
+  lockers: stores,
+  'store-kit': [...stores, 'lockers'],
+  'memory-store': [...stores, 'lockers', 'store-kit'],
+  'file-store': [...stores, 'hook-outbox', 'lockers', 'store-kit'],
   'limited-store': stores,
   conformance: stores,
   features: contracts,
@@ -59,7 +60,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   protocols: [...contracts, 'features', 'http', 'uploads'],
   'create-engine': [
     ...contracts,
-    ...['features', 'handler-options', 'hooks-of-backend', 'memory-store', 'settings', 'uploads'],
+    ...['features', 'handler-options', 'hooks-of-backend', 'lockers', 'settings', 'uploads'],
   ],
   'create-uploads': [...contracts, 'uploads'],
   'create-handler': [
@@ -147,7 +148,7 @@ test('every part of src has its place in the order of imports', () => {
 
 test('stores know the composer as a type only', () => {
   const importers = codeFiles(
-    ...['src/conformance', 'src/file-store', 'src/memory-store', 'src/store-kit'],
+    ...['src/conformance', 'src/file-store', 'src/lockers', 'src/memory-store', 'src/store-kit'],
   ).filter((file) => /^import (?!type )[^']*'[./]+\/store-composer\.js'/m.test(read(file)))
   expect(importers).toEqual([])
 })

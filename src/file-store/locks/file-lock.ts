@@ -1,5 +1,5 @@
 import type { AcquireOptions, Lock } from '../../capabilities/locker.js'
-import { Lease } from '../../store-kit/lease.js'
+import { Lease } from '../../lockers/lease.js'
 import { isMissing } from '../disk/unless-missing.js'
 import { requesterOf, highest, type LockDirectory } from './lock-directory.js'
 import { watchDirectory } from './watch-directory.js'

@@ -1,5 +1,4 @@
 import { watch } from 'node:fs'
-import { untilAborted } from '../../memory-store/until-aborted.js'
 
 /**
  * Calls `onChange` when something changes in a directory, on platforms that report it. Returns a
@@ -17,36 +16,5 @@ export function watchDirectory(
     return () => watcher.close()
   } catch {
     return () => {}
-  }
-}
-
-/** Lets one caller sleep until something changes in a directory. */
-export class DirectoryAlarm {
-  #changed = false
-  #wake = () => {}
-  readonly #stop: () => void
-
-  constructor(path: string) {
-    this.#stop = watchDirectory(path, true, () => {
-      this.#changed = true
-      this.#wake()
-    })
-  }
-
-  /** Resolves at the next change since the last call, or after `atMost` milliseconds. */
-  async next(atMost: number, signal: AbortSignal): Promise<void> {
-    if (!this.#changed) {
-      let timer: NodeJS.Timeout | undefined
-      await untilAborted<void>(signal, (resolve) => {
-        this.#wake = resolve
-        timer = setTimeout(resolve, atMost)
-        return () => {}
-      }).finally(() => clearTimeout(timer))
-    }
-    this.#changed = false
-  }
-
-  close(): void {
-    this.#stop()
   }
 }
