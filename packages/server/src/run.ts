@@ -75,18 +75,13 @@ function createCommand(definition: CommandDefinition, variables: Variables): Com
       config: (given['config'] as string | undefined) ?? variables['TUSKIT_CONFIG'],
       defaults: definition.defaults?.(command.args),
     })
-    const { signal, release } = stopSignal()
-    try {
-      await definition.run({
-        settings,
-        logger: createLogger(settings),
-        flags: given,
-        parameters: command.args,
-        signal,
-      })
-    } finally {
-      release()
-    }
+    await definition.run({
+      settings,
+      logger: createLogger(settings),
+      flags: given,
+      parameters: command.args,
+      signal: stopSignal(),
+    })
   })
 }
 

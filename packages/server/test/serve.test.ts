@@ -218,6 +218,13 @@ test('a Unix domain socket with its mode', async () => {
   expect(second.code).toBe(2)
 })
 
+test('a signal that arrives again while the program ends does not change its exit code', async () => {
+  const code = 'process.on("exit",()=>process.kill(process.pid,"SIGINT"))'
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` }
+  const { stop } = await startProgram([], { cwd: folder, env })
+  expect(await stop('SIGINT')).toBe(0)
+})
+
 test('a socket that systemd has opened', async () => {
   const listener = net.createServer()
   await once(listener.listen(0, '127.0.0.1'), 'listening')
