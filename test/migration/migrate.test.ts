@@ -136,7 +136,8 @@ describe('migrateInfo', () => {
     controller.abort(reason)
     await expect(migrating.next()).rejects.toBe(reason)
     const rest = await outcomes(migrateInfo({ from, to, after: second! }))
-    expect(rest).toEqual(Object.fromEntries(others.map((id) => [id, 'copied'])))
+    // They were looked at together with the first.
+    expect(rest).toEqual(Object.fromEntries(others.map((id) => [id, 'present'])))
   })
 
   test('reports records that cannot be read, and those that differ, and copies the others', async () => {
@@ -151,6 +152,92 @@ describe('migrateInfo', () => {
       each('copied', { half: 'ERR_ID_TAKEN', finished: 'ERR_INFO_CORRUPT' }),
     )
     expect((await to.get('half'))!.length).toBe(7)
+  })
+
+  test('copies what has changed since, and removes what is gone if asked to', async () => {
+    const from = new MemoryInfoStore()
+    const data = new MemoryStore()
+    await filled(new StoreComposer().use(data, from))
+    const to = new MemoryInfoStore()
+    expect(await outcomes(migrateInfo({ from, to }))).toEqual(each('copied'))
+    const record = async (id: string) => (await from.get(id))!
+    const half = await record('half')
+    const changes = [1, 2, 3].map((n) => ({ ...half, maxSize: n, revision: half.revision + n }))
+    for (const change of changes) await from.update(change, noAbort)
+    const empty = await record('empty')
+    await from.delete('empty', noAbort)
+    await from.create({ ...empty, createdAt: '2100-01-01T00:00:00.000Z' }, noAbort)
+    await from.delete('final', noAbort)
+
+    const { final: _, ...kept } = each('present', { half: 'updated', empty: 'updated' })
+    expect(await outcomes(migrateInfo({ from, to }))).toEqual(kept)
+    expect(await to.get('half')).toEqual(changes.at(-1))
+    expect(await to.get('final')).toBeDefined()
+    const removing = outcomes(migrateInfo({ from, to, removeGone: true }))
+    expect(await removing).toEqual(each('present', { final: 'removed' }))
+    expect(await to.get('final')).toBeUndefined()
+    const repeated = outcomes(migrateInfo({ from, to, removeGone: true }))
+    expect(await repeated).toEqual(
+      Object.fromEntries(ids.filter((id) => id !== 'final').map((id) => [id, 'present'])),
+    )
+  })
+
+  test('removes nothing from a store that has newer records', async () => {
+    const from = new MemoryInfoStore()
+    await filled(new StoreComposer().use(new MemoryStore(), from))
+    const to = new MemoryInfoStore()
+    await outcomes(migrateInfo({ from, to }))
+    const half = (await to.get('half'))!
+    await to.update({ ...half, revision: half.revision + 1 }, noAbort)
+    await to.create({ ...half, id: 'new' }, noAbort)
+    const removing = outcomes(migrateInfo({ from, to, removeGone: true }))
+    await expect(removing).rejects.toMatchObject({ code: 'ERR_ID_TAKEN' })
+    expect(await to.get('new')).toBeDefined()
+    expect((await to.get('half'))!.revision).toBe(half.revision + 1)
+  })
+
+  test('removes nothing that it cannot list', () => {
+    const { create, get, update } = new MemoryInfoStore()
+    const to: ComposerPart = {
+      useIn: (composer) => composer.useInfoStore({ create, get, update, delete: async () => {} }),
+    }
+    const from = new MemoryInfoStore()
+    expect(() => migrateInfo({ from, to, removeGone: true })).toThrow('infoLister')
+  })
+
+  test('loses no record of a server that is at work until the last run', async () => {
+    const directory = await temporaryDirectory()
+    const site = await serve({ composer: fileComposer(directory) })
+    const from = () => new FileInfoStore({ directory })
+    const to = new MemoryInfoStore()
+    let isServing = true
+    const urls: string[] = []
+    const work = async () => {
+      const headers = { 'tus-resumable': '1.0.0' }
+      while (urls.length < 20) {
+        const url = await createUpload(site, { 'upload-length': '5', 'upload-concat': 'partial' })
+        await patch(url, 0, 'hello')
+        if (urls.length % 3 === 0) await fetch(url, { method: 'DELETE', headers })
+        // Changes the records of its parts.
+        else await createUpload(site, { 'upload-concat': `final;${url} ${url}` })
+        urls.push(url)
+      }
+      await site.server.stop()
+      isServing = false
+    }
+    const migrating = async () => {
+      while (isServing) await outcomes(migrateInfo({ from: from(), to }))
+      await outcomes(migrateInfo({ from: from(), to, removeGone: true }))
+    }
+    await Promise.all([work(), migrating()])
+    const stored = async (store: FileInfoStore | MemoryInfoStore) => {
+      const records = new Map<string, Upload | undefined>()
+      for await (const id of store.ids(noAbort)) records.set(id, await store.get(id))
+      return records
+    }
+    const before = await stored(from())
+    expect(before.size).toBeGreaterThan(20)
+    expect(await stored(to)).toEqual(before)
   })
 
   test('rejects when a store cannot be reached', async () => {

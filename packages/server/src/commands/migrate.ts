@@ -20,6 +20,7 @@ export const migrate: CommandDefinition = {
     ['--to-info <URL>', 'The new place of the records.'],
     ['--to-data <URL>', 'The new place of the data.'],
     ['--after <id>', 'Only uploads whose ids come after this one.'],
+    ['--remove-gone', 'Remove copied records from --to-info whose uploads are gone.'],
   ],
   groups: ['storage'],
   async run(call) {
@@ -29,15 +30,25 @@ export const migrate: CommandDefinition = {
       throw new SettingError('Give --after with only one of --to-info and --to-data.')
     }
     checkStored(call.settings)
-    await print('Stop all servers that use these uploads until the migration is over.')
+    const removeGone = call.flags['removeGone'] === true
+    if (removeGone && (target.info === undefined || target.data !== undefined)) {
+      throw new SettingError('Give --remove-gone with --to-info, and without --to-data.')
+    }
+    // Data cannot be compared with that of a server that is writing.
+    const mayServe = target.data === undefined
+    if (!mayServe) {
+      await print('Stop all servers that use these uploads until the migration is over.')
+    }
     const isBoth = target.info !== undefined && target.data !== undefined
     let failed = 0
-    for await (const move of openMoves(call, target)) failed += await perform(move, isBoth, call)
+    for await (const move of openMoves(call, target, removeGone))
+      failed += await perform(move, isBoth, call)
     if (failed > 0) {
       await print('Repeat the command when you have removed the causes. It compares what is done.')
       process.exitCode = 1
       return
     }
+    if (mayServe) await print('If servers were running, stop them, and run this command again.')
     await print(`Now start the servers with ${await nextSettings(call, target)}`)
     await print('Remove the old stores when you are sure.')
   },
@@ -71,12 +82,12 @@ async function perform(move: Move, isOneOfTwo: boolean, call: CommandCall): Prom
   const { signal } = call
   const total = await countUploads(call, after)
   const progress = startProgress(`${move.title}:`, total)
-  const counts = { copied: 0, present: 0, absent: 0, failed: 0 }
+  const counts = { copied: 0, updated: 0, present: 0, absent: 0, removed: 0, failed: 0 }
   let last = after
   try {
     for await (const migrated of move.start({ signal, ...(after !== undefined && { after }) })) {
       counts[migrated.outcome]++
-      progress.step()
+      if (migrated.outcome !== 'removed') progress.step()
       if (migrated.outcome === 'failed') progress.remark(failureText(migrated))
       last = migrated.id
     }
@@ -91,8 +102,10 @@ async function perform(move: Move, isOneOfTwo: boolean, call: CommandCall): Prom
     })
   }
   progress.stop()
-  const parts = Object.entries(counts).map(([outcome, count]) => `${countText(count)} ${outcome}`)
-  await print(`${move.title}: ${parts.join(', ')}.`)
+  const parts = Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .map(([outcome, count]) => `${countText(count)} ${outcome}`)
+  await print(`${move.title}: ${parts.join(', ') || 'no uploads'}.`)
   return counts.failed
 }
 

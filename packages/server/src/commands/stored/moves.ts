@@ -16,7 +16,11 @@ export interface Move {
  * Yields the copies to make. The data comes first: it changes the records, and a later run must
  * find those that were copied unchanged.
  */
-export async function* openMoves(call: CommandCall, target: Target): AsyncGenerator<Move> {
+export async function* openMoves(
+  call: CommandCall,
+  target: Target,
+  removeGone: boolean,
+): AsyncGenerator<Move> {
   const { data, info } = target
   if (data !== undefined) {
     const [old, next] = [await open(call), await open(call, { data })]
@@ -31,7 +35,7 @@ export async function* openMoves(call: CommandCall, target: Target): AsyncGenera
     const stores = { from: old.info, to: next.info }
     yield {
       title: 'Records',
-      start: (options) => checked(() => migrateInfo({ ...stores, ...options })),
+      start: (options) => checked(() => migrateInfo({ ...stores, removeGone, ...options })),
     }
   }
 }
