@@ -126,7 +126,9 @@ export class Postgres {
   /** Returns the processes that serve connections. Each is in a group of its own. */
   async #children(): Promise<readonly number[]> {
     if (!this.#server.isRunning) return []
-    const [parent] = (await readFile(join(this.#directory, 'data/postmaster.pid'), 'utf8')).split('\n')
+    const [parent] = (await readFile(join(this.#directory, 'data/postmaster.pid'), 'utf8')).split(
+      '\n',
+    )
     const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
     return pids.filter((pid) => parentOf(pid) === parent).map(Number)
   }
@@ -182,7 +184,12 @@ async function temporaryFolder(name: string): Promise<string> {
 }
 
 function startServer(directory: string, programs: string, port: number): Promise<ServiceProcess> {
-  const settings = ['fsync=off', 'full_page_writes=off', 'shared_buffers=32MB', 'max_connections=300']
+  const settings = [
+    'fsync=off',
+    'full_page_writes=off',
+    'shared_buffers=32MB',
+    'max_connections=300',
+  ]
   const args = ['-D', join(directory, 'data'), '-h', '127.0.0.1', '-p', `${port}`, '-k', directory]
   return ServiceProcess.start({
     command: join(programs, 'postgres'),

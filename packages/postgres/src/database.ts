@@ -23,21 +23,18 @@ const grace = 500
 
 const ignore = () => {}
 
+/** The pools that have a listener for errors. */
+const guarded = new WeakSet<PostgresPool>()
+
 /** Runs statements on connections of the application's pool. */
 export class Database {
   readonly #pool: PostgresPool
 
   constructor(pool: PostgresPool) {
     this.#pool = pool
-  }
-
-  /** Keeps idle connections that are lost from ending the process. */
-  open(): void {
-    this.#pool.on('error', ignore)
-  }
-
-  close(): void {
-    this.#pool.off('error', ignore)
+    // Otherwise an idle connection that is lost would end the process.
+    if (!guarded.has(pool)) pool.on('error', ignore)
+    guarded.add(pool)
   }
 
   /** Runs a statement that changes nothing. Rejects as soon as the signal aborts. */
@@ -76,7 +73,7 @@ export class Database {
     }
   }
 
-  /** Takes a connection from the pool. */
+  /** Takes a connection from the pool, for {@link giveBack}. */
   async connect(signal: AbortSignal): Promise<PostgresPoolClient> {
     return await unlessAborted(signal, this.#connect(), (late) => giveBack(late, false))
   }
@@ -130,7 +127,8 @@ async function perform<T>(
   }
 }
 
-function giveBack(client: PostgresPoolClient, destroy: boolean): void {
+/** Gives a connection back to the pool, or closes it. */
+export function giveBack(client: PostgresPoolClient, destroy: boolean): void {
   client.off('error', ignore)
   client.release(destroy)
 }

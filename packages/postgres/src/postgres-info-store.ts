@@ -55,12 +55,10 @@ export class PostgresInfoStore implements InfoStore, ExpiryIndex, InfoLister, Li
   async open(): Promise<void> {
     if (this.#onlyChecks) await checkSchema(this.#database, this.#schema)
     else await this.ensureSchema()
-    this.#database.open()
   }
 
-  async close(): Promise<void> {
-    this.#database.close()
-  }
+  /** Does nothing: the pool is yours. */
+  async close(): Promise<void> {}
 
   /**
    * Creates the table of the records, or changes that of an earlier release. Needs a role that may
@@ -116,7 +114,7 @@ export class PostgresInfoStore implements InfoStore, ExpiryIndex, InfoLister, Li
     const select = `SELECT id, to_char(expires_at AT TIME ZONE 'UTC', '${timeFormat}') AS at
       FROM ${this.#table} WHERE expires_at <= $1 AND (expires_at, id) > ($2::timestamptz, $3)
       ORDER BY expires_at, id LIMIT ${pageSize}`
-    for (let [at, id] = ['-infinity', '']; ; ) {
+    for (let [at, id] = ['-infinity', '']; ;) {
       const page = await this.#database.read([select, [timeOf(+now), at, id]], signal)
       for (const row of page) {
         ;[at, id] = [String(row.at), String(row.id)]
@@ -128,7 +126,7 @@ export class PostgresInfoStore implements InfoStore, ExpiryIndex, InfoLister, Li
 
   async *ids({ after = '', signal }: ListOptions): AsyncGenerator<string> {
     const select = `SELECT id FROM ${this.#table} WHERE id > $1 ORDER BY id LIMIT ${pageSize}`
-    for (let id = after; ; ) {
+    for (let id = after; ;) {
       const page = await this.#database.read([select, [id]], signal)
       for (const row of page) yield (id = String(row.id))
       if (page.length < pageSize) return

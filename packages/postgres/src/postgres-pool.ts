@@ -2,7 +2,6 @@
 export interface PostgresPool {
   connect(): Promise<PostgresPoolClient>
   on(event: 'error', listener: (error: Error) => void): unknown
-  off(event: 'error', listener: (error: Error) => void): unknown
 }
 
 /** A connection: the members of a `Client` of pg that are used. */
@@ -18,6 +17,12 @@ export interface PostgresConnection {
 export interface PostgresPoolClient extends PostgresConnection {
   /** Gives it back, or closes it. */
   release(destroy?: boolean): void
+}
+
+/** A connection that only listens: the members of a `Client` of pg that are used. */
+export interface PostgresListener extends PostgresConnection {
+  connect(): Promise<unknown>
+  end(): Promise<void>
 }
 
 /** A message that `NOTIFY` has sent. */

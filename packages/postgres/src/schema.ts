@@ -54,7 +54,8 @@ export async function ensureSchema(database: Database, schema: Schema): Promise<
 export async function checkSchema(database: Database, schema: Schema): Promise<void> {
   if (await isCurrent(database, schema)) return
   const { owner, tables, part } = schema
-  const advice = 'call ensureSchema() with a role that may create tables, or run the SQL of the README'
+  const advice =
+    'call ensureSchema() with a role that may create tables, or run the SQL of the README'
   throw new Error(`${owner}: the table ${tables[part]} is missing or too old; ${advice}`)
 }
 
@@ -94,5 +95,7 @@ async function versionIn(
 function assertUsable({ owner, part, tables, steps }: Schema, found: Version | undefined): void {
   if (found === undefined || found.oldest <= steps.length) return
   const needed = `version ${found.oldest}, and this release knows ${steps.length}`
-  throw new Error(`${owner}: a later release has changed ${tables[part]}: it needs ${needed}; update`)
+  throw new Error(
+    `${owner}: a later release has changed ${tables[part]}: it needs ${needed}; update`,
+  )
 }
