@@ -2,10 +2,16 @@ import { TusError } from './errors.js'
 import { isUploadId, type RecordedResponse, type StorageRef, type Upload } from './upload.js'
 
 /**
- * The version of the format of records. It grows with each change that earlier versions of tuskit
- * would misunderstand.
+ * The version of the format in which records are written. It grows with each change that earlier
+ * versions of tuskit would misunderstand.
  */
-const format = 1
+const writes = 1
+
+/**
+ * The latest version of the format that is understood. It grows one release before the other, so
+ * that servers of both releases can run during an update.
+ */
+const reads = 1
 
 /**
  * Returns a record as text, for info stores, with the version of its format. Throws a `TypeError`
@@ -14,7 +20,7 @@ const format = 1
 export function serializeUpload(upload: Upload): string {
   const fault = uploadShape(upload)
   if (fault !== undefined) throw new TypeError(faultMessage(fault))
-  return JSON.stringify({ format, ...upload })
+  return JSON.stringify({ format: writes, ...upload })
 }
 
 /**
@@ -40,14 +46,15 @@ export function parseUpload(text: string): Upload {
  */
 export function uploadFrom(value: unknown): Upload {
   // The first records had no version.
-  const { format: written = 1, ...record } = isObject(value) ? value : {}
-  if (Number.isSafeInteger(written) && (written as number) > format) {
+  const { format = 1, ...record } = isObject(value) ? value : {}
+  const isVersion = Number.isSafeInteger(format) && (format as number) > 0
+  if (isVersion && (format as number) > reads) {
     const cause = new Error(
-      `The record has format ${written}; this version of tuskit reads ${format}`,
+      `The record has format ${format}; this version of tuskit reads ${reads}`,
     )
     throw new TusError('ERR_INFO_FORMAT', { cause })
   }
-  const fault = written === format ? uploadShape(record) : 'format'
+  const fault = isVersion ? uploadShape(record) : 'format'
   if (fault !== undefined) {
     throw new TusError('ERR_INFO_CORRUPT', { cause: new Error(faultMessage(fault)) })
   }
