@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { unlessAborted } from 'tuskit/store-kit'
 import { isWorthRepeating, postgresError } from './postgres-error.js'
 import type { PostgresPool, PostgresPoolClient, Row } from './postgres-pool.js'
@@ -87,6 +88,8 @@ export class Database {
   }
 
   async #run([text, values]: Statement, signal: AbortSignal): Promise<Result> {
+    // Each call listens more than once, and several calls share a signal.
+    setMaxListeners(0, signal)
     for (let isRepeated = false; ; isRepeated = true) {
       signal.throwIfAborted()
       const client = await this.connect(signal)

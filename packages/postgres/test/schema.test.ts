@@ -44,8 +44,8 @@ test('many processes can create the tables at the same time', async () => {
 
 test('the SQL of the README creates the same tables', async () => {
   const [byHand, byCode] = [await server.createDatabase(), await server.createDatabase()]
-  const { blocks } = await readPage('packages/postgres/README.md')
-  await server.query(blocks.find(({ language }) => language === 'sql')!.code, { database: byHand })
+  const { text } = await readPage('packages/postgres/README.md')
+  await server.query(/^```sql\n(.*?)^```$/ms.exec(text)![1]!, { database: byHand })
   const pool = openPool(server.url(byCode))
   await new PostgresInfoStore({ pool }).ensureSchema()
   await new PostgresLocker({ pool }).ensureSchema()
