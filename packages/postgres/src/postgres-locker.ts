@@ -2,7 +2,8 @@ import type { AcquireOptions, Lifecycle, Lock, Locker, ReadOptions, StoreCompose
 import { checkOptions, LeaseLocker, must, unlessAborted } from 'tuskit/store-kit'
 import { Database, giveBack } from './database.js'
 import { locksSchema } from './locks/locks-schema.js'
-import { Notifications, type Listening } from './locks/notifications.js'
+import type { OwnConnection } from './locks/listening-connection.js'
+import { Notifications } from './locks/notifications.js'
 import { PostgresLocks } from './locks/postgres-locks.js'
 import { postgresError } from './postgres-error.js'
 import type { PostgresListener } from './postgres-pool.js'
@@ -140,12 +141,12 @@ export class PostgresLocker implements Locker, Lifecycle {
   }
 }
 
-async function fromPool(database: Database, signal: AbortSignal): Promise<Listening> {
+async function fromPool(database: Database, signal: AbortSignal): Promise<OwnConnection> {
   const connection = await database.connect(signal)
   return { connection, end: () => giveBack(connection, true) }
 }
 
-async function own(connection: PostgresListener, signal: AbortSignal): Promise<Listening> {
+async function own(connection: PostgresListener, signal: AbortSignal): Promise<OwnConnection> {
   const end = () => connection.end().catch(() => {})
   connection.on('error', () => {})
   try {

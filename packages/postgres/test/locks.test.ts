@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import pg from 'pg'
 import { StoreComposer, type Lock } from 'tuskit'
 import { MemoryInfoStore, MemoryStore } from 'tuskit/memory-store'
+import { TcpProxy } from 'tuskit/store-kit'
 import { PostgresLocker, type PostgresLockerOptions } from '@tuskit/postgres'
 import { createUpload, offsetOf, openPatch, serve, until } from '../../../test/support/serve.js'
 import { Postgres } from '../services.js'
@@ -116,6 +117,36 @@ test('requests that were missed while the connection that listens was lost are n
   await server.disconnect(database)
   const waiting = await other.acquire('a', { signal, requestRelease })
   expect(waiting.token).toBeGreaterThan(lock.token)
+})
+
+test('a lock is taken once when the response is lost', async () => {
+  const database = await server.createDatabase()
+  const proxy = await TcpProxy.start({ port: server.port })
+  onTestFinished(() => proxy.close())
+  const pool = openPool(server.url(database, proxy.port))
+  const one = await openLocker(database, { pool, notifications: false })
+  const cut = proxy.cutAfter(0, 'downstream').then(() => proxy.restore())
+  const [lock] = await Promise.all([one.acquire('a', { signal, requestRelease }), cut])
+  const held = 'SELECT token::integer, held, forced FROM tuskit_locks'
+  expect(await server.query(held, { database })).toEqual([
+    { token: lock.token, held: true, forced: false },
+  ])
+  await lock.release()
+  const next = await one.acquire('a', { signal, requestRelease })
+  expect(next.forced).toBe(false)
+})
+
+test('messages arrive again after the server was down', async () => {
+  const database = await server.createDatabase()
+  const [one, other] = [await openLocker(database), await openLocker(database)]
+  await server.kill()
+  await expect(one.acquire('a', { signal, requestRelease })).rejects.toMatchObject({
+    code: 'ERR_STORAGE_UNAVAILABLE',
+  })
+  await server.restart()
+  const lock = await yielding(one, 'a')
+  const next = await other.acquire('a', { signal, requestRelease })
+  expect(next.token).toBeGreaterThan(lock.token)
 })
 
 test('tokens grow for ever, also after rows were removed and the server was killed', async () => {
