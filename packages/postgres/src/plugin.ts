@@ -4,7 +4,7 @@ import { PostgresInfoStore } from './postgres-info-store.js'
 import { PostgresLocker } from './postgres-locker.js'
 import type { PostgresPartOptions } from './shared-options.js'
 
-/** The options after the question mark. Records and locks in the same database have the same URL. */
+/** The options after the question mark. Records and locks of a database can have the same URL. */
 const known = [
   ...['table-prefix', 'schema', 'max-connections'],
   ...['lease', 'poll-interval', 'notifications', 'listener'],

@@ -37,8 +37,8 @@ export interface PostgresLockerOptions extends PostgresPartOptions {
   readonly notifications?: boolean
   /**
    * Returns a new client that is not connected, for the connection that listens. It is called again
-   * whenever that connection is lost. Needed when the pool connects through PgBouncer in transaction
-   * mode, where nothing can listen.
+   * whenever that connection is lost. You need it if the pool connects through PgBouncer in
+   * transaction mode, where nothing can listen.
    *
    * @default the connection is taken from the pool
    *

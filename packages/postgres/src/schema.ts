@@ -9,7 +9,7 @@ export interface Schema {
   /** Its name in the table of versions. */
   readonly part: 'uploads' | 'locks'
   readonly tables: Tables
-  /** The statements that lead from each version to the next. The last version is that of this code. */
+  /** The statements that lead from each version to the next, up to that of this code. */
   readonly steps: readonly string[]
   /** The oldest version of the code that can use the tables of this version. */
   readonly oldest: number

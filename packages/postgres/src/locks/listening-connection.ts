@@ -8,8 +8,8 @@ export interface OwnConnection {
   readonly end: () => unknown
 }
 
-/** Options of {@link ListeningConnection.open}. */
-export interface ListeningOptions {
+/** The parts of a {@link ListeningConnection}, without its connection. */
+export interface ListeningParts {
   readonly channel: string
   readonly onMessage: (text: string) => void
   /** Called once, when the connection is lost after it has begun to listen. */
@@ -27,19 +27,19 @@ const pingInterval = 20_000
 /** A connection that listens to a channel. */
 export class ListeningConnection {
   readonly #own: OwnConnection
-  readonly #options: ListeningOptions
+  readonly #parts: ListeningParts
   readonly #onError = () => this.#lose()
   readonly #onNotification = ({ channel, payload = '' }: PostgresNotification) => {
-    if (channel === this.#options.channel) this.#options.onMessage(payload)
+    if (channel === this.#parts.channel) this.#parts.onMessage(payload)
   }
   #timer: NodeJS.Timeout | undefined
   #isOver = false
 
   /** Begins to listen. Closes the connection if that fails. */
-  static async open(own: OwnConnection, options: ListeningOptions): Promise<ListeningConnection> {
-    const listening = new ListeningConnection(own, options)
+  static async open(own: OwnConnection, parts: ListeningParts): Promise<ListeningConnection> {
+    const listening = new ListeningConnection(own, parts)
     try {
-      await listening.#query(`LISTEN "${options.channel}"`, options.signal)
+      await listening.#query(`LISTEN "${parts.channel}"`, parts.signal)
       if (listening.#isOver) throw new Error('The connection was lost')
       listening.#startPings()
       return listening
@@ -49,9 +49,9 @@ export class ListeningConnection {
     }
   }
 
-  private constructor(own: OwnConnection, options: ListeningOptions) {
+  private constructor(own: OwnConnection, parts: ListeningParts) {
     this.#own = own
-    this.#options = options
+    this.#parts = parts
     own.connection.on('error', this.#onError)
     own.connection.on('notification', this.#onNotification)
   }
@@ -82,7 +82,7 @@ export class ListeningConnection {
   #lose(): void {
     const wasListening = this.#timer !== undefined && !this.#isOver
     this.end()
-    if (wasListening) this.#options.onLost()
+    if (wasListening) this.#parts.onLost()
   }
 
   async #query(text: string, signal: AbortSignal): Promise<void> {
