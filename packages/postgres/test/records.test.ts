@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { metadataOf, type Upload } from 'tuskit'
 import { TcpProxy } from 'tuskit/store-kit'
 import { PostgresInfoStore } from '@tuskit/postgres'
+import { until } from '../../../test/support/serve.js'
 import { Postgres } from '../services.js'
 import { openPool } from './open-pool.js'
 
@@ -13,6 +14,7 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 const { signal } = new AbortController()
+const tooLate = new Error('Too late')
 
 function recordOf(id: string, members: Partial<Upload> = {}): Upload {
   return {
@@ -143,7 +145,7 @@ test('an idle connection that is lost does not end the process', async () => {
   expect(await store.get('a', { signal })).toEqual(recordOf('a'))
 })
 
-test('a statement that hangs gives its connection back after an abort', async () => {
+test('a read ends with its signal while the server hangs, and gives up its connection', async () => {
   const database = await server.createDatabase()
   const pool = openPool(server.url(database), { max: 1 })
   const store = new PostgresInfoStore({ pool })
@@ -152,23 +154,44 @@ test('a statement that hangs gives its connection back after an abort', async ()
   try {
     const controller = new AbortController()
     const reading = store.get('a', { signal: controller.signal })
-    await new Promise(setImmediate)
-    const reason = new Error('Too late')
-    controller.abort(reason)
-    await expect(reading).rejects.toBe(reason)
+    await until(
+      async () => pool.idleCount,
+      (count) => count === 0,
+    )
+    controller.abort(tooLate)
+    await expect(reading).rejects.toBe(tooLate)
+    await until(
+      async () => pool.totalCount,
+      (count) => count === 0,
+    )
   } finally {
     await server.resume()
   }
   await store.create(recordOf('a'), { signal })
-  const controller = new AbortController()
-  const locked = openPool(server.url(database))
-  const client = await locked.connect()
-  await client.query('BEGIN; LOCK TABLE tuskit_uploads')
-  const updating = store.update({ ...recordOf('a'), revision: 2 }, { signal: controller.signal })
-  const reason = new Error('Too late')
-  controller.abort(reason)
-  await expect(updating).rejects.toBe(reason)
-  await client.query('ROLLBACK')
-  client.release()
+})
+
+test('a change that waits for others ends with its signal, and gives up its connection', async () => {
+  const database = await server.createDatabase()
+  const pool = openPool(server.url(database), { max: 1 })
+  const store = new PostgresInfoStore({ pool })
+  await store.open()
+  await store.create(recordOf('a'), { signal })
+  const other = await openPool(server.url(database)).connect()
+  await other.query('BEGIN; LOCK TABLE tuskit_uploads')
+  try {
+    const controller = new AbortController()
+    const updating = store.update({ ...recordOf('a'), revision: 2 }, { signal: controller.signal })
+    const waiting =
+      "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
+    await until(
+      () => server.query(waiting, { values: [database] }),
+      ({ length }) => length === 1,
+    )
+    controller.abort(tooLate)
+    await expect(updating).rejects.toBe(tooLate)
+  } finally {
+    await other.query('ROLLBACK')
+    other.release()
+  }
   expect(await store.get('a', { signal })).toMatchObject({ id: 'a' })
 })
