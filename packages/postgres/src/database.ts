@@ -120,6 +120,7 @@ async function perform<T>(
   const onAbort = () => void (timer = setTimeout(giveBackOnce, grace, true))
   signal.addEventListener('abort', onAbort, { once: true })
   try {
+    signal.throwIfAborted()
     const result = await work()
     giveBackOnce(false)
     return result
