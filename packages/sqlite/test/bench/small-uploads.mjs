@@ -14,7 +14,10 @@ import { fileURLToPath } from 'node:url'
 const place = process.argv[2] ?? tmpdir()
 const [rounds, files, connections] = [5, 3_000, 16]
 const cache = fileURLToPath(new URL('../../../../node_modules/.cache/tuskit', import.meta.url))
-const home = join(cache, (await readdir(cache)).find((name) => /^better-sqlite3-\w+$/.test(name)))
+const home = join(
+  cache,
+  (await readdir(cache)).find((name) => /^better-sqlite3-\w+$/.test(name)),
+)
 const preload = new URL('../../../../test/programs/use-test-build.mjs', import.meta.url).href
 const program = fileURLToPath(new URL('server.mjs', import.meta.url))
 const agent = new http.Agent({ keepAlive: true, maxSockets: connections })
