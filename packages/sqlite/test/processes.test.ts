@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { SqliteInfoStore } from '@tuskit/sqlite'
 import { temporaryDirectory } from '../../../test/support/serve.js'
 import { betterSqlite3, connector } from './better-sqlite3.js'
-import { noAbort, recordOf } from './records.js'
+import { noAbort, recordOf } from '../../../test/support/records.js'
 
 const preload = new URL('../../../test/programs/use-test-build.mjs', import.meta.url).href
 const program = fileURLToPath(new URL('programs/writer.mjs', import.meta.url))

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { SqliteInfoStore, type SqliteDatabase, type SqliteInfoStoreOptions } from '@tuskit/sqlite'
 import { temporaryDirectory, until } from '../../../test/support/serve.js'
 import { connector, type Connection } from './better-sqlite3.js'
-import { noAbort, recordOf } from './records.js'
+import { noAbort, recordOf } from '../../../test/support/records.js'
 
 const connect = await connector()
 

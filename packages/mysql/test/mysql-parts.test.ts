@@ -1,0 +1,162 @@
+import { createPool } from 'mysql2/promise'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { StoreComposer } from 'tuskit'
+import { MysqlInfoStore, MysqlLocker, type MysqlInfoStoreOptions } from '@tuskit/mysql'
+import { plugin } from '@tuskit/mysql/plugin'
+import { MariaDb } from '../services.js'
+import { mysqlError } from '../src/mysql-error.js'
+import { noAbort, recordOf } from '../../../test/support/records.js'
+
+let service: MariaDb
+
+beforeAll(async () => {
+  service = await MariaDb.start()
+})
+afterAll(() => service.stop())
+
+async function setUp(options: object = {}) {
+  const database = await service.createDatabase()
+  const pool = createPool({ uri: service.url(database), ...options })
+  onTestFinished(() => pool.end())
+  return { database, pool }
+}
+
+test('stores that open at the same time create the tables once', async () => {
+  const { database, pool } = await setUp()
+  const pools = Array.from({ length: 6 }, () => service.pool(database))
+  onTestFinished(async () => void (await Promise.all(pools.map((one) => one.end()))))
+  const parts = pools.flatMap((one) => [
+    new MysqlInfoStore({ pool: one }),
+    new MysqlLocker({ pool: one }),
+  ])
+  await Promise.all(parts.map((part) => part.open()))
+  await Promise.all(parts.map((part) => part.close()))
+  const [rows] = await pool.query('SELECT * FROM tuskit_schema')
+  expect(rows).toEqual([{ version: 1, oldest: 1 }])
+})
+
+test('with schema: check, missing tables are a failure, and nothing is created', async () => {
+  const { pool } = await setUp()
+  const store = new MysqlInfoStore({ pool, schema: 'check' })
+  await expect(store.open()).rejects.toThrow('has no tables tuskit_…; call ensureSchema() once')
+  expect((await pool.query('SHOW TABLES'))[0]).toEqual([])
+  await store.ensureSchema()
+  await store.open()
+  await store.create(recordOf('a'), noAbort)
+})
+
+test('tables of a later version are used only if it allows that', async () => {
+  const { pool } = await setUp()
+  await new MysqlInfoStore({ pool }).ensureSchema()
+  await pool.query('UPDATE tuskit_schema SET version = 3')
+  await new MysqlInfoStore({ pool }).open()
+  await pool.query('UPDATE tuskit_schema SET oldest = 2')
+  for (const schema of ['ensure', 'check'] as const) {
+    await expect(new MysqlInfoStore({ pool, schema }).open()).rejects.toThrow(
+      'The tables tuskit_… have version 3, which a later version of @tuskit/mysql made',
+    )
+  }
+})
+
+test('records survive a pool with another character set, in tables of another one', async () => {
+  const { database, pool } = await setUp({ charset: 'latin1' })
+  await service.asRoot((connection) =>
+    connection.query(`ALTER DATABASE ${database} CHARACTER SET latin1`),
+  )
+  const store = new MysqlInfoStore({ pool })
+  await store.open()
+  const name = 'é €\u{1f600}\u0000\ud800 "\\\'-- '
+  const record = recordOf('a', { metadata: { raw: name, values: { name } } })
+  await store.create(record, noAbort)
+  expect(await store.get('a', noAbort)).toEqual(record)
+})
+
+test('a pool without autocommit is refused', async () => {
+  const { pool } = await setUp()
+  const connections = {
+    async getConnection() {
+      const connection = await pool.getConnection()
+      await connection.query('SET autocommit = 0')
+      return connection
+    },
+  }
+  const store = new MysqlInfoStore({ pool: connections })
+  await expect(store.open()).rejects.toThrow('must have autocommit')
+})
+
+test('records are found by an index', async () => {
+  const { pool } = await setUp()
+  const store = new MysqlInfoStore({ pool })
+  await store.open()
+  const expiresAt = '2026-01-02T03:04:05.678Z'
+  await Promise.all(
+    Array.from({ length: 300 }, (_, i) =>
+      store.create(recordOf(`a${i}`, i < 10 ? { expiresAt } : {}), noAbort),
+    ),
+  )
+  await pool.query('ANALYZE TABLE tuskit_uploads')
+  for (const [sql, values, key] of [
+    ['SELECT record FROM tuskit_uploads WHERE id = ?', ['a1'], 'PRIMARY'],
+    ['SELECT id FROM tuskit_uploads WHERE id > ? ORDER BY id LIMIT 10', ['a298'], 'PRIMARY'],
+    [
+      `SELECT id, expires_at FROM tuskit_uploads WHERE expires_at BETWEEN ? AND ?
+       AND (expires_at > ? OR id > ?) ORDER BY expires_at, id LIMIT 10`,
+      [0, Date.parse(expiresAt), 0, ''],
+      'expires_at',
+    ],
+  ] as const) {
+    const [plan] = await pool.execute(`EXPLAIN FORMAT = TRADITIONAL ${sql}`, [...values])
+    expect(plan).toMatchObject([{ key }])
+    expect((plan as { Extra: string }[])[0]!.Extra ?? '').not.toContain('filesort')
+  }
+})
+
+test('a full disk is not an outage', () => {
+  const meaningOf = (errno: number, message = '') => {
+    const error = Object.assign(new Error(message), { errno })
+    return (mysqlError(error) as { code?: string }).code
+  }
+  expect(meaningOf(1114)).toBe('ERR_STORAGE_FULL')
+  expect(meaningOf(1021)).toBe('ERR_STORAGE_FULL')
+  const text = 'Got error 28 "No space left on device" from storage engine InnoDB'
+  expect(meaningOf(1030, text)).toBe('ERR_STORAGE_FULL')
+  expect(meaningOf(1030, 'Got error 5 from storage engine')).toBe('ERR_STORAGE_UNAVAILABLE')
+  expect(meaningOf(1064)).toBeUndefined()
+})
+
+test('one URL describes records and locks, and the password may be in the environment', async () => {
+  const { database } = await setUp()
+  const url = new URL(service.url(database))
+  process.env.MYSQL_PWD = decodeURIComponent(url.password)
+  onTestFinished(() => void delete process.env.MYSQL_PWD)
+  url.password = ''
+  const href = `${url.href}?table-prefix=mine_&lease=5000&poll-interval=100`
+  const parts = [plugin.info.mariadb(href), plugin.locks.mysql(href)]
+  const { infoStore, locker, lifecycles = [] } = new StoreComposer().use(...parts).slots()
+  for (const object of lifecycles) await object.open()
+  await infoStore!.create(recordOf('a'), noAbort)
+  const lock = await locker!.acquire('a', { ...noAbort, requestRelease: () => true })
+  await lock.release()
+  for (const object of lifecycles) await object.close()
+  const pool = service.pool(database)
+  onTestFinished(() => pool.end())
+  const [rows] = await pool.query('SELECT id FROM mine_uploads')
+  expect(rows).toEqual([{ id: 'a' }])
+})
+
+test.each([
+  ['mysql:uploads', 'the name of a host must follow mysql://'],
+  ['mysql://localhost', 'the name of a database must follow the host'],
+  ['mysql://localhost/uploads?lease=5s', "lease must be a whole number, not '5s'"],
+  ['mysql://localhost/uploads?schema=create', "'schema' must be one of"],
+])('%s is refused', (url, message) => {
+  expect(() => plugin.locks.mysql(url)).toThrow(message)
+})
+
+test.each([
+  [{}, "'pool' must be a pool of mysql2/promise"],
+  [{ pool: {} }, "'pool' must be a pool of mysql2/promise"],
+  [{ pool: { getConnection() {} }, tablePrefix: 'a`b' }, "'tablePrefix' must be a string"],
+])('wrong options are named: %#', (options, message) => {
+  expect(() => new MysqlInfoStore(options as unknown as MysqlInfoStoreOptions)).toThrow(message)
+})
