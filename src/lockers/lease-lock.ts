@@ -76,7 +76,14 @@ export class LeaseLock implements Lock {
   }
 
   #poll(interval: number): () => void {
-    const timer = setInterval(() => void this.#look(), interval).unref()
+    let looking = false
+    const look = async () => {
+      if (looking) return
+      looking = true
+      await this.#look()
+      looking = false
+    }
+    const timer = setInterval(() => void look(), interval).unref()
     return () => clearInterval(timer)
   }
 
