@@ -1,6 +1,9 @@
+import { setMaxListeners } from 'node:events'
 import type { Upload } from 'tuskit'
 
+/** For any number of calls at the same time. */
 export const noAbort = { signal: new AbortController().signal }
+setMaxListeners(0, noAbort.signal)
 
 /** Returns a record at its first revision. */
 export function recordOf(id: string, members: Partial<Upload> = {}): Upload {

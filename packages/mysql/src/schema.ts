@@ -50,11 +50,10 @@ function statements(prefix: string): readonly string[] {
   ]
 }
 
-const { signal } = new AbortController()
-
 /** Creates the tables that are missing. Processes that do it at the same time take turns. */
 export async function ensureSchema(database: Database, prefix: string): Promise<void> {
   if (await hasTables(database, prefix)) return
+  const { signal } = new AbortController()
   await database.use(signal, async (run) => {
     const name = await lockName(run, prefix)
     const [row] = await run<{ got: number | null }[]>(
@@ -80,6 +79,7 @@ export async function checkSchema(database: Database, prefix: string): Promise<v
 
 /** Returns whether there are tables. Throws if this version of the package must not use them. */
 async function hasTables(database: Database, prefix: string): Promise<boolean> {
+  const { signal } = new AbortController()
   const found = await database.use(signal, async (run) => {
     const sql = `SELECT version, oldest FROM ${tablesOf(prefix).schema} ORDER BY version DESC`
     return run<{ version: number; oldest: number }[]>(sql).catch((error: unknown) => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { MysqlInfoStore, MysqlLocker } from '@tuskit/mysql'
 import type { HeldLock, TakenLock } from 'tuskit/store-kit'
+import { noAbort } from '../../../test/support/records.js'
 import { MariaDb } from '../services.js'
 import { Database } from '../src/database.js'
 import { MysqlLocks } from '../src/mysql-locks.js'
@@ -12,8 +13,6 @@ beforeAll(async () => {
   service = await MariaDb.start()
 })
 afterAll(() => service.stop())
-
-const noAbort = { signal: new AbortController().signal }
 
 async function setUp(lease = 60_000) {
   const database = await service.createDatabase()
