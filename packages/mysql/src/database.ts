@@ -41,9 +41,9 @@ export class Database {
   }
 
   /**
-   * Gives `work` a connection. If `signal` aborts or a statement fails, the connection is closed: the
-   * next call must not wait for the statement, nor meet the same failure, such as a server that is
-   * read-only since another one is the primary.
+   * Gives `work` a connection. If `signal` aborts or a statement fails, the connection is closed:
+   * the next call must not wait for the statement, nor meet the same failure, such as a server that
+   * is read-only since another one is the primary.
    */
   async use<T>(signal: AbortSignal, work: (run: Run) => Promise<T>): Promise<T> {
     signal.throwIfAborted()

@@ -25,8 +25,8 @@ export type MysqlInfoStoreOptions = MysqlPartOptions
 const pageSize = 1_000
 
 /**
- * Keeps the records of uploads in MySQL or MariaDB, one row for each. Any number of processes on any
- * number of machines can share the tables. Each call is one statement.
+ * Keeps the records of uploads in MySQL or MariaDB, one row for each. Any number of processes on
+ * any number of machines can share the tables. Each call is one statement.
  */
 export class MysqlInfoStore implements InfoStore, ExpiryIndex, InfoLister, Lifecycle {
   readonly #tables: Tables

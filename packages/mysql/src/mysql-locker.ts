@@ -30,8 +30,8 @@ const pruneInterval = 3_600_000
  * process, and in no particular order between them. A lock that nobody else wants costs one
  * statement to take and one to release.
  *
- * Each lock is a row with the time at which its lease ends, by the clock of the server. There are no
- * messages between processes, so requests are noticed within `pollInterval`.
+ * Each lock is a row with the time at which its lease ends, by the clock of the server. There are
+ * no messages between processes, so requests are noticed within `pollInterval`.
  */
 export class MysqlLocker implements Locker, Lifecycle {
   readonly #tables: Tables

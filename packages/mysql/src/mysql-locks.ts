@@ -15,8 +15,8 @@ interface Row extends Omit<HeldLock, 'is'> {
 }
 
 /**
- * Locks as rows of a table. A free lock has no row, unless its next holder must find it forced: then
- * its row has no caller.
+ * Locks as rows of a table. A free lock has no row, unless its next holder must find it forced:
+ * then its row has no caller.
  */
 export class MysqlLocks implements SharedLocks {
   readonly #database: Database

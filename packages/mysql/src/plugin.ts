@@ -8,8 +8,8 @@ import type { MysqlPartOptions } from './shared-options.js'
 const known = ['table-prefix', 'schema', 'lease', 'poll-interval']
 
 /**
- * Makes parts from URLs such as `mysql://user:password@localhost/uploads`. Without a password in the
- * URL, that in `MYSQL_PWD` counts.
+ * Makes parts from URLs such as `mysql://user:password@localhost/uploads`. Without a password in
+ * the URL, that in `MYSQL_PWD` counts.
  */
 export const plugin = {
   info: { mysql: infoFromUrl, mariadb: infoFromUrl },

@@ -17,9 +17,9 @@ const options = 'ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_b
 const id = 'VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL'
 
 /**
- * `record` is no JSON column: MySQL would order its members anew. Tokens of locks grow for ever: the
- * server keeps the next one when it restarts. `oldest` is the first version of the tables whose code
- * may use them: a later version can add a column, and leave it as it is.
+ * `record` is no JSON column: MySQL would change the order of its members. Tokens of locks grow for
+ * ever: the server keeps the next one when it restarts. `oldest` is the first version of the tables
+ * whose code may use them: a later version can add a column, and leave it as it is.
  */
 function statements(prefix: string): readonly string[] {
   const { schema, uploads, locks } = tablesOf(prefix)

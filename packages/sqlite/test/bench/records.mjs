@@ -1,6 +1,5 @@
-// Compares the stores themselves, without requests. Preload test/programs/use-test-build.mjs, and
-// see small-uploads.mjs:
-//   node --import ./test/programs/use-test-build.mjs packages/sqlite/test/bench/records.mjs [directory]
+// Compares the stores themselves, without requests. See small-uploads.mjs, and preload the builds
+// with `--import ./test/programs/use-test-build.mjs`. The argument is a directory.
 import { setMaxListeners } from 'node:events'
 import { createRequire } from 'node:module'
 import { randomBytes } from 'node:crypto'
