@@ -7,18 +7,20 @@ import { StoreComposer } from 'tuskit'
 import { MemoryStore } from 'tuskit/memory-store'
 import { SqliteInfoStore } from '@tuskit/sqlite'
 import { createUpload, head, post, serve, temporaryDirectory } from '../../../test/support/serve.js'
+import { silent } from '../../../test/support/silent.js'
 import { connector } from './better-sqlite3.js'
 
 const run = promisify(execFile)
+const connect = await connector()
 
 test('on a full disk creations get 507, and the records that are there stay readable', async () => {
   const directory = await temporaryDirectory()
   await run('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', directory])
   onTestFinished(async () => void (await run('umount', ['-l', directory])))
-  const database = (await connector())(join(directory, 'uploads.db'))
+  const database = connect(join(directory, 'uploads.db'))
   onTestFinished(() => void database.close())
   const composer = new StoreComposer().use(new MemoryStore(), new SqliteInfoStore({ database }))
-  const site = await serve({ composer })
+  const site = await serve({ composer, logger: silent })
   const url = await createUpload(site)
 
   const { bavail, bsize } = await statfs(directory)
