@@ -1,0 +1,4 @@
+import { ioRedis } from '../behind-proxy.js'
+import { recordsSuite } from './suite.js'
+
+recordsSuite(ioRedis)

@@ -1,0 +1,4 @@
+import { nodeRedis } from '../behind-proxy.js'
+import { recordsSuite } from './suite.js'
+
+recordsSuite(nodeRedis)
