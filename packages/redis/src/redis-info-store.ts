@@ -117,8 +117,8 @@ export class RedisInfoStore implements InfoStore, ExpiryIndex, InfoLister, Lifec
   ): Promise<boolean> {
     const keys = [recordKey(id), 'ids', 'expiries']
     const [result] = await this.#database.change(script, { shard: shardOf(id), keys, args, signal })
-    if (String(result) === 'corrupt') throw new TusError('ERR_INFO_CORRUPT')
-    return String(result) === 'done'
+    if (result === 'corrupt') throw new TusError('ERR_INFO_CORRUPT')
+    return result === 'done'
   }
 }
 

@@ -70,7 +70,7 @@ export class Database {
    * Runs a script of `change`. Returns what comes after the time of the server. Settles when the
    * script has run, or can do nothing any more.
    */
-  async change(script: Script, call: Call): Promise<readonly unknown[]> {
+  async change(script: Script, call: Call): Promise<readonly (string | number)[]> {
     const { shard, args, signal } = call
     const end = performance.now() + this.#timeout
     for (;;) {
@@ -86,18 +86,25 @@ export class Database {
       )
       const [now, ...rest] = reply as readonly unknown[]
       this.#clocks.set(shard, Number(now) - performance.now())
-      if (String(rest[0]) !== 'late') return rest
+      const result = rest.map((one) => (typeof one === 'number' ? one : String(one)))
+      if (result[0] !== 'late') return result
       if (performance.now() >= end) throw timedOut()
     }
   }
 
+  /** Returns the whole name of a channel. */
+  channel(name: string): string {
+    return this.#prefix + name
+  }
+
+  /** Listens to a channel, over a connection of its own. Call `close` also if `opened` rejects. */
   subscribe(
     channel: string,
     to: Subscriber,
   ): Subscription & {
     readonly opened: Promise<void>
   } {
-    const subscription = this.#connection.subscribe(this.#prefix + channel, to)
+    const subscription = this.#connection.subscribe(this.channel(channel), to)
     const end = performance.now() + this.#timeout
     return { ...subscription, opened: before(end, subscription.opened) }
   }

@@ -1,0 +1,4 @@
+import { ioRedis } from '../behind-proxy.js'
+import { locksSuite } from './suite.js'
+
+locksSuite(ioRedis)

@@ -1,0 +1,4 @@
+import { nodeRedis } from '../behind-proxy.js'
+import { locksSuite } from './suite.js'
+
+locksSuite(nodeRedis)
