@@ -149,6 +149,13 @@ export class RedisSentinels {
     return this.#servers.find((server) => server.port === Number(port))!
   }
 
+  /** Waits until the replicas have all that the master has. */
+  async replicated(): Promise<void> {
+    const { port } = await this.master()
+    const equal = /slave0:.*offset=(\d+),[^]*slave1:.*offset=\1,[^]*master_repl_offset:\1\b/
+    await until(port, equal, 'INFO', 'replication')
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#sentinels.map((sentinel) => sentinel.kill()))
     await Promise.all(this.#servers.map((server) => server.stop()))

@@ -38,7 +38,8 @@ export const clusterClients: readonly {
   },
   {
     name: 'Cluster of ioredis',
-    connect: async ({ servers }) => closed(new Cluster(servers.map(({ port }) => ({ host, port })))),
+    connect: async ({ servers }) =>
+      closed(new Cluster(servers.map(({ port }) => ({ host, port })))),
   },
 ]
 
