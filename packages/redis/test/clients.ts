@@ -2,7 +2,8 @@ import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster, createSentinel } from 'redis'
 import { onTestFinished } from 'vitest'
 import type { RedisClient } from '@tuskit/redis'
-import { RedisCluster, RedisSentinels, type RedisServer } from '../services.js'
+import type { RedisCluster } from '../services.js'
+import { RedisSentinels, type RedisServer } from '../services.js'
 
 const host = '127.0.0.1'
 const retry = () => 20
