@@ -14,6 +14,11 @@ export class Alarm {
     })
   }
 
+  /** Whether something has changed since the last call of {@link Alarm.next}. */
+  get changed(): boolean {
+    return this.#changed
+  }
+
   /** Resolves at the next change since the last call, or after `atMost` milliseconds. */
   async next(atMost: number, signal: AbortSignal): Promise<void> {
     if (!this.#changed) {

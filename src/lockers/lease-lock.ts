@@ -9,6 +9,8 @@ export interface LeaseLockParts {
   readonly lock: TakenLock
   /** When the request that acquired it was sent, by `performance.now()`. */
   readonly sentAt: number
+  /** Whether others may have asked for it since. */
+  readonly changed: boolean
   /** Milliseconds. */
   readonly lease: number
   /** Milliseconds. */
@@ -30,7 +32,7 @@ export class LeaseLock implements Lock {
   #released: Promise<void> | undefined
 
   constructor(parts: LeaseLockParts) {
-    const { locks, id, lock, sentAt, lease, pollInterval } = parts
+    const { locks, id, lock, sentAt, changed, lease, pollInterval } = parts
     this.token = lock.token
     this.#forced = lock.forced
     this.#parts = parts
@@ -38,6 +40,8 @@ export class LeaseLock implements Lock {
       this.#respond(await locks.renew(id, lock, options))
     this.#lease = new Lease({ duration: lease, sentAt, renew })
     this.#unwatch = locks.watch?.(id, () => void this.#look()) ?? this.#poll(pollInterval)
+    // When the caller has it.
+    if (changed) setImmediate(() => void this.#look())
   }
 
   get lost(): AbortSignal {

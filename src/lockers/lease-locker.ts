@@ -5,9 +5,9 @@ import { checkOptions, must } from '../check-options.js'
 import { TusError } from '../errors.js'
 import { isUploadId } from '../upload.js'
 import { Alarm } from './alarm.js'
-import { LeaseLock } from './lease-lock.js'
+import { LeaseLock, type LeaseLockParts } from './lease-lock.js'
 import { MemoryLocker } from './memory-locker.js'
-import type { SharedLocks, TakenLock } from './shared-locks.js'
+import type { SharedLocks } from './shared-locks.js'
 
 /** Options of {@link LeaseLocker}. */
 export interface LeaseLockerOptions {
@@ -126,18 +126,17 @@ export class LeaseLocker implements Locker {
   async #take(
     id: string,
     signal: AbortSignal,
-  ): Promise<{ readonly lock: TakenLock; readonly sentAt: number }> {
+  ): Promise<Pick<LeaseLockParts, 'lock' | 'sentAt' | 'changed'>> {
     const { locks, lease, pollInterval } = this.#options
     const caller = randomUUID()
-    let alarm: Alarm | undefined
+    // From the first call on: a message to the holder can overtake the response that makes it one.
+    const alarm = new Alarm((wake) => locks.watch?.(id, wake))
     let asked: number | undefined
     try {
       for (;;) {
         const sentAt = performance.now()
         const lock = await locks.take(id, caller, { signal })
-        if (lock.is === 'taken') return { lock, sentAt }
-        // Before the holder is asked, so that its response is not missed.
-        alarm ??= new Alarm((wake) => locks.watch?.(id, wake))
+        if (lock.is === 'taken') return { lock, sentAt, changed: alarm.changed }
         if (lock.is === 'held' && asked !== lock.token) {
           if ((await locks.ask(id, lock.token, 'writer', { signal })) === undefined) continue
           asked = lock.token
@@ -150,7 +149,7 @@ export class LeaseLocker implements Locker {
       locks.leave?.(id, caller, { signal: limit }).catch(() => {})
       throw error
     } finally {
-      alarm?.close()
+      alarm.close()
     }
   }
 }

@@ -24,4 +24,33 @@ test('a holder does not look again while the storage has not responded to a look
   vi.advanceTimersByTime(1_000)
   expect(looks).toHaveLength(2)
   await lock.release()
+import { expect, test } from 'vitest'
+import { LeaseLocker, type SharedLocks } from 'tuskit/store-kit'
+
+const { signal } = new AbortController()
+
+test('a request that arrives before the response to the holder is not missed', async () => {
+  let wake = () => {}
+  const held = { is: 'held', token: 1, left: 60_000, readers: 0, declined: 0 } as const
+  const locks: SharedLocks = {
+    async take() {
+      wake()
+      return { is: 'taken', token: 1, forced: false }
+    },
+    look: async () => ({ ...held, writers: 1 }),
+    ask: async () => 1,
+    decline: async () => {},
+    renew: async () => ({ ...held, writers: 1 }),
+    release: async () => {},
+    watch(_, call) {
+      wake = call
+      return () => (wake = () => {})
+    },
+  }
+  const locker = new LeaseLocker({ locks, lease: 60_000, pollInterval: 60_000 })
+  const asked = new Promise<string>((resolve) => {
+    const requestRelease = (requester: string) => (resolve(requester), true)
+    void locker.acquire('a', { signal, requestRelease })
+  })
+  expect(await asked).toBe('writer')
 })
