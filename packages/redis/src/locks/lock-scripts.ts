@@ -76,6 +76,8 @@ lock.token = math.max(lock.token + 1, time[1] * 1000000 + time[2])
 lock.forced = lock.forced or lock.holder ~= ''
 redis.call('HSET', KEYS[1], 'token', string.format('%.0f', lock.token), 'holder', caller,
   'forced', lock.forced and '1' or '0', 'writers', 0, 'readers', 0, 'declined', 0)
+-- They ask the new holder.
+if redis.call('EXISTS', KEYS[2]) == 1 then wake() end
 return hold()`)
 
 /** ARGV: deadline, caller, channel, id. */
