@@ -5,11 +5,15 @@ import { serve, temporaryDirectory, type Site } from '../../../test/support/serv
 import { silent } from '../../../test/support/silent.js'
 
 /** Starts a server whose records and locks are in Redis, and whose data is in files. */
-export async function serveRedis(client: RedisClient, directory?: string): Promise<Site> {
+export async function serveRedis(
+  client: RedisClient,
+  shared?: string,
+): Promise<Site & { readonly directory: string }> {
+  const directory = shared ?? (await temporaryDirectory())
   const composer = new StoreComposer().use(
-    new FileStore({ directory: directory ?? (await temporaryDirectory()) }),
+    new FileStore({ directory }),
     new RedisInfoStore({ client, timeout: 1_500 }),
     new RedisLocker({ client, timeout: 1_500, lease: 3_000 }),
   )
-  return serve({ composer, logger: silent, lockTimeout: 5_000 })
+  return { ...(await serve({ composer, logger: silent, lockTimeout: 5_000 })), directory }
 }
