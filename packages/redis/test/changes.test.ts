@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Upload, metadataOf } from 'tuskit'
 import { TcpProxy } from 'tuskit/store-kit'
@@ -55,6 +56,24 @@ describe.each(clients)('with a client of $name', ({ name, connect }) => {
     // The server runs it after the changes, which it got before.
     expect(await store.get('b', always)).toBeUndefined()
     expect(await store.get('a', always)).toEqual(recordAt(1))
+  })
+
+  test('a change does not happen after its call has failed with the connection', async () => {
+    const proxy = await TcpProxy.start({ port: redis.port })
+    onTestFinished(() => proxy.close())
+    const client = await connect({ port: proxy.port } as RedisServer)
+    const store = new RedisInfoStore({ client, timeout: 500 })
+    await store.create(recordAt(1, 'd'), always)
+    await redis.pause()
+    const updating = store.update(recordAt(2, 'd'), always)
+    // Until the server has it, which reads it later.
+    await sleep(100)
+    proxy.cut('end')
+    const failure = await updating.catch((error: unknown) => error)
+    redis.resume()
+    expect(failure).toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+    const other = new RedisInfoStore({ client: await connect(redis) })
+    expect(await other.get('d', always)).toEqual(recordAt(1, 'd'))
   })
 
   test('a change whose response was lost is known as such when the client sends it again', async () => {

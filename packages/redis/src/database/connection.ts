@@ -2,10 +2,12 @@ import { type IoRedis, isNodeRedis, type NodeRedis, type RedisClient } from './r
 
 /** A connection for messages. */
 export interface Subscription {
+  /** Resolves when messages arrive. */
+  readonly opened: Promise<void>
   close(): void
 }
 
-/** Who gets the messages of a channel. */
+/** Functions that get the messages of a channel. */
 export interface Subscriber {
   readonly message: (text: string) => void
   /** Called when the channel has been subscribed, again after each lost connection. */
@@ -17,7 +19,7 @@ export interface Connection {
   evalSha(sha: string, keys: readonly string[], args: readonly string[]): Promise<unknown>
   eval(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown>
   /** Opens a connection of its own for a channel. Call `close` also if `opened` rejects. */
-  subscribe(channel: string, to: Subscriber): Subscription & { readonly opened: Promise<void> }
+  subscribe(channel: string, to: Subscriber): Subscription
 }
 
 /** Returns the connection of a client. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TusError } from 'tuskit'
 import { unlessAborted } from 'tuskit/store-kit'
 import { connectionOf, type Connection, type Subscriber, type Subscription } from './connection.js'
@@ -78,12 +79,15 @@ export class Database {
       // Without a clock, the first run is late in any case, and says which time it is.
       const clock = this.#clocks.get(shard) ?? -Infinity
       const deadline = Math.max(0, Math.floor(end + clock))
-      const reply = await before(end, this.#run(script, call, [deadline, ...args])).catch(
-        (error: unknown) => {
-          signal.throwIfAborted()
-          throw error
-        },
-      )
+      const running = this.#run(script, call, [deadline, ...args]).catch(async (error: unknown) => {
+        // When the connection was lost, the server may still have the script.
+        if (replyCodeOf(error) === undefined) await sleep(end - performance.now() + 1)
+        throw error
+      })
+      const reply = await before(end, running).catch((error: unknown) => {
+        signal.throwIfAborted()
+        throw error
+      })
       const [now, ...rest] = reply as readonly unknown[]
       this.#clocks.set(shard, Number(now) - performance.now())
       const result = rest.map((one) => (typeof one === 'number' ? one : String(one)))
@@ -98,12 +102,7 @@ export class Database {
   }
 
   /** Listens to a channel, over a connection of its own. Call `close` also if `opened` rejects. */
-  subscribe(
-    channel: string,
-    to: Subscriber,
-  ): Subscription & {
-    readonly opened: Promise<void>
-  } {
+  subscribe(channel: string, to: Subscriber): Subscription {
     const subscription = this.#connection.subscribe(this.channel(channel), to)
     const end = performance.now() + this.#timeout
     return { ...subscription, opened: before(end, subscription.opened) }

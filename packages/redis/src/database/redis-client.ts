@@ -11,7 +11,7 @@ export interface NodeRedis {
   duplicate(): NodeRedisSubscriber
 }
 
-/** What a script of `redis` gets. */
+/** The keys and arguments of a script, for a client of `redis`. */
 export interface NodeRedisScript {
   keys: string[]
   arguments: string[]
