@@ -2,6 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { LeaseLocker, type HeldLock, type SharedLocks } from 'tuskit/store-kit'
 
+const { signal } = new AbortController()
+
 test('a holder does not look again while the storage has not responded to a look', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   onTestFinished(() => void vi.useRealTimers())
@@ -15,7 +17,6 @@ test('a holder does not look again while the storage has not responded to a look
     release: async () => {},
   }
   const locker = new LeaseLocker({ locks, lease: 600_000, pollInterval: 1_000 })
-  const { signal } = new AbortController()
   const lock = await locker.acquire('a', { signal, requestRelease: () => true })
   vi.advanceTimersByTime(20_000)
   expect(looks).toHaveLength(1)
@@ -24,10 +25,7 @@ test('a holder does not look again while the storage has not responded to a look
   vi.advanceTimersByTime(1_000)
   expect(looks).toHaveLength(2)
   await lock.release()
-import { expect, test } from 'vitest'
-import { LeaseLocker, type SharedLocks } from 'tuskit/store-kit'
-
-const { signal } = new AbortController()
+})
 
 test('a request that arrives before the response to the holder is not missed', async () => {
   let wake = () => {}
