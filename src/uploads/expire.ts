@@ -1,5 +1,5 @@
 import { cooperative } from '../cooperative.js'
-import { isExpired } from '../upload.js'
+import { isExpired, type Upload } from '../upload.js'
 import { isoTime, type Engine } from './engine.js'
 import { noExchange } from './exchange.js'
 import { concatenateInTime } from './finish/concatenate.js'
@@ -45,11 +45,25 @@ export async function finishPending(engine: Engine, signal: AbortSignal): Promis
       engine.log.error('A record cannot be read', { uploadId: id, error })
     })
     if (upload?.state.kind !== 'open' || upload.finish === 'implied') continue
+    // A request that takes the lock before the sweep does would lose its connection.
+    if (!(await mayBeDue(engine, upload))) continue
     await unlessInUse(engine, id, async (holder) => {
       if (await finishIfComplete(engine, holder)) finished++
     })
   }
   return finished
+}
+
+/** Whether an upload is complete, or waits for others. Logs a failure. */
+async function mayBeDue(engine: Engine, upload: Upload): Promise<boolean> {
+  if (upload.concat?.kind === 'final') return true
+  try {
+    const stored = await statIfThere(engine, upload)
+    return stored !== undefined && isComplete(upload, stored.offset)
+  } catch (error) {
+    engine.log.error('The sweep failed for an upload', { uploadId: upload.id, error })
+    return false
+  }
 }
 
 /**

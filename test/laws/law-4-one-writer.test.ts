@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { createUpload, head, openPatch, patch, send, serve, tus, until } from '../support/serve.js'
+import { MemoryLocker } from 'tuskit/memory-store'
+import {
+  createUpload,
+  head,
+  memoryComposer,
+  openPatch,
+  patch,
+  send,
+  serve,
+  tus,
+  until,
+} from '../support/serve.js'
 import {
   download,
   finishAndCompare,
@@ -179,4 +190,23 @@ test('a request that waits longer than lockTimeout gets 423, and the holder cont
   expect((await patch(url, 0, 'hello')).status).toBe(423)
   slow.open()
   expect((await first).status).toBe(204)
+})
+
+test('finishPending takes no lock of an upload that waits for its client', async () => {
+  const composer = memoryComposer()
+  const locker = new MemoryLocker()
+  const taken: string[] = []
+  composer.useLocker({
+    acquire(id, options) {
+      taken.push(id)
+      return locker.acquire(id, options)
+    },
+    settle: (id, options) => locker.settle(id, options),
+  })
+  const site = await serve({ composer, hooks: { preFinish: () => ({}) } })
+  const url = await createUpload(site, { 'upload-length': '5' })
+  await patch(url, 0, 'he')
+  taken.length = 0
+  expect(await site.handler.uploads.finishPending()).toBe(0)
+  expect(taken).toEqual([])
 })
