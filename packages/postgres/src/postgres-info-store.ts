@@ -96,7 +96,7 @@ export class PostgresInfoStore implements InfoStore, ExpiryIndex, InfoLister, Li
     const { rows, isRepeated } = await this.#database.change(
       [
         `UPDATE ${this.#table} SET revision = $2, record = $3, expires_at = $4
-         WHERE id = $1 AND revision = $2 - 1 AND record->'revision' = to_jsonb(revision)
+         WHERE id = $1 AND revision = $2::bigint - 1 AND record->'revision' = to_jsonb(revision)
          RETURNING id`,
         values,
       ],
