@@ -1,15 +1,15 @@
-// Serves uploads from a directory or a bucket for the torture, together with other processes that
-// do the same. Writes to the log each finish hook, with the digest of the file at that moment, and
+// Serves uploads from a directory or a bucket for the torture, with records and locks there or in a
+// database, together with other processes that do the same. Writes to the log each finish hook, with the digest of the file at that moment, and
 // each time that the process stood still. The argument is JSON: `plan` (RunPlan), `storage` (as
-// `Storage.describe` returns it), `log`, the `name` of the process, and `ahead`, the milliseconds
-// by which its clock is ahead.
+// `Storage.describe` returns it), `log`, the `name` of the process, its `port`, and `ahead`, the
+// milliseconds by which its clock is ahead.
 import { createHash } from 'node:crypto'
 import { appendFileSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 
-const { plan, storage, log, name, ahead } = JSON.parse(process.argv[2])
+const { plan, storage, log, name, ahead, port } = JSON.parse(process.argv[2])
 const { lease } = plan
 
 if (ahead > 0) {
@@ -29,13 +29,16 @@ const now = () => Number(process.hrtime.bigint() / 1_000_000n)
 const note = (line) =>
   appendFileSync(log, `${JSON.stringify({ process: name, at: now(), ...line })}\n`)
 
-/** The parts of the handler. `read` returns the bytes of an upload, and rejects with a code. */
+/**
+ * The parts of the handler. `records` are for records and locks. `read` returns the bytes of an
+ * upload, and rejects with a code.
+ */
 async function onDisk({ directory }) {
   const { FileInfoStore, FileLocker, FileStore } = await import('tuskit/file-store')
   const options = { directory, durability: plan.durability }
   return {
-    locker: new FileLocker({ directory, lease }),
-    stores: [new FileStore(options), new FileInfoStore(options)],
+    data: new FileStore(options),
+    records: [new FileLocker({ directory, lease }), new FileInfoStore(options)],
     read: async ({ path }) => createReadStream(join(directory, path)),
   }
 }
@@ -56,8 +59,8 @@ async function inBucket({ endpoint, bucket, credentials }) {
   const place = { client, bucket }
   const profile = { provider: { minPartSize: partSize }, partSize, parallel }
   return {
-    locker: new S3Locker({ ...place, lease, pollInterval: lease / 20 }),
-    stores: [new S3Store({ ...place, ...profile }), new S3InfoStore(place)],
+    data: new S3Store({ ...place, ...profile }),
+    records: [new S3Locker({ ...place, lease, pollInterval: lease / 20 }), new S3InfoStore(place)],
     read: async ({ bucket: Bucket, key: Key }) => {
       const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }))
       return Body
@@ -65,7 +68,28 @@ async function inBucket({ endpoint, bucket, credentials }) {
   }
 }
 
-const { locker, stores, read } = await (storage.bucket ? inBucket(storage) : onDisk(storage))
+async function inRedis(url) {
+  const { createClient } = await import('redis')
+  const { RedisInfoStore, RedisLocker } = await import('@tuskit/redis')
+  const client = createClient({ url })
+  // Without a listener, a lost connection would end the process.
+  client.on('error', () => {})
+  await client.connect()
+  return [new RedisLocker({ client, lease }), new RedisInfoStore({ client })]
+}
+
+async function inPostgres(connectionString) {
+  const { Pool } = await import('pg')
+  const { PostgresInfoStore, PostgresLocker } = await import('@tuskit/postgres')
+  const pool = new Pool({ connectionString })
+  pool.on('error', () => {})
+  return [new PostgresLocker({ pool, lease }), new PostgresInfoStore({ pool })]
+}
+
+const { data, read, ...near } = await (storage.bucket ? inBucket(storage) : onDisk(storage))
+const { redis, postgres } = storage
+const records = redis ? await inRedis(redis) : postgres ? await inPostgres(postgres) : near.records
+const parts = [data, ...records]
 
 async function witness({ event, upload }) {
   const at = now()
@@ -100,8 +124,9 @@ setInterval(() => {
 
 const handler = createHandler({
   basePath: '/files',
-  composer: new StoreComposer().use(locker, ...stores),
-  interimResponses: true,
+  composer: new StoreComposer().use(...parts),
+  // nginx and HAProxy do not know 104.
+  interimResponses: plan.front === undefined,
   progressInterval: 10,
   expiration: { after: plan.expireAfter, sweepEvery: 1_000 },
   ...(plan.hooks && { hooks: { preFinish: witness, postFinish: witness } }),
@@ -111,7 +136,7 @@ const server = createUploadServer(handler)
 process.on('message', async () => {
   const finished = await handler.uploads.finishPending()
   const removed = await handler.uploads.removeExpired()
-  for (const part of [locker, ...stores]) await part.prune?.()
+  for (const part of parts) await part.prune?.()
   process.send({ swept: finished + removed })
 })
 const leave = () => process.exit(1)
@@ -124,4 +149,4 @@ process.on('SIGTERM', async () => {
 })
 
 await handler.uploads.finishPending().catch((error) => console.error('finishPending', error))
-server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
+server.listen(port, '127.0.0.1', () => process.send({ port: server.address().port }))

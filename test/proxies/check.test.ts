@@ -5,7 +5,8 @@ import { apache } from './apache.js'
 import { haproxy } from './haproxy.js'
 import { nginx } from './nginx.js'
 import { replaceAll, type Proxy } from './proxy.js'
-import { proxies, startProxy } from './start-proxy.js'
+import { proxies } from './launch-proxy.js'
+import { startProxy } from './start-proxy.js'
 
 describe.each(proxies)('$name', (proxy) => {
   test.each(['http', 'https'] as const)('meets all demands over %s', async (scheme) => {

@@ -13,7 +13,8 @@ import { listen, memoryComposer, until, untilStored } from '../support/serve.js'
 import { apache } from './apache.js'
 import { caddy } from './caddy.js'
 import { haproxy } from './haproxy.js'
-import { startProxy, type RunningProxy } from './start-proxy.js'
+import type { RunningProxy } from './launch-proxy.js'
+import { startProxy } from './start-proxy.js'
 
 const data = randomBytes(3_000_000)
 const draft = { 'upload-draft-interop-version': '8' }

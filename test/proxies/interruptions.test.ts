@@ -13,7 +13,8 @@ import {
 } from '../support/serve-http2.js'
 import { chunk, temporaryDirectory, until } from '../support/serve.js'
 import { serveUploads } from './serve-uploads.js'
-import { proxies, startProxy } from './start-proxy.js'
+import { proxies } from './launch-proxy.js'
+import { startProxy } from './start-proxy.js'
 
 const data = randomBytes(3_000_000)
 const arrived = 1_300_000

@@ -5,7 +5,8 @@ import { clientAt } from '../frameworks/uploads-suite.js'
 import { freePort } from '../support/free-port.js'
 import { connectHttp2, sendHttp2 } from '../support/serve-http2.js'
 import { listen, memoryComposer, temporaryDirectory, tus } from '../support/serve.js'
-import { proxies, startProxy } from './start-proxy.js'
+import { proxies } from './launch-proxy.js'
+import { startProxy } from './start-proxy.js'
 import { changeOf } from './proxy.js'
 
 const forged = {

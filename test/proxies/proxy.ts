@@ -62,7 +62,7 @@ export function applyDiff(text: string, diff: string): string {
 /** Returns a change that examples/proxies/README.md shows for a proxy. */
 export async function changeOf(
   { name }: Proxy,
-  change: 'cache' | 'prefix' | 'socket',
+  change: 'cache' | 'prefix' | 'servers' | 'socket',
 ): Promise<(configuration: string) => string> {
   const page = await readFile(join(root, 'examples/proxies/README.md'), 'utf8')
   const [, after = ''] = page.split(`\n### ${name}: ${change}\n`)
@@ -70,4 +70,20 @@ export async function changeOf(
   const diffs = [...section.matchAll(/^```diff\n([^]*?)^```$/gm)]
   if (diffs.length === 0) throw new Error(`No change "${name}: ${change}" is shown.`)
   return (text) => diffs.reduce((before, [, diff]) => applyDiff(before, diff!), text)
+}
+
+/** Returns the change for several servers, at ports of this machine. */
+export async function changeForServers(
+  proxy: Proxy,
+  ports: readonly number[],
+): Promise<(configuration: string) => string> {
+  const change = await changeOf(proxy, 'servers')
+  return (configuration) => {
+    const lines = change(configuration).split('\n')
+    const listed = lines.filter((line) => /10\.0\.0\.\d+:1080/.test(line))
+    const own = ports.map((port, i) =>
+      listed[0]!.replace('10.0.0.11:1080', `127.0.0.1:${port}`).replace('tuskit1', `tuskit${i}`),
+    )
+    return lines.flatMap((line) => (listed.includes(line) ? own.splice(0) : [line])).join('\n')
+  }
 }

@@ -12,7 +12,8 @@ import { haproxy } from './haproxy.js'
 import { nginx } from './nginx.js'
 import { changeOf, replaceAll } from './proxy.js'
 import { serveUploads } from './serve-uploads.js'
-import { proxies, startProxy } from './start-proxy.js'
+import { proxies } from './launch-proxy.js'
+import { startProxy } from './start-proxy.js'
 
 for (const proxy of proxies) {
   for (const scheme of ['http', 'https'] as const) {

@@ -103,8 +103,8 @@ export class Account {
 
   /** Whether it fits into one part of a bucket. */
   get isSmall(): boolean {
-    const { storage, partSize } = this.#referee.plan
-    return storage === 's3' && this.#size <= partSize
+    const { inBucket, partSize } = this.#referee.plan
+    return inBucket && this.#size <= partSize
   }
 
   /** Whether no client can find it any more. */
@@ -192,8 +192,16 @@ export class Account {
     } else if (status === 500 || status === 507) {
       // A disk may fail in any way. The failures of a service are known.
       const { plan } = this.#referee
-      if (plan.storage === 'disk' && this.#referee.disturbed('storage', since, now())) return
+      if (!plan.inBucket && this.#referee.disturbed('storage', since, now())) return
       this.blame(`${method} got ${status} although the storage is well: ${text}`)
+    } else if (status === 502 || status === 504) {
+      // The proxy could not reach a server, or lost it. A server also closes the connection of a
+      // request that sends a body when another one takes over.
+      const { front } = this.#referee.plan
+      const mayBeClosed = status === 502 && ['PATCH', 'POST'].includes(method)
+      const isExplained = mayBeClosed || this.#referee.disturbed('process', since, now())
+      if (front !== undefined && isExplained) return
+      this.blame(`${method} got ${status}: ${text}`)
     } else if (status === 400 && this.#lacksParts) {
       this.doomed = true
     } else if (![409, 423, 503].includes(status) && !this.speech.deserved(reply)) {

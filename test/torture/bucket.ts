@@ -75,7 +75,7 @@ export class Bucket implements Storage {
     return () => proxy.restore()
   }
 
-  async judge(referee: Referee): Promise<readonly string[]> {
+  async judge(referee: Referee, ids?: ReadonlySet<string>): Promise<readonly string[]> {
     const keys = new Set<string>()
     const where = { Bucket: this.#bucket }
     for await (const { Contents = [] } of paginateListObjectsV2({ client: this.#client }, where)) {
@@ -84,7 +84,7 @@ export class Bucket implements Storage {
     const files: string[] = []
     for (const id of [...keys].filter((key) => !key.startsWith('.'))) {
       keys.delete(id)
-      if (keys.delete(records + id)) files.push(id)
+      if (ids?.has(id) ?? keys.delete(records + id)) files.push(id)
       else referee.blame(`${id} is left without a record`)
     }
     for (const key of keys) referee.blame(`${key} is left behind`)

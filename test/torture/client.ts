@@ -62,8 +62,7 @@ export class Client {
   }
 
   #next(): AttemptPlan {
-    const { servers } = this.#world.referee.plan
-    return planAttempt(this.#file.name, this.#attempt++, servers)
+    return planAttempt(this.#file.name, this.#attempt++, this.#world.referee.plan)
   }
 
   async #create(step: AttemptPlan): Promise<void> {

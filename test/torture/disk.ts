@@ -89,14 +89,15 @@ export class Disk implements Storage {
   }
 
   /** A lock is removed when it becomes free. Those of a killed process remain. */
-  async judge(referee: Referee): Promise<readonly string[]> {
+  async judge(referee: Referee, records?: ReadonlySet<string>): Promise<readonly string[]> {
     const names = new Set(await readdir(this.directory))
     names.delete('.locks')
     names.delete('.tuskit')
     const files = [...names].filter((name) => !name.startsWith('.'))
     for (const id of files) {
       names.delete(id)
-      if (!names.delete(`.${id}.info`)) referee.blame(`${id} is left without a record`)
+      const isRecorded = records?.has(id) ?? names.delete(`.${id}.info`)
+      if (!isRecorded) referee.blame(`${id} is left without a record`)
       // Remains when the process was killed between the last verified byte and the removal of the
       // marker.
       names.delete(`.${id}.verified`)

@@ -1,12 +1,26 @@
 import { Random } from './random.js'
 
-/** Where uploads are kept: a directory that is shared, or a bucket. */
-export type StorageKind = 'disk' | 's3'
+/**
+ * Where uploads are kept: a directory that is shared, or a bucket; and where their records and
+ * locks are, if elsewhere.
+ */
+export const storageKinds = ['disk', 's3', 'disk+redis', 's3+postgres'] as const
+
+export type StorageKind = (typeof storageKinds)[number]
+
+/** The proxies that can be in front of the servers. */
+export const fronts = ['nginx', 'HAProxy'] as const
+
+export type Front = (typeof fronts)[number]
 
 /** Settings of a whole run. Times are in milliseconds. */
 export interface RunPlan {
   readonly storage: StorageKind
+  /** Whether the data is in a bucket. */
+  readonly inBucket: boolean
   readonly servers: number
+  /** A proxy that distributes half of the requests over all servers. */
+  readonly front?: Front
   readonly lease: number
   /** Of files on a disk. */
   readonly durability: 'os' | 'disk'
@@ -26,13 +40,15 @@ export interface RunPlan {
   readonly parallel: number
 }
 
-export function planRun(seed: number, storage: StorageKind): RunPlan {
+export function planRun(seed: number, storage: StorageKind, front?: Front): RunPlan {
   const random = new Random(seed, 'run')
   // A service responds more slowly than a disk.
   const slowness = storage === 'disk' ? 1 : 2
   return {
     storage,
-    servers: storage === 'disk' ? 2 : 3,
+    inBucket: storage.startsWith('s3'),
+    ...(front && { front }),
+    servers: { disk: 2, s3: 3, 'disk+redis': 4, 's3+postgres': 4 }[storage],
     lease: slowness * random.integer(1_500, 2_500),
     durability: random.pick(['os', 'os', 'disk'] as const),
     hooks: random.chance(0.8),
@@ -100,6 +116,7 @@ export type CutKind = 'reset' | 'fin' | 'hang'
 
 /** One request with a body, and the disturbances on its way. */
 export interface AttemptPlan {
+  /** The number of a server, or a higher one for the proxy. */
   readonly server: number
   /** The maximum number of bytes to send. */
   readonly size: number
@@ -126,15 +143,22 @@ export interface AttemptPlan {
   readonly patience: number
 }
 
-export function planAttempt(name: string, attempt: number, servers: number): AttemptPlan {
+export function planAttempt(
+  name: string,
+  attempt: number,
+  { servers, front }: RunPlan,
+): AttemptPlan {
   const random = new Random(name, 'attempt', attempt)
   const size = random.integer(1, random.pick([1, 1_000, 100_000, 1_000_000, 5_000_000, 30_000_000]))
   const checked = random.chance(0.35)
   const framing = random.pick(['sized', 'sized', 'chunked'] as const)
   const algorithm = random.pick(['sha1', 'md5', 'sha256', 'sha512'])
-  const trailer = framing === 'chunked' && random.chance(0.5)
+  // Proxies drop trailers.
+  const trailer = framing === 'chunked' && random.chance(0.5) && front === undefined
+  // All numbers after those of the servers are that of the proxy.
+  const doors = front === undefined ? servers : 2 * servers
   return {
-    server: random.integer(0, servers - 1),
+    server: random.integer(0, doors - 1),
     size,
     framing,
     ...(checked && { checksum: { algorithm, in: trailer ? 'trailer' : 'header' } as const }),
@@ -192,11 +216,25 @@ export interface BucketFaultPlan extends StorageFaultPlan {
   readonly direction: 'upstream' | 'downstream'
 }
 
+/** A fault of a database, or of the way from one server to it. */
+export interface DatabaseFaultPlan extends StorageFaultPlan {
+  readonly kind: (typeof databaseFaults)[number]
+  readonly server: number
+  /** For `cut off amid`: how many bytes still pass, and their direction. */
+  readonly bytes: number
+  readonly direction: 'upstream' | 'downstream'
+}
+
 const processFaults = ['kill', 'kill', 'kill all', 'stop', 'suspend', 'suspend'] as const
 const diskFaults = ['full', 'full', 'no names', 'broken', 'broken', 'broken'] as const
 const bucketFaults = [
   ...(['cut', 'cut amid', 'cut amid', 'stall', 'stall'] as const),
   ...(['gateway busy', 'gateway killed', 'gateway paused', 'disk paused'] as const),
+] as const
+
+const databaseFaults = [
+  ...(['cut off', 'cut off amid', 'cut off amid', 'cut off silently', 'cut off silently'] as const),
+  ...(['database killed', 'database paused'] as const),
 ] as const
 
 /** Each round has every kind. */
@@ -235,6 +273,23 @@ export function planBucketFault(seed: number, number: number, servers: number): 
     lasts: random.pick([random.integer(5, 500), Infinity]),
     server: random.integer(0, servers - 1),
     bytes: random.integer(0, random.pick([1_000, 100_000, 1_000_000])),
+    direction: random.pick(['upstream', 'downstream'] as const),
+  }
+}
+
+export function planDatabaseFault(
+  seed: number,
+  number: number,
+  servers: number,
+): DatabaseFaultPlan {
+  const random = new Random(seed, 'database fault', number)
+  return {
+    kind: turn(seed, 'database faults', number, databaseFaults),
+    after: random.integer(50, 500),
+    // Without a number of events it ends after two leases: others have taken the locks over.
+    lasts: random.pick([random.integer(5, 500), Infinity]),
+    server: random.integer(0, servers - 1),
+    bytes: random.integer(0, random.pick([100, 1_000, 10_000])),
     direction: random.pick(['upstream', 'downstream'] as const),
   }
 }

@@ -15,6 +15,10 @@ export interface FarmOptions {
   readonly storage: Storage
   readonly plan: RunPlan
   readonly referee: Referee
+  /** The ports of the servers, if a proxy has to know them. */
+  readonly ports?: readonly number[]
+  /** The origin of that proxy. */
+  readonly front?: string
 }
 
 interface Member {
@@ -36,9 +40,9 @@ export class ServerFarm {
     this.#options = options
   }
 
-  /** Returns the current or last origin of a server. */
+  /** Returns the current or last origin of a server. Higher numbers are those of the proxy. */
   origin(server: number): string {
-    return this.#origins[server]!
+    return this.#origins[server] ?? this.#options.front!
   }
 
   /** All servers. */
@@ -53,11 +57,13 @@ export class ServerFarm {
 
   /** Starts a process that replaces one that has ended. */
   async start(server: number, ahead = 0): Promise<void> {
-    const { home, programs, storage, plan, referee } = this.#options
+    const { home, programs, storage, plan, referee, ports = [] } = this.#options
     const name = `server ${server}, process ${++this.#starts}`
     const log = join(home, 'hooks.log')
     const output = openSync(join(home, 'servers.log'), 'a')
-    const given = JSON.stringify({ plan, storage: storage.describe(server), log, name, ahead })
+    const port = ports[server] ?? 0
+    const place = storage.describe(server)
+    const given = JSON.stringify({ plan, storage: place, log, name, ahead, port })
     const child = fork(join(programs, 'torture-server.mjs'), [given], {
       env: { ...process.env, NODE_OPTIONS: '', ...storage.environment },
       execArgv: ['--import', join(programs, 'use-test-build.mjs')],
@@ -66,12 +72,12 @@ export class ServerFarm {
     closeSync(output)
     const exited = once(child, 'exit')
     const [first] = await Promise.race([once(child, 'message'), exited])
-    const port = (first as { port?: number } | null)?.port
-    if (port === undefined) throw new Error(`${name} ended before it listened`)
-    const member = { name, child, origin: `http://127.0.0.1:${port}`, doomed: false }
+    const listening = (first as { port?: number } | null)?.port
+    if (listening === undefined) throw new Error(`${name} ended before it listened`)
+    const member = { name, child, origin: `http://127.0.0.1:${listening}`, doomed: false }
     this.#members[server] = member
     this.#origins[server] = member.origin
-    referee.note(`${name} listens at ${port}, pid ${child.pid}`)
+    referee.note(`${name} listens at ${listening}, pid ${child.pid}`)
     void exited.then(([code, signal]) => {
       referee.note(`${name} ended: ${code ?? signal}`)
       if (!member.doomed) referee.blame(`${name} ended by itself: ${code ?? signal}`)

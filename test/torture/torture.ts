@@ -3,16 +3,24 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { changeForServers } from '../proxies/proxy.js'
+import { launchProxy, proxies } from '../proxies/launch-proxy.js'
+import { createCertificate } from '../support/certificate.js'
+import { freePort } from '../support/free-port.js'
 import { Bucket } from './bucket.js'
 import { Disk } from './disk.js'
+import { Database } from './database.js'
+import { startPostgres, startRedis } from './databases.js'
+import { DividedStorage } from './divided-storage.js'
 import { breakProcesses, breakStorage } from './faults.js'
 import { judgeHooks } from './hook-log.js'
 import { doJob } from './job.js'
 import { judgeLeftovers } from './leftovers.js'
 import { Meter } from './meter.js'
-import { planJob, planRun, type RunPlan, type StorageKind } from './plan.js'
+import { planJob, planRun, type Front, type RunPlan, type StorageKind } from './plan.js'
 import { Referee } from './referee.js'
 import { ServerFarm } from './server-farm.js'
+import type { Records, Storage } from './storage.js'
 
 const mostSweeps = 20
 /**
@@ -36,13 +44,15 @@ export async function torture(
   seed: number,
   over: AbortSignal,
   kind: StorageKind = 'disk',
+  front?: Front,
 ): Promise<Verdict> {
   const home = await mkdtemp(join(tmpdir(), 'tuskit-torture-'))
-  const plan = planRun(seed, kind)
+  const plan = planRun(seed, kind, front)
   const referee = new Referee(home, plan)
   const programs = await copyPrograms(home)
-  const storage = await (kind === 'disk' ? Disk.mount(home) : Bucket.start(plan))
-  const farm = new ServerFarm({ home, programs, storage, plan, referee })
+  const storage = await openStorage(home, plan)
+  const proxy = front && (await openFront(plan, front))
+  const farm = new ServerFarm({ home, programs, storage, plan, referee, ...proxy })
   const everywhere = (act: (server: number) => Promise<void>) => Promise.all(farm.servers.map(act))
   try {
     await everywhere((server) => farm.start(server))
@@ -73,11 +83,39 @@ export async function torture(
     await judgeHooks(join(home, 'hooks.log'), referee)
   } finally {
     farm.destroy()
+    await proxy?.stop()
     await storage.close()
   }
   const { violations, counts } = referee
   if (violations.length === 0) await rm(home, { recursive: true })
   return { violations, counts, home }
+}
+
+/** Starts a proxy in front of servers that will listen at its ports. */
+async function openFront({ servers }: RunPlan, front: Front) {
+  const proxy = proxies.find(({ name }) => name === front)!
+  const ports = await Promise.all(Array.from({ length: servers }, () => freePort()))
+  const change = await changeForServers(proxy, ports)
+  const { http, stop } = await launchProxy(proxy, createCertificate(), change)
+  return { ports, front: http, stop }
+}
+
+async function openStorage(home: string, plan: RunPlan): Promise<Storage> {
+  const data = await (plan.inBucket ? Bucket.start(plan) : Disk.mount(home))
+  try {
+    const records = await openRecords(plan)
+    return records === undefined ? data : new DividedStorage(data, records)
+  } catch (error) {
+    await data.close()
+    throw error
+  }
+}
+
+/** Starts the database for records and locks, if they are not with the data. */
+async function openRecords({ storage, servers }: RunPlan): Promise<Records | undefined> {
+  if (storage === 'disk+redis') return Database.over(await startRedis(), servers)
+  if (storage === 's3+postgres') return Database.over(await startPostgres(), servers)
+  return undefined
 }
 
 /** Starts the first server with a clock that is ahead, and sweeps until it removes nothing more. */
@@ -98,7 +136,8 @@ async function sweepAll(farm: ServerFarm, { lease }: RunPlan, ahead: number): Pr
  */
 async function copyPrograms(home: string): Promise<string> {
   const root = fileURLToPath(new URL('../../', import.meta.url))
-  for (const folder of ['test/programs', 'test/.dist', 'packages/s3-store/.dist']) {
+  const packages = ['s3-store', 'redis', 'postgres'].map((name) => `packages/${name}/.dist`)
+  for (const folder of ['test/programs', 'test/.dist', ...packages]) {
     await cp(join(root, folder), join(home, folder), { recursive: true })
   }
   await symlink(join(root, 'node_modules'), join(home, 'node_modules'))
