@@ -160,7 +160,7 @@ function parseRecord(text: string): Upload {
   return parseUpload(text.startsWith('{') ? text : Buffer.from(text, 'base64').toString())
 }
 
-const timeFormat = 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
+const timeFormat = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 const [firstTime, lastTime] = [
   Date.parse('0001-01-01T00:00:00.000Z'),

@@ -112,6 +112,22 @@ test('a list leaves no transaction open between its pages', async () => {
   }
 })
 
+test('times that are set in SQL, to the microsecond, do not repeat a page for ever', async () => {
+  const { store, database } = await openStore()
+  const at = '2026-01-02T03:04:05.678Z'
+  for (let i = 0; i < 500; i++) await store.create(recordOf(`u${i}`, { expiresAt: at }), { signal })
+  await server.query(
+    `UPDATE tuskit_uploads SET expires_at = expires_at + interval '123 microseconds'`,
+    { database },
+  )
+  const ids = new Set<string>()
+  for await (const id of store.expired(new Date('2026-03-01T00:00:00.000Z'), { signal })) {
+    expect(ids).not.toContain(id)
+    ids.add(id)
+  }
+  expect(ids.size).toBe(500)
+})
+
 test.each([
   ['53100', 'ERR_STORAGE_FULL'],
   ['53200', 'ERR_STORAGE_UNAVAILABLE'],
