@@ -40,9 +40,10 @@ export const migrate: CommandDefinition = {
       await print('Stop all servers that use these uploads until the migration is over.')
     }
     const isBoth = target.info !== undefined && target.data !== undefined
+    const needsAll = isBoth || removeGone
     let failed = 0
     for await (const move of openMoves(call, target, removeGone))
-      failed += await perform(move, isBoth, call)
+      failed += await perform(move, needsAll, call)
     if (failed > 0) {
       await print('Repeat the command when you have removed the causes. It compares what is done.')
       process.exitCode = 1
@@ -77,7 +78,7 @@ function targetOf(call: CommandCall): Target {
 }
 
 /** Copies, shows the progress, and returns how many uploads failed. */
-async function perform(move: Move, isOneOfTwo: boolean, call: CommandCall): Promise<number> {
+async function perform(move: Move, needsAll: boolean, call: CommandCall): Promise<number> {
   const after = flagValue(call, 'after', text('ID'))
   const { signal } = call
   const total = await countUploads(call, after)
@@ -93,7 +94,8 @@ async function perform(move: Move, isOneOfTwo: boolean, call: CommandCall): Prom
     }
   } catch (error) {
     progress.stop()
-    const rest = isOneOfTwo || last === undefined ? '' : `, with --after ${last}`
+    const isSkipping = !needsAll && counts.failed === 0 && last !== undefined
+    const rest = isSkipping ? `, with --after ${last}` : ''
     const how = `Run the same command again to continue${rest}.`
     if (signal.aborted) throw new CommandError(`Stopped. ${how}`, { cause: error })
     if (!isTusError(error, 'ERR_STORAGE_UNAVAILABLE')) throw error

@@ -89,16 +89,27 @@ test('--after skips uploads of an earlier run', async () => {
   expect(errors).toBe('Records: 2 of 2\n')
 })
 
-test('an interruption ends it after the current upload, and says how to continue', async () => {
+test.each([
+  ['an interruption ends it after the current upload', 'copied', [], true],
+  ['an interruption after a failure', 'damaged', [], false],
+  [
+    'an interruption with --remove-gone, which needs all uploads,',
+    'copied',
+    ['--remove-gone'],
+    false,
+  ],
+])('%s, and says how to continue', async (_, first, more, isSkipping) => {
   const cwd = await temporaryDirectory()
   const ids = (await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }, { length: 1 }])).toSorted()
+  if (first === 'damaged') await writeFile(join(cwd, 'data', `.${ids[0]}.info`), 'nonsense\n')
   // Keeps records as files, but waits with the last one until it is stopped.
   await writeFile(
     join(cwd, 'waiting.mjs'),
     `import { FileInfoStore } from 'tuskit/file-store'
 class WaitingInfoStore {
   #files = new FileInfoStore({ directory: './new' })
-  useIn(composer) { composer.useInfoStore(this) }
+  useIn(composer) { composer.useInfoStore(this).useInfoLister(this) }
+  ids(...all) { return this.#files.ids(...all) }
   get(...all) { return this.#files.get(...all) }
   update(...all) { return this.#files.update(...all) }
   delete(...all) { return this.#files.delete(...all) }
@@ -114,16 +125,15 @@ class WaitingInfoStore {
 export const plugin = { info: { waiting: () => new WaitingInfoStore() } }
 `,
   )
-  const flags = ['migrate', '--plugin', './waiting.mjs', '--to-info', 'waiting:']
+  const flags = ['migrate', '--plugin', './waiting.mjs', '--to-info', 'waiting:', ...more]
   const child = spawn(process.execPath, ['--import', preload, program, ...flags], { cwd })
   const exited = once(child, 'exit')
   child.stderr.on('data', (data: Buffer) => {
     if (data.toString().includes('waiting')) child.kill('SIGINT')
   })
   const errors = await text(child.stderr)
-  expect(errors).toContain(
-    `tuskit: Stopped. Run the same command again to continue, with --after ${ids[1]}.\n`,
-  )
+  const rest = isSkipping ? `, with --after ${ids[1]}` : ''
+  expect(errors).toContain(`tuskit: Stopped. Run the same command again to continue${rest}.\n`)
   expect(await exited).toEqual([1, null])
 })
 
