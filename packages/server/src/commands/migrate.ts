@@ -4,7 +4,7 @@ import { text } from '../settings/value-types.js'
 import { CommandError } from './command-error.js'
 import type { CommandCall, CommandDefinition } from './command.js'
 import { flagValue } from './flag-value.js'
-import { countUploads, nextSettings, openMoves, type Move } from './stored/moves.js'
+import { nextSettings, openMoves, type Move } from './stored/moves.js'
 import { checkStored } from './stored/open-uploads.js'
 import { explained, reasonOf } from '../explain.js'
 import { print } from './terminal/output.js'
@@ -42,7 +42,7 @@ export const migrate: CommandDefinition = {
     const isBoth = target.info !== undefined && target.data !== undefined
     const needsAll = isBoth || removeGone
     let failed = 0
-    for await (const move of openMoves(call, target, removeGone))
+    for await (const move of openMoves(call, target, removeGone, after))
       failed += await perform(move, needsAll, call)
     if (failed > 0) {
       await print('Repeat the command when you have removed the causes. It compares what is done.')
@@ -81,8 +81,7 @@ function targetOf(call: CommandCall): Target {
 async function perform(move: Move, needsAll: boolean, call: CommandCall): Promise<number> {
   const after = flagValue(call, 'after', text('ID'))
   const { signal } = call
-  const total = await countUploads(call, after)
-  const progress = startProgress(`${move.title}:`, total)
+  const progress = startProgress(`${move.title}:`, move.total)
   const counts = { copied: 0, updated: 0, present: 0, absent: 0, removed: 0, failed: 0 }
   let last = after
   try {

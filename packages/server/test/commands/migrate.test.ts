@@ -137,6 +137,29 @@ export const plugin = { info: { waiting: () => new WaitingInfoStore() } }
   expect(await exited).toEqual([1, null])
 })
 
+test('records leave a store whose parts share a connection', async () => {
+  const cwd = await temporaryDirectory()
+  await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }])
+  // Like a pool of connections for each URL, until it is closed.
+  await writeFile(
+    join(cwd, 'sharing.mjs'),
+    `import { FileInfoStore } from 'tuskit/file-store'
+let pool
+function info() {
+  const lifecycle = (pool ??= { open: async () => {}, close: async () => { pool = undefined } })
+  const files = new FileInfoStore({ directory: './data' })
+  return { useIn: (composer) => composer.use(files).useLifecycle(lifecycle) }
+}
+export const plugin = { info: { sharing: info } }
+`,
+  )
+  const flags = ['migrate', '--plugin', './sharing.mjs', '--info', 'sharing:']
+  const moved = ['--to-data', 'file:./moved', '--to-info', 'file:./new']
+  const { output, errors } = await runProgram([...flags, ...moved], { cwd })
+  expect(errors).toBe('Data: 2 of 2\nRecords: 2 of 2\n')
+  expect(output).toContain('Data: 2 copied.\nRecords: 2 copied.\n')
+})
+
 test('on a terminal, a bar shows the progress', async () => {
   const cwd = await temporaryDirectory()
   await madeUploads({ cwd }, [{ length: 1 }, { length: 1 }])

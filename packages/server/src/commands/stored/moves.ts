@@ -9,6 +9,8 @@ import { readUploads } from './open-uploads.js'
 /** A copy that is ready to start. */
 export interface Move {
   readonly title: string
+  /** The number of uploads, or `undefined` if they cannot be counted. */
+  readonly total: number | undefined
   start(options: { readonly after?: string; readonly signal: AbortSignal }): AsyncIterable<Migrated>
 }
 
@@ -20,13 +22,17 @@ export async function* openMoves(
   call: CommandCall,
   target: Target,
   removeGone: boolean,
+  after: string | undefined,
 ): AsyncGenerator<Move> {
   const { data, info } = target
+  // First, because it closes its stores, and stores with one URL can share their connections.
+  const total = await countUploads(call, after)
   if (data !== undefined) {
     const [old, next] = [await open(call), await open(call, { data })]
     const stores = { info: old.info, from: old.data, to: next.data }
     yield {
       title: 'Data',
+      total,
       start: (options) => checked(() => migrateData({ ...stores, ...options })),
     }
   }
@@ -35,6 +41,7 @@ export async function* openMoves(
     const stores = { from: old.info, to: next.info }
     yield {
       title: 'Records',
+      total,
       start: (options) => checked(() => migrateInfo({ ...stores, removeGone, ...options })),
     }
   }
@@ -57,10 +64,7 @@ function checked<T>(start: () => T): T {
 }
 
 /** Returns the number of records, or `undefined` if they cannot be counted. */
-export function countUploads(
-  call: CommandCall,
-  after: string | undefined,
-): Promise<number | undefined> {
+function countUploads(call: CommandCall, after: string | undefined): Promise<number | undefined> {
   return readUploads(call, async ({ slots: { infoLister } }) => {
     if (infoLister === undefined) return undefined
     let count = 0
