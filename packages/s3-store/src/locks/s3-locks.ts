@@ -115,7 +115,8 @@ export class S3Locks implements SharedLocks {
   }
 
   async decline(id: string, lock: TakenLock, readers: number, options: ReadOptions): Promise<void> {
-    await this.#change(id, lock, () => ({ declined: readers }), options)
+    const later = ({ declined }: LockVersion) => ({ declined: Math.max(declined, readers) })
+    await this.#change(id, lock, later, options)
   }
 
   async renew(id: string, lock: TakenLock, options: ReadOptions): Promise<HeldLock | undefined> {
