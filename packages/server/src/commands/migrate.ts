@@ -1,4 +1,7 @@
+import { resolve } from 'node:path'
 import { isTusError, type Migrated } from 'tuskit'
+import { storeOptions } from '../parts/built-in.js'
+import { parseFileUrl } from '../parts/file-url.js'
 import { SettingError } from '../settings/setting-error.js'
 import { text } from '../settings/value-types.js'
 import { CommandError } from './command-error.js'
@@ -71,10 +74,16 @@ function targetOf(call: CommandCall): Target {
     ['--to-info', info, call.settings.info ?? call.settings.data],
     ['--to-data', data, call.settings.data],
   ] as const) {
-    if (to === from) throw new SettingError(`${flag} ${to} is where they are now.`)
+    if (to !== undefined && placeOf(to) === placeOf(from))
+      throw new SettingError(`${flag} ${to} is where they are now.`)
     if (to?.startsWith('memory:')) throw new SettingError(`${flag} cannot be memory:.`)
   }
   return { info, data }
+}
+
+/** Returns the same text for all URLs of a directory. */
+function placeOf(url: string): string {
+  return url.startsWith('file:') ? resolve(parseFileUrl(url, storeOptions).directory) : url
 }
 
 /** Copies, shows the progress, and returns how many uploads failed. */

@@ -182,6 +182,7 @@ test('on a terminal, a bar shows the progress', async () => {
 test.each([
   [[], 'Say where to: --to-info'],
   [['--to-data', 'file:./data'], 'is where they are now'],
+  [['--to-info', 'file:data/?durability=disk'], 'is where they are now'],
   [['--to-data', 'memory:'], 'cannot be memory:'],
   [['--to-data', 'fil:./x'], 'Did you mean file:?'],
   [
