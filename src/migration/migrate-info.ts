@@ -46,8 +46,9 @@ export interface MigrateInfoOptions {
  * not keep it from the others.
  *
  * Rejects with `ERR_STORAGE_UNAVAILABLE` if one of the stores cannot be reached. With `removeGone`,
- * rejects with `ERR_ID_TAKEN` and removes nothing if the new store has a newer record than the old
- * one, because that shows that servers use it already.
+ * also if the old store has no records at all, and the new one has: a disk may not be mounted.
+ * With `removeGone`, rejects with `ERR_ID_TAKEN` and removes nothing if the new store has a newer
+ * record than the old one, because that shows that servers use it already.
  *
  * @example
  * const from = new FileInfoStore({ directory: './records' })
@@ -69,15 +70,18 @@ export function migrateInfo(
   const stores: Stores = { from: from.infoStore, to: to.infoStore, signal }
   return withOpen(owner, [from, to], signal, async function* () {
     let newer: Migrated | undefined
+    let isEmpty = after === undefined
     const copies = inOrder(idsOf(from.infoLister, after, signal), signal, (id) =>
       outcomeOf(id, signal, () => copyRecord(id, stores)),
     )
     for await (const migrated of copies) {
+      isEmpty = false
       if (isTusError(migrated.error, 'ERR_ID_TAKEN')) newer ??= migrated
       yield migrated
     }
     if (!removeGone) return
     if (newer !== undefined) throw newer.error
+    if (isEmpty) for await (const _ of to.infoLister!.ids({ signal })) throw lacksRecords()
     const removals = inOrder(idsOf(to.infoLister!, after, signal), signal, (id) =>
       outcomeOf(id, signal, () => removeIfGone(id, stores)),
     )
@@ -134,6 +138,11 @@ async function removeIfGone(id: string, { from, to, signal }: Stores) {
   if ((await from.get(id, { signal })) !== undefined) return 'present'
   await to.delete(id, { signal })
   return 'removed'
+}
+
+function lacksRecords(): TusError {
+  const cause = new Error('The old store has no records, so nothing was removed')
+  return new TusError('ERR_STORAGE_UNAVAILABLE', { cause })
 }
 
 function differs(): TusError {

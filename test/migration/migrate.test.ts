@@ -196,6 +196,16 @@ describe('migrateInfo', () => {
     expect((await to.get('half'))!.revision).toBe(half.revision + 1)
   })
 
+  test('removes nothing when the old store has no records at all', async () => {
+    const from = new MemoryInfoStore()
+    await filled(new StoreComposer().use(new MemoryStore(), from))
+    const to = new MemoryInfoStore()
+    await outcomes(migrateInfo({ from, to }))
+    const removing = outcomes(migrateInfo({ from: new MemoryInfoStore(), to, removeGone: true }))
+    await expect(removing).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+    expect(await to.get('half')).toBeDefined()
+  })
+
   test('removes nothing that it cannot list', () => {
     const { create, get, update } = new MemoryInfoStore()
     const to: ComposerPart = {

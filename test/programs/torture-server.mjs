@@ -1,8 +1,8 @@
 // Serves uploads from a directory or a bucket for the torture, with records and locks there or in a
-// database, together with other processes that do the same. Writes to the log each finish hook, with the digest of the file at that moment, and
-// each time that the process stood still. The argument is JSON: `plan` (RunPlan), `storage` (as
-// `Storage.describe` returns it), `log`, the `name` of the process, its `port`, and `ahead`, the
-// milliseconds by which its clock is ahead.
+// database, together with other processes that do the same. Writes to the log each finish hook,
+// with the digest of the file at that moment, and each time that the process stood still. The
+// argument is JSON: `plan` (RunPlan), `storage` (as `Storage.describe` returns it), `log`, the
+// `name` of the process, its `port`, and `ahead`, the milliseconds by which its clock is ahead.
 import { createHash } from 'node:crypto'
 import { appendFileSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'

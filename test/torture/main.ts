@@ -1,4 +1,4 @@
-// npm run torture -- --seed N --minutes M --storage disk|s3|disk+redis|s3+postgres --front nginx|HAProxy
+// npm run torture -- --seed N --minutes M --storage NAME --front NAME
 import { parseArgs } from 'node:util'
 import setup from '../support/setup.js'
 import { fronts, storageKinds } from './plan.js'
