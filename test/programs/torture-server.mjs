@@ -75,7 +75,10 @@ async function inRedis(url) {
   // Without a listener, a lost connection would end the process.
   client.on('error', () => {})
   await client.connect()
-  return [new RedisLocker({ client, lease }), new RedisInfoStore({ client })]
+  return {
+    records: [new RedisLocker({ client, lease }), new RedisInfoStore({ client })],
+    close: () => client.destroy(),
+  }
 }
 
 async function inPostgres(connectionString) {
@@ -83,12 +86,19 @@ async function inPostgres(connectionString) {
   const { PostgresInfoStore, PostgresLocker } = await import('@tuskit/postgres')
   const pool = new Pool({ connectionString })
   pool.on('error', () => {})
-  return [new PostgresLocker({ pool, lease }), new PostgresInfoStore({ pool })]
+  return {
+    records: [new PostgresLocker({ pool, lease }), new PostgresInfoStore({ pool })],
+    close: () => pool.end(),
+  }
 }
 
 const { data, read, ...near } = await (storage.bucket ? inBucket(storage) : onDisk(storage))
 const { redis, postgres } = storage
-const records = redis ? await inRedis(redis) : postgres ? await inPostgres(postgres) : near.records
+const { records, close } = redis
+  ? await inRedis(redis)
+  : postgres
+    ? await inPostgres(postgres)
+    : near
 const parts = [data, ...records]
 
 async function witness({ event, upload }) {
@@ -144,6 +154,7 @@ process.on('disconnect', leave)
 process.on('SIGTERM', async () => {
   setTimeout(() => console.error('still there:', process.getActiveResourcesInfo()), 15_000).unref()
   await server.stop({ timeout: 5_000 })
+  await close?.()
   process.off('disconnect', leave)
   process.disconnect()
 })
