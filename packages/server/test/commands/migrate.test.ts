@@ -128,11 +128,14 @@ export const plugin = { info: { waiting: () => new WaitingInfoStore() } }
   const flags = ['migrate', '--plugin', './waiting.mjs', '--to-info', 'waiting:', ...more]
   const child = spawn(process.execPath, ['--import', preload, program, ...flags], { cwd })
   const exited = once(child, 'exit')
+  const awaited = first === 'damaged' ? ['failed', 'waiting'] : ['waiting']
   let seen = ''
+  let isInterrupted = false
   child.stderr.on('data', (data: Buffer) => {
     seen += data.toString()
-    const awaited = first === 'damaged' ? ['failed', 'waiting'] : ['waiting']
-    if (awaited.every((word) => seen.includes(word))) child.kill('SIGINT')
+    // Once: Node no longer handles signals when it is about to exit.
+    if (isInterrupted || !awaited.every((word) => seen.includes(word))) return
+    isInterrupted = child.kill('SIGINT')
   })
   const errors = await text(child.stderr)
   // Several are copied at the same time.
