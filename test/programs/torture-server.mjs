@@ -2,14 +2,14 @@
 // database, together with other processes that do the same. Writes to the log each finish hook,
 // with the digest of the file at that moment, and each time that the process stood still. The
 // argument is JSON: `plan` (RunPlan), `storage` (as `Storage.describe` returns it), `log`, the
-// `name` of the process, its `port`, and `ahead`, the milliseconds by which its clock is ahead.
+// `name` of the process, its `host` and `port`, and `ahead`, the milliseconds by which its clock is ahead.
 import { createHash } from 'node:crypto'
 import { appendFileSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
 
-const { plan, storage, log, name, ahead, port } = JSON.parse(process.argv[2])
+const { plan, storage, log, name, ahead, host, port } = JSON.parse(process.argv[2])
 const { lease } = plan
 
 if (ahead > 0) {
@@ -160,4 +160,4 @@ process.on('SIGTERM', async () => {
 })
 
 await handler.uploads.finishPending().catch((error) => console.error('finishPending', error))
-server.listen(port, '127.0.0.1', () => process.send({ port: server.address().port }))
+server.listen(port, host, () => process.send('listening'))

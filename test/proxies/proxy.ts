@@ -72,17 +72,17 @@ export async function changeOf(
   return (text) => diffs.reduce((before, [, diff]) => applyDiff(before, diff!), text)
 }
 
-/** Returns the change for several servers, at ports of this machine. */
+/** Returns the change for several servers, each of which is a host and port. */
 export async function changeForServers(
   proxy: Proxy,
-  ports: readonly number[],
+  servers: readonly string[],
 ): Promise<(configuration: string) => string> {
   const change = await changeOf(proxy, 'servers')
   return (configuration) => {
     const lines = change(configuration).split('\n')
     const listed = lines.filter((line) => /10\.0\.0\.\d+:1080/.test(line))
-    const own = ports.map((port, i) =>
-      listed[0]!.replace('10.0.0.11:1080', `127.0.0.1:${port}`).replace('tuskit1', `tuskit${i}`),
+    const own = servers.map((server, i) =>
+      listed[0]!.replace('10.0.0.11:1080', server).replace('tuskit1', `tuskit${i}`),
     )
     return lines.flatMap((line) => (listed.includes(line) ? own.splice(0) : [line])).join('\n')
   }

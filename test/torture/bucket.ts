@@ -7,50 +7,49 @@ import {
   paginateListObjectsV2,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { TcpProxy } from 'tuskit/store-kit'
 import { CephGateway, credentials } from '../../packages/s3-store/services.js'
+import { Lines } from './lines.js'
+import type { Network } from './networks.js'
 import { planBucketFault, type BucketFaultPlan, type RunPlan } from './plan.js'
 import type { Referee } from './referee.js'
 import type { Storage } from './storage.js'
 
 const records = '.tuskit/records/'
 
-/** A bucket of a Ceph gateway. Each server reaches it through a proxy of its own. */
+/** A bucket of a Ceph gateway. */
 export class Bucket implements Storage {
   readonly environment = {}
   readonly #ceph: CephGateway
-  readonly #proxies: readonly TcpProxy[]
+  readonly #lines: Lines
+  readonly #servers: number
   readonly #bucket: string
   readonly #client: S3Client
 
-  private constructor(ceph: CephGateway, proxies: readonly TcpProxy[], bucket: string) {
+  private constructor(ceph: CephGateway, lines: Lines, servers: number, bucket: string) {
     this.#ceph = ceph
-    this.#proxies = proxies
+    this.#lines = lines
+    this.#servers = servers
     this.#bucket = bucket
     this.#client = ceph.client()
   }
 
-  static async start({ servers, partSize }: RunPlan): Promise<Bucket> {
+  static async start({ servers, partSize }: RunPlan, network: Network): Promise<Bucket> {
     const ceph = await CephGateway.start({ minPartSize: partSize })
-    const start = () => TcpProxy.start({ port: ceph.port })
-    const proxies = await Promise.all(Array.from({ length: servers }, start))
-    return new Bucket(ceph, proxies, await ceph.createBucket())
+    const lines = await Lines.open(ceph.port, network, servers)
+    return new Bucket(ceph, lines, servers, await ceph.createBucket())
   }
 
   describe(server: number): object {
-    const endpoint = this.#ceph.endpointOf(this.#proxies[server]!.port)
-    return { endpoint, bucket: this.#bucket, credentials }
+    return { endpoint: `http://${this.#lines.to(server)}`, bucket: this.#bucket, credentials }
   }
 
   planFault(seed: number, number: number): BucketFaultPlan {
-    return planBucketFault(seed, number, this.#proxies.length)
+    return planBucketFault(seed, number, this.#servers)
   }
 
   async harm(fault: BucketFaultPlan): Promise<() => Promise<void>> {
-    const { kind, server, bytes, direction } = fault
     const ceph = this.#ceph
-    const proxy = this.#proxies[server]!
-    switch (kind) {
+    switch (fault.kind) {
       case 'gateway busy':
         await ceph.configure('rgw', 'rgw_max_concurrent_requests', '1')
         return () => ceph.configure('rgw', 'rgw_max_concurrent_requests', '1024')
@@ -59,20 +58,13 @@ export class Bucket implements Storage {
         return () => ceph.restart('rgw')
       case 'gateway paused':
       case 'disk paused': {
-        const daemon = kind === 'disk paused' ? 'osd' : 'rgw'
+        const daemon = fault.kind === 'disk paused' ? 'osd' : 'rgw'
         await ceph.pause(daemon)
         return async () => ceph.resume(daemon)
       }
-      case 'cut':
-        proxy.cut()
-        break
-      case 'cut amid':
-        void proxy.cutAfter(bytes, direction)
-        break
-      case 'stall':
-        proxy.stall()
+      default:
+        return this.#lines.harm(fault)
     }
-    return () => proxy.restore()
   }
 
   async judge(referee: Referee, ids?: ReadonlySet<string>): Promise<readonly string[]> {
@@ -102,7 +94,7 @@ export class Bucket implements Storage {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#proxies.map((proxy) => proxy.close()))
+    await this.#lines.close()
     await this.#ceph.stop()
   }
 }

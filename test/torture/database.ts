@@ -1,4 +1,5 @@
-import { TcpProxy } from 'tuskit/store-kit'
+import { Lines } from './lines.js'
+import type { Network } from './networks.js'
 import { planDatabaseFault, type DatabaseFaultPlan } from './plan.js'
 import type { Records } from './storage.js'
 
@@ -15,54 +16,48 @@ export interface DatabaseService {
 /** The parts of {@link Database} that depend on which one it is. */
 export interface DatabaseParts {
   readonly service: DatabaseService
-  /** Returns what a server needs to know to reach the database at a port. */
-  readonly describe: (port: number) => object
+  /** Returns what a server needs to know to reach the database at a host and port. */
+  readonly describe: (at: string) => object
   readonly ids: () => Promise<ReadonlySet<string>>
 }
 
-/** Records and locks in a database. Each server reaches it through a proxy of its own. */
+/** Records and locks in a database. */
 export class Database implements Records {
   readonly #parts: DatabaseParts
-  readonly #proxies: readonly TcpProxy[]
+  readonly #lines: Lines
+  readonly #servers: number
 
-  private constructor(parts: DatabaseParts, proxies: readonly TcpProxy[]) {
+  private constructor(parts: DatabaseParts, lines: Lines, servers: number) {
     this.#parts = parts
-    this.#proxies = proxies
+    this.#lines = lines
+    this.#servers = servers
   }
 
-  static async over(parts: DatabaseParts, servers: number): Promise<Database> {
-    const start = () => TcpProxy.start({ port: parts.service.port })
-    return new Database(parts, await Promise.all(Array.from({ length: servers }, start)))
+  static async over(parts: DatabaseParts, network: Network, servers: number): Promise<Database> {
+    const lines = await Lines.open(parts.service.port, network, servers)
+    return new Database(parts, lines, servers)
   }
 
   describe(server: number): object {
-    return this.#parts.describe(this.#proxies[server]!.port)
+    return this.#parts.describe(this.#lines.to(server))
   }
 
   planFault(seed: number, number: number): DatabaseFaultPlan {
-    return planDatabaseFault(seed, number, this.#proxies.length)
+    return planDatabaseFault(seed, number, this.#servers)
   }
 
-  async harm({ kind, server, bytes, direction }: DatabaseFaultPlan): Promise<() => Promise<void>> {
+  async harm(fault: DatabaseFaultPlan): Promise<() => Promise<void>> {
     const { service } = this.#parts
-    const proxy = this.#proxies[server]!
-    switch (kind) {
+    switch (fault.kind) {
       case 'database killed':
         await service.kill()
         return () => service.restart()
       case 'database paused':
         await service.pause()
         return async () => void (await service.resume())
-      case 'cut off':
-        proxy.cut()
-        break
-      case 'cut off amid':
-        void proxy.cutAfter(bytes, direction)
-        break
-      case 'cut off silently':
-        proxy.stall()
+      default:
+        return this.#lines.harm(fault)
     }
-    return () => proxy.restore()
   }
 
   ids(): Promise<ReadonlySet<string>> {
@@ -70,7 +65,7 @@ export class Database implements Records {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#proxies.map((proxy) => proxy.close()))
+    await this.#lines.close()
     await this.#parts.service.stop()
   }
 }

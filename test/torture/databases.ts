@@ -9,7 +9,7 @@ export async function startRedis(): Promise<DatabaseParts> {
   const service = await RedisServer.start()
   return {
     service,
-    describe: (port) => ({ redis: `redis://127.0.0.1:${port}` }),
+    describe: (at) => ({ redis: `redis://${at}` }),
     async ids() {
       const client = createClient({ url: service.url })
       await client.connect()
@@ -29,9 +29,10 @@ export async function startRedis(): Promise<DatabaseParts> {
 export async function startPostgres(): Promise<DatabaseParts> {
   const service = await Postgres.start()
   const database = await service.createDatabase()
+  const url = service.url(database)
   return {
     service,
-    describe: (port) => ({ postgres: service.url(database, port) }),
+    describe: (at) => ({ postgres: url.replace(`127.0.0.1:${service.port}`, at) }),
     async ids() {
       const rows = await service.query('SELECT id FROM tuskit_uploads', { database })
       return new Set(rows.map(({ id }) => String(id)))

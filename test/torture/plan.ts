@@ -42,13 +42,14 @@ export interface RunPlan {
 
 export function planRun(seed: number, storage: StorageKind, front?: Front): RunPlan {
   const random = new Random(seed, 'run')
+  const isShared = storage !== 'disk'
   // A service responds more slowly than a disk.
-  const slowness = storage === 'disk' ? 1 : 2
+  const slowness = isShared ? 2 : 1
   return {
     storage,
     inBucket: storage.startsWith('s3'),
     ...(front && { front }),
-    servers: { disk: 2, s3: 3, 'disk+redis': 4, 's3+postgres': 4 }[storage],
+    servers: isShared ? 4 : 2,
     lease: slowness * random.integer(1_500, 2_500),
     durability: random.pick(['os', 'os', 'disk'] as const),
     hooks: random.chance(0.8),
@@ -207,35 +208,35 @@ export interface DiskFaultPlan extends StorageFaultPlan {
   readonly paths: string
 }
 
-/** A fault of a bucket, or of the way from one server to it. */
-export interface BucketFaultPlan extends StorageFaultPlan {
-  readonly kind: (typeof bucketFaults)[number]
-  readonly server: number
-  /** For `cut amid`: how many bytes still pass, and their direction. */
-  readonly bytes: number
-  readonly direction: 'upstream' | 'downstream'
-}
-
-/** A fault of a database, or of the way from one server to it. */
-export interface DatabaseFaultPlan extends StorageFaultPlan {
-  readonly kind: (typeof databaseFaults)[number]
+/** A fault of the way from one server to a service. */
+export interface LineFaultPlan extends StorageFaultPlan {
+  /**
+   * `cut off`: connections break, and new ones are refused. `unplugged`: all packets are lost, and
+   * nobody learns of it.
+   */
+  readonly kind: (typeof lineFaults)[number]
   readonly server: number
   /** For `cut off amid`: how many bytes still pass, and their direction. */
   readonly bytes: number
   readonly direction: 'upstream' | 'downstream'
 }
 
+/** A fault of a bucket, or of the way to it. */
+export type BucketFaultPlan = LineFaultPlan | ServiceFaultPlan<(typeof bucketFaults)[number]>
+
+/** A fault of a database, or of the way to it. */
+export type DatabaseFaultPlan = LineFaultPlan | ServiceFaultPlan<(typeof databaseFaults)[number]>
+
+interface ServiceFaultPlan<Kind extends string> extends StorageFaultPlan {
+  readonly kind: Kind
+}
+
 const processFaults = ['kill', 'kill', 'kill all', 'stop', 'suspend', 'suspend'] as const
 const diskFaults = ['full', 'full', 'no names', 'broken', 'broken', 'broken'] as const
-const bucketFaults = [
-  ...(['cut', 'cut amid', 'cut amid', 'stall', 'stall'] as const),
-  ...(['gateway busy', 'gateway killed', 'gateway paused', 'disk paused'] as const),
-] as const
-
-const databaseFaults = [
-  ...(['cut off', 'cut off amid', 'cut off amid', 'cut off silently', 'cut off silently'] as const),
-  ...(['database killed', 'database paused'] as const),
-] as const
+const lineFaults = ['cut off', 'cut off amid', 'unplugged'] as const
+const moreLineFaults = [...lineFaults, 'cut off amid', 'unplugged'] as const
+const bucketFaults = ['gateway busy', 'gateway killed', 'gateway paused', 'disk paused'] as const
+const databaseFaults = ['database killed', 'database paused'] as const
 
 /** Each round has every kind. */
 export function planProcessFault(seed: number, number: number, servers: number): ProcessFaultPlan {
@@ -266,15 +267,8 @@ export function planDiskFault(seed: number, number: number): DiskFaultPlan {
 
 export function planBucketFault(seed: number, number: number, servers: number): BucketFaultPlan {
   const random = new Random(seed, 'bucket fault', number)
-  return {
-    kind: turn(seed, 'bucket faults', number, bucketFaults),
-    after: random.integer(50, 500),
-    // Without a number of events it ends after two leases: others have taken the locks over.
-    lasts: random.pick([random.integer(5, 500), Infinity]),
-    server: random.integer(0, servers - 1),
-    bytes: random.integer(0, random.pick([1_000, 100_000, 1_000_000])),
-    direction: random.pick(['upstream', 'downstream'] as const),
-  }
+  const kind = turn(seed, 'bucket faults', number, [...moreLineFaults, ...bucketFaults])
+  return { kind, ...planWay(random, servers, [1_000, 100_000, 1_000_000]) }
 }
 
 export function planDatabaseFault(
@@ -283,13 +277,17 @@ export function planDatabaseFault(
   servers: number,
 ): DatabaseFaultPlan {
   const random = new Random(seed, 'database fault', number)
+  const kind = turn(seed, 'database faults', number, [...moreLineFaults, ...databaseFaults])
+  return { kind, ...planWay(random, servers, [100, 1_000, 10_000]) }
+}
+
+function planWay(random: Random, servers: number, sizes: readonly number[]) {
   return {
-    kind: turn(seed, 'database faults', number, databaseFaults),
     after: random.integer(50, 500),
     // Without a number of events it ends after two leases: others have taken the locks over.
     lasts: random.pick([random.integer(5, 500), Infinity]),
     server: random.integer(0, servers - 1),
-    bytes: random.integer(0, random.pick([100, 1_000, 10_000])),
+    bytes: random.integer(0, random.pick(sizes)),
     direction: random.pick(['upstream', 'downstream'] as const),
   }
 }

@@ -3,9 +3,13 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { now } from './clock.js'
+import type { Network, Networks } from './networks.js'
 import type { RunPlan } from './plan.js'
 import type { Referee } from './referee.js'
 import type { Storage } from './storage.js'
+
+/** The port of each server. */
+export const port = 1080
 
 /** The common settings of the processes of a farm. */
 export interface FarmOptions {
@@ -15,16 +19,17 @@ export interface FarmOptions {
   readonly storage: Storage
   readonly plan: RunPlan
   readonly referee: Referee
-  /** The ports of the servers, if a proxy has to know them. */
-  readonly ports?: readonly number[]
-  /** The origin of that proxy. */
+  /** The machines of the servers. */
+  readonly machines: Networks
+  /** The network of the clients. */
+  readonly network: Network
+  /** The origin of a proxy that distributes requests. */
   readonly front?: string
 }
 
 interface Member {
   readonly name: string
   readonly child: ChildProcess
-  readonly origin: string
   /** Whether the process may end. */
   doomed: boolean
 }
@@ -33,16 +38,16 @@ interface Member {
 export class ServerFarm {
   readonly #options: FarmOptions
   readonly #members: (Member | undefined)[] = []
-  readonly #origins: string[] = []
   #starts = 0
 
   constructor(options: FarmOptions) {
     this.#options = options
   }
 
-  /** Returns the current or last origin of a server. Higher numbers are those of the proxy. */
+  /** Returns the origin of a server. Higher numbers are those of the proxy. */
   origin(server: number): string {
-    return this.#origins[server] ?? this.#options.front!
+    const { front, network, plan } = this.#options
+    return server < plan.servers ? `http://${network.addressOf(server)}:${port}` : front!
   }
 
   /** All servers. */
@@ -57,27 +62,27 @@ export class ServerFarm {
 
   /** Starts a process that replaces one that has ended. */
   async start(server: number, ahead = 0): Promise<void> {
-    const { home, programs, storage, plan, referee, ports = [] } = this.#options
+    const { home, programs, storage, plan, referee, machines, network } = this.#options
     const name = `server ${server}, process ${++this.#starts}`
     const log = join(home, 'hooks.log')
     const output = openSync(join(home, 'servers.log'), 'a')
-    const port = ports[server] ?? 0
+    const host = network.addressOf(server)
     const place = storage.describe(server)
-    const given = JSON.stringify({ plan, storage: place, log, name, ahead, port })
+    const given = JSON.stringify({ plan, storage: place, log, name, ahead, host, port })
+    const [execPath, ...before] = [...machines.on(server), process.execPath]
     const child = fork(join(programs, 'torture-server.mjs'), [given], {
       env: { ...process.env, NODE_OPTIONS: '', ...storage.environment },
-      execArgv: ['--import', join(programs, 'use-test-build.mjs')],
+      execPath,
+      execArgv: [...before, '--import', join(programs, 'use-test-build.mjs')],
       stdio: ['ignore', output, output, 'ipc'],
     })
     closeSync(output)
     const exited = once(child, 'exit')
     const [first] = await Promise.race([once(child, 'message'), exited])
-    const listening = (first as { port?: number } | null)?.port
-    if (listening === undefined) throw new Error(`${name} ended before it listened`)
-    const member = { name, child, origin: `http://127.0.0.1:${listening}`, doomed: false }
+    if (first !== 'listening') throw new Error(`${name} ended before it listened`)
+    const member = { name, child, doomed: false }
     this.#members[server] = member
-    this.#origins[server] = member.origin
-    referee.note(`${name} listens at ${listening}, pid ${child.pid}`)
+    referee.note(`${name} listens, pid ${child.pid}`)
     void exited.then(([code, signal]) => {
       referee.note(`${name} ended: ${code ?? signal}`)
       if (!member.doomed) referee.blame(`${name} ended by itself: ${code ?? signal}`)

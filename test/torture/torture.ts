@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url'
 import { changeForServers } from '../proxies/proxy.js'
 import { launchProxy, proxies } from '../proxies/launch-proxy.js'
 import { createCertificate } from '../support/certificate.js'
-import { freePort } from '../support/free-port.js'
 import { Bucket } from './bucket.js'
 import { Disk } from './disk.js'
 import { Database } from './database.js'
@@ -17,9 +16,10 @@ import { judgeHooks } from './hook-log.js'
 import { doJob } from './job.js'
 import { judgeLeftovers } from './leftovers.js'
 import { Meter } from './meter.js'
+import { Networks, type Network } from './networks.js'
 import { planJob, planRun, type Front, type RunPlan, type StorageKind } from './plan.js'
 import { Referee } from './referee.js'
-import { ServerFarm } from './server-farm.js'
+import { port, ServerFarm } from './server-farm.js'
 import type { Records, Storage } from './storage.js'
 
 const mostSweeps = 20
@@ -50,11 +50,20 @@ export async function torture(
   const plan = planRun(seed, kind, front)
   const referee = new Referee(home, plan)
   const programs = await copyPrograms(home)
-  const storage = await openStorage(home, plan)
-  const proxy = front && (await openFront(plan, front))
-  const farm = new ServerFarm({ home, programs, storage, plan, referee, ...proxy })
-  const everywhere = (act: (server: number) => Promise<void>) => Promise.all(farm.servers.map(act))
+  const opened: (() => unknown)[] = []
   try {
+    const machines = await Networks.open(plan.servers)
+    opened.push(() => machines.close())
+    const network = await machines.add()
+    const storage = await openStorage(home, plan, machines)
+    opened.push(() => storage.close())
+    const proxy = front && (await openFront(plan, front, network))
+    opened.push(() => proxy?.stop())
+    const common = { home, programs, storage, plan, referee, machines, network }
+    const farm = new ServerFarm({ ...common, ...(proxy && { front: proxy.http }) })
+    opened.push(() => farm.destroy())
+    const everywhere = (act: (server: number) => Promise<void>) =>
+      Promise.all(farm.servers.map(act))
     await everywhere((server) => farm.start(server))
     const end = new AbortController()
     const world = { farm, referee, meter: new Meter(), end: end.signal }
@@ -82,28 +91,25 @@ export async function torture(
     await farm.stop(0)
     await judgeHooks(join(home, 'hooks.log'), referee)
   } finally {
-    farm.destroy()
-    await proxy?.stop()
-    await storage.close()
+    for (const close of opened.reverse()) await close()
   }
   const { violations, counts } = referee
   if (violations.length === 0) await rm(home, { recursive: true })
   return { violations, counts, home }
 }
 
-/** Starts a proxy in front of servers that will listen at its ports. */
-async function openFront({ servers }: RunPlan, front: Front) {
+/** Starts a proxy in front of all servers. */
+async function openFront({ servers }: RunPlan, front: Front, network: Network) {
   const proxy = proxies.find(({ name }) => name === front)!
-  const ports = await Promise.all(Array.from({ length: servers }, () => freePort()))
-  const change = await changeForServers(proxy, ports)
-  const { http, stop } = await launchProxy(proxy, createCertificate(), change)
-  return { ports, front: http, stop }
+  const addresses = Array.from({ length: servers }, (_, i) => `${network.addressOf(i)}:${port}`)
+  return launchProxy(proxy, createCertificate(), await changeForServers(proxy, addresses))
 }
 
-async function openStorage(home: string, plan: RunPlan): Promise<Storage> {
-  const data = await (plan.inBucket ? Bucket.start(plan) : Disk.mount(home))
+/** Data, and records elsewhere, have networks of their own, so that each can be lost alone. */
+async function openStorage(home: string, plan: RunPlan, machines: Networks): Promise<Storage> {
+  const data = await (plan.inBucket ? Bucket.start(plan, await machines.add()) : Disk.mount(home))
   try {
-    const records = await openRecords(plan)
+    const records = await openRecords(plan, machines)
     return records === undefined ? data : new DividedStorage(data, records)
   } catch (error) {
     await data.close()
@@ -112,10 +118,17 @@ async function openStorage(home: string, plan: RunPlan): Promise<Storage> {
 }
 
 /** Starts the database for records and locks, if they are not with the data. */
-async function openRecords({ storage, servers }: RunPlan): Promise<Records | undefined> {
-  if (storage === 'disk+redis') return Database.over(await startRedis(), servers)
-  if (storage === 's3+postgres') return Database.over(await startPostgres(), servers)
-  return undefined
+async function openRecords(
+  { storage, servers }: RunPlan,
+  machines: Networks,
+): Promise<Records | undefined> {
+  const start = {
+    disk: undefined,
+    s3: undefined,
+    'disk+redis': startRedis,
+    's3+postgres': startPostgres,
+  }[storage]
+  return start && Database.over(await start(), await machines.add(), servers)
 }
 
 /** Starts the first server with a clock that is ahead, and sweeps until it removes nothing more. */
