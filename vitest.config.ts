@@ -19,8 +19,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
     // Only `npm run test:newer-ceph` has the service for them.
     exclude: [...configDefaults.exclude, ...(hasNewerCeph ? [] : ['**/newer-ceph/**'])],
-    // Most tests wait more than they compute, so two workers use two cores better than one.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Most tests wait more than they compute, so more workers than cores are faster.
+    maxWorkers: availableParallelism() + 1,
     globalSetup: 'test/support/setup.ts',
     // Generous: a test fails by what it sees, not because the machine is busy.
     testTimeout: 900_000,

@@ -58,7 +58,7 @@ export function errorResponse(
     status,
     headers: {
       'content-type': contentType,
-      ...(status === 503 && { 'retry-after': retryAfter }),
+      ...((status === 423 || status === 503) && { 'retry-after': retryAfter }),
       // Otherwise Node keeps waiting for the rest of the stalled body.
       ...(code === 'ERR_BODY_STALLED' && { connection: 'close' }),
       ...(known.offset !== undefined && { 'upload-offset': String(known.offset) }),

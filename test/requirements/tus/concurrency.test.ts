@@ -152,6 +152,7 @@ test('T-190 a request gets 423 when the lock is not released in time', async () 
   for (const reply of [await patch(url, 0, 'hello world'), await remove(url)]) {
     expect(reply.status).toBe(423)
     expect(reply.text).toMatch(/^ERR_UPLOAD_LOCKED: .+\n$/)
+    expect(reply.headers['retry-after']).toBe('1')
   }
   gate.open()
   expect((await finishing).status).toBe(204)
