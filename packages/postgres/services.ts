@@ -20,9 +20,11 @@ export class Postgres {
   readonly #programs: string
   /** The same after a restart. */
   readonly port: number
+  readonly #settings: readonly string[]
   #server: ServiceProcess
 
-  static async start(): Promise<Postgres> {
+  /** By default, it does not wait for the disk. */
+  static async start(settings: readonly string[] = hasty): Promise<Postgres> {
     ensureProgram(`${versions}/*/bin/postgres`, 'postgresql')
     const [version] = readdirSync(versions).sort((a, b) => Number(b) - Number(a))
     const programs = join(versions, version!, 'bin')
@@ -35,17 +37,25 @@ export class Postgres {
         ...identityOf(user),
         cwd: directory,
       })
-      return new Postgres(directory, programs, port, await startServer(directory, programs, port))
+      const server = await startServer(directory, programs, port, settings)
+      return new Postgres(directory, programs, port, settings, server)
     } catch (error) {
       await rm(directory, { recursive: true, force: true })
       throw error
     }
   }
 
-  private constructor(directory: string, programs: string, port: number, server: ServiceProcess) {
+  private constructor(
+    directory: string,
+    programs: string,
+    port: number,
+    settings: readonly string[],
+    server: ServiceProcess,
+  ) {
     this.#directory = directory
     this.#programs = programs
     this.port = port
+    this.#settings = settings
     this.#server = server
   }
 
@@ -103,7 +113,7 @@ export class Postgres {
   /** Starts it again, with the same data. */
   async restart(): Promise<void> {
     await this.kill()
-    this.#server = await startServer(this.#directory, this.#programs, this.port)
+    this.#server = await startServer(this.#directory, this.#programs, this.port, this.#settings)
   }
 
   /** Stops it with SIGSTOP: it stays connected, and does nothing. */
@@ -183,17 +193,19 @@ async function temporaryFolder(name: string): Promise<string> {
   return directory
 }
 
-function startServer(directory: string, programs: string, port: number): Promise<ServiceProcess> {
-  const settings = [
-    'fsync=off',
-    'full_page_writes=off',
-    'shared_buffers=32MB',
-    'max_connections=300',
-  ]
+const hasty = ['fsync=off', 'full_page_writes=off']
+
+function startServer(
+  directory: string,
+  programs: string,
+  port: number,
+  settings: readonly string[],
+): Promise<ServiceProcess> {
+  const all = [...settings, 'shared_buffers=32MB', 'max_connections=300']
   const args = ['-D', join(directory, 'data'), '-h', '127.0.0.1', '-p', `${port}`, '-k', directory]
   return ServiceProcess.start({
     command: join(programs, 'postgres'),
-    args: [...args, ...settings.flatMap((setting) => ['-c', setting])],
+    args: [...args, ...all.flatMap((setting) => ['-c', setting])],
     user,
     ready: /ready to accept connections/,
   })

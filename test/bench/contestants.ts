@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { DatabasePlace } from './database-place.js'
 import type { S3Place } from './s3-place.js'
 
 /**
@@ -130,14 +131,30 @@ export function s3Contestants(
   { build, before }: Pick<Places, 'build' | 'before'>,
 ): Contestant[] {
   const given = { bucket, config }
-  const tuskit = (name: string, from: string) => {
-    const preload = resolve(from, '../programs/use-test-build.mjs')
-    return program(name, 's3-tuskit', given, ['--import', preload])
-  }
+  const tuskit = (name: string, from: string) => program(name, 's3-tuskit', given, preloading(from))
   return [
     program(sdkName, 's3-lib-storage', given),
     tuskit('tuskit', build),
     ...(before === undefined ? [] : [tuskit('before', before)]),
     program('tus-node', 's3-tus-node', given),
   ]
+}
+
+/** The places of records and locks that are compared, starting with the base of the comparison. */
+export const databaseKinds = ['files', 'SQLite', 'Redis', 'PostgreSQL', 'MySQL'] as const
+
+/** Returns tuskit with records and locks in each place. The build must not change meanwhile. */
+export function databaseContestants(
+  { databases, sqlite }: DatabasePlace,
+  build: string,
+): Contestant[] {
+  return databaseKinds.map((kind) => {
+    const given = { kind, url: databases[kind]?.url, sqlite }
+    return program(kind, 'database-tuskit', given, preloading(build))
+  })
+}
+
+/** Returns options of Node with which packages, and the `tuskit` that they import, mean a build. */
+function preloading(build: string): readonly string[] {
+  return ['--import', resolve(build, '../programs/use-test-build.mjs')]
 }

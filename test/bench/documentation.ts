@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 const page = fileURLToPath(new URL('../../docs/performance.md', import.meta.url))
 
 /** A part of the page, which has these names in its marks. */
-export type Section = 'bench' | 'bench-s3'
+export type Section = 'bench' | 'bench-s3' | 'bench-databases'
 
 async function readPage(): Promise<string> {
   return readFile(page, 'utf8').catch(() => '')

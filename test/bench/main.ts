@@ -9,10 +9,12 @@ import { Content } from './content.js'
 import {
   allContestants,
   checksumContestants,
+  databaseContestants,
   optionContestants,
   s3Contestants,
   type Contestant,
 } from './contestants.js'
+import { DatabasePlace } from './database-place.js'
 import { checkPage, updatePage } from './documentation.js'
 import { describeMachine } from './machine.js'
 import { markdown } from './markdown.js'
@@ -23,25 +25,33 @@ import { S3Place } from './s3-place.js'
 import { scratchDirectory } from './scratch-directory.js'
 import { contentSize } from './sizes.js'
 import type { Workload } from './workload.js'
+import { databaseNames, databaseWorkloads } from './workloads/databases.js'
 import { s3Names, s3Workloads } from './workloads/s3.js'
 import { checksumOptions, optionWorkloads, workloads } from './workloads/workloads.js'
 
-const names = process.argv.includes('--s3')
-  ? s3Names
-  : [...workloads.map(({ name }) => name), 'options']
-const options = parseOptions(process.argv.slice(2), names)
-const { sizes, rounds, only, servers } = options
-const section = options.s3 ? 'bench-s3' : 'bench'
+const options = parseOptions(process.argv.slice(2), {
+  servers: [...workloads.map(({ name }) => name), 'options'],
+  s3: s3Names,
+  databases: databaseNames,
+})
+const { subject, sizes, rounds, only, servers } = options
+const section = subject === 'servers' ? 'bench' : (`bench-${subject}` as const)
 if (options.updateDocs) await checkPage(section)
 
 await setup()
 const home = await scratchDirectory(options.directory ?? tmpdir())
-const place = options.s3 ? await S3Place.create() : undefined
+const s3 = subject === 's3' ? await S3Place.create() : undefined
+const databases = subject === 'databases' ? await DatabasePlace.create() : undefined
 process.once('SIGINT', () => void end(130))
 process.once('SIGTERM', () => void end(143))
 
+async function close(): Promise<void> {
+  await s3?.close()
+  await databases?.close()
+}
+
 async function end(code: number): Promise<never> {
-  await place?.close()
+  await close()
   process.exit(code)
 }
 
@@ -56,9 +66,12 @@ async function copied(from: string, name: string): Promise<string> {
 /** Returns what runs with all servers, and what runs with options of tuskit. */
 async function plans(): Promise<readonly [all: Plan, ofOptions: Plan]> {
   const dist = fileURLToPath(new URL('../.dist', import.meta.url))
-  if (place !== undefined) {
+  if (s3 !== undefined) {
     const { before } = options
-    return [planOf(s3Workloads(place), s3Contestants(place, { build: dist, before })), []]
+    return [planOf(s3Workloads(s3), s3Contestants(s3, { build: dist, before })), []]
+  }
+  if (databases !== undefined) {
+    return [planOf(databaseWorkloads(databases), databaseContestants(databases, dist)), []]
   }
   const build = await copied(dist, 'build')
   const before = options.before && (await copied(options.before, 'before'))
@@ -102,5 +115,5 @@ try {
   if (options.updateDocs) await updatePage(`${about}.\n\n${markdown(results, ofOptions)}`, section)
   if (failed([...results, ...ofOptions])) process.exitCode = 1
 } finally {
-  await place?.close()
+  await close()
 }

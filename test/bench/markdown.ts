@@ -7,6 +7,9 @@ type Comparison = readonly [heading: string, server: string, other: string]
 /** Returns the tables of the documentation: of all servers, and of tuskit with options. */
 export function markdown(results: readonly Result[], options: readonly Result[]): string {
   const rated = results.filter(({ figures }) => figures[0]!.key === 'rate')
+  const used = ['rate', 'cpu', 'database'].filter((key) =>
+    rated.some(({ figures }) => figures.some((figure) => figure.key === key)),
+  )
   const timed = rated.filter(({ figures }) => figures.some(({ key }) => key === 'p50'))
   const others = results.filter((result) => !rated.includes(result))
   const servers = [...new Set(results.flatMap(contestantsOf))]
@@ -24,7 +27,7 @@ export function markdown(results: readonly Result[], options: readonly Result[])
       peers.map((peer) => [`tuskit ÷ ${peer}`, 'tuskit', peer]),
     ),
     'Throughput in MiB or requests per second, and processor seconds per GiB or 1,000 requests:',
-    absolute(rated, servers, ['rate', 'cpu']),
+    absolute(rated, servers, used),
     'Peak memory in MiB, and the milliseconds of the median request and of the 99th percentile. Where bytes are moved, ' +
       'these are other requests meanwhile:',
     absolute(timed, servers, ['peak', 'p50', 'p99']),

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { programNames, sdkName } from './contestants.js'
+import { databaseKinds, programNames, sdkName } from './contestants.js'
 import { fullSizes, quickSizes, type Sizes } from './sizes.js'
+
+/** What is measured: servers, uploads into S3, or places of records and locks. */
+export type Subject = 'servers' | 's3' | 'databases'
 
 /** The options of the command line. */
 export interface BenchOptions {
-  /** Whether uploads into S3 are measured, instead of everything else. */
-  readonly s3: boolean
+  readonly subject: Subject
   readonly sizes: Sizes
   readonly rounds: number
   /** Names of workloads. Absent: all. */
@@ -26,14 +28,18 @@ export interface BenchOptions {
 }
 
 /**
- * Reads the command line. `workloads` are the names of all workloads. Throws a `TypeError` for a
+ * Reads the command line. `workloads` are the names of the workloads. Throws a `TypeError` for a
  * wrong option.
  */
-export function parseOptions(args: readonly string[], workloads: readonly string[]): BenchOptions {
+export function parseOptions(
+  args: readonly string[],
+  workloads: Readonly<Record<Subject, readonly string[]>>,
+): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
       s3: { type: 'boolean', default: false },
+      databases: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       only: { type: 'string' },
@@ -54,18 +60,19 @@ export function parseOptions(args: readonly string[], workloads: readonly string
   const path = (given: string | undefined) => (given === undefined ? undefined : resolve(given))
   const [before, tusd, rustus] = [path(values.before), path(values.tusd), path(values.rustus)]
   const program = path(values.program)
-  const servers = [
-    ...['limit', 'tuskit', 'tus-node'],
-    ...Object.entries({ before, tusd, rustus }).flatMap(([name, given]) => (given ? [name] : [])),
-    ...(program ? programNames : []),
-    ...(values.s3 ? [sdkName] : []),
-  ]
+  const given = Object.entries({ before, tusd, rustus }).flatMap(([name, at]) => (at ? [name] : []))
+  const subject = values.s3 ? 's3' : values.databases ? 'databases' : 'servers'
+  const servers = {
+    servers: ['limit', 'tuskit', 'tus-node', ...given, ...(program ? programNames : [])],
+    s3: [sdkName, 'tuskit', 'tus-node', ...(before ? ['before'] : [])],
+    databases: databaseKinds,
+  }
   return {
-    s3: values.s3,
+    subject,
     sizes: values.quick ? quickSizes : fullSizes,
     rounds,
-    only: names('only', values.only, workloads),
-    servers: names('servers', values.servers, servers),
+    only: names('only', values.only, workloads[subject]),
+    servers: names('servers', values.servers, servers[subject]),
     directory: path(values.directory),
     tusd,
     rustus,

@@ -115,8 +115,9 @@ test('the text between the marks is replaced, and missing marks are an error', (
   expect(() => between(reversed, 'new', 'bench')).toThrow('must have')
 })
 
+const workloads = { servers: ['head', 'chunks'], s3: ['s3-large'], databases: ['head'] }
+
 test('the command line chooses sizes, rounds, workloads and servers', () => {
-  const workloads = ['head', 'chunks']
   expect(parseOptions([], workloads)).toMatchObject({ sizes: fullSizes, rounds: 5 })
   expect(parseOptions(['--quick'], workloads)).toMatchObject({ sizes: quickSizes, rounds: 3 })
   const given = ['--rounds', '2', '--only', 'chunks,head', '--servers', 'tusd,limit']
@@ -129,12 +130,20 @@ test('the command line chooses sizes, rounds, workloads and servers', () => {
 })
 
 test('uploads into S3 are measured instead of everything else, with the SDK as a server', () => {
-  expect(parseOptions([], ['s3-large'])).toMatchObject({ s3: false })
+  expect(parseOptions([], workloads)).toMatchObject({ subject: 'servers' })
   const given = ['--s3', '--only', 's3-large', '--servers', 'lib-storage,tuskit']
-  expect(parseOptions(given, ['s3-large'])).toMatchObject({
-    s3: true,
+  expect(parseOptions(given, workloads)).toMatchObject({
+    subject: 's3',
     only: ['s3-large'],
     servers: ['lib-storage', 'tuskit'],
+  })
+})
+
+test('places of records and locks are measured instead of everything else', () => {
+  const given = ['--databases', '--servers', 'files,Redis']
+  expect(parseOptions(given, workloads)).toMatchObject({
+    subject: 'databases',
+    servers: ['files', 'Redis'],
   })
 })
 
@@ -145,7 +154,8 @@ test.each([
   [['--rounds', 'many'], /not many/],
   [['--only', 'heads'], /--only must be of head, chunks, not heads/],
   [['--servers', 'tusd'], /--servers must be of limit, tuskit, tus-node, not tusd/],
+  [['--databases', '--only', 'chunks'], /--only must be of head, not chunks/],
 ])('%j is refused', (args, message) => {
-  expect(() => parseOptions(args, ['head', 'chunks'])).toThrow(TypeError)
-  expect(() => parseOptions(args, ['head', 'chunks'])).toThrow(message)
+  expect(() => parseOptions(args, workloads)).toThrow(TypeError)
+  expect(() => parseOptions(args, workloads)).toThrow(message)
 })
