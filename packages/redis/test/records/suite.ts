@@ -27,7 +27,6 @@ export function recordsSuite(connect: Connect): void {
   })
 }
 
-const damage = `for shard = 0, 31 do
-  local key = string.format('tuskit:{%02d}:record:', shard) .. ARGV[1]
-  if redis.call('EXISTS', key) == 1 then redis.call('HSET', key, 'record', '{"format":1') end
+const damage = `for _, key in ipairs(redis.call('KEYS', '*:record:' .. ARGV[1])) do
+  redis.call('HSET', key, 'record', '{"format":1')
 end`
