@@ -37,6 +37,10 @@ function chainOf(error: unknown): readonly Error[] {
   return chain
 }
 
+const wrongPassword = 'Correct the user or the password, in the URL or in the environment.'
+const wrongDatabase = 'Create the database and give the user its rights, or correct its name.'
+const missingRight = 'Let an administrator give the user the rights that it needs.'
+
 const advice: Readonly<Record<string, string>> = {
   EACCES: 'Give the user that runs tuskit the right to use it, or run tuskit as another user.',
   EPERM: 'Give the user that runs tuskit the right to use it, or run tuskit as another user.',
@@ -52,6 +56,14 @@ const advice: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'Nothing responds there. Look at firewalls, and at host and port.',
   EHOSTUNREACH: 'The host cannot be reached. Look at firewalls and routes.',
   ECONNRESET: 'The connection was cut. Look at the log of the service.',
+  // PostgreSQL and MySQL: the user or the password, the database, the rights.
+  '28P01': wrongPassword,
+  ER_ACCESS_DENIED_ERROR: wrongPassword,
+  '3D000': wrongDatabase,
+  ER_BAD_DB_ERROR: wrongDatabase,
+  ER_DBACCESS_DENIED_ERROR: wrongDatabase,
+  '42501': missingRight,
+  ER_TABLEACCESS_DENIED_ERROR: missingRight,
   ERR_HOOK_TIMEOUT: 'Make the hook faster, or raise --hooks-timeout.',
   ERR_HOOK_REPLY: 'Look at the log of the hook.',
   ERR_HOOK_UNAVAILABLE: 'Start the hook, or correct its address.',

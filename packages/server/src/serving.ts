@@ -4,7 +4,7 @@ import type { Handler, Logger, StoreComposer } from 'tuskit'
 import type { SpaceCounter } from 'tuskit/limited-store'
 import { createHooks } from './create-hooks.js'
 import { createUploadHandler } from './create-upload-handler.js'
-import { explained, reasonOf } from './explain.js'
+import { explained } from './explain.js'
 import { createServer } from './listen/create-server.js'
 import { listenForUploads } from './listen/listen.js'
 import { logRequests } from './log-requests.js'
@@ -58,7 +58,7 @@ export async function startServing(
   let place: string
   try {
     await handler.open().catch((error: unknown) => {
-      throw new SettingError(`The stores cannot be opened: ${reasonOf(error)}`, { cause: error })
+      throw new SettingError(`The stores cannot be opened: ${explained(error)}`, { cause: error })
     })
     await checkUsable(own)
     place = await listenForUploads(server, settings)

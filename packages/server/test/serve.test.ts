@@ -139,6 +139,32 @@ test('a plugin must export what it adds', async () => {
   expect(code).toBe(2)
 })
 
+test('a package that a plugin needs is named with its remedy', async () => {
+  await writeFile(join(folder, 'plugin.mjs'), `import 'no-such-client/part'`)
+  const { code, errors } = await runProgram(['--plugin', './plugin.mjs'], { cwd: folder })
+  expect(errors).toBe(
+    'tuskit: The plugin ./plugin.mjs cannot be loaded: no-such-client is not installed. Run: npm install no-such-client\n',
+  )
+  expect(code).toBe(2)
+})
+
+test('stores that cannot be opened are reported with advice', async () => {
+  await writeFile(
+    join(folder, 'plugin.mjs'),
+    `import { MemoryInfoStore } from 'tuskit/memory-store'
+    const refuse = () => Promise.reject(Object.assign(new Error('no entry'), { code: '28P01' }))
+    const refuses = { open: refuse, close: async () => {} }
+    const useIn = (composer) => composer.use(new MemoryInfoStore()).useLifecycle(refuses)
+    export const plugin = { info: { shut: () => ({ useIn }) } }`,
+  )
+  const flags = ['--plugin', './plugin.mjs', '--info', 'shut:']
+  const { code, errors } = await runProgram(flags, { cwd: folder })
+  expect(errors).toBe(
+    'tuskit: The stores cannot be opened: no entry. Correct the user or the password, in the URL or in the environment.\n',
+  )
+  expect(code).toBe(2)
+})
+
 test('programs are asked before URLs, and both see the event', async () => {
   const requests: unknown[] = []
   const hook = http.createServer(async (request, response) => {

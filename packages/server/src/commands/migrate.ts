@@ -10,6 +10,7 @@ import { flagValue } from './flag-value.js'
 import { nextSettings, openMoves, type Move } from './stored/moves.js'
 import { checkStored } from './stored/open-uploads.js'
 import { explained, reasonOf } from '../explain.js'
+import { hidePasswords } from '../hide-passwords.js'
 import { print } from './terminal/output.js'
 import { printable } from './terminal/printable.js'
 import { startProgress } from './terminal/progress.js'
@@ -52,8 +53,11 @@ export const migrate: CommandDefinition = {
       process.exitCode = 1
       return
     }
-    if (mayServe) await print('If servers were running, stop them, and run this command again.')
-    await print(`Now start the servers with ${await nextSettings(call, target)}`)
+    if (mayServe) {
+      const again = `run this command again${removeGone ? '' : ', with --remove-gone'}`
+      await print(`If servers were running, stop them, and ${again}.`)
+    }
+    await print(`Now start the servers with ${hidePasswords(await nextSettings(call, target))}`)
     await print('Remove the old stores when you are sure.')
   },
 }

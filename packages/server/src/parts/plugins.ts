@@ -96,12 +96,20 @@ function schemeOf(url: string, setting: string): string {
 async function importPlugin(name: string, install = name): Promise<Plugin> {
   const location = isPath(name) ? pathToFileURL(resolvePath(name)).href : locationOf(name, install)
   const module = (await importModule(location).catch((error: Error) => {
-    throw new SettingError(`The plugin ${name} cannot be loaded: ${error.message}`, {
+    throw new SettingError(`The plugin ${name} cannot be loaded: ${problemOf(error)}`, {
       cause: error,
     })
   })) as { readonly plugin?: Plugin }
   if (typeof module.plugin === 'object') return module.plugin
   throw new SettingError(`The plugin ${name} must export an object with the name plugin.`)
+}
+
+/** Returns what is wrong with a module. A missing client library is named with its remedy. */
+function problemOf({ message }: Error): string {
+  const [, missing] = /^Cannot find package '([^'/.][^']*)'/.exec(message) ?? []
+  return missing === undefined
+    ? message
+    : `${missing} is not installed. Run: npm install ${missing}`
 }
 
 function isPath(name: string): boolean {

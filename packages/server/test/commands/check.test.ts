@@ -85,6 +85,38 @@ test('a directory that cannot be written is named, with advice', async () => {
   expect(code).toBe(1)
 })
 
+test('the places of stores are shown without passwords', async () => {
+  const cwd = await temporaryDirectory()
+  await writeFile(
+    join(cwd, 'plugin.mjs'),
+    `import { MemoryInfoStore } from 'tuskit/memory-store'
+    const refuse = () => Promise.reject(Object.assign(new Error('no entry'), { code: '28P01' }))
+    const refuses = { open: refuse, close: async () => {} }
+    export const plugin = {
+      info: {
+        ram: () => new MemoryInfoStore(),
+        shut: () => ({ useIn: (composer) => composer.useLifecycle(refuses) }),
+      },
+    }`,
+  )
+  const at = (scheme: string) => [
+    '--plugin',
+    './plugin.mjs',
+    '--info',
+    `${scheme}://app:secret@db/a`,
+  ]
+  const { code, only } = await check(at('ram'), { cwd })
+  expect(only('info').text).toBe('wrote a record to ram://***@db/a and read it back')
+  expect(code).toBe(0)
+  const refused = await check(at('shut'), { cwd })
+  expect(refused.only('stores')).toEqual({
+    outcome: 'failed',
+    check: 'stores',
+    text: 'file:./data, shut://***@db/a: no entry',
+    advice: 'Correct the user or the password, in the URL or in the environment.',
+  })
+})
+
 test.each([
   [['--data', 'file:'], 'settings', 'must name a directory'],
   [['--data', 's4:bucket'], 'stores', 'Did you mean s3:?'],

@@ -47,13 +47,29 @@ test('data that moves alone leaves the records where they are', async () => {
   expect(await readFile(join(cwd, 'new', id!), 'utf8')).toBe('xxx')
 })
 
+test('the settings to start with are shown without passwords', async () => {
+  const cwd = await temporaryDirectory()
+  await madeUploads({ cwd }, [{ length: 3 }])
+  await writeFile(
+    join(cwd, 'plugin.mjs'),
+    `import { FileInfoStore } from 'tuskit/file-store'
+    export const plugin = { info: { kept: () => new FileInfoStore({ directory: './kept' }) } }`,
+  )
+  const listener = encodeURIComponent('kept://app:secret@db')
+  const to = ['--to-info', `kept://app:secret@pool/a?listener=${listener}`]
+  const { output } = await runProgram(['migrate', '--plugin', './plugin.mjs', ...to], { cwd })
+  expect(output).toContain('--info kept://***@pool/a?listener=kept%3A%2F%2F***%40db\n')
+})
+
 test('records move while a server uses them, and --remove-gone removes what is gone', async () => {
   const cwd = await temporaryDirectory()
   const [first, second] = await madeUploads({ cwd }, [{ length: 3, sent: 1 }, { length: 3 }])
   const { url, stop } = await startProgram(['--data', 'file:./data'], { cwd })
   const flags = ['migrate', '--to-info', 'file:./new']
   const { output } = await runProgram(flags, { cwd })
-  expect(output).toContain('Records: 2 copied.\nIf servers were running, stop them')
+  expect(output).toContain(
+    'Records: 2 copied.\nIf servers were running, stop them, and run this command again, with --remove-gone.',
+  )
 
   const headers = { 'tus-resumable': '1.0.0' }
   await fetch(`${url}${first}`, { method: 'DELETE', headers })

@@ -2,6 +2,7 @@ import type { StoreSlots } from 'tuskit'
 import { openParts } from '../../parts/open-parts.js'
 import type { CommandCall } from '../command.js'
 import { reasonOf } from '../../explain.js'
+import { hidePasswords } from '../../hide-passwords.js'
 import { failed, failedBy, ok, warning, type Finding } from './finding.js'
 import { StoreTrial } from './store-trial.js'
 import { trialSettings } from './trial-settings.js'
@@ -42,21 +43,21 @@ async function* tryStores(
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
   const trial = new StoreTrial(slots, signal)
-  const { data, info, locks } = places
+  const [data, info, locks] = [places.data, places.info, places.locks].map(hidePasswords)
   try {
+    const all = [...new Set([data, info, locks])].join(', ')
     const steps = [
-      ['stores', () => trial.open(), ''],
-      ['locks', () => trial.lock(), `acquired a lock in ${locks}`],
-      ['info', () => trial.record(), `wrote a record to ${info} and read it back`],
-      ['data', () => trial.store(), `wrote an upload to ${data} and read it back`],
+      ['stores', all, () => trial.open(), ''],
+      ['locks', locks, () => trial.lock(), `acquired a lock in ${locks}`],
+      ['info', info, () => trial.record(), `wrote a record to ${info} and read it back`],
+      ['data', data, () => trial.store(), `wrote an upload to ${data} and read it back`],
     ] as const
-    for (const [check, step, text] of steps) {
+    for (const [check, place, step, text] of steps) {
       try {
         const note = await step()
         if (note !== undefined) yield warning(check, note)
         else if (text !== '') yield ok(check, text)
       } catch (error) {
-        const place = check === 'stores' ? data : places[check]
         yield failedBy(check, error, `${place}: `)
         return
       }

@@ -9,7 +9,7 @@ import { SettingError } from '../../settings/setting-error.js'
 import type { Settings } from '../../settings/settings.js'
 import type { CommandCall } from '../command.js'
 import { remark } from '../terminal/output.js'
-import { reasonOf } from '../../explain.js'
+import { explained } from '../../explain.js'
 
 /** The stores of a command that works on uploads that exist. */
 export interface OpenUploads {
@@ -66,7 +66,7 @@ export async function whileOpen<T>(
 ): Promise<T> {
   try {
     await open.handler.open().catch((cause: unknown) => {
-      throw new SettingError(`The stores cannot be opened: ${reasonOf(cause)}`, { cause })
+      throw new SettingError(`The stores cannot be opened: ${explained(cause)}`, { cause })
     })
     return await work(open)
   } finally {
