@@ -1,5 +1,5 @@
 import { Cluster, Redis } from 'ioredis'
-import type { ComposerPart, StoreComposer } from 'tuskit'
+import type { ComposerPart, Logger, StoreComposer } from 'tuskit'
 import { RedisInfoStore } from './redis-info-store.js'
 import { RedisLocker } from './redis-locker.js'
 
@@ -15,13 +15,18 @@ export const plugin = {
   locks: { redis: locksFromUrl, rediss: locksFromUrl },
 }
 
-function infoFromUrl(url: string): ComposerPart {
-  const { client, options } = parse(url)
+/** What the server program gives to the parts. */
+interface Context {
+  readonly logger: Logger
+}
+
+function infoFromUrl(url: string, context?: Context): ComposerPart {
+  const { client, options } = parse(url, context)
   return withClient(client, new RedisInfoStore(options))
 }
 
-function locksFromUrl(url: string): ComposerPart {
-  const { client, options, number } = parse(url)
+function locksFromUrl(url: string, context?: Context): ComposerPart {
+  const { client, options, number } = parse(url, context)
   const times = given({ lease: number('lease'), pollInterval: number('poll-interval') })
   return withClient(client, new RedisLocker({ ...options, ...times }))
 }
@@ -38,7 +43,7 @@ function withClient(client: Redis | Cluster, part: ComposerPart): ComposerPart {
 }
 
 /** Reads a URL, and refuses options that are not known. */
-function parse(href: string) {
+function parse(href: string, context?: Context) {
   const url = new URL(href)
   const unknown = [...url.searchParams.keys()].find((name) => !known.includes(name))
   if (unknown !== undefined) {
@@ -53,8 +58,13 @@ function parse(href: string) {
     throw new Error(`${name} must be a whole number, more than 0, not '${digits}'`)
   }
   const client = clientFor(url)
-  // Each call says what has happened. Without a listener, the client would log it, too.
-  client.on('error', () => {})
+  // A call that fails later says only that it had no response.
+  let isConnected = true
+  client.on('ready', () => (isConnected = true))
+  client.on('error', ({ message }: Error) => {
+    if (isConnected) context?.logger.warn('Redis cannot be reached', { reason: message })
+    isConnected = false
+  })
   const options = { client, ...given({ prefix: text('prefix'), timeout: number('timeout') }) }
   return { client, options, number }
 }

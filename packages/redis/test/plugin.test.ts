@@ -1,7 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { StoreComposer } from 'tuskit'
+import { createHandler, StoreComposer } from 'tuskit'
 import { FileStore } from 'tuskit/file-store'
+import { MemoryStore } from 'tuskit/memory-store'
 import { plugin } from '@tuskit/redis/plugin'
+import { freePort } from '../../../test/support/free-port.js'
+import { silent } from '../../../test/support/silent.js'
 import { download, post, serve, temporaryDirectory } from '../../../test/support/serve.js'
 import { RedisCluster, RedisSentinels, RedisServer } from '../services.js'
 
@@ -49,6 +52,23 @@ test('a URL describes a Cluster', async () => {
   const { servers } = await started(RedisCluster.start())
   const [first, ...others] = servers.map(({ port }) => port)
   await upload(`redis://127.0.0.1:${first}/?cluster${nodes(others)}`)
+})
+
+test('a server that cannot be reached is logged with the reason', async () => {
+  const port = await freePort()
+  const warnings: unknown[] = []
+  const warn = (...warning: unknown[]) => void warnings.push(warning)
+  const part = plugin.info.redis(`redis://127.0.0.1:${port}?timeout=500`, {
+    logger: { ...silent, warn },
+  })
+  const site = createHandler({
+    basePath: '/files',
+    composer: new StoreComposer().use(new MemoryStore(), part),
+  })
+  await expect(site.open()).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+  await site.close()
+  const reason = `connect ECONNREFUSED 127.0.0.1:${port}`
+  expect(warnings).toEqual([['Redis cannot be reached', { reason }]])
 })
 
 test.each([
