@@ -28,6 +28,7 @@ const full = new Set([1021, 1114])
 export const duplicateEntry = 1062
 export const deadlock = 1213
 export const noSuchTable = 1146
+export const notPermitted = 1142
 
 /** Returns the error that the stores throw for a failure of MySQL. */
 export function mysqlError(cause: unknown): unknown {

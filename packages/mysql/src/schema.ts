@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Database, Run } from './database.js'
-import { errorNumber, noSuchTable } from './mysql-error.js'
+import { errorNumber, noSuchTable, notPermitted } from './mysql-error.js'
 
 /** The version of the tables. It grows with each change. */
 const version = 1
@@ -54,7 +54,7 @@ function statements(prefix: string): readonly string[] {
 export async function ensureSchema(database: Database, prefix: string): Promise<void> {
   if (await hasTables(database, prefix)) return
   const { signal } = new AbortController()
-  await database.use(signal, async (run) => {
+  const creation = database.use(signal, async (run) => {
     const name = await lockName(run, prefix)
     const [row] = await run<{ got: number | null }[]>(
       'SELECT GET_LOCK(?, ?) AS got',
@@ -68,13 +68,19 @@ export async function ensureSchema(database: Database, prefix: string): Promise<
       await run('DO RELEASE_LOCK(?)', name)
     }
   })
+  await creation.catch((cause: Error) => {
+    if (errorNumber(cause.cause) !== notPermitted) throw cause
+    const advice = 'let another user call ensureSchema(), or run the SQL of the README'
+    throw new Error(`This user may not create the tables ${prefix}…; ${advice}`, { cause })
+  })
   await hasTables(database, prefix)
 }
 
 /** Throws if the tables are missing. */
 export async function checkSchema(database: Database, prefix: string): Promise<void> {
   if (await hasTables(database, prefix)) return
-  throw new Error(`The database has no tables ${prefix}…; call ensureSchema() once`)
+  const advice = 'call ensureSchema() once, or run the SQL of the README'
+  throw new Error(`The database has no tables ${prefix}…; ${advice}`)
 }
 
 /** Returns whether there are tables. Throws if this version of the package must not use them. */

@@ -5,6 +5,7 @@ import { MysqlInfoStore, MysqlLocker, type MysqlInfoStoreOptions } from '@tuskit
 import { plugin } from '@tuskit/mysql/plugin'
 import { MariaDb } from '../services.js'
 import { mysqlError } from '../src/mysql-error.js'
+import { readPage } from '../../../test/docs/pages.js'
 import { noAbort, recordOf } from '../../../test/support/records.js'
 
 let service: MariaDb
@@ -38,11 +39,39 @@ test('stores that open at the same time create the tables once', async () => {
 test('with schema: check, missing tables are a failure, and nothing is created', async () => {
   const { pool } = await setUp()
   const store = new MysqlInfoStore({ pool, schema: 'check' })
-  await expect(store.open()).rejects.toThrow('has no tables tuskit_…; call ensureSchema() once')
+  await expect(store.open()).rejects.toThrow('has no tables tuskit_…; call ensureSchema() once, or')
   expect((await pool.query('SHOW TABLES'))[0]).toEqual([])
   await store.ensureSchema()
   await store.open()
   await store.create(recordOf('a'), noAbort)
+})
+
+test('a user that may not create tables gets advice, and can use those that are there', async () => {
+  const { database, pool: administrator } = await setUp()
+  await service.asRoot((root) =>
+    root.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${database}.* TO reader IDENTIFIED BY 'a'`),
+  )
+  const pool = createPool(`mysql://reader:a@127.0.0.1:${service.port}/${database}`)
+  onTestFinished(() => pool.end())
+  await expect(new MysqlInfoStore({ pool }).open()).rejects.toThrow(
+    'This user may not create the tables tuskit_…; let another user call ensureSchema(), or run the SQL of the README',
+  )
+  await new MysqlInfoStore({ pool: administrator }).ensureSchema()
+  await new MysqlInfoStore({ pool }).open()
+})
+
+test('the SQL of the README creates the same tables', async () => {
+  const [byHand, byCode] = [await setUp({ multipleStatements: true }), await setUp()]
+  const { text } = await readPage('packages/mysql/README.md')
+  await byHand.pool.query(/^```sql\n(CREATE .*?)^```$/ms.exec(text)![1]!)
+  await new MysqlInfoStore({ pool: byCode.pool }).ensureSchema()
+  const tables = async ({ pool }: typeof byHand) => {
+    const names = ['tuskit_uploads', 'tuskit_locks', 'tuskit_schema']
+    const shown = names.map((name) => pool.query(`SHOW CREATE TABLE ${name}`))
+    const [rows] = await pool.query('SELECT * FROM tuskit_schema')
+    return [rows, (await Promise.all(shown)).map(([row]) => row)]
+  }
+  expect(await tables(byHand)).toEqual(await tables(byCode))
 })
 
 test('tables of a later version are used only if it allows that', async () => {

@@ -45,8 +45,10 @@ export async function ensureSchema(database: Database, schema: Schema): Promise<
     })
   } catch (error) {
     if (sqlStateOf((error as Error).cause) !== '42501') throw error
-    const advice = `let a role that may create them call ensureSchema(), and use schema: 'check'`
-    throw new Error(`${owner}: this role may not create the tables; ${advice}`, { cause: error })
+    const advice = 'let a role that may create them do so, and give this one rights to use them'
+    throw new Error(`${owner}: this role may not create or read the tables; ${advice}`, {
+      cause: error,
+    })
   }
 }
 

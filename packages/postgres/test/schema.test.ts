@@ -74,7 +74,7 @@ test('a role that may not create tables can use those that are there', async () 
   const pool = openPool(server.url(database).replace('postgres@', 'writer@'))
   const refused = new PostgresInfoStore({ pool })
   await expect(refused.open()).rejects.toThrow(
-    "PostgresInfoStore: this role may not create the tables; let a role that may create them call ensureSchema(), and use schema: 'check'",
+    'PostgresInfoStore: this role may not create or read the tables; let a role that may create them do so, and give this one rights to use them',
   )
   await new PostgresInfoStore({ pool: openPool(server.url(database)) }).ensureSchema()
   const grant = `GRANT SELECT ON tuskit_schema TO writer;
