@@ -1,12 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { readPage, root } from '../../../test/docs/pages.js'
-import { freePort } from '../../../test/support/free-port.js'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startReadme } from '../../../test/docs/start-readme.js'
 import { download, idOf, post, temporaryDirectory } from '../../../test/support/serve.js'
 import { Postgres } from '../services.js'
-
-const preload = new URL('../../../test/programs/use-test-build.mjs', import.meta.url).href
 
 let server: Postgres
 
@@ -16,23 +11,11 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 test('the program of the README keeps records and locks in PostgreSQL', async () => {
-  const { blocks } = await readPage('packages/postgres/README.md')
-  const { code } = blocks.find(({ name }) => name === 'server.mjs')!
-  const [port, database] = [await freePort(), await server.createDatabase()]
-  const adapted = [
+  const database = await server.createDatabase()
+  const { origin, stop } = await startReadme('postgres', [
     ['postgres://localhost/uploads', server.url(database)],
     ["'./uploads'", `'${await temporaryDirectory()}'`],
-    ['listen(1080', `listen(${port}`],
-  ].reduce((text, [from, to]) => {
-    expect(text).toContain(from)
-    return text.replace(from!, to!)
-  }, code)
-  const args = ['--import', preload, '--input-type=module', '--eval', adapted]
-  const program = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
-  onTestFinished(() => void program.kill())
-  await once(program.stdout, 'data')
-
-  const origin = `http://127.0.0.1:${port}`
+  ])
   const created = await post({ origin }, { 'upload-length': '5' }, 'hello')
   expect(created.status).toBe(201)
   const url = origin + created.headers.location!
@@ -42,4 +25,5 @@ test('the program of the README keeps records and locks in PostgreSQL', async ()
   expect(await server.query(rows, { database })).toEqual([
     { id: idOf(url), length: 5, held: false },
   ])
+  expect(await stop()).toBe(0)
 })

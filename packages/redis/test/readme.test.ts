@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { expect, onTestFinished, test } from 'vitest'
-import { readPage, root } from '../../../test/docs/pages.js'
-import { freePort } from '../../../test/support/free-port.js'
+import { readPage } from '../../../test/docs/pages.js'
+import { startReadme } from '../../../test/docs/start-readme.js'
 import {
   createUpload,
   download,
@@ -18,34 +16,20 @@ import {
 import { RedisServer } from '../services.js'
 import { serveRedis } from './serve-redis.js'
 
-const preload = new URL('../../../test/programs/use-test-build.mjs', import.meta.url).href
-
 test('the program of the README keeps records and locks in Redis', async () => {
   const redis = await RedisServer.start()
   onTestFinished(() => redis.stop())
-  const { blocks } = await readPage('packages/redis/README.md')
-  const { code } = blocks.find(({ name }) => name === 'server.mjs')!
-  const port = await freePort()
-  const adapted = [
+  const { origin, stop } = await startReadme('redis', [
     ['redis://localhost', redis.url],
     ["'./uploads'", `'${await temporaryDirectory()}'`],
-    ['listen(1080', `listen(${port}`],
-  ].reduce((text, [from, to]) => {
-    expect(text).toContain(from)
-    return text.replace(from!, to!)
-  }, code)
-  const args = ['--import', preload, '--input-type=module', '--eval', adapted]
-  const server = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
-  onTestFinished(() => void server.kill())
-  await once(server.stdout, 'data')
-
-  const origin = `http://127.0.0.1:${port}`
+  ])
   const created = await post({ origin }, { 'upload-length': '5' }, 'hello')
   expect(created.status).toBe(201)
   expect(await download(origin + created.headers.location!)).toBe('hello')
   const id = created.headers.location!.split('/').at(-1)!
   const keys = (await redis.command('KEYS', '*')).split('\n').map((key) => key.slice(12))
   expect(keys.toSorted()).toEqual(['ids', `lock:${id}`, `record:${id}`])
+  expect(await stop()).toBe(0)
 })
 
 test('the user of the README has all permissions that are needed', async () => {
