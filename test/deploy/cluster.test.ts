@@ -27,15 +27,26 @@ beforeAll(() => {
   ensureProgram('nginx')
 })
 
+/** A service of a compose file. */
+interface Service {
+  readonly command: readonly string[]
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
+  readonly healthcheck?: { readonly test: readonly string[] }
+}
+
+/** Returns the services of a file, as docker-compose reads it. */
+async function servicesIn(file: string, env: Readonly<Record<string, string>> = {}) {
+  const options = { env: { ...process.env, ...env } }
+  const { stdout } = await run('docker-compose', ['--file', join(folder, file), 'config'], options)
+  return (parse(stdout) as { services: Readonly<Record<string, Service>> }).services
+}
+
 /** Returns the flags of the servers, which are the same. */
 async function flagsIn(
   file: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<string[]> {
-  const options = { env: { ...process.env, ...env } }
-  const path = join(folder, file)
-  const { stdout } = await run('docker-compose', ['--file', path, 'config'], options)
-  const { services } = parse(stdout) as { services: Record<string, { command: string[] }> }
+  const services = await servicesIn(file, env)
   const commands = ['tuskit-1', 'tuskit-2'].map((name) => services[name]!.command)
   expect(commands[0]).toEqual(commands[1])
   const [node, program, host, ...flags] = commands[0]!
@@ -145,6 +156,29 @@ test('s3-postgres.yaml: two servers share a bucket and a PostgreSQL', async () =
     expect.arrayContaining([`--data=${url}`, `--info=${postgres.url(database)}`]),
   )
   await uploadDuringUpdate(flags, { ...keys, PGPASSWORD: 'unused' })
+})
+
+test.each(['redis.yaml', 's3-postgres.yaml'])('%s: services wait for each other', async (file) => {
+  const services = await servicesIn(file, { BUCKET: 's3://uploads' })
+  for (const { depends_on: needed = {} } of Object.values(services)) {
+    for (const [name, { condition }] of Object.entries(needed)) {
+      const { healthcheck } = services[name]!
+      // Without this, `up --wait` fails when a container ends that is meant to.
+      const other = 'service_completed_successfully'
+      expect(condition).toBe(healthcheck === undefined ? other : 'service_healthy')
+    }
+  }
+  const [kind, command, ...parameters] = services['tuskit-1']!.healthcheck!.test
+  expect([kind, command]).toEqual(['CMD', 'node'])
+  const { url, stop } = await startProgram([], { cwd: await temporaryDirectory() })
+  const check = () =>
+    run(
+      process.execPath,
+      parameters.map((text) => text.replace('1080', new URL(url).port)),
+    )
+  await check()
+  await stop()
+  await expect(check()).rejects.toMatchObject({ code: 1 })
 })
 
 test('the file of nginx has the lines of examples/proxies', async () => {
