@@ -48,16 +48,19 @@ test('with schema: check, missing tables are a failure, and nothing is created',
 
 test('a user that may not create tables gets advice, and can use those that are there', async () => {
   const { database, pool: administrator } = await setUp()
-  await service.asRoot((root) =>
-    root.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${database}.* TO reader IDENTIFIED BY 'a'`),
-  )
-  const pool = createPool(`mysql://reader:a@127.0.0.1:${service.port}/${database}`)
+  const { text } = await readPage('docs/storage/databases.md')
+  const [grant] = /^GRANT [^;]+ ON uploads\.\* TO 'tuskit'@'%'/m.exec(text)!
+  const sql = `${grant.replace('uploads.', `${database}.`)} IDENTIFIED BY 'a'`
+  await service.asRoot((root) => root.query(sql))
+  const pool = createPool(`mysql://tuskit:a@127.0.0.1:${service.port}/${database}`)
   onTestFinished(() => pool.end())
   await expect(new MysqlInfoStore({ pool }).open()).rejects.toThrow(
     'This user may not create the tables tuskit_…; let another user call ensureSchema(), or run the SQL of the README',
   )
   await new MysqlInfoStore({ pool: administrator }).ensureSchema()
-  await new MysqlInfoStore({ pool }).open()
+  const store = new MysqlInfoStore({ pool })
+  await store.open()
+  await store.create(recordOf('a'), noAbort)
 })
 
 test('the SQL of the README creates the same tables', async () => {

@@ -77,10 +77,19 @@ test('a role that may not create tables can use those that are there', async () 
     'PostgresInfoStore: this role may not create or read the tables; let a role that may create them do so, and give this one rights to use them',
   )
   await new PostgresInfoStore({ pool: openPool(server.url(database)) }).ensureSchema()
-  const grant = `GRANT SELECT ON tuskit_schema TO writer;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON tuskit_uploads TO writer`
-  await server.query(grant, { database })
+  await new PostgresLocker({ pool: openPool(server.url(database)) }).ensureSchema()
+  const { text } = await readPage('docs/storage/databases.md')
+  const [grants] = /^GRANT USAGE ON SCHEMA[^`]+/m.exec(text)!
+  await server.query(grants.replaceAll('TO tuskit', 'TO writer'), { database })
   await refused.open()
+  const locker = new PostgresLocker({ pool })
+  await locker.open()
+  const lock = await locker.acquire('a', {
+    signal: AbortSignal.timeout(60_000),
+    requestRelease: () => true,
+  })
+  await lock.release()
+  await locker.close()
   expect(await refused.get('a', { signal: AbortSignal.timeout(60_000) })).toBe(undefined)
 })
 

@@ -15,7 +15,7 @@ export const plugin = {
   locks: { redis: locksFromUrl, rediss: locksFromUrl },
 }
 
-/** What the server program gives to the parts. */
+/** The member that is used of the context that the server program passes. */
 interface Context {
   readonly logger: Logger
 }
