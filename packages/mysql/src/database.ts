@@ -64,8 +64,16 @@ export class Database {
 function runner(connection: MysqlConnection, signal: AbortSignal): Run {
   return async <T>(sql: string, ...values: MysqlValue[]) => {
     // Not all statements can be prepared.
-    const running = values.length === 0 ? connection.query(sql) : connection.execute(sql, values)
+    const statement = { sql, rowsAsArray: false, nestTables: false, typeCast }
+    const running =
+      values.length === 0 ? connection.query(statement) : connection.execute(statement, values)
     const [result] = await unlessAborted(signal, running)
     return result as T
   }
+}
+
+/** Returns a value as it is by default, and numbers of all sizes as numbers. */
+function typeCast({ type }: { readonly type: string }, next: () => unknown): unknown {
+  const value = next()
+  return type === 'LONGLONG' && value !== null ? Number(value) : value
 }

@@ -1,4 +1,4 @@
 export { MysqlInfoStore, type MysqlInfoStoreOptions } from './mysql-info-store.js'
 export { MysqlLocker, type MysqlLockerOptions } from './mysql-locker.js'
-export type { MysqlConnection, MysqlPool, MysqlValue } from './mysql-pool.js'
+export type { MysqlConnection, MysqlPool, MysqlStatement, MysqlValue } from './mysql-pool.js'
 export type { MysqlPartOptions } from './shared-options.js'

@@ -95,7 +95,7 @@ export class MysqlInfoStore implements InfoStore, ExpiryIndex, InfoLister, Lifec
       for (const { id } of page) yield id
       const last = page.at(-1)
       if (last === undefined) return
-      ;[from, after] = [Number(last.expires_at), last.id]
+      ;[from, after] = [last.expires_at, last.id]
     }
   }
 
@@ -111,7 +111,7 @@ export class MysqlInfoStore implements InfoStore, ExpiryIndex, InfoLister, Lifec
 
 interface Row {
   readonly id: string
-  readonly expires_at: number | string
+  readonly expires_at: number
 }
 
 /**

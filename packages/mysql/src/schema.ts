@@ -61,7 +61,7 @@ export async function ensureSchema(database: Database, prefix: string): Promise<
       name,
       patience,
     )
-    if (Number(row!.got) !== 1) throw new Error('Another process has been creating tables too long')
+    if (row!.got !== 1) throw new Error('Another process has been creating tables too long')
     try {
       for (const sql of statements(prefix)) await run(sql)
     } finally {

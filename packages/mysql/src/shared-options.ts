@@ -54,7 +54,7 @@ export class Tables {
     const { signal } = new AbortController()
     const sql = 'SELECT @@autocommit AS autocommit'
     const [row] = await this.database.run<{ autocommit: number }[]>(signal, sql)
-    if (Number(row!.autocommit) !== 1) {
+    if (row!.autocommit !== 1) {
       throw new Error(
         'The connections of the pool must have autocommit, or nothing would be stored',
       )

@@ -103,6 +103,35 @@ test('records survive a pool with another character set, in tables of another on
   expect(await store.get('a', noAbort)).toEqual(record)
 })
 
+test.each([
+  { supportBigNumbers: true, bigNumberStrings: true },
+  { rowsAsArray: true },
+  { nestTables: true },
+  { typeCast: false },
+  { typeCast: (field: { string(): unknown }) => field.string() },
+  { namedPlaceholders: true, multipleStatements: true, connectionLimit: 1 },
+])('options of the pool change neither records nor locks: %j', async (options) => {
+  const { pool } = await setUp(options)
+  const [store, locker] = [new MysqlInfoStore({ pool }), new MysqlLocker({ pool, lease: 1_000 })]
+  await store.open()
+  await locker.open()
+  onTestFinished(() => locker.close())
+  const record = recordOf('a', { expiresAt: '2026-01-02T03:04:05.678Z' })
+  await store.create(record, noAbort)
+  expect(await store.get('a', noAbort)).toEqual(record)
+  expect(await store.expired(new Date(), noAbort).next()).toMatchObject({ value: 'a' })
+
+  const lock = await locker.acquire('a', { ...noAbort, requestRelease: () => false })
+  expect(lock.token).toEqual(expect.any(Number))
+  const other = new MysqlLocker({ pool, lease: 1_000, pollInterval: 100 })
+  expect(await other.settle('a', noAbort)).toBe('held')
+  // Longer than the lease, so it was renewed.
+  const soon = { signal: AbortSignal.timeout(1_500), requestRelease: () => false }
+  await expect(other.acquire('a', soon)).rejects.toMatchObject({ name: 'TimeoutError' })
+  expect(lock.held()).toBe(true)
+  await lock.release()
+})
+
 test('a pool without autocommit is refused', async () => {
   const { pool } = await setUp()
   const connections = {
