@@ -1,5 +1,5 @@
 import { unlessAborted } from 'tuskit/store-kit'
-import { isExpected, mysqlError } from './mysql-error.js'
+import { deadlock, errorNumber, isExpected, mysqlError } from './mysql-error.js'
 import type { MysqlConnection, MysqlPool, MysqlValue } from './mysql-pool.js'
 
 /** The result of a statement that changes rows. */
@@ -44,19 +44,25 @@ export class Database {
    * Gives `work` a connection. If `signal` aborts or a statement fails, the connection is closed:
    * the next call must not wait for the statement, nor meet the same failure, such as a server that
    * is read-only since another one is the primary.
+   *
+   * Calls `work` again after a deadlock, which undoes what it has done.
    */
   async use<T>(signal: AbortSignal, work: (run: Run) => Promise<T>): Promise<T> {
-    signal.throwIfAborted()
-    let connection: MysqlConnection | undefined
-    try {
-      connection = await unlessAborted(signal, this.#pool.getConnection(), (late) => late.release())
-      const result = await work(runner(connection, signal))
-      connection.release()
-      return result
-    } catch (error) {
-      if (!signal.aborted && isExpected(error)) connection?.release()
-      else connection?.destroy()
-      throw mysqlError(error)
+    for (;;) {
+      signal.throwIfAborted()
+      let connection: MysqlConnection | undefined
+      try {
+        const connecting = this.#pool.getConnection()
+        connection = await unlessAborted(signal, connecting, (late) => late.release())
+        const result = await work(runner(connection, signal))
+        connection.release()
+        return result
+      } catch (error) {
+        if (!signal.aborted && isExpected(error)) connection?.release()
+        else connection?.destroy()
+        signal.throwIfAborted()
+        if (errorNumber(error) !== deadlock) throw mysqlError(error)
+      }
     }
   }
 }

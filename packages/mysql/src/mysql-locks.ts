@@ -1,7 +1,7 @@
 import type { LockRequester, ReadOptions } from 'tuskit'
 import type { HeldLock, SharedLocks, TakenLock } from 'tuskit/store-kit'
 import type { Changes, Database } from './database.js'
-import { deadlock, duplicateEntry, errorNumber } from './mysql-error.js'
+import { duplicateEntry, errorNumber } from './mysql-error.js'
 
 /** Now, by the clock of the server, in milliseconds since 1970. Time zones do not matter. */
 const now = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000"
@@ -143,23 +143,18 @@ export class MysqlLocks implements SharedLocks {
     caller: string,
     { signal }: ReadOptions,
   ): Promise<TakenLock | HeldLock | undefined> {
-    try {
-      return await this.#database.transaction(signal, async (run) => {
-        const [row] = await run<Row[]>(`${this.#select} FOR UPDATE`, id)
-        if (row === undefined) return undefined
-        const lock = lockOf(row, caller)
-        if (lock !== undefined) return lock
-        // Another row, because its token has to be the next one.
-        await run(`DELETE FROM ${this.#table} WHERE id = ?`, id)
-        const sql = `INSERT INTO ${this.#table} (id, caller, ends_at, forced)
-          VALUES (?, ?, ${now} + ?, 1)`
-        const { insertId } = await run<Changes>(sql, id, caller, this.#lease)
-        return { is: 'taken', token: insertId, forced: true }
-      })
-    } catch (error) {
-      if (errorNumber((error as Error).cause) !== deadlock) throw error
-      return undefined
-    }
+    return this.#database.transaction(signal, async (run) => {
+      const [row] = await run<Row[]>(`${this.#select} FOR UPDATE`, id)
+      if (row === undefined) return undefined
+      const lock = lockOf(row, caller)
+      if (lock !== undefined) return lock
+      // Another row, because its token has to be the next one.
+      await run(`DELETE FROM ${this.#table} WHERE id = ?`, id)
+      const sql = `INSERT INTO ${this.#table} (id, caller, ends_at, forced)
+        VALUES (?, ?, ${now} + ?, 1)`
+      const { insertId } = await run<Changes>(sql, id, caller, this.#lease)
+      return { is: 'taken', token: insertId, forced: true }
+    })
   }
 }
 

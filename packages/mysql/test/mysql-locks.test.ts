@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { MysqlInfoStore, MysqlLocker } from '@tuskit/mysql'
 import type { HeldLock, TakenLock } from 'tuskit/store-kit'
 import { noAbort } from '../../../test/support/records.js'
+import { until } from '../../../test/support/serve.js'
 import { MariaDb } from '../services.js'
 import { Database } from '../src/database.js'
 import { MysqlLocks } from '../src/mysql-locks.js'
@@ -51,6 +52,24 @@ test('of many callers one gets the lock, also when it has expired', async () => 
     expect(locks.filter((lock) => lock.is === 'taken')).toMatchObject([{ forced }])
     await expire()
   }
+})
+
+test('callers that wait for the same row do not fail by a deadlock', async () => {
+  const { pool, take } = await setUp()
+  await taken(take('first'))
+  const other = await pool.getConnection()
+  onTestFinished(() => other.release())
+  await other.query('START TRANSACTION')
+  await other.query('DELETE FROM tuskit_locks')
+  const taking = Promise.all([take(), take(), take()])
+  const waiting = () =>
+    service.asRoot(async (connection) => {
+      const sql = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+      return (await connection.query(sql))[0] as unknown[]
+    })
+  await until(waiting, ({ length }) => length === 3)
+  await other.query('COMMIT')
+  expect((await taking).filter((lock) => lock.is === 'taken')).toHaveLength(1)
 })
 
 test('a lock is forced until a holder says otherwise, and leaves no row when it is free', async () => {
