@@ -7,8 +7,8 @@ const unavailable = new Set([
   ...[1040, 1203, 1226],
   // It shuts down, or an administrator has ended the connection or the statement.
   ...[1053, 1079, 1152, 1317, 1927, 1969, 3024, 3169],
-  // A lock wait that took too long, and a deadlock.
-  ...[1205, 1213],
+  // A lock wait that took too long.
+  1205,
   // It is read-only: an option, a transaction, a mode.
   ...[1290, 1792, 1836],
   // It refuses the user, or a right.
@@ -38,9 +38,15 @@ export function mysqlError(cause: unknown): unknown {
 
 function meaningOf(cause: unknown): ErrorCode | undefined {
   const number = errorNumber(cause)
-  if (number === undefined) return undefined
+  if (number === undefined) return isOfPool(cause) ? 'ERR_STORAGE_UNAVAILABLE' : undefined
   if (full.has(number) || isFullEngine(cause)) return 'ERR_STORAGE_FULL'
   return unavailable.has(number) ? 'ERR_STORAGE_UNAVAILABLE' : undefined
+}
+
+/** Returns whether the pool has no connection to give, for which mysql2 has no code. */
+function isOfPool(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
+  return name === 'Error' && code === undefined
 }
 
 /** Returns the number of an error of the server. */

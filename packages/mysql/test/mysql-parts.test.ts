@@ -145,6 +145,32 @@ test('a pool without autocommit is refused', async () => {
   await expect(store.open()).rejects.toThrow('must have autocommit')
 })
 
+test('a pool without a free connection is an outage', async () => {
+  for (const options of [{ queueLimit: 1 }, { waitForConnections: false }]) {
+    const { pool } = await setUp({ connectionLimit: 1, ...options })
+    const store = new MysqlInfoStore({ pool })
+    await store.open()
+    const connection = await pool.getConnection()
+    const signal = AbortSignal.timeout(50)
+    const [first, second] = [store.get('a', { signal }).catch(() => {}), store.get('a', noAbort)]
+    await expect(second).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+    await first
+    connection.release()
+    expect(await store.get('a', noAbort)).toBeUndefined()
+  }
+})
+
+test('a call whose signal aborts rejects with its reason', async () => {
+  const { pool } = await setUp({ connectionLimit: 1 })
+  const store = new MysqlInfoStore({ pool })
+  await store.open()
+  const connection = await pool.getConnection()
+  onTestFinished(() => connection.release())
+  const signal = AbortSignal.timeout(10)
+  const error: unknown = await store.get('a', { signal }).catch((error: unknown) => error)
+  expect(error).toBe(signal.reason)
+})
+
 test('records are found by an index', async () => {
   const { pool } = await setUp()
   const store = new MysqlInfoStore({ pool })
