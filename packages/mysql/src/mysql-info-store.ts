@@ -56,7 +56,8 @@ export class MysqlInfoStore implements InfoStore, ExpiryIndex, InfoLister, Lifec
 
   async create(upload: Upload, { signal }: ChangeOptions): Promise<void> {
     const { id, revision } = upload
-    const sql = `INSERT INTO ${this.#table} (id, revision, record, expires_at) VALUES (?, ?, ?, ?)`
+    const sql = `INSERT INTO ${this.#table} (id, revision, record, expires_at)
+      VALUES (?, ?, ${asItIs('?')}, ?)`
     const values = [id, revision, textOf(upload), expiryOf(upload)]
     try {
       await this.#tables.database.run(signal, sql, ...values)
@@ -66,15 +67,15 @@ export class MysqlInfoStore implements InfoStore, ExpiryIndex, InfoLister, Lifec
   }
 
   async get(id: string, { signal }: ReadOptions): Promise<Upload | undefined> {
-    const sql = `SELECT record FROM ${this.#table} WHERE id = ?`
-    const [row] = await this.#tables.database.run<{ record: string }[]>(signal, sql, id)
-    return row && parseUpload(row.record)
+    const sql = `SELECT ${asItIs('record')} AS record FROM ${this.#table} WHERE id = ?`
+    const [row] = await this.#tables.database.run<{ record: Buffer }[]>(signal, sql, id)
+    return row && uploadOf(row.record.toString())
   }
 
   /** Leaves a record that is no JSON as it is. */
   async update(upload: Upload, { signal }: ChangeOptions): Promise<void> {
     const { id, revision } = upload
-    const sql = `UPDATE ${this.#table} SET revision = ?, record = ?, expires_at = ?
+    const sql = `UPDATE ${this.#table} SET revision = ?, record = ${asItIs('?')}, expires_at = ?
       WHERE id = ? AND revision = ? AND JSON_VALID(record)`
     const values = [revision, textOf(upload), expiryOf(upload), id, revision - 1]
     const { affectedRows } = await this.#tables.database.run<Changes>(signal, sql, ...values)
@@ -114,15 +115,27 @@ interface Row {
   readonly expires_at: number
 }
 
-/**
- * Returns a record as JSON in ASCII, which arrives unchanged whatever the character set of the
- * connection is.
- */
+/** Keeps the server from converting a text to another character set, or from one. */
+function asItIs(text: string): string {
+  return `CAST(${text} AS BINARY)`
+}
+
+/** Returns a record as JSON in ASCII, whose bytes are the same in other character sets. */
 function textOf(upload: Upload): string {
-  return serializeUpload(upload).replace(
+  const text = serializeUpload(upload)
+  // The server takes halves of characters for no JSON. JSON.stringify escapes them.
+  if (/\\ud[89a-f]/.test(text)) {
+    return JSON.stringify({ base64: Buffer.from(text).toString('base64') })
+  }
+  return text.replace(
     /[\u007f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
+}
+
+function uploadOf(text: string): Upload {
+  const [, base64] = /^\{"base64":"(.*)"\}$/.exec(text) ?? []
+  return parseUpload(base64 === undefined ? text : Buffer.from(base64, 'base64').toString())
 }
 
 /** Returns when the record expires, in milliseconds since 1970. */

@@ -90,17 +90,26 @@ test('tables of a later version are used only if it allows that', async () => {
   }
 })
 
-test('records survive a pool with another character set, in tables of another one', async () => {
-  const { database, pool } = await setUp({ charset: 'latin1' })
+test.each(['latin1', 'sjis'])('records survive a pool and tables with %s', async (charset) => {
+  const { database, pool } = await setUp({ charset })
   await service.asRoot((connection) =>
-    connection.query(`ALTER DATABASE ${database} CHARACTER SET latin1`),
+    connection.query(`ALTER DATABASE ${database} CHARACTER SET ${charset}`),
   )
   const store = new MysqlInfoStore({ pool })
   await store.open()
-  const name = 'é €\u{1f600}\u0000\ud800 "\\\'-- '
-  const record = recordOf('a', { metadata: { raw: name, values: { name } } })
-  await store.create(record, noAbort)
-  expect(await store.get('a', noAbort)).toEqual(record)
+  const name = 'é €\u{1f600}\u0000 "\\\'-- '
+  for (const [i, value] of [name, `${name}\ud800`, '\udc00'].entries()) {
+    const record = recordOf(`a${i}`, { metadata: { raw: value, values: { value } } })
+    await store.create(record, noAbort)
+    expect(await store.get(record.id, noAbort)).toEqual(record)
+    await store.update({ ...record, revision: 2 }, noAbort)
+  }
+  const sql = "SELECT JSON_VALUE(record, '$.metadata.values.value') AS value FROM tuskit_uploads"
+  const found = service.asRoot(async (connection) => {
+    await connection.changeUser({ database })
+    return (await connection.query(`${sql} WHERE id = 'a0'`))[0]
+  })
+  expect(await found).toEqual([{ value: name }])
 })
 
 test.each([
