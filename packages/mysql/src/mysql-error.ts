@@ -3,22 +3,26 @@ import { storageError } from 'tuskit/store-kit'
 
 /** Numbers of errors with which a server says that it cannot work right now. */
 const unavailable = new Set([
-  // Too many connections, of all or of one user.
-  ...[1040, 1203, 1226],
-  // It shuts down, or an administrator has ended the connection or the statement.
-  ...[1053, 1079, 1152, 1317, 1927, 1969, 3024, 3169],
-  // A lock wait that took too long.
-  1205,
+  // Too many connections, of all or of one user, or too many prepared statements.
+  ...[1040, 1203, 1226, 1461],
+  // It shuts down, is offline, or has ended the connection or the statement.
+  ...[1053, 1079, 1152, 1184, 1317, 1927, 1969, 3024, 3032, 3169, 4031],
+  // It does not know a prepared statement any more.
+  ...[1243, 1615],
+  // A lock wait that took too long, and too many locks.
+  ...[1205, 1206],
   // It is read-only: an option, a transaction, a mode.
   ...[1290, 1792, 1836],
-  // It refuses the user, or a right.
-  ...[1044, 1045, 1142, 1143, 1227],
+  // It refuses the host, the user, or a right.
+  ...[1044, 1045, 1129, 1130, 1142, 1143, 1227, 1698],
+  // The account is locked, as MySQL and MariaDB have it, or has an old password.
+  ...[3118, 3955, 4151, 1820, 1862],
   // The database or a table is not there.
   ...[1046, 1049, 1146],
   // Its cluster has no majority, or cannot commit.
   ...[1047, 1180, 3100, 3101],
-  // Its disk or its memory fails.
-  ...[1015, 1026, 1030, 1037, 1038, 1041],
+  // Its disk, its memory or its network fails.
+  ...[1015, 1026, 1030, 1037, 1038, 1041, 1135, 1158, 1159, 1160, 1161],
 ])
 
 /** A disk or a table that is full. */

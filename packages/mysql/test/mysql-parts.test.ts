@@ -207,6 +207,30 @@ test('records are found by an index', async () => {
   }
 })
 
+test.each([
+  [
+    'an account that is locked',
+    'ALTER USER uploads ACCOUNT LOCK',
+    'ALTER USER uploads ACCOUNT UNLOCK',
+  ],
+  [
+    'a password that is too old',
+    'ALTER USER uploads PASSWORD EXPIRE',
+    "ALTER USER uploads IDENTIFIED BY 'p@ss/word'",
+  ],
+  [
+    'a server with too many statements',
+    'SET GLOBAL max_prepared_stmt_count = 0',
+    'SET GLOBAL max_prepared_stmt_count = DEFAULT',
+  ],
+])('%s is an outage', async (_, begin, end) => {
+  const { pool } = await setUp()
+  const store = new MysqlInfoStore({ pool })
+  await service.asRoot((connection) => connection.query(begin))
+  onTestFinished(async () => void (await service.asRoot((connection) => connection.query(end))))
+  await expect(store.get('a', noAbort)).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+})
+
 test('a full disk is not an outage', () => {
   const meaningOf = (errno: number, message = '') => {
     const error = Object.assign(new Error(message), { errno })
