@@ -72,7 +72,8 @@ export class MysqlLocks implements SharedLocks {
     readers: number,
     { signal }: ReadOptions,
   ): Promise<void> {
-    const sql = `UPDATE ${this.#table} SET declined = ? WHERE id = ? AND token = ?`
+    const sql = `UPDATE ${this.#table} SET declined = GREATEST(declined, ?)
+      WHERE id = ? AND token = ?`
     await this.#database.run(signal, sql, readers, id, token)
   }
 

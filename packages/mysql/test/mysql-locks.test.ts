@@ -64,8 +64,8 @@ test('callers that wait for the same row do not fail by a deadlock', async () =>
   const taking = Promise.all([take(), take(), take()])
   const waiting = () =>
     service.asRoot(async (connection) => {
-      const sql = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-      return (await connection.query(sql))[0] as unknown[]
+      const sql = 'SELECT 1 FROM information_schema.processlist WHERE info LIKE ?'
+      return (await connection.query(sql, ['INSERT INTO tuskit_locks%']))[0] as unknown[]
     })
   await until(waiting, ({ length }) => length === 3)
   await other.query('COMMIT')
@@ -113,6 +113,8 @@ test('requests are counted, and a holder declines them', async () => {
   const ask = (requester: 'writer' | 'reader') => locks.ask('a', lock.token, requester, noAbort)
   expect([await ask('reader'), await ask('writer'), await ask('reader')]).toEqual([1, 1, 2])
   await locks.decline('a', lock, 1, noAbort)
+  // One that is late.
+  await locks.decline('a', lock, 0, noAbort)
   expect(await locks.renew('a', lock, noAbort)).toMatchObject({
     writers: 1,
     readers: 2,
