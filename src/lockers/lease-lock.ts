@@ -95,7 +95,9 @@ export class LeaseLock implements Lock {
     const { locks, id } = this.#parts
     try {
       const found = await locks.look(id, { signal: this.#ended.signal })
-      if (this.held()) this.#respond(found)
+      if (!this.held() || this.#respond(found)) return
+      // Without a later holder, the next renewal decides.
+      if (found !== undefined && found.token > this.token) this.#lease.lose()
     } catch {
       // The next renewal or the next look may succeed.
     }

@@ -27,6 +27,34 @@ test('a holder does not look again while the storage has not responded to a look
   await lock.release()
 })
 
+test('a holder that sees the token of a later one has lost the lock', async () => {
+  let wake = () => {}
+  const held = { is: 'held', left: 60_000, writers: 0, readers: 0, declined: 0 } as const
+  let token = 1
+  const locks: SharedLocks = {
+    take: async () => ({ is: 'taken', token: 2, forced: false }),
+    look: async () => ({ ...held, token }),
+    ask: async () => 1,
+    decline: async () => {},
+    renew: async () => undefined,
+    release: async () => {},
+    watch(_, call) {
+      wake = call
+      return () => {}
+    },
+  }
+  const locker = new LeaseLocker({ locks, lease: 60_000, pollInterval: 60_000 })
+  const lock = await locker.acquire('a', { signal, requestRelease: () => true })
+  // A look may be late, or see an old state.
+  wake()
+  await turn()
+  expect(lock.held()).toBe(true)
+  token = 3
+  wake()
+  await turn()
+  expect([lock.held(), lock.lost.aborted]).toEqual([false, true])
+})
+
 test('a request that arrives before the response to the holder is not missed', async () => {
   let wake = () => {}
   const held = { is: 'held', token: 1, left: 60_000, readers: 0, declined: 0 } as const
