@@ -70,18 +70,18 @@ export function migrateInfo(
   const stores: Stores = { from: from.infoStore, to: to.infoStore, signal }
   return withOpen(owner, [from, to], signal, async function* () {
     let newer: Migrated | undefined
-    let isEmpty = after === undefined
     const copies = inOrder(idsOf(from.infoLister, after, signal), signal, (id) =>
       outcomeOf(id, signal, () => copyRecord(id, stores)),
     )
     for await (const migrated of copies) {
-      isEmpty = false
       if (isTusError(migrated.error, 'ERR_ID_TAKEN')) newer ??= migrated
       yield migrated
     }
     if (!removeGone) return
     if (newer !== undefined) throw newer.error
-    if (isEmpty) for await (const _ of to.infoLister!.ids({ signal })) throw lacksRecords()
+    if ((await isEmpty(from.infoLister, signal)) && !(await isEmpty(to.infoLister!, signal))) {
+      throw lacksRecords()
+    }
     const removals = inOrder(idsOf(to.infoLister!, after, signal), signal, (id) =>
       outcomeOf(id, signal, () => removeIfGone(id, stores)),
     )
@@ -138,6 +138,11 @@ async function removeIfGone(id: string, { from, to, signal }: Stores) {
   if ((await from.get(id, { signal })) !== undefined) return 'present'
   await to.delete(id, { signal })
   return 'removed'
+}
+
+async function isEmpty(infoLister: InfoLister, signal: AbortSignal): Promise<boolean> {
+  for await (const _ of infoLister.ids({ signal })) return false
+  return true
 }
 
 function lacksRecords(): TusError {

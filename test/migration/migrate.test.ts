@@ -201,8 +201,11 @@ describe('migrateInfo', () => {
     await filled(new StoreComposer().use(new MemoryStore(), from))
     const to = new MemoryInfoStore()
     await outcomes(migrateInfo({ from, to }))
-    const removing = outcomes(migrateInfo({ from: new MemoryInfoStore(), to, removeGone: true }))
-    await expect(removing).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+    const empty = { from: new MemoryInfoStore(), to, removeGone: true }
+    for (const options of [empty, { ...empty, after: 'a' }]) {
+      const removing = outcomes(migrateInfo(options))
+      await expect(removing).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+    }
     expect(await to.get('half')).toBeDefined()
   })
 
