@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import type { SqliteDatabase } from './sqlite-database.js'
 
-/** The file of a database, as it is when the object is made. */
+/** The file of a database and its write-ahead log, as they are when the object is made. */
 export class DatabaseFile {
   readonly #path: string
   readonly #identity: string
@@ -13,18 +13,17 @@ export class DatabaseFile {
   }
 
   /**
-   * Throws if the file has been removed or replaced. SQLite would not notice, and everything that
-   * it still writes would be lost when the connection is closed.
+   * Throws if one of them has been removed or replaced. SQLite would not notice, and everything
+   * that it still writes would be lost when the process ends.
    */
   confirm(): void {
     if (this.#found() === this.#identity) return
-    throw Object.assign(new Error(`${this.#path} is another file than the one that was opened`), {
-      code: 'ESTALE',
-    })
+    const message = `${this.#path} or its log is another file than the one that was opened`
+    throw Object.assign(new Error(message), { code: 'ESTALE' })
   }
 
   #found(): string {
-    const { dev, ino } = statSync(this.#path, { bigint: true })
-    return `${dev}:${ino}`
+    const files = [this.#path, `${this.#path}-wal`].map((path) => statSync(path, { bigint: true }))
+    return files.map(({ dev, ino }) => `${dev}:${ino}`).join()
   }
 }

@@ -110,13 +110,14 @@ export class SqliteInfoStore implements InfoStore, ExpiryIndex, InfoLister, Life
    */
   async open(): Promise<void> {
     await this.#whenFree(() => useLog(this.#database))
-    const file = await this.#whenFree(() => new DatabaseFile(this.#database))
-    const confirm = () => file.confirm()
-    const transactions = new Transactions(this.#database, this.#busyTimeout, confirm)
-    if (this.#schema === 'ensure') await this.#ensureSchema(transactions)
+    if (this.#schema === 'ensure') await this.ensureSchema()
     else if (!(await this.#hasTables())) {
       throw new Error(`The database has no tables ${this.#prefix}…; call ensureSchema() once`)
     }
+    // The log is there when something was read.
+    const file = await this.#whenFree(() => new DatabaseFile(this.#database))
+    const confirm = () => file.confirm()
+    const transactions = new Transactions(this.#database, this.#busyTimeout, confirm)
     const statements = new Statements(this.#database, `${this.#prefix}uploads`)
     this.#opened = { file, statements, transactions }
   }
@@ -125,7 +126,11 @@ export class SqliteInfoStore implements InfoStore, ExpiryIndex, InfoLister, Life
 
   /** Creates the tables that are missing. Several processes may call it at the same time. */
   async ensureSchema(): Promise<void> {
-    await this.#ensureSchema(new Transactions(this.#database, this.#busyTimeout, () => {}))
+    if (await this.#hasTables()) return
+    const { signal } = new AbortController()
+    const transactions = new Transactions(this.#database, this.#busyTimeout, () => {})
+    await transactions.run(signal, () => createTables(this.#database, this.#prefix))
+    await this.#hasTables()
   }
 
   async create(upload: Upload, { signal }: ChangeOptions): Promise<void> {
@@ -199,13 +204,6 @@ export class SqliteInfoStore implements InfoStore, ExpiryIndex, InfoLister, Life
   #parts(): Opened {
     if (this.#opened !== undefined) return this.#opened
     throw new Error('Call open() of SqliteInfoStore first, or let a handler do it')
-  }
-
-  async #ensureSchema(transactions: Transactions): Promise<void> {
-    if (await this.#hasTables()) return
-    const { signal } = new AbortController()
-    await transactions.run(signal, () => createTables(this.#database, this.#prefix))
-    await this.#hasTables()
   }
 
   #hasTables(): Promise<boolean> {

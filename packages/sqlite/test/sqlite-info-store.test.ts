@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { SqliteInfoStore, type SqliteDatabase, type SqliteInfoStoreOptions } from '@tuskit/sqlite'
@@ -122,7 +122,7 @@ test('a file that was replaced is an outage until it is back', async () => {
   await store.open()
   await store.create(recordOf('a'), noAbort)
   await rename(file, `${file}.away`)
-  connect(file).exec('CREATE TABLE other (a)')
+  await writeFile(file, '')
   for (const call of [
     () => store.get('a', noAbort),
     () => store.create(recordOf('b'), noAbort),
@@ -134,6 +134,17 @@ test('a file that was replaced is an outage until it is back', async () => {
   await rename(`${file}.away`, file)
   expect(await store.get('a', noAbort)).toEqual(recordOf('a'))
   expect(await store.get('b', noAbort)).toBeUndefined()
+})
+
+test('a log that was removed is an outage: other processes would not see what is in it', async () => {
+  const { file, store } = await setUp()
+  await store.open()
+  await store.create(recordOf('a'), noAbort)
+  await rename(`${file}-wal`, `${file}-away`)
+  const creating = store.create(recordOf('b'), noAbort)
+  await expect(creating).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+  await rename(`${file}-away`, `${file}-wal`)
+  await store.create(recordOf('b'), noAbort)
 })
 
 test('a database in memory is refused', async () => {
