@@ -1,9 +1,12 @@
 import { unlessAborted } from 'tuskit/store-kit'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-database.js'
+import { isBusy } from './sqlite-error.js'
 import { whenFree } from './when-free.js'
 
 interface Pending {
   readonly signal: AbortSignal
+  /** When it gives up waiting for the lock, by `performance.now()`. */
+  readonly deadline: number
   readonly change: () => unknown
   resolve(result: unknown): void
   reject(error: unknown): void
@@ -37,18 +40,27 @@ export class Transactions {
   run<T>(signal: AbortSignal, change: () => T): Promise<T> {
     const work = new Promise<T>((resolve, reject) => {
       const settle = resolve as (result: unknown) => void
-      this.#pending.push({ signal, change, resolve: settle, reject })
+      const deadline = performance.now() + this.#busyTimeout
+      this.#pending.push({ signal, deadline, change, resolve: settle, reject })
       if (this.#pending.length === 1) setImmediate(() => void this.#runPending())
     })
     return unlessAborted(signal, work)
   }
 
   async #runPending(): Promise<void> {
-    try {
-      const results = await whenFree(() => this.#transaction(), this.#busyTimeout)
-      for (const [{ resolve }, result] of results) resolve(result)
-    } catch (error) {
-      for (const { reject } of this.#pending.splice(0)) reject(error)
+    for (let first = this.#pending[0]; first !== undefined; first = this.#pending[0]) {
+      const timeout = first.deadline - performance.now()
+      try {
+        const results = await whenFree(() => this.#transaction(), timeout)
+        for (const [{ resolve }, result] of results) resolve(result)
+        return
+      } catch (error) {
+        // Those that came later may still wait for the lock.
+        const end = isBusy((error as Error).cause) ? performance.now() : Infinity
+        const failed = this.#pending.filter(({ deadline }) => deadline <= end)
+        this.#pending = this.#pending.filter(({ deadline }) => deadline > end)
+        for (const { reject } of failed) reject(error)
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { SqliteInfoStore, type SqliteDatabase, type SqliteInfoStoreOptions } from '@tuskit/sqlite'
 import { temporaryDirectory, until } from '../../../test/support/serve.js'
@@ -105,6 +106,20 @@ test('a lock that stays is an outage, and nothing is changed', async () => {
   })
   other.exec('ROLLBACK')
   expect(await store.get('a', noAbort)).toBeUndefined()
+})
+
+test('a call that comes later waits as long as the first', async () => {
+  const { open, store } = await setUp({ busyTimeout: 500 })
+  await store.open()
+  const other = open()
+  other.exec('BEGIN IMMEDIATE')
+  const first = store.create(recordOf('a'), noAbort)
+  const second = sleep(400).then(() => store.create(recordOf('b'), noAbort))
+  await expect(first).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+  other.exec('ROLLBACK')
+  await second
+  expect(await store.get('a', noAbort)).toBeUndefined()
+  expect(await store.get('b', noAbort)).toEqual(recordOf('b'))
 })
 
 test('a connection that cannot write is an outage', async () => {
