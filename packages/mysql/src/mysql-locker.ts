@@ -2,7 +2,7 @@ import type { AcquireOptions, Lifecycle, Lock, Locker, ReadOptions, StoreCompose
 import { checkOptions, LeaseLocker, must } from 'tuskit/store-kit'
 import { MysqlLocks } from './mysql-locks.js'
 import { tablesOf } from './schema.js'
-import { sharedRules, Tables, type MysqlPartOptions } from './shared-options.js'
+import { patience, sharedRules, Tables, type MysqlPartOptions } from './shared-options.js'
 
 /** Options of {@link MysqlLocker}. */
 export interface MysqlLockerOptions extends MysqlPartOptions {
@@ -60,7 +60,9 @@ export class MysqlLocker implements Locker, Lifecycle {
   /** Checks the connection, and creates the tables unless `schema` is `check`. */
   async open(): Promise<void> {
     await this.#tables.open()
-    const prune = () => void this.#locks.prune().catch(() => {})
+    const prune = () => {
+      this.#locks.prune({ signal: AbortSignal.timeout(patience) }).catch(() => {})
+    }
     this.#timer = setInterval(prune, pruneInterval).unref()
   }
 

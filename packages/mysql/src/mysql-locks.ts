@@ -101,8 +101,7 @@ export class MysqlLocks implements SharedLocks {
   }
 
   /** Removes the rows of locks whose holders died long ago. */
-  async prune(): Promise<void> {
-    const { signal } = new AbortController()
+  async prune({ signal }: ReadOptions): Promise<void> {
     const sql = `DELETE FROM ${this.#table} WHERE ends_at < ${now} - ?`
     await this.#database.run(signal, sql, forgottenAfter)
   }

@@ -51,9 +51,12 @@ function statements(prefix: string): readonly string[] {
 }
 
 /** Creates the tables that are missing. Processes that do it at the same time take turns. */
-export async function ensureSchema(database: Database, prefix: string): Promise<void> {
-  if (await hasTables(database, prefix)) return
-  const { signal } = new AbortController()
+export async function ensureSchema(
+  database: Database,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (await hasTables(database, prefix, signal)) return
   const creation = database.use(signal, async (run) => {
     const name = await lockName(run, prefix)
     const [row] = await run<{ got: number | null }[]>(
@@ -73,19 +76,26 @@ export async function ensureSchema(database: Database, prefix: string): Promise<
     const advice = 'let another user call ensureSchema(), or run the SQL of the README'
     throw new Error(`This user may not create the tables ${prefix}…; ${advice}`, { cause })
   })
-  await hasTables(database, prefix)
+  await hasTables(database, prefix, signal)
 }
 
 /** Throws if the tables are missing. */
-export async function checkSchema(database: Database, prefix: string): Promise<void> {
-  if (await hasTables(database, prefix)) return
+export async function checkSchema(
+  database: Database,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (await hasTables(database, prefix, signal)) return
   const advice = 'call ensureSchema() once, or run the SQL of the README'
   throw new Error(`The database has no tables ${prefix}…; ${advice}`)
 }
 
 /** Returns whether there are tables. Throws if this version of the package must not use them. */
-async function hasTables(database: Database, prefix: string): Promise<boolean> {
-  const { signal } = new AbortController()
+async function hasTables(
+  database: Database,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<boolean> {
   const found = await database.use(signal, async (run) => {
     const sql = `SELECT version, oldest FROM ${tablesOf(prefix).schema} ORDER BY version DESC`
     return run<{ version: number; oldest: number }[]>(sql).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-import { must } from 'tuskit/store-kit'
+import { must, translated } from 'tuskit/store-kit'
 import { Database } from './database.js'
 import type { MysqlPool } from './mysql-pool.js'
 import { checkSchema, ensureSchema } from './schema.js'
@@ -37,6 +37,12 @@ function isPool(value: unknown): boolean {
   return typeof (value as Partial<MysqlPool> | null)?.getConnection === 'function'
 }
 
+/**
+ * Milliseconds after which a call without a signal gives up. A connection that the network has
+ * forgotten would keep it for a quarter of an hour.
+ */
+export const patience = 120_000
+
 /** The part of records and locks that is the same. */
 export class Tables {
   readonly database: Database
@@ -50,8 +56,15 @@ export class Tables {
   }
 
   /** Checks that the database can be used, and that it has the tables. */
-  async open(): Promise<void> {
-    const { signal } = new AbortController()
+  open(): Promise<void> {
+    return translated(this.#open(AbortSignal.timeout(patience)))
+  }
+
+  ensureSchema(): Promise<void> {
+    return translated(ensureSchema(this.database, this.prefix, AbortSignal.timeout(patience)))
+  }
+
+  async #open(signal: AbortSignal): Promise<void> {
     const sql = 'SELECT @@autocommit AS autocommit'
     const [row] = await this.database.run<{ autocommit: number }[]>(signal, sql)
     if (row!.autocommit !== 1) {
@@ -59,11 +72,7 @@ export class Tables {
         'The connections of the pool must have autocommit, or nothing would be stored',
       )
     }
-    if (this.#schema === 'check') await checkSchema(this.database, this.prefix)
-    else await this.ensureSchema()
-  }
-
-  ensureSchema(): Promise<void> {
-    return ensureSchema(this.database, this.prefix)
+    const prepare = this.#schema === 'check' ? checkSchema : ensureSchema
+    await prepare(this.database, this.prefix, signal)
   }
 }

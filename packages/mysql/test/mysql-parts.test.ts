@@ -1,6 +1,7 @@
 import { createPool } from 'mysql2/promise'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
+import { TcpProxy } from 'tuskit/store-kit'
 import { MysqlInfoStore, MysqlLocker, type MysqlInfoStoreOptions } from '@tuskit/mysql'
 import { plugin } from '@tuskit/mysql/plugin'
 import { MariaDb } from '../services.js'
@@ -178,6 +179,27 @@ test('a call whose signal aborts rejects with its reason', async () => {
   const signal = AbortSignal.timeout(10)
   const error: unknown = await store.get('a', { signal }).catch((error: unknown) => error)
   expect(error).toBe(signal.reason)
+})
+
+test('a part whose connection hangs while it opens can be opened again', async () => {
+  const { database, pool } = await setUp()
+  const proxy = await TcpProxy.start({ port: service.port })
+  onTestFinished(() => proxy.close())
+  const far = service.pool(database, proxy.port)
+  const hanging = await far.getConnection()
+  proxy.stall()
+  onTestFinished(() => far.end())
+  const connections = [hanging]
+  const getConnection = async () => connections.shift() ?? pool.getConnection()
+  const store = new MysqlInfoStore({ pool: { getConnection } })
+  const limit = new AbortController()
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(limit.signal)
+  onTestFinished(() => void vi.restoreAllMocks())
+  const opening = store.open()
+  limit.abort(new DOMException('Too long', 'TimeoutError'))
+  await expect(opening).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+  await store.open()
+  expect(await store.get('a', noAbort)).toBeUndefined()
 })
 
 test('records are found by an index', async () => {
