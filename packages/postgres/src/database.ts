@@ -22,6 +22,12 @@ export interface Result {
  */
 const grace = 500
 
+/**
+ * Milliseconds after which a transaction gives up. A connection that the network has forgotten
+ * would keep it for a quarter of an hour.
+ */
+const patience = 120_000
+
 const ignore = () => {}
 
 /** The pools that have a listener for errors. */
@@ -54,9 +60,13 @@ export class Database {
 
   /** Runs `work` in a transaction. */
   async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    const client = await this.#connect()
+    const signal = AbortSignal.timeout(patience)
+    const client = await this.connect(signal).catch((error) => {
+      throw postgresError(error)
+    })
     const query: Query = async (text, values = []) => {
-      const { rows } = await client.query(text, [...values]).catch((error) => {
+      const running = unlessAborted(signal, client.query(text, [...values]))
+      const { rows } = await running.catch((error) => {
         throw postgresError(error)
       })
       return rows

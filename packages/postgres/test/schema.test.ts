@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { TcpProxy } from 'tuskit/store-kit'
 import { PostgresInfoStore, PostgresLocker } from '@tuskit/postgres'
 import { readPage } from '../../../test/docs/pages.js'
 import { Postgres } from '../services.js'
@@ -40,6 +41,28 @@ test('many processes can create the tables at the same time', async () => {
       { part: 'uploads', version: 1, oldest: 1 },
     ])
   }
+})
+
+test('a store whose connection hangs while it opens can be opened again', async () => {
+  const database = await server.createDatabase()
+  const proxy = await TcpProxy.start({ port: server.port })
+  onTestFinished(() => proxy.close())
+  const pool = openPool(server.url(database))
+  const connections = [await openPool(server.url(database, proxy.port)).connect()]
+  proxy.stall()
+  const store = new PostgresInfoStore({
+    pool: {
+      on: (event, listener) => pool.on(event, listener),
+      connect: async () => connections.shift() ?? pool.connect(),
+    },
+  })
+  const limit = new AbortController()
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(limit.signal)
+  onTestFinished(() => void vi.restoreAllMocks())
+  const opening = store.open()
+  limit.abort(new DOMException('Too long', 'TimeoutError'))
+  await expect(opening).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+  await store.open()
 })
 
 test('the SQL of the README creates the same tables', async () => {
