@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
+import { isNewer } from './test/services/newer-debian.mjs'
 
 const source = fileURLToPath(new URL('./src/', import.meta.url))
-const hasNewerCeph = process.env['TUSKIT_TEST_CEPH_ROOT'] !== undefined
+const hasNewerCeph = isNewer('ceph')
 const packages = fileURLToPath(new URL('./packages/', import.meta.url))
 
 export default defineConfig({
@@ -17,7 +18,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
-    // Only `npm run test:newer-ceph` has the service for them.
+    // Only `npm run test:newer -- ceph` has the service for them.
     exclude: [...configDefaults.exclude, ...(hasNewerCeph ? [] : ['**/newer-ceph/**'])],
     // Most tests wait more than they compute, so more workers than cores are faster.
     maxWorkers: availableParallelism() + 1,

@@ -1,48 +1,40 @@
-import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { chown, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createConnection, createPool, type Connection, type Pool } from 'mysql2/promise'
-import { ensureProgram } from '../../test/house/debian-packages.mjs'
-import { identityOf, ServiceProcess } from '../../test/services/service-process.js'
+import { Programs } from '../../test/services/programs.js'
+import type { ServiceProcess } from '../../test/services/service-process.js'
 import { freePort } from '../../test/support/free-port.js'
 
-const user = 'mysql'
+/** MariaDB, or the newer MySQL. Its package creates no user. */
+const programs = new Programs('mysql', { system: 'mysql', newer: 'nobody' })
 
 /** The user of the stores. Unlike the administrator, it cannot write to a read-only server. */
 const account = { user: 'uploads', password: 'p@ss/word' }
 
-/** A MariaDB of its own, on loopback, with its data in a temporary folder. */
-export class MariaDb {
+/** A MariaDB or MySQL of its own, on loopback, with its data in a temporary folder. */
+export class MysqlServer {
   readonly #directory: string
   /** The port. It is the same after a restart. */
   readonly port: number
   #server: ServiceProcess
 
-  static async start(): Promise<MariaDb> {
-    ensureProgram('mariadbd', 'mariadb-server')
-    const directory = await mkdtemp(join(tmpdir(), 'tuskit-mariadb-'))
+  static async start(): Promise<MysqlServer> {
+    programs.ensure('mariadbd', 'mariadb-server')
+    const directory = await programs.temporaryDirectory('tuskit-mysql-')
     try {
-      const { uid, gid } = identityOf(user)
-      if (uid !== undefined && gid !== undefined) await chown(directory, uid, gid)
-      const data = ['--no-defaults', `--datadir=${join(directory, 'data')}`]
-      const options = ['--auth-root-authentication-method=normal', '--skip-test-db']
-      const install = [...data, ...options, ...(uid === undefined ? [] : [`--user=${user}`])]
-      execFileSync('mariadb-install-db', install, { stdio: ['ignore', 'ignore', 'pipe'] })
+      await programs.run(installation(directory))
       const port = await freePort()
-      const service = new MariaDb(directory, port, await startServer(directory, port))
+      const service = new MysqlServer(directory, port, await startServer(directory, port))
       await service.asRoot(async (connection) => {
         const rights = 'SELECT, INSERT, UPDATE, DELETE, CREATE'
         const { user: name, password } = account
-        await connection.query(`GRANT ${rights} ON \`test\_%\`.* TO ? IDENTIFIED BY ?`, [
-          name,
-          password,
-        ])
+        await connection.query('CREATE USER ? IDENTIFIED BY ?', [name, password])
+        await connection.query(`GRANT ${rights} ON \`test\_%\`.* TO ?`, [name])
       })
       return service
     } catch (error) {
-      await rm(directory, { recursive: true, force: true })
+      await rm(programs.hostPath(directory), { recursive: true, force: true })
       throw error
     }
   }
@@ -102,25 +94,33 @@ export class MariaDb {
   /** Kills the server, and removes its data. */
   async stop(): Promise<void> {
     await this.#server.kill()
-    await rm(this.#directory, { recursive: true, force: true })
+    await rm(programs.hostPath(this.#directory), { recursive: true, force: true })
   }
 }
 
+/** Returns the command that creates an empty database with an administrator without password. */
+function installation(directory: string): [string, ...string[]] {
+  const data = ['--no-defaults', `--datadir=${join(directory, 'data')}`]
+  if (programs.isNewer) return ['mysqld', ...data, '--initialize-insecure']
+  const options = ['--auth-root-authentication-method=normal', '--skip-test-db']
+  return ['mariadb-install-db', ...data, ...options]
+}
+
 function startServer(directory: string, port: number): Promise<ServiceProcess> {
-  return ServiceProcess.start({
-    command: 'mariadbd',
-    args: [
-      '--no-defaults',
-      `--datadir=${join(directory, 'data')}`,
-      '--bind-address=127.0.0.1',
-      `--port=${port}`,
-      `--socket=${join(directory, 'socket')}`,
-      `--pid-file=${join(directory, 'pid')}`,
-      '--innodb-buffer-pool-size=32M',
-      '--performance-schema=off',
-      '--skip-log-bin',
-    ],
-    user,
-    ready: /ready for connections/,
-  })
+  const options = [
+    '--no-defaults',
+    `--datadir=${join(directory, 'data')}`,
+    '--bind-address=127.0.0.1',
+    `--port=${port}`,
+    `--socket=${join(directory, 'socket')}`,
+    `--pid-file=${join(directory, 'pid')}`,
+    '--innodb-buffer-pool-size=32M',
+    '--performance-schema=off',
+    '--skip-log-bin',
+    // MySQL needs this folder, and otherwise has a port of its own for another protocol.
+    `--secure-file-priv=${directory}`,
+    '--loose-mysqlx=off',
+  ]
+  const program = programs.isNewer ? 'mysqld' : 'mariadbd'
+  return programs.start([program, ...options], /ready for connections/)
 }

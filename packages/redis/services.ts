@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process'
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { ensureProgram } from '../../test/house/debian-packages.mjs'
-import { identityOf, ServiceProcess } from '../../test/services/service-process.js'
+import { Programs } from '../../test/services/programs.js'
+import type { ServiceProcess } from '../../test/services/service-process.js'
 import { freePort } from '../../test/support/free-port.js'
 
-const run = promisify(execFile)
-const user = 'redis'
+const programs = new Programs('valkey', { system: 'redis', newer: 'valkey' })
+const [server, sentinel, cli] = programs.isNewer
+  ? (['valkey-server', 'valkey-sentinel', 'valkey-cli'] as const)
+  : (['redis-server', 'redis-server', 'redis-cli'] as const)
 
 /** Settings of Redis, such as `{ maxmemory: '2mb' }`. */
 export type RedisSettings = Readonly<Record<string, string>>
@@ -17,7 +16,7 @@ export type RedisSettings = Readonly<Record<string, string>>
 /** How long a group may take to find itself. */
 const longest = 30_000
 
-/** A Redis of its own, on loopback, with its data in a temporary folder. */
+/** A Redis or Valkey of its own, on loopback, with its data in a temporary folder. */
 export class RedisServer {
   readonly #directory: string
   readonly #settings: RedisSettings
@@ -27,14 +26,14 @@ export class RedisServer {
 
   /** By default, every change is on the disk before its response. */
   static async start(settings: RedisSettings = {}): Promise<RedisServer> {
-    ensureProgram('redis-server')
+    programs.ensure('redis-server')
     const port = await freePort()
-    const directory = await temporaryDirectory('tuskit-redis-')
+    const directory = await programs.temporaryDirectory('tuskit-redis-')
     const all = { port: `${port}`, ...durable, ...settings }
     try {
       return new RedisServer(directory, all, port, await startRedis(directory, all))
     } catch (error) {
-      await rm(directory, { recursive: true, force: true })
+      await rm(programs.hostPath(directory), { recursive: true, force: true })
       throw error
     }
   }
@@ -92,7 +91,7 @@ export class RedisServer {
   /** Kills it, and removes its data. */
   async stop(): Promise<void> {
     await this.#process.kill()
-    await rm(this.#directory, { recursive: true, force: true })
+    await rm(programs.hostPath(this.#directory), { recursive: true, force: true })
   }
 }
 
@@ -106,7 +105,7 @@ export class RedisSentinels {
   readonly ports: readonly number[]
 
   static async start(): Promise<RedisSentinels> {
-    const directory = await temporaryDirectory('tuskit-sentinels-')
+    const directory = await programs.temporaryDirectory('tuskit-sentinels-')
     const servers: RedisServer[] = []
     const sentinels: ServiceProcess[] = []
     const ports: number[] = []
@@ -159,7 +158,7 @@ export class RedisSentinels {
   async stop(): Promise<void> {
     await Promise.all(this.#sentinels.map((sentinel) => sentinel.kill()))
     await Promise.all(this.#servers.map((server) => server.stop()))
-    await rm(this.#directory, { recursive: true, force: true })
+    await rm(programs.hostPath(this.#directory), { recursive: true, force: true })
   }
 }
 
@@ -207,12 +206,8 @@ const durable = { appendonly: 'yes', appendfsync: 'always', save: '' }
 
 function startRedis(directory: string, settings: RedisSettings): Promise<ServiceProcess> {
   const all = { bind: '127.0.0.1', dir: directory, ...settings }
-  return ServiceProcess.start({
-    command: 'redis-server',
-    args: Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...value.split(' ')]),
-    user,
-    ready: /Ready to accept connections/,
-  })
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...value.split(' ')])
+  return programs.start([server, ...args], /Ready to accept connections/)
 }
 
 async function startSentinel(
@@ -232,15 +227,13 @@ async function startSentinel(
   ]
   // It writes what it finds out into its configuration.
   const file = join(directory, `${port}.conf`)
-  await writeFile(file, `${lines.join('\n')}\n`)
-  await own(file)
-  const args = [file, '--sentinel']
-  return ServiceProcess.start({ command: 'redis-server', args, user, ready: /\+monitor master/ })
+  await writeFile(programs.hostPath(file), `${lines.join('\n')}\n`)
+  await programs.own(file)
+  return programs.start([sentinel, file, '--sentinel'], /\+monitor master/)
 }
 
 async function commandOn(port: number, ...command: readonly string[]): Promise<string> {
-  const { stdout } = await run('redis-cli', ['-e', '-p', `${port}`, ...command])
-  return stdout.trimEnd()
+  return (await programs.run([cli, '-e', '-p', `${port}`, ...command])).trimEnd()
 }
 
 /** Waits until a command responds with something. */
@@ -252,16 +245,4 @@ async function until(port: number, expected: RegExp, ...command: string[]): Prom
     if (performance.now() - start > longest) throw new Error(`The group is not ready: ${found}`)
     await sleep(50)
   }
-}
-
-async function temporaryDirectory(prefix: string): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), prefix))
-  await own(directory)
-  return directory
-}
-
-/** Gives a file to the user of Redis. */
-async function own(path: string): Promise<void> {
-  const { uid, gid } = identityOf(user)
-  if (uid !== undefined && gid !== undefined) await chown(path, uid, gid)
 }

@@ -1,19 +1,12 @@
-import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { CreateBucketCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import { ensureProgram } from '../../test/house/debian-packages.mjs'
-import { identityOf, ServiceProcess } from '../../test/services/service-process.js'
+import { Programs } from '../../test/services/programs.js'
+import type { ServiceProcess } from '../../test/services/service-process.js'
 import { freePort } from '../../test/support/free-port.js'
 
-const run = promisify(execFile)
-const user = 'ceph'
-
-/** The folder of another Debian whose Ceph is used instead of that of the system. */
-const root = process.env['TUSKIT_TEST_CEPH_ROOT']
+const programs = new Programs('ceph', { system: 'ceph', newer: 'ceph' })
 
 /** The processes of a Ceph cluster: its state, its disk, and the gateway that speaks S3. */
 export type Daemon = 'mon' | 'osd' | 'rgw'
@@ -54,11 +47,9 @@ export class CephGateway {
 
   static async start(options: CephOptions = {}): Promise<CephGateway> {
     const packages = 'ceph-mon ceph-osd radosgw'
-    if (root === undefined) {
-      for (const program of packages.split(' ')) ensureProgram(program, packages)
-    }
-    const directory = await mkdtemp(join(root ?? '', tmpdir(), 'tuskit-ceph-'))
-    const gateway = new CephGateway(directory.slice(root?.length ?? 0), await freePort())
+    for (const program of packages.split(' ')) programs.ensure(program, packages)
+    const directory = await programs.temporaryDirectory('tuskit-ceph-')
+    const gateway = new CephGateway(directory, await freePort())
     try {
       await gateway.#create(options)
       return gateway
@@ -101,7 +92,7 @@ export class CephGateway {
       region: 'us-east-1',
       forcePathStyle: true,
       // The gateway of Debian 12 knows no other checksums than Content-MD5.
-      ...(root === undefined && {
+      ...(!programs.isNewer && {
         requestChecksumCalculation: 'WHEN_REQUIRED',
         responseChecksumValidation: 'WHEN_REQUIRED',
       }),
@@ -118,7 +109,7 @@ export class CephGateway {
 
   /** Runs `radosgw-admin`. Resolves with its output. */
   async control(...args: readonly string[]): Promise<string> {
-    return output('radosgw-admin', ['-c', this.#conf, ...args])
+    return programs.run(['radosgw-admin', '-c', this.#conf, ...args])
   }
 
   /** Changes a setting of a process until it ends. */
@@ -162,7 +153,7 @@ export class CephGateway {
 
   /** The folder of all data, as this process sees it. */
   get #hostPath(): string {
-    return join(root ?? '', this.#directory)
+    return programs.hostPath(this.#directory)
   }
 
   async #create(options: CephOptions): Promise<void> {
@@ -175,24 +166,24 @@ export class CephGateway {
       join(this.#hostPath, 'ceph.conf'),
       configuration({ directory, fsid, v1, v2, port: this.port, ...options }),
     )
-    if (process.getuid?.() === 0) await output('chown', ['-R', user, directory], 'root')
+    await programs.own(directory)
     const [keys, map] = [path('keyring'), path('monmap')]
     const everything = ['--cap', 'mon', 'allow *', '--cap', 'osd', 'allow *']
     const key = (...args: readonly string[]) =>
-      output('ceph-authtool', [keys, ...args, '--gen-key', ...everything])
+      programs.run(['ceph-authtool', keys, ...args, '--gen-key', ...everything])
     await key('--create-keyring', '-n', 'mon.')
     await key('-n', 'client.admin')
     await key('-n', 'client.rgw.a')
     const address = `[v2:127.0.0.1:${v2},v1:127.0.0.1:${v1}]`
-    await output('monmaptool', ['--create', '--fsid', fsid, '--addv', 'a', address, map])
+    await programs.run(['monmaptool', '--create', '--fsid', fsid, '--addv', 'a', address, map])
     const made = ['--mkfs', '-i', 'a', '--monmap', map, '--keyring', keys]
-    await output('ceph-mon', ['-c', this.#conf, ...made])
+    await programs.run(['ceph-mon', '-c', this.#conf, ...made])
     await this.#spawn('mon')
     const osd = randomUUID()
     await this.#ceph('osd', 'new', osd, '0')
     await this.#ceph('osd', 'crush', 'add-bucket', 'host0', 'host', 'root=default')
     await this.#ceph('osd', 'crush', 'add', 'osd.0', '1', 'host=host0')
-    await output('ceph-osd', ['-c', this.#conf, '-i', '0', '--mkfs', '--osd-uuid', osd])
+    await programs.run(['ceph-osd', '-c', this.#conf, '-i', '0', '--mkfs', '--osd-uuid', osd])
     await this.#spawn('osd')
     while (!(await this.#ceph('osd', 'stat')).includes('1 up'));
     const { accessKeyId, secretAccessKey } = credentials
@@ -203,13 +194,11 @@ export class CephGateway {
   }
 
   async #ceph(...args: readonly string[]): Promise<string> {
-    return output('ceph', ['-c', this.#conf, ...args])
+    return programs.run(['ceph', '-c', this.#conf, ...args])
   }
 
   async #spawn(daemon: Daemon): Promise<void> {
-    const [program, ...args] = this.#commands[daemon]
-    const call = callOf(program, args)
-    this.#daemons.set(daemon, await ServiceProcess.start(call))
+    this.#daemons.set(daemon, await programs.start(this.#commands[daemon]))
   }
 
   async #untilUp(): Promise<void> {
@@ -224,20 +213,6 @@ export class CephGateway {
       }
     }
   }
-}
-
-/** Returns how a program is called, in the folder of another Debian if there is one. */
-function callOf(program: string, args: readonly string[], as = user) {
-  if (root === undefined) return { command: program, args, user: as }
-  return { command: 'chroot', args: [`--userspec=${as}`, root, program, ...args], user: 'root' }
-}
-
-/** Runs a program. Resolves with its output. */
-async function output(program: string, args: readonly string[], as?: string): Promise<string> {
-  const call = callOf(program, args, as)
-  const options = { ...identityOf(call.user), maxBuffer: 64 * 1_048_576 }
-  const { stdout } = await run(call.command, call.args, options)
-  return stdout
 }
 
 interface Configuration extends CephOptions {

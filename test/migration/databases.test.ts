@@ -16,7 +16,7 @@ import { MysqlInfoStore } from '@tuskit/mysql'
 import { PostgresInfoStore } from '@tuskit/postgres'
 import { RedisInfoStore } from '@tuskit/redis'
 import { SqliteInfoStore } from '@tuskit/sqlite'
-import { MariaDb } from '../../packages/mysql/services.js'
+import { MysqlServer } from '../../packages/mysql/services.js'
 import { Postgres } from '../../packages/postgres/services.js'
 import { RedisServer } from '../../packages/redis/services.js'
 import { connector } from '../../packages/sqlite/test/better-sqlite3.js'
@@ -25,13 +25,13 @@ import { noAbort } from '../support/stages.js'
 
 let redis: RedisServer
 let postgres: Postgres
-let mysql: MariaDb
+let mysql: MysqlServer
 
 beforeAll(async () => {
   ;[redis, postgres, mysql] = await Promise.all([
     RedisServer.start(),
     Postgres.start(),
-    MariaDb.start(),
+    MysqlServer.start(),
   ])
 })
 afterAll(() => Promise.all([redis.stop(), postgres.stop(), mysql.stop()]))

@@ -1,17 +1,17 @@
 import type { RowDataPacket } from 'mysql2/promise'
 import { TcpProxy } from 'tuskit/store-kit'
-import type { MariaDb } from '../services.js'
+import type { MysqlServer } from '../services.js'
 
 /** A database of its own, behind a proxy that can break the connections to it. */
 export interface Behind {
-  readonly service: MariaDb
+  readonly service: MysqlServer
   readonly proxy: TcpProxy
   readonly database: string
 }
 
 /** Makes a subject of the suite, with a composer of its own. */
 export async function behindProxy<Composer>(
-  service: MariaDb,
+  service: MysqlServer,
   compose: (behind: Behind) => Composer,
 ): Promise<Behind & { composer: Composer; dispose: () => Promise<void> }> {
   const database = await service.createDatabase()
@@ -47,7 +47,7 @@ export const unplug = {
 }
 
 /** Renames a database, for which MariaDB has no statement. */
-function move(service: MariaDb, from: string, to: string): Promise<void> {
+function move(service: MysqlServer, from: string, to: string): Promise<void> {
   return service.asRoot(async (connection) => {
     await connection.query(`CREATE DATABASE ${to}`)
     const [tables] = await connection.query<RowDataPacket[]>(`SHOW TABLES IN ${from}`)

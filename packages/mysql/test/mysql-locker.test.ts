@@ -2,15 +2,15 @@ import { afterAll, beforeAll, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { plugin } from '@tuskit/mysql/plugin'
-import { MariaDb } from '../services.js'
+import { MysqlServer } from '../services.js'
 import { behindProxy, unplug, urlOf, type Behind } from './behind-proxy.js'
 
 const lease = 2_000
 
-let service: MariaDb
+let service: MysqlServer
 
 beforeAll(async () => {
-  service = await MariaDb.start()
+  service = await MysqlServer.start()
 })
 afterAll(() => service.stop())
 

@@ -4,14 +4,14 @@ import { MysqlInfoStore, MysqlLocker } from '@tuskit/mysql'
 import type { HeldLock, TakenLock } from 'tuskit/store-kit'
 import { noAbort } from '../../../test/support/records.js'
 import { until } from '../../../test/support/serve.js'
-import { MariaDb } from '../services.js'
+import { MysqlServer } from '../services.js'
 import { Database } from '../src/database.js'
 import { MysqlLocks } from '../src/mysql-locks.js'
 
-let service: MariaDb
+let service: MysqlServer
 
 beforeAll(async () => {
-  service = await MariaDb.start()
+  service = await MysqlServer.start()
 })
 afterAll(() => service.stop())
 

@@ -4,15 +4,15 @@ import { StoreComposer } from 'tuskit'
 import { TcpProxy } from 'tuskit/store-kit'
 import { MysqlInfoStore, MysqlLocker, type MysqlInfoStoreOptions } from '@tuskit/mysql'
 import { plugin } from '@tuskit/mysql/plugin'
-import { MariaDb } from '../services.js'
+import { MysqlServer } from '../services.js'
 import { mysqlError } from '../src/mysql-error.js'
 import { readPage } from '../../../test/docs/pages.js'
 import { noAbort, recordOf } from '../../../test/support/records.js'
 
-let service: MariaDb
+let service: MysqlServer
 
 beforeAll(async () => {
-  service = await MariaDb.start()
+  service = await MysqlServer.start()
 })
 afterAll(() => service.stop())
 

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startReadme } from '../../../test/docs/start-readme.js'
 import { download, post, temporaryDirectory } from '../../../test/support/serve.js'
-import { MariaDb } from '../services.js'
+import { MysqlServer } from '../services.js'
 
-let service: MariaDb
+let service: MysqlServer
 
 beforeAll(async () => {
-  service = await MariaDb.start()
+  service = await MysqlServer.start()
 })
 afterAll(() => service.stop())
 

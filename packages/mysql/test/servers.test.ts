@@ -16,12 +16,12 @@ import {
   untilStored,
 } from '../../../test/support/serve.js'
 import { silent } from '../../../test/support/silent.js'
-import { MariaDb } from '../services.js'
+import { MysqlServer } from '../services.js'
 
-let service: MariaDb
+let service: MysqlServer
 
 beforeAll(async () => {
-  service = await MariaDb.start()
+  service = await MysqlServer.start()
 })
 afterAll(() => service.stop())
 
