@@ -3,6 +3,7 @@ import { createClient } from 'redis'
 import { TcpProxy } from 'tuskit/store-kit'
 import type { RedisClient } from '@tuskit/redis'
 import type { RedisServer } from '../services.js'
+import type { RedisServers } from './redis-servers.js'
 
 /** A server behind a proxy that can break the connections to it. */
 export interface Behind {
@@ -35,17 +36,18 @@ export const ioRedis: Connect = async ({ proxy, closing }) => {
   return client
 }
 
-/** Makes a subject of the suite on an empty server, with a composer of its own. */
+/** Makes a subject of the suite on a server of its own. */
 export async function behindProxy<Composer>(
-  redis: RedisServer,
+  servers: RedisServers,
   compose: (behind: Behind) => Promise<Composer>,
 ): Promise<Behind & { composer: Composer; dispose: () => Promise<void> }> {
-  await redis.command('FLUSHALL')
+  const redis = await servers.take()
   const proxy = await TcpProxy.start({ port: redis.port })
   const behind: Behind = { redis, proxy, closing: [] }
   const dispose = async () => {
     for (const close of behind.closing) close()
     await proxy.close()
+    servers.giveBack(redis)
   }
   return { ...behind, composer: await compose(behind), dispose }
 }

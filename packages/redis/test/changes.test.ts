@@ -1,30 +1,27 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { type Upload, metadataOf } from 'tuskit'
 import { TcpProxy } from 'tuskit/store-kit'
 import { RedisInfoStore, RedisLocker } from '@tuskit/redis'
+import { noAbort, recordOf } from '../../../test/support/records.js'
+import { until } from '../../../test/support/serve.js'
 import { RedisServer, type RedisSettings } from '../services.js'
 import { clients } from './clients.js'
 
-const always = { signal: new AbortController().signal }
-
-function recordAt(revision: number, id = 'a'): Upload {
-  return {
-    id,
-    revision,
-    protocol: 'tus',
-    metadata: metadataOf({}),
-    storage: { kind: 'file', at: {} },
-    createdAt: '2026-01-02T03:04:05.678Z',
-    finish: 'implied',
-    state: { kind: 'open' },
-  }
-}
+const recordAt = (revision: number, id = 'a') => recordOf(id, { revision })
 
 async function start(settings: RedisSettings = {}): Promise<RedisServer> {
   const redis = await RedisServer.start(settings)
   onTestFinished(() => redis.stop())
   return redis
+}
+
+/** Returns whether bytes have arrived at a server that it has not read. */
+async function hasUnread({ port }: RedisServer): Promise<boolean> {
+  const address = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  return (await readFile('/proc/net/tcp', 'utf8')).split('\n').some((line) => {
+    const [, local = '', , state, queues = ''] = line.trim().split(/\s+/)
+    return local.endsWith(address) && state === '01' && !queues.endsWith(':00000000')
+  })
 }
 
 describe.each(clients)('with a client of $name', ({ name, connect }) => {
@@ -38,12 +35,12 @@ describe.each(clients)('with a client of $name', ({ name, connect }) => {
   test('a change whose call has failed does not happen later', async () => {
     const client = await connect(redis)
     const store = new RedisInfoStore({ client, timeout: 500 })
-    await store.create(recordAt(1), always)
+    await store.create(recordAt(1), noAbort)
     await redis.pause()
     const abort = new AbortController()
     const failed = [
-      store.update(recordAt(2), always),
-      store.create(recordAt(1, 'b'), always),
+      store.update(recordAt(2), noAbort),
+      store.create(recordAt(1, 'b'), noAbort),
       store.delete('a', { signal: abort.signal }),
     ].map((call) => call.catch((error: unknown) => error))
     abort.abort(new Error('no longer needed'))
@@ -54,8 +51,8 @@ describe.each(clients)('with a client of $name', ({ name, connect }) => {
     ])
     redis.resume()
     // The server runs it after the changes, which it got before.
-    expect(await store.get('b', always)).toBeUndefined()
-    expect(await store.get('a', always)).toEqual(recordAt(1))
+    expect(await store.get('b', noAbort)).toBeUndefined()
+    expect(await store.get('a', noAbort)).toEqual(recordAt(1))
   })
 
   test('a change does not happen after its call has failed with the connection', async () => {
@@ -63,27 +60,27 @@ describe.each(clients)('with a client of $name', ({ name, connect }) => {
     onTestFinished(() => proxy.close())
     const client = await connect({ port: proxy.port } as RedisServer)
     const store = new RedisInfoStore({ client, timeout: 500 })
-    await store.create(recordAt(1, 'd'), always)
+    await store.create(recordAt(1, 'd'), noAbort)
     await redis.pause()
-    const updating = store.update(recordAt(2, 'd'), always)
-    // Until the server has it, which reads it later.
-    await sleep(100)
+    const updating = store.update(recordAt(2, 'd'), noAbort)
+    // The server reads it later.
+    await until(() => hasUnread(redis), Boolean)
     proxy.cut('end')
     const failure = await updating.catch((error: unknown) => error)
     redis.resume()
     expect(failure).toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
     const other = new RedisInfoStore({ client: await connect(redis) })
-    expect(await other.get('d', always)).toEqual(recordAt(1, 'd'))
+    expect(await other.get('d', noAbort)).toEqual(recordAt(1, 'd'))
   })
 
   test('a change whose response was lost is known as such when the client sends it again', async () => {
     const proxy = await TcpProxy.start({ port: redis.port })
     onTestFinished(() => proxy.close())
     const store = new RedisInfoStore({ client: await connect({ port: proxy.port } as RedisServer) })
-    await store.create(recordAt(1, 'c'), always)
-    await store.update(recordAt(2, 'c'), always)
+    await store.create(recordAt(1, 'c'), noAbort)
+    await store.update(recordAt(2, 'c'), noAbort)
     const cut = proxy.cutAfter(1, 'downstream', 'end')
-    const updating = store.update(recordAt(3, 'c'), always).then(
+    const updating = store.update(recordAt(3, 'c'), noAbort).then(
       () => 'updated',
       (error: { readonly code: string }) => error.code,
     )
@@ -92,24 +89,24 @@ describe.each(clients)('with a client of $name', ({ name, connect }) => {
     // The package redis rejects, and leaves it to the caller to try again.
     expect(await updating).toBe(name === 'redis' ? 'ERR_STORAGE_UNAVAILABLE' : 'updated')
     const other = new RedisInfoStore({ client: await connect(redis) })
-    expect(await other.get('c', always)).toEqual(recordAt(3, 'c'))
+    expect(await other.get('c', noAbort)).toEqual(recordAt(3, 'c'))
   })
 
   test('a full server is ERR_STORAGE_FULL, and records can be deleted then', async () => {
     const full = await start({ maxmemory: '3mb', save: '', appendonly: 'no' })
     const store = new RedisInfoStore({ client: await connect(full) })
     await store.open()
-    await store.create(recordAt(1), always)
+    await store.create(recordAt(1), noAbort)
     await full.command('CONFIG', 'SET', 'maxmemory', '1')
-    await expect(store.update(recordAt(2), always)).rejects.toThrow(
+    await expect(store.update(recordAt(2), noAbort)).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_STORAGE_FULL' }) as Error,
     )
-    await expect(store.create(recordAt(1, 'b'), always)).rejects.toThrow(
+    await expect(store.create(recordAt(1, 'b'), noAbort)).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_STORAGE_FULL' }) as Error,
     )
-    expect(await store.get('a', always)).toEqual(recordAt(1))
-    await store.delete('a', always)
-    expect(await store.get('a', always)).toBeUndefined()
+    expect(await store.get('a', noAbort)).toEqual(recordAt(1))
+    await store.delete('a', noAbort)
+    expect(await store.get('a', noAbort)).toBeUndefined()
     expect(await full.command('DBSIZE')).toBe('0')
   })
 

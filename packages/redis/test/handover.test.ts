@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { RedisLocker, type RedisClient } from '@tuskit/redis'
+import { noAbort } from '../../../test/support/records.js'
 import { until } from '../../../test/support/serve.js'
 import { RedisServer } from '../services.js'
 import { clients } from './clients.js'
-
-const { signal } = new AbortController()
 
 let redis: RedisServer
 
@@ -46,11 +45,11 @@ describe.each(clients)('with a client of $name', ({ connect }) => {
     let ask = () => {}
     const asked = new Promise<void>((resolve) => (ask = resolve))
     const requestRelease = () => (ask(), true)
-    const holder = await lockers[0]!.acquire('a', { signal, requestRelease })
+    const holder = await lockers[0]!.acquire('a', { ...noAbort, requestRelease })
     const waiting: Promise<void>[] = []
     for (const [index, locker] of lockers.slice(1).entries()) {
       const acquire = async () => {
-        const lock = await locker.acquire('a', { signal, requestRelease: () => true })
+        const lock = await locker.acquire('a', { ...noAbort, requestRelease: () => true })
         order.push(index)
         await lock.release()
       }
@@ -69,8 +68,8 @@ describe.each(clients)('with a client of $name', ({ connect }) => {
       await openLocker(await connect(redis)),
     ]
     const requestRelease = () => true
-    const holder = await one.acquire('a', { signal, requestRelease })
-    const next = two.acquire('a', { signal, requestRelease })
+    const holder = await one.acquire('a', { ...noAbort, requestRelease })
+    const next = two.acquire('a', { ...noAbort, requestRelease })
     await until(waiters, (count) => count === 1)
     const [key] = (await redis.command('KEYS', 'tuskit:*waiters:*')).split('\n')
     await redis.command('ZADD', key!, '1', 'dead')
@@ -81,7 +80,7 @@ describe.each(clients)('with a client of $name', ({ connect }) => {
   test('a lock that nobody else wants costs two calls, and no message', async () => {
     const locker = await openLocker(await connect(redis))
     const take = async () => {
-      const lock = await locker.acquire('a', { signal, requestRelease: () => true })
+      const lock = await locker.acquire('a', { ...noAbort, requestRelease: () => true })
       await lock.release()
     }
     await take()
@@ -94,7 +93,7 @@ describe.each(clients)('with a client of $name', ({ connect }) => {
   test('tokens grow when Redis has forgotten the lock, and its keys expire', async () => {
     const locker = await openLocker(await connect(redis))
     const take = async () => {
-      const lock = await locker.acquire('a', { signal, requestRelease: () => true })
+      const lock = await locker.acquire('a', { ...noAbort, requestRelease: () => true })
       await lock.release()
       return lock.token
     }

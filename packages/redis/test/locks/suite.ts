@@ -1,29 +1,25 @@
-import { afterAll, beforeAll, test } from 'vitest'
+import { afterAll, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { RedisLocker } from '@tuskit/redis'
-import { RedisServer } from '../../services.js'
 import { type Behind, behindProxy, type Connect, unplug } from '../behind-proxy.js'
+import { RedisServers } from '../redis-servers.js'
 
 const lease = 2_000
 
-/** Runs the suite with a server of its own. */
+/** Runs the suite. Most cases wait for a fault to end, so several run at the same time. */
 export function locksSuite(connect: Connect): void {
-  let redis: RedisServer
-
-  beforeAll(async () => {
-    redis = await RedisServer.start()
-  })
-  afterAll(() => redis.stop())
+  const servers = new RedisServers()
+  afterAll(() => servers.stop())
 
   const compose = async (behind: Behind) => {
     const client = await connect(behind)
     return new StoreComposer().use(new RedisLocker({ client, lease, timeout: 1_000 }))
   }
   conformanceSuite({
-    test,
+    test: test.concurrent,
     slots: ['locker', 'lifecycles'],
-    factory: () => behindProxy(redis, compose),
+    factory: () => behindProxy(servers, compose),
     another: compose,
     unplug,
     lease,

@@ -1,25 +1,21 @@
-import { afterAll, beforeAll, test } from 'vitest'
+import { afterAll, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
 import { RedisInfoStore } from '@tuskit/redis'
-import { RedisServer } from '../../services.js'
 import { type Behind, behindProxy, type Connect, unplug } from '../behind-proxy.js'
+import { RedisServers } from '../redis-servers.js'
 
-/** Runs the suite with a server of its own. */
+/** Runs the suite. Most cases wait for a fault to end, so several run at the same time. */
 export function recordsSuite(connect: Connect): void {
-  let redis: RedisServer
-
-  beforeAll(async () => {
-    redis = await RedisServer.start()
-  })
-  afterAll(() => redis.stop())
+  const servers = new RedisServers()
+  afterAll(() => servers.stop())
 
   const compose = async (behind: Behind) =>
     new StoreComposer().use(new RedisInfoStore({ client: await connect(behind), timeout: 1_000 }))
   conformanceSuite({
-    test,
+    test: test.concurrent,
     slots: ['infoStore', 'expiryIndex', 'infoLister', 'lifecycles'],
-    factory: () => behindProxy(redis, compose),
+    factory: () => behindProxy(servers, compose),
     another: compose,
     unplug,
     damage: (id, { redis }) => redis.command('EVAL', damage, '0', id),
