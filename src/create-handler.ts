@@ -1,4 +1,5 @@
 import diagnostics from 'node:diagnostics_channel'
+import { setMaxListeners } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { createEngine } from './create-engine.js'
@@ -99,6 +100,8 @@ export function createHandler(given: HandlerOptions): Handler {
   const cors = createCors(options.cors)
   const engine = createEngine(options)
   const stopping = new AbortController()
+  // Each connection that is drained listens to it.
+  setMaxListeners(0, stopping.signal)
   const locations = createLocations(
     basePath,
     options.location ?? 'relative',

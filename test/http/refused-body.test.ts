@@ -87,7 +87,11 @@ describe('a client that continues after a refusal', () => {
     await closed
   })
 
-  test('is cut soon when too many others continue', async () => {
+  test('is cut soon when too many others continue, without a warning of a leak', async () => {
+    const warnings: Error[] = []
+    const warn = (warning: Error) => void warnings.push(warning)
+    process.on('warning', warn)
+    onTestFinished(() => void process.off('warning', warn))
     const site = await serve()
     const received = countReceived(site)
     const refuse = async (length: number) => {
@@ -109,5 +113,6 @@ describe('a client that continues after a refusal', () => {
     await closed
     // The limit, and the bytes that were on their way.
     expect((await received()) - before).toBeLessThan(16_000_000)
+    expect(warnings).toEqual([])
   })
 })

@@ -1,9 +1,10 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { segments } from 'tuskit/store-kit'
+import { noAbort } from '../support/records.js'
 import { bytesOfBuffers, sample, silentBody, watchedBody } from './stage.js'
 
-const { signal } = new AbortController()
+const { signal } = noAbort
 
 async function collect(generator: AsyncIterable<Buffer>): Promise<Buffer[]> {
   const all: Buffer[] = []
