@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { conformanceSuite } from 'tuskit/conformance'
@@ -22,29 +23,35 @@ test('the slots of the shards are spread evenly', async () => {
   expect(ranges).toEqual(shards.map((_, shard) => shard))
 })
 
+/** Cases share the Cluster, and each has keys of its own. */
+interface Keys {
+  readonly prefix: string
+}
+
+/** Makes a subject of the suite without records and locks. */
+async function empty<Composer>(compose: (keys: Keys) => Promise<Composer>) {
+  const keys: Keys = { prefix: `${randomUUID()}:` }
+  return { ...keys, composer: await compose(keys) }
+}
+
 describe.each(clusterClients)('$name', ({ connect }) => {
-  const records = async () =>
-    new StoreComposer().use(new RedisInfoStore({ client: await connect(cluster) }))
+  const records = async ({ prefix }: Keys) =>
+    new StoreComposer().use(new RedisInfoStore({ client: await connect(cluster), prefix }))
   conformanceSuite({
     test,
     slots: ['infoStore', 'expiryIndex', 'infoLister', 'lifecycles'],
-    async factory() {
-      for (const server of cluster.servers) await server.command('FLUSHALL')
-      return { composer: await records() }
-    },
+    factory: () => empty(records),
     another: records,
   })
 
-  const locks = async () =>
-    new StoreComposer().use(new RedisLocker({ client: await connect(cluster), lease: 2_000 }))
+  const lease = 2_000
+  const locks = async ({ prefix }: Keys) =>
+    new StoreComposer().use(new RedisLocker({ client: await connect(cluster), prefix, lease }))
   conformanceSuite({
     test,
     slots: ['locker', 'lifecycles'],
-    async factory() {
-      for (const server of cluster.servers) await server.command('FLUSHALL')
-      return { composer: await locks() }
-    },
+    factory: () => empty(locks),
     another: locks,
-    lease: 2_000,
+    lease,
   })
 })
