@@ -1,4 +1,4 @@
-import { createPool } from 'mysql2/promise'
+import { createPool, type RowDataPacket } from 'mysql2/promise'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { TcpProxy } from 'tuskit/store-kit'
@@ -8,6 +8,7 @@ import { MysqlServer } from '../services.js'
 import { mysqlError } from '../src/mysql-error.js'
 import { readPage } from '../../../test/docs/pages.js'
 import { noAbort, recordOf } from '../../../test/support/records.js'
+import { until } from '../../../test/support/serve.js'
 
 let service: MysqlServer
 
@@ -253,11 +254,43 @@ test.each([
   await expect(store.get('a', noAbort)).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
 })
 
+test('a connection that the server has ended because it was idle is at most an outage', async () => {
+  const database = await service.createDatabase()
+  const proxy = await TcpProxy.start({ port: service.port })
+  onTestFinished(() => proxy.close())
+  const pool = createPool({ uri: service.url(database, proxy.port), connectionLimit: 1 })
+  onTestFinished(() => pool.end())
+  const store = new MysqlInfoStore({ pool })
+  await store.open()
+  await pool.query('SET wait_timeout = 1')
+  // The client receives the error when it has already sent the next statement.
+  proxy.stall()
+  const connections = () =>
+    service.asRoot(async (connection) => {
+      const [rows] = await connection.query<RowDataPacket[]>('SHOW PROCESSLIST')
+      return rows.filter(({ db }) => db === database).length
+    })
+  await until(connections, (count) => count === 0)
+  const getting = store.get('a', noAbort).catch(({ code }: { readonly code: string }) => code)
+  await proxy.restore()
+  // MariaDB resets the connection, which passes the proxy at once. MySQL sends an error.
+  expect(await getting).toBeOneOf([undefined, 'ERR_STORAGE_UNAVAILABLE'])
+  expect(await store.get('a', noAbort)).toBeUndefined()
+})
+
+const meaningOf = (errno: number, message = '') => {
+  const error = Object.assign(new Error(message), { errno })
+  return (mysqlError(error) as { code?: string }).code
+}
+
+test.each([1158, 1159, 1160, 1161])(
+  'error %i, of the network of the server, is an outage',
+  (errno) => {
+    expect(meaningOf(errno)).toBe('ERR_STORAGE_UNAVAILABLE')
+  },
+)
+
 test('a full disk is not an outage', () => {
-  const meaningOf = (errno: number, message = '') => {
-    const error = Object.assign(new Error(message), { errno })
-    return (mysqlError(error) as { code?: string }).code
-  }
   expect(meaningOf(1114)).toBe('ERR_STORAGE_FULL')
   expect(meaningOf(1021)).toBe('ERR_STORAGE_FULL')
   const text = 'Got error 28 "No space left on device" from storage engine InnoDB'
