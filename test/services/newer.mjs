@@ -9,9 +9,9 @@ import { join } from 'node:path'
 import { ensureProgram } from '../house/debian-packages.mjs'
 import { newerDebian as root, newerVariable } from './newer-debian.mjs'
 
-/**
- * @type {Record<string, { tests: string, server: string, packages: readonly string[] } | undefined>}
- */
+/** @typedef {{ tests: string, server: string, packages: readonly string[] }} Service */
+
+/** @type {Record<string, Service | undefined>} */
 const services = {
   ceph: {
     tests: 'packages/s3-store',
