@@ -1,6 +1,6 @@
 // @ts-check
 // Runs the tests of a package with the server of Debian's unstable suite, which is newer than that
-// of Debian 12: npm run test:newer -- ceph|mysql|valkey [tests]
+// of Debian 12: npm run test:newer -- ceph|mysql|valkey [paths]
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -28,7 +28,8 @@ const services = {
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const environment = { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' }
 
-const [name = '', ...tests] = process.argv.slice(2)
+const [name = '', ...given] = process.argv.slice(2)
+const hasPaths = given.some((argument) => !argument.startsWith('-'))
 const service = services[name]
 if (service === undefined) {
   throw new Error(`Say which service: ${Object.keys(services).join(', ')}, not '${name}'`)
@@ -38,7 +39,7 @@ if (!existsSync(root)) makeRoot()
 await withMounts(async () => {
   if (!isInstalled(service.packages)) install(service.packages)
   run('chroot', root, service.server, '--version')
-  process.exitCode = await test(tests.length > 0 ? tests : [service.tests])
+  process.exitCode = await test(hasPaths ? given : [service.tests, ...given])
 })
 
 /** Makes the folder under another name, so that one that is there is complete. */
