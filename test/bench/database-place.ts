@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { MariaDb } from '../../packages/mysql/services.js'
+import { MysqlServer } from '../../packages/mysql/services.js'
 import { Postgres } from '../../packages/postgres/services.js'
 import { RedisServer } from '../../packages/redis/services.js'
 import { betterSqlite3 } from '../../packages/sqlite/test/better-sqlite3.js'
@@ -26,7 +26,7 @@ export class DatabasePlace {
     const sqlite = await betterSqlite3()
     const redis = await RedisServer.start({ appendfsync: 'everysec' })
     const postgres = await Postgres.start([])
-    const mysql = await MariaDb.start()
+    const mysql = await MysqlServer.start()
     const databases = {
       Redis: { url: redis.url, meter: meterOf(redis.port) },
       PostgreSQL: {

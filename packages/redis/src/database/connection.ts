@@ -60,13 +60,14 @@ function ofIoRedis(client: IoRedis): Connection {
     eval: async (script, keys, args) => client.eval(script, keys.length, ...keys, ...args),
     subscribe(channel, { message, subscribed }) {
       const subscriber = client.duplicate()
+      // It would ignore a failure to subscribe again, and that can end the process.
+      Object.assign(subscriber.options, { autoResubscribe: false })
       const open = async () => {
         await subscriber.subscribe(channel)
         subscribed()
       }
       subscriber.on('error', () => {})
       subscriber.on('message', (_, text) => message(text!))
-      // Before the client itself subscribes again.
       subscriber.on('ready', () => void open().catch(() => {}))
       return { opened: open(), close: () => subscriber.disconnect() }
     },

@@ -36,6 +36,7 @@ export interface IoRedis {
 
 /** The members of a connection of `ioredis` for messages that are used. */
 export interface IoRedisSubscriber {
+  readonly options: object
   subscribe(channel: string): Promise<unknown>
   on(event: string, listener: (...values: string[]) => void): unknown
   disconnect(): void
