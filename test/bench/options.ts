@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { databaseKinds, programNames, sdkName } from './contestants.js'
 import { fullSizes, quickSizes, type Sizes } from './sizes.js'
 
-/** What is measured: servers, uploads into S3, or places of records and locks. */
+/** The subject of the bench: servers, uploads into S3, or places of records and locks. */
 export type Subject = 'servers' | 's3' | 'databases'
 
 /** The options of the command line. */

@@ -2,7 +2,8 @@
 // database, together with other processes that do the same. Writes to the log each finish hook,
 // with the digest of the file at that moment, and each time that the process stood still. The
 // argument is JSON: `plan` (RunPlan), `storage` (as `Storage.describe` returns it), `log`, the
-// `name` of the process, its `host` and `port`, and `ahead`, the milliseconds by which its clock is ahead.
+// `name` of the process, its `host` and `port`, and `ahead`, the milliseconds by which its clock is
+// ahead.
 import { createHash } from 'node:crypto'
 import { appendFileSync, createReadStream } from 'node:fs'
 import { join } from 'node:path'

@@ -52,8 +52,10 @@ test('a user that may not create tables gets advice, and can use those that are 
   const { database, pool: administrator } = await setUp()
   const { text } = await readPage('docs/storage/databases.md')
   const [grant] = /^GRANT [^;]+ ON uploads\.\* TO 'tuskit'@'%'/m.exec(text)!
-  const sql = `${grant.replace('uploads.', `${database}.`)} IDENTIFIED BY 'a'`
-  await service.asRoot((root) => root.query(sql))
+  await service.asRoot(async (root) => {
+    await root.query("CREATE USER 'tuskit'@'%' IDENTIFIED BY 'a'")
+    await root.query(grant.replace('uploads.', `${database}.`))
+  })
   const pool = createPool(`mysql://tuskit:a@127.0.0.1:${service.port}/${database}`)
   onTestFinished(() => pool.end())
   await expect(new MysqlInfoStore({ pool }).open()).rejects.toThrow(

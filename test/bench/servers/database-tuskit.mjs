@@ -1,5 +1,6 @@
 // tuskit with its data on disk, and records and locks elsewhere. Arguments, as JSON: `directory`;
-// `kind`; `url`, of the database; `sqlite`, the folder of better-sqlite3. Preload the build that is measured.
+// `kind`; `url`, of the database; `sqlite`, the folder of better-sqlite3. Preload the build that is
+// measured.
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createHandler, createUploadServer, StoreComposer } from 'tuskit'
