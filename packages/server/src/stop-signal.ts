@@ -16,5 +16,7 @@ export function stopSignal(): AbortSignal {
   }
   // A terminal interrupts all processes, but it is the first one that stops the others.
   process.on('SIGINT', cluster.isWorker ? () => {} : stop).on('SIGTERM', stop)
+  // A process that ends by itself gives signals their usual effect back before it is gone.
+  process.on('beforeExit', () => process.exit())
   return stopping.signal
 }

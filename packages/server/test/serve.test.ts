@@ -7,6 +7,7 @@ import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
+import { setImmediate } from 'node:timers/promises'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createCertificate } from '../../../test/support/certificate.js'
 import { temporaryDirectory, until } from '../../../test/support/serve.js'
@@ -249,6 +250,18 @@ test('a signal that arrives again while the program ends does not change its exi
   const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` }
   const { stop } = await startProgram([], { cwd: folder, env })
   expect(await stop('SIGINT')).toBe(0)
+})
+
+test('signals that keep coming until the program is gone do not end it', async () => {
+  const { child, stop } = await startProgram([], { cwd: folder })
+  const stopped = stop('SIGINT')
+  while (child.exitCode === null && child.signalCode === null) {
+    child.kill('SIGINT')
+    await setImmediate()
+  }
+  await stopped
+  // Half a second after the first one, another one asks for an end at once, with the code 1.
+  expect(child.signalCode).toBeNull()
 })
 
 test('a socket that systemd has opened', async () => {
