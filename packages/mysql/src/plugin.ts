@@ -49,6 +49,11 @@ function parse(href: string) {
   const { hostname, pathname, searchParams: options } = new URL(href)
   if (hostname === '') throw new Error('the name of a host must follow mysql://')
   if (pathname.length < 2) throw new Error('the name of a database must follow the host')
+  // mysql2 would ignore the option, and the wrong tables would be used.
+  for (const name of options.keys()) {
+    const meant = known.find((own) => lettersOf(own) === lettersOf(name))
+    if (meant !== undefined && meant !== name) throw new Error(`${name} must be written ${meant}`)
+  }
   const schema = options.get('schema')
   const tablePrefix = options.get('table-prefix')
   const number = (name: string) => {
@@ -65,4 +70,8 @@ function parse(href: string) {
     lease: number('lease'),
     pollInterval: number('poll-interval'),
   }
+}
+
+function lettersOf(name: string): string {
+  return name.replace(/[-_]/g, '').toLowerCase()
 }

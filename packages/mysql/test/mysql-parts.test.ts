@@ -326,6 +326,8 @@ test.each([
   ['mysql://localhost', 'the name of a database must follow the host'],
   ['mysql://localhost/uploads?lease=5s', "lease must be a whole number, not '5s'"],
   ['mysql://localhost/uploads?schema=create', "'schema' must be one of"],
+  ['mysql://localhost/uploads?tablePrefix=a_', 'tablePrefix must be written table-prefix'],
+  ['mysql://localhost/uploads?poll_interval=9', 'poll_interval must be written poll-interval'],
 ])('%s is refused', (url, message) => {
   expect(() => plugin.locks.mysql(url)).toThrow(message)
 })
