@@ -21,14 +21,12 @@ export class Bucket implements Storage {
   readonly environment = {}
   readonly #ceph: CephGateway
   readonly #lines: Lines
-  readonly #servers: number
   readonly #bucket: string
   readonly #client: S3Client
 
-  private constructor(ceph: CephGateway, lines: Lines, servers: number, bucket: string) {
+  private constructor(ceph: CephGateway, lines: Lines, bucket: string) {
     this.#ceph = ceph
     this.#lines = lines
-    this.#servers = servers
     this.#bucket = bucket
     this.#client = ceph.client()
   }
@@ -36,7 +34,7 @@ export class Bucket implements Storage {
   static async start({ servers, partSize }: RunPlan, network: Network): Promise<Bucket> {
     const ceph = await CephGateway.start({ minPartSize: partSize })
     const lines = await Lines.open(ceph.port, network, servers)
-    return new Bucket(ceph, lines, servers, await ceph.createBucket())
+    return new Bucket(ceph, lines, await ceph.createBucket())
   }
 
   describe(server: number): object {
@@ -44,7 +42,7 @@ export class Bucket implements Storage {
   }
 
   planFault(seed: number, number: number): BucketFaultPlan {
-    return planBucketFault(seed, number, this.#servers)
+    return planBucketFault(seed, number, this.#lines.count)
   }
 
   async harm(fault: BucketFaultPlan): Promise<() => Promise<void>> {

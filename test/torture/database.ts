@@ -25,17 +25,14 @@ export interface DatabaseParts {
 export class Database implements Records {
   readonly #parts: DatabaseParts
   readonly #lines: Lines
-  readonly #servers: number
 
-  private constructor(parts: DatabaseParts, lines: Lines, servers: number) {
+  private constructor(parts: DatabaseParts, lines: Lines) {
     this.#parts = parts
     this.#lines = lines
-    this.#servers = servers
   }
 
   static async over(parts: DatabaseParts, network: Network, servers: number): Promise<Database> {
-    const lines = await Lines.open(parts.service.port, network, servers)
-    return new Database(parts, lines, servers)
+    return new Database(parts, await Lines.open(parts.service.port, network, servers))
   }
 
   describe(server: number): object {
@@ -43,7 +40,7 @@ export class Database implements Records {
   }
 
   planFault(seed: number, number: number): DatabaseFaultPlan {
-    return planDatabaseFault(seed, number, this.#servers)
+    return planDatabaseFault(seed, number, this.#lines.count)
   }
 
   async harm(fault: DatabaseFaultPlan): Promise<() => Promise<void>> {

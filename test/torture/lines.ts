@@ -17,6 +17,11 @@ export class Lines {
     return new Lines(network, await Promise.all(Array.from({ length: servers }, start)))
   }
 
+  /** The number of servers. */
+  get count(): number {
+    return this.#proxies.length
+  }
+
   /** Returns the host and port at which a server finds the service. */
   to(server: number): string {
     return `${this.#network.host}:${this.#proxies[server]!.port}`

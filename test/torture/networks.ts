@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
+import { promisify } from 'node:util'
 import { ensureProgram } from '../house/debian-packages.mjs'
+
+const run = promisify(execFile)
 
 /** A network that connects this machine with all those of {@link Networks}. */
 export interface Network {
@@ -99,11 +102,8 @@ const prefixOf = ({ address }: { readonly address: string }) =>
 /** Runs commands of `ip` one after the other. */
 async function ip(commands: readonly string[]): Promise<void> {
   for (const command of commands) {
-    await new Promise<void>((resolve, reject) =>
-      execFile('ip', command.split(' '), (cause) => {
-        if (cause === null) resolve()
-        else reject(new Error(`The torture sets up networks as root; that failed`, { cause }))
-      }),
-    )
+    await run('ip', command.split(' ')).catch((cause) => {
+      throw new Error('The torture sets up networks as root; that failed', { cause })
+    })
   }
 }

@@ -233,8 +233,7 @@ interface ServiceFaultPlan<Kind extends string> extends StorageFaultPlan {
 
 const processFaults = ['kill', 'kill', 'kill all', 'stop', 'suspend', 'suspend'] as const
 const diskFaults = ['full', 'full', 'no names', 'broken', 'broken', 'broken'] as const
-const lineFaults = ['cut off', 'cut off amid', 'unplugged'] as const
-const moreLineFaults = [...lineFaults, 'cut off amid', 'unplugged'] as const
+const lineFaults = ['cut off', 'cut off amid', 'cut off amid', 'unplugged', 'unplugged'] as const
 const bucketFaults = ['gateway busy', 'gateway killed', 'gateway paused', 'disk paused'] as const
 const databaseFaults = ['database killed', 'database paused'] as const
 
@@ -267,7 +266,7 @@ export function planDiskFault(seed: number, number: number): DiskFaultPlan {
 
 export function planBucketFault(seed: number, number: number, servers: number): BucketFaultPlan {
   const random = new Random(seed, 'bucket fault', number)
-  const kind = turn(seed, 'bucket faults', number, [...moreLineFaults, ...bucketFaults])
+  const kind = turn(seed, 'bucket faults', number, [...lineFaults, ...bucketFaults])
   return { kind, ...planWay(random, servers, [1_000, 100_000, 1_000_000]) }
 }
 
@@ -277,7 +276,7 @@ export function planDatabaseFault(
   servers: number,
 ): DatabaseFaultPlan {
   const random = new Random(seed, 'database fault', number)
-  const kind = turn(seed, 'database faults', number, [...moreLineFaults, ...databaseFaults])
+  const kind = turn(seed, 'database faults', number, [...lineFaults, ...databaseFaults])
   return { kind, ...planWay(random, servers, [100, 1_000, 10_000]) }
 }
 

@@ -1,5 +1,5 @@
 import { createPool, type RowDataPacket } from 'mysql2/promise'
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { StoreComposer } from 'tuskit'
 import { TcpProxy } from 'tuskit/store-kit'
 import { MysqlInfoStore, MysqlLocker, type MysqlInfoStoreOptions } from '@tuskit/mysql'
@@ -9,6 +9,7 @@ import { mysqlError } from '../src/mysql-error.js'
 import { readPage } from '../../../test/docs/pages.js'
 import { noAbort, recordOf } from '../../../test/support/records.js'
 import { until } from '../../../test/support/serve.js'
+import { openTooLate } from '../../../test/support/open-too-late.js'
 
 let service: MysqlServer
 
@@ -195,12 +196,9 @@ test('a part whose connection hangs while it opens can be opened again', async (
   const connections = [hanging]
   const getConnection = async () => connections.shift() ?? pool.getConnection()
   const store = new MysqlInfoStore({ pool: { getConnection } })
-  const limit = new AbortController()
-  vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(limit.signal)
-  onTestFinished(() => void vi.restoreAllMocks())
-  const opening = store.open()
-  limit.abort(new DOMException('Too long', 'TimeoutError'))
-  await expect(opening).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+  await expect(openTooLate(() => store.open())).rejects.toMatchObject({
+    code: 'ERR_STORAGE_UNAVAILABLE',
+  })
   await store.open()
   expect(await store.get('a', noAbort)).toBeUndefined()
 })

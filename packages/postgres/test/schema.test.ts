@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { TcpProxy } from 'tuskit/store-kit'
 import { PostgresInfoStore, PostgresLocker } from '@tuskit/postgres'
 import { readPage } from '../../../test/docs/pages.js'
 import { Postgres } from '../services.js'
 import { openPool } from './open-pool.js'
+import { openTooLate } from '../../../test/support/open-too-late.js'
 
 let server: Postgres
 
@@ -56,12 +57,9 @@ test('a store whose connection hangs while it opens can be opened again', async 
       connect: async () => connections.shift() ?? pool.connect(),
     },
   })
-  const limit = new AbortController()
-  vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(limit.signal)
-  onTestFinished(() => void vi.restoreAllMocks())
-  const opening = store.open()
-  limit.abort(new DOMException('Too long', 'TimeoutError'))
-  await expect(opening).rejects.toMatchObject({ code: 'ERR_STORAGE_UNAVAILABLE' })
+  await expect(openTooLate(() => store.open())).rejects.toMatchObject({
+    code: 'ERR_STORAGE_UNAVAILABLE',
+  })
   await store.open()
 })
 
