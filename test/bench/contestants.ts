@@ -141,7 +141,7 @@ export function s3Contestants(
 }
 
 /** The places of records and locks that are compared, starting with the base of the comparison. */
-export const databaseKinds = ['files', 'SQLite', 'Redis', 'PostgreSQL', 'MySQL'] as const
+export const databaseKinds = ['files', 'SQLite', 'Redis', 'PostgreSQL', 'MariaDB'] as const
 
 /** Returns tuskit with records and locks in each place. The build must not change meanwhile. */
 export function databaseContestants(

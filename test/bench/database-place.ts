@@ -33,7 +33,7 @@ export class DatabasePlace {
         url: postgres.url(await postgres.createDatabase()),
         meter: meterOf(postgres.port),
       },
-      MySQL: { url: mysql.url(await mysql.createDatabase()), meter: meterOf(mysql.port) },
+      MariaDB: { url: mysql.url(await mysql.createDatabase()), meter: meterOf(mysql.port) },
     }
     return new DatabasePlace(databases, sqlite, [redis, postgres, mysql])
   }

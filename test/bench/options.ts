@@ -61,6 +61,9 @@ export function parseOptions(
   const [before, tusd, rustus] = [path(values.before), path(values.tusd), path(values.rustus)]
   const program = path(values.program)
   const given = Object.entries({ before, tusd, rustus }).flatMap(([name, at]) => (at ? [name] : []))
+  if (values.databases && (values.s3 || values.before)) {
+    throw new TypeError(`--databases cannot be with --${values.s3 ? 's3' : 'before'}`)
+  }
   const subject = values.s3 ? 's3' : values.databases ? 'databases' : 'servers'
   const servers = {
     servers: ['limit', 'tuskit', 'tus-node', ...given, ...(program ? programNames : [])],

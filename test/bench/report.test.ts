@@ -155,6 +155,8 @@ test.each([
   [['--only', 'heads'], /--only must be of head, chunks, not heads/],
   [['--servers', 'tusd'], /--servers must be of limit, tuskit, tus-node, not tusd/],
   [['--databases', '--only', 'chunks'], /--only must be of head, not chunks/],
+  [['--databases', '--s3'], /--databases cannot be with --s3/],
+  [['--databases', '--before', 'old'], /--databases cannot be with --before/],
 ])('%j is refused', (args, message) => {
   expect(() => parseOptions(args, workloads)).toThrow(TypeError)
   expect(() => parseOptions(args, workloads)).toThrow(message)

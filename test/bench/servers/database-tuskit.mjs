@@ -30,7 +30,7 @@ const parts = {
     const pool = new Pool({ connectionString: url })
     return [new PostgresInfoStore({ pool }), new PostgresLocker({ pool })]
   },
-  async MySQL() {
+  async MariaDB() {
     const { createPool } = await import('mysql2/promise')
     const { MysqlInfoStore, MysqlLocker } = await import('@tuskit/mysql')
     const pool = createPool(url)
